@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ybtoken.cose import Claims, cut_envelope, parse_claims
 from ybtoken.errors import ClaimsError, EnvelopeError, TokenError, UnknownKeyError, error_for
@@ -131,13 +131,14 @@ class OpenedBatch:
     def collect(cls, keys: KeyRing, outcomes: Iterable[Opened | TokenError]) -> OpenedBatch:
         """Gather what opening one text at a time gave."""
         columns = {name: array(kind if isinstance(kind, str) else "B") for name, kind in COLUMNS.items()}
-        index = {entry.kid.hex(): number for number, entry in enumerate(keys.entries)}
+        puts = [
+            columns[name].append if isinstance(kind, str) else columns[name].frombytes for name, kind in COLUMNS.items()
+        ]
+        index = {entry.kid: number for number, entry in enumerate(keys.entries)}
         for outcome in outcomes:
-            for name, item in _row(outcome, index).items():
-                if isinstance(item, bytes):
-                    columns[name].frombytes(item)
-                else:
-                    columns[name].append(item)
+            row = _refused_row(outcome, index) if isinstance(outcome, TokenError) else _opened_row(outcome, index)
+            for put, item in zip(puts, row, strict=True):
+                put(item)
         return cls(keys, columns)
 
     def __len__(self) -> int:
@@ -184,42 +185,30 @@ class OpenedBatch:
         refusal = BY_NUMBER[self.codes[i]]
         if refusal.code == "key.unknown":
             return error_for(refusal.code, kid=bytes(self.nonces[16 * i : 16 * i + 8]).hex())
-        if refusal.code == "signature.invalid":
+        if refusal.step >= 4:
             return error_for(refusal.code, kid=self.keys.entries[self.entries[i]].kid.hex())
         return error_for(refusal.code)
 
 
-def _row(outcome: Opened | TokenError, index: Mapping[str, int]) -> dict[str, int | bytes]:
-    row: dict[str, int | bytes] = {name: 0 if isinstance(kind, str) else _ABSENT for name, kind in COLUMNS.items()}
-    row["entries"] = NO_ENTRY
-    if isinstance(outcome, TokenError):
-        row["codes"] = outcome.number
-        kid = outcome.facts.get("kid", "")
-        row["entries"] = index.get(kid, NO_ENTRY)
-        if isinstance(outcome, UnknownKeyError):
-            row["nonce_sizes"], row["nonces"] = 8, bytes.fromhex(kid).ljust(16, b"\0")
-        return row
-    claims = outcome.claims
-    return row | {
-        "entries": index[outcome.entry.kid.hex()],
-        "issued_at": claims.issued_at,
-        "expires_at": claims.expires_at,
-        "cities": claims.city,
-        "profiles": claims.profile,
-        "nonce_sizes": len(claims.nonce),
-        "nonces": claims.nonce.ljust(16, b"\0"),
-        "identity_refs": claims.identity_ref,
-        "present": (claims.channel is not None) * _CHANNEL
-        | (claims.purpose is not None) * _PURPOSE
-        | (claims.presenter is not None) * _PRESENTER
-        | (claims.assurance is not None) * _ASSURANCE
-        | (claims.status_index is not None) * _STATUS,
-        "channels": claims.channel or 0,
-        "purposes": claims.purpose or 0,
-        "presenters": claims.presenter or _ABSENT,
-        "assurances": claims.assurance or 0,
-        "status_indexes": claims.status_index or 0,
-    }
+def _opened_row(opened: Opened, index: Mapping[bytes, int]) -> tuple[Any, ...]:
+    """The items of one text, in the order of `COLUMNS`."""
+    expires_at, issued_at, nonce, profile, identity_ref, city, *extras = opened.claims
+    channel, purpose, presenter, assurance, status_index = extras
+    present = sum(1 << bit for bit, extra in enumerate(extras) if extra is not None)
+    return (
+        ACCEPTED, index[opened.entry.kid], issued_at, expires_at, city, profile,
+        len(nonce), nonce.ljust(16, b"\0"), identity_ref, present, channel or 0, purpose or 0,
+        presenter or _ABSENT, assurance or 0, status_index or 0,
+    )  # fmt: skip
+
+
+def _refused_row(error: TokenError, index: Mapping[bytes, int]) -> tuple[Any, ...]:
+    kid = bytes.fromhex(error.facts.get("kid", ""))
+    unknown = kid if isinstance(error, UnknownKeyError) else b""
+    return (
+        error.number, index.get(kid, NO_ENTRY), 0, 0, 0, 0,
+        len(unknown), unknown.ljust(16, b"\0"), _ABSENT, 0, 0, 0, _ABSENT, 0, 0,
+    )  # fmt: skip
 
 
 class SerialEngine:
@@ -258,9 +247,12 @@ class SerialOpener:
         # 4. signature
         entry.key.verify(entry.prefix + signed, signature)
         # 5. claims: nothing of them is looked at before this line
-        claims = parse_claims(signed)
+        try:
+            claims = parse_claims(signed)
+        except ClaimsError as error:
+            raise ClaimsError(error.code, kid=entry.kid.hex()) from None
         if claims.profile != profile or profile != Profile.VOUCHER:
-            raise ClaimsError("claims.profile")
+            raise ClaimsError("claims.profile", kid=entry.kid.hex())
         return Opened(entry, claims)
 
     def open_many(self, texts: Iterable[str]) -> OpenedBatch:

@@ -133,13 +133,13 @@ class UnknownKeyError(TokenError):
 
 
 class SignatureError(TokenError):
-    """Step 4: the signature is not good."""
+    """Step 4: the signature is not good. Fact: ``kid`` (hex)."""
 
     codes = frozenset({"signature.invalid"})
 
 
 class ClaimsError(TokenError):
-    """Step 5: what was signed is not what the format allows."""
+    """Step 5: what was signed is not what the format allows. Fact: ``kid`` (hex)."""
 
     codes = frozenset({"claims.shape", "claims.profile"})
 

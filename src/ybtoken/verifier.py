@@ -123,7 +123,7 @@ class Verifier:
         return voucher
 
     def _now(self, now: int | None) -> int:
-        return int(self._clock()) if now is None else now
+        return int(self._clock() if now is None else now)
 
     def _judge(self, opened: Opened, now: int) -> VerifiedVoucher:
         # 6. time, 7. issuer scope
