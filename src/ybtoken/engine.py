@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ybtoken.cose import Claims, cut_envelope, parse_claims
-from ybtoken.errors import ClaimsError, EnvelopeError, TokenError, UnknownKeyError, error_for
+from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
 from ybtoken.keys import KeyEntry, KeyRing, kid_of_header
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.text import decode_text
@@ -244,13 +244,13 @@ class SerialOpener:
         if entry is None:
             kid = kid_of_header(header)
             raise EnvelopeError("envelope.shape") if kid is None else UnknownKeyError("key.unknown", kid=kid.hex())
-        # 4. signature
-        entry.key.verify(entry.prefix + signed, signature)
-        # 5. claims: nothing of them is looked at before this line
         try:
+            # 4. signature
+            entry.key.verify(entry.prefix + signed, signature)
+            # 5. claims: nothing of them is looked at before this line
             claims = parse_claims(signed)
-        except ClaimsError as error:
-            raise ClaimsError(error.code, kid=entry.kid.hex()) from None
+        except (SignatureError, ClaimsError) as error:
+            raise error_for(error.code, kid=entry.kid.hex()) from None  # the same facts, whoever made the key
         if claims.profile != profile or profile != Profile.VOUCHER:
             raise ClaimsError("claims.profile", kid=entry.kid.hex())
         return Opened(entry, claims)
