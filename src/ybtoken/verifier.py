@@ -87,6 +87,8 @@ class Verifier:
             texts: as for `verify`; the engine may take other forms too.
             now: one time for all, in seconds since 1970; the verifier's clock if it is not given.
         """
+        if isinstance(texts, str):
+            raise TypeError("verify_many takes many texts, not one string")
         at = self._now(now)
         batch = self._opener.open_many(texts)
         codes = batch.judge(at, self._skew, self._max_lifetime)
@@ -109,7 +111,9 @@ class Verifier:
         if self._guard is None or inspect.iscoroutinefunction(self._guard.claim):
             raise TypeError("redeem needs a Verifier with a ReplayGuard; for an AsyncReplayGuard use redeem_async")
         voucher = self.verify(text, now=now)
-        self._guard.claim(voucher.replay_key, voucher.expires_at + self._skew)
+        claimed: object = self._guard.claim(voucher.replay_key, voucher.expires_at + self._skew)
+        if claimed is not None:  # an awaitable after all: nothing was claimed yet
+            raise TypeError("the guard's claim() returned something: for an AsyncReplayGuard use redeem_async")
         return voucher
 
     async def redeem_async(self, text: str, *, now: int | None = None) -> VerifiedVoucher:
