@@ -179,6 +179,7 @@ def parse_claims(signed: bytes) -> Claims:
 
 # The layout of nearly every token: profile 1, no extras, a nonce of 8 bytes, numbers of four bytes.
 _USUAL = Struct(">2x3sI2sI2s8s8s16sBI")
+_USUAL_PROFILE = int(Profile.VOUCHER)
 _USUAL_HEADS = b"\xa4\x04\x1a", b"\x06\x1a", b"\x07\x48", b"\x3a\x00\x01\x00\x00\x83\x01\x50", 0x1A
 
 
@@ -192,7 +193,7 @@ def _read_usual(payload: bytes) -> Claims | None:
         and 0xFFFF < issued_at < expires_at
         and 0xFFFF < city <= _MAX_CITY
     ):
-        return Claims(expires_at, issued_at, nonce, Profile.VOUCHER, identity_ref, city)
+        return Claims(expires_at, issued_at, nonce, _USUAL_PROFILE, identity_ref, city)
     return None
 
 
