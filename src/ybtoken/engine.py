@@ -83,6 +83,7 @@ def judge(claims: Claims, entry: KeyEntry, now: int, skew: int, max_lifetime: in
     return ACCEPTED
 
 
+_PROFILE = int(Profile.VOUCHER)  # the member itself takes half a microsecond to reach on Python 3.11
 _FUTURE, _EXPIRED, _LIFETIME = 97, 98, 99
 _PERIOD, _WITHDRAWN, _PLACE = 113, 114, 115
 
@@ -251,7 +252,7 @@ class SerialOpener:
             claims = parse_claims(signed)
         except (SignatureError, ClaimsError) as error:
             raise error_for(error.code, kid=entry.kid.hex()) from None  # the same facts, whoever made the key
-        if claims.profile != profile or profile != Profile.VOUCHER:
+        if claims.profile != profile or profile != _PROFILE:
             raise ClaimsError("claims.profile", kid=entry.kid.hex())
         return Opened(entry, claims)
 

@@ -7,7 +7,7 @@ whose signature is.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 import unicodedata
 from bisect import bisect_right
@@ -54,7 +54,7 @@ class IdentitySealer:
         *,
         cipher: BlockCipher = BlockCipher.AES,
         clock: Callable[[], float] = time.time,
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         keys = {0: key} if isinstance(key, bytes) else dict(key)
         if not keys:
