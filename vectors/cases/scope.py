@@ -64,6 +64,15 @@ def cases() -> Iterator[dict[str, Any]]:
         ("excluded-of-country", "an excluded province of the whole country", 330_100, [], ["33"], False),
         ("excluded-elsewhere", "an exclusion outside the prefixes changes nothing", 330_100, ["33"], ["44"], True),
         (
+            "excluded-above-does-not-widen",
+            "nor does an exclusion above them widen them",
+            350_000,
+            ["33"],
+            ["44"],
+            False,
+        ),
+        ("excluded-below-does-not-widen", "nor does an exclusion below them", 320_000, ["33"], ["11"], False),
+        (
             "excluded-over-prefix",
             "an exclusion wins over a prefix inside it",
             330_106,
