@@ -67,7 +67,8 @@ impl<'a> Header<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
     pub header: Header<'a>,
-    pub payload: &'a [u8],
+    /// The payload's length, one byte, and the payload: with the header's part, all that is signed.
+    pub tail: &'a [u8],
     pub r: &'a [u8; 32],
     pub s: &'a [u8; 32],
 }
@@ -81,6 +82,12 @@ impl<'a> Envelope<'a> {
         Self::shape(token).ok_or(Code::EnvelopeShape)
     }
 
+    /// The payload.
+    #[must_use]
+    pub fn payload(&self) -> &'a [u8] {
+        self.tail.get(1..).unwrap_or_default()
+    }
+
     fn shape(token: &'a [u8]) -> Option<Self> {
         let rest = token.strip_prefix(&[0xd2, 0x84])?;
         let (&head, rest) = rest.split_first()?;
@@ -89,20 +96,14 @@ impl<'a> Envelope<'a> {
         }
         let (raw, rest) = rest.split_at_checked(usize::from(head & 0x1f))?;
         let header = Header::parse(raw)?;
-        let [0xa0, 0x58, length @ 24..=255, rest @ ..] = rest else {
-            return None;
-        };
-        let (payload, rest) = rest.split_at_checked(usize::from(*length))?;
+        let rest = rest.strip_prefix(&[0xa0, 0x58])?;
+        let length = rest.first().filter(|&&length| length >= 24)?;
+        let (tail, rest) = rest.split_at_checked(1 + usize::from(*length))?;
         let signature: &[u8; 64] = rest.strip_prefix(&[0x58, 0x40])?.try_into().ok()?;
         let ([r, s], _) = signature.as_chunks::<32>() else {
             return None;
         };
-        Some(Self {
-            header,
-            payload,
-            r,
-            s,
-        })
+        Some(Self { header, tail, r, s })
     }
 }
 

@@ -23,6 +23,8 @@ mod code;
 pub mod columns;
 pub mod envelope;
 pub mod judge;
+mod pipeline;
+mod ring;
 pub mod sm3;
 #[cfg(target_arch = "x86_64")]
 #[allow(
@@ -34,10 +36,15 @@ pub mod sm3;
     reason = "constant indices into arrays of fixed length"
 )]
 mod sm3_lanes;
+mod tables;
 pub mod text;
 mod texts;
 mod workers;
 
 pub use code::Code;
+pub use pipeline::{CHUNK, open_batch, open_into, open_one};
+pub use ring::{Key, Options, Ring, RingError};
+pub use tables::{TableStats, footprint};
 pub use texts::{Lines, Texts};
 pub use workers::Workers;
+pub use ybtoken_curve::{KeyTable, Path, Verifier, VerifierError};

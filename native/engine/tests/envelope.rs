@@ -38,7 +38,7 @@ fn the_parts_are_cut() {
                     kid: b"kid-8byt"
                 }
             );
-            assert_eq!(envelope.payload, payload);
+            assert_eq!(envelope.payload(), payload);
             assert_eq!((envelope.r, envelope.s), (&[0x11; 32], &[0x22; 32]));
         }
     }
