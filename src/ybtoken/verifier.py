@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from ybtoken.engine import Engine, Opened, SerialEngine, judge
+from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys import KeyRing
 from ybtoken.policy import Policy
@@ -81,11 +81,11 @@ class Verifier:
         """
         return self._judge(self._opener.open(text), self._now(now))
 
-    def verify_many(self, texts: Iterable[str], *, now: int | None = None) -> Verdicts:
+    def verify_many(self, texts: Texts, *, now: int | None = None) -> Verdicts:
         """Verify many tokens: one verdict each, in order; a bad one raises nothing.
 
         Args:
-            texts: as for `verify`; the engine may take other forms too.
+            texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
             now: one time for all, in seconds since 1970; the verifier's clock if it is not given.
         """
         if isinstance(texts, str):
