@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from ybtoken.cose import Claims, cut_envelope, parse_claims
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
@@ -48,7 +48,7 @@ def texts_of(texts: Texts) -> Iterator[str]:
     if isinstance(texts, (bytes, bytearray, memoryview)):
         lines = bytes(texts).split(b"\n")
         texts = lines if lines[-1] else lines[:-1]
-    for text in texts:
+    for text in cast("Iterable[Any]", texts):
         plain = text.as_py() if hasattr(text, "as_py") else text  # an Arrow scalar
         yield plain.decode("latin-1") if isinstance(plain, bytes) else plain
 
