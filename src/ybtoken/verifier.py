@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from ybtoken.engine import Engine, Opened, SerialEngine, judge
+from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys import KeyRing
 from ybtoken.policy import Policy
@@ -81,13 +81,15 @@ class Verifier:
         """
         return self._judge(self._opener.open(text), self._now(now))
 
-    def verify_many(self, texts: Iterable[str], *, now: int | None = None) -> Verdicts:
+    def verify_many(self, texts: Texts, *, now: int | None = None) -> Verdicts:
         """Verify many tokens: one verdict each, in order; a bad one raises nothing.
 
         Args:
-            texts: as for `verify`; the engine may take other forms too.
+            texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
             now: one time for all, in seconds since 1970; the verifier's clock if it is not given.
         """
+        if isinstance(texts, str):
+            raise TypeError("verify_many takes many texts, not one string")
         at = self._now(now)
         batch = self._opener.open_many(texts)
         codes = batch.judge(at, self._skew, self._max_lifetime)
@@ -110,7 +112,9 @@ class Verifier:
         if self._guard is None or inspect.iscoroutinefunction(self._guard.claim):
             raise TypeError("redeem needs a Verifier with a ReplayGuard; for an AsyncReplayGuard use redeem_async")
         voucher = self.verify(text, now=now)
-        self._guard.claim(voucher.replay_key, voucher.expires_at + self._skew)
+        claimed: object = self._guard.claim(voucher.replay_key, voucher.expires_at + self._skew)
+        if claimed is not None:  # an awaitable after all: nothing was claimed yet
+            raise TypeError("the guard's claim() returned something: for an AsyncReplayGuard use redeem_async")
         return voucher
 
     async def redeem_async(self, text: str, *, now: int | None = None) -> VerifiedVoucher:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -59,7 +59,10 @@ class P256VerifyingKey:
     @classmethod
     def from_pem(cls, pem: bytes, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
         """Read a SubjectPublicKeyInfo in PEM (RFC 5280, RFC 7468); `ValueError` if it is anything else."""
-        key = serialization.load_pem_public_key(pem)
+        try:
+            key = serialization.load_pem_public_key(pem)
+        except UnsupportedAlgorithm as error:  # a curve or a kind of key that OpenSSL does not have
+            raise ValueError(str(error)) from None
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise ValueError("this is not a P-256 public key")
         return cls(key, algorithm)
@@ -126,7 +129,8 @@ class P256SigningKey:
         """
         try:
             key = serialization.load_pem_private_key(pem, passphrase)
-        except TypeError as error:  # a passphrase is missing, or was given for a key without one
+        except (TypeError, UnsupportedAlgorithm) as error:
+            # A passphrase is missing, or was given for a key without one; a curve, key or cipher OpenSSL does not have.
             raise ValueError(str(error)) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("this is not a P-256 private key")
