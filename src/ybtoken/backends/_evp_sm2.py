@@ -1,0 +1,300 @@
+"""SM2 keys on libcrypto's EVP, and the self-test without which no libcrypto is used.
+
+Owns every call on a key: what is prepared once (key, digest context with the user id in it), what is made
+for each call (a copy of that context), and when each is freed. The prepared context is only ever copied, so
+that threads share a key freely; OpenSSL reseeds its generator after a fork. The user id is set explicitly
+always: OpenSSL's own default was empty before 4.0.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from ctypes import byref, c_char_p, c_size_t, c_void_p, create_string_buffer
+from functools import cache
+from typing import Any, Final, NoReturn
+
+from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError, candidates
+from ybtoken.backends._sm2_curve import (
+    DEFAULT_USER_ID,
+    N,
+    check_point,
+    check_user_id,
+    der_from_raw,
+    pem_from_der,
+    pkcs8_from_scalar,
+    raw_from_der,
+    spki_from_point,
+)
+
+PBKDF2_ROUNDS: Final = 600_000  # HMAC-SHA-256; a passphrase is tried at load only
+_MAX_DER_SIGNATURE: Final = 72
+
+
+class _EvpKey:
+    """An EVP_PKEY with a context prepared for one operation; frees both when it is collected."""
+
+    __slots__ = ("__weakref__", "_context", "_lib", "_pkey")
+
+    def __init__(self, lib: Libcrypto, pkey: int, user_id: bytes, prepare: Any) -> None:
+        self._lib, self._pkey = lib, pkey
+        context = lib.EVP_MD_CTX_new()
+        options = lib.EVP_PKEY_CTX_new_from_pkey(None, pkey, None)
+        weakref.finalize(self, _free, lib, pkey, context, options)
+        check_user_id(user_id)
+        if not (context and options and lib.EVP_PKEY_CTX_set1_id(options, user_id, len(user_id)) == 1):
+            raise ValueError(f"the SM2 user id was refused: {lib.last_error()}")
+        lib.EVP_MD_CTX_set_pkey_ctx(context, options)
+        if prepare(context, None, b"SM3", None, None, pkey, None) != 1:
+            raise _no_sm2(lib)
+        self._context: int = context
+
+    def _copied_context(self) -> int:
+        context: int | None = self._lib.EVP_MD_CTX_new()
+        if context is None or self._lib.EVP_MD_CTX_copy_ex(context, self._context) != 1:
+            self._lib.EVP_MD_CTX_free(context)
+            self._lib.ERR_clear_error()
+            raise MemoryError("libcrypto could not copy a digest context")
+        return context
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an SM2 key cannot be pickled or copied (SM2 密钥不可序列化或复制)")
+
+
+class EvpPublicKey(_EvpKey):
+    """A public key that verifies.
+
+    Args:
+        lib: what `load` gave.
+        point: the uncompressed point, 65 bytes; checked.
+        user_id: the SM2 user id ZA is computed over.
+
+    Raises:
+        ValueError: the point is not on the curve, or the user id does not fit.
+        LibcryptoError: ``libcrypto.no-sm2``.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, lib: Libcrypto, point: bytes, user_id: bytes) -> None:
+        check_point(point)
+        der = spki_from_point(point)
+        pkey = lib.d2i_PUBKEY(None, byref(c_char_p(der)), len(der))
+        if not pkey or lib.EVP_PKEY_is_a(pkey, b"SM2") != 1:
+            lib.EVP_PKEY_free(pkey)
+            raise _no_sm2(lib)
+        super().__init__(lib, pkey, user_id, lib.EVP_DigestVerifyInit_ex)
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature`, 64 bytes ``r || s``, is this key's over `message`."""
+        if len(signature) != 64:
+            return False
+        lib, der = self._lib, der_from_raw(signature)
+        context = self._copied_context()
+        good: bool = lib.EVP_DigestVerify(context, der, len(der), message, len(message)) == 1
+        lib.EVP_MD_CTX_free(context)
+        if not good:
+            lib.ERR_clear_error()
+        return good
+
+
+class EvpPrivateKey(_EvpKey):
+    """A private key that signs. It lives in libcrypto's memory; only `scalar` and `to_pem` bring it out.
+
+    Raises:
+        LibcryptoError: ``libcrypto.timing``: this version's signing gives the key away, by its time.
+    """
+
+    __slots__ = ("point",)
+
+    def __init__(self, lib: Libcrypto, pkey: int, user_id: bytes) -> None:
+        super().__init__(lib, pkey, user_id, lib.EVP_DigestSignInit_ex)
+        if not lib.may_sign:
+            raise LibcryptoError(
+                "libcrypto.timing",
+                f"{lib} signs SM2 in a time that gives the key away (CVE-2025-9231)",
+                f"{lib} 的 SM2 签名耗时会泄露私钥（CVE-2025-9231）",
+            )
+        self.point = b"\x04" + self._number(b"qx") + self._number(b"qy")
+
+    @classmethod
+    def generate(cls, lib: Libcrypto, user_id: bytes) -> EvpPrivateKey:
+        """A new key from libcrypto's random generator."""
+        pkey = lib.EVP_PKEY_Q_keygen(None, None, b"SM2")
+        if not pkey:
+            raise _no_sm2(lib)
+        return cls(lib, pkey, user_id)
+
+    @classmethod
+    def from_scalar(cls, lib: Libcrypto, scalar: bytes, user_id: bytes) -> EvpPrivateKey:
+        """The key of a 32-byte private scalar.
+
+        Raises:
+            ValueError: not 32 bytes, or not 1 to n - 2.
+        """
+        if len(scalar) != 32 or not 1 <= int.from_bytes(scalar, "big") <= N - 2:
+            raise ValueError("an SM2 private key is 32 bytes, 1 to n - 2 (SM2 私钥应为 32 字节)")
+        return cls.from_pem(lib, pem_from_der("PRIVATE KEY", pkcs8_from_scalar(scalar)), None, user_id)
+
+    @classmethod
+    def from_pem(cls, lib: Libcrypto, pem: bytes, passphrase: bytes | None, user_id: bytes) -> EvpPrivateKey:
+        """The key of a PKCS#8 or SEC1 PEM, encrypted or not, with its public point or without.
+
+        Raises:
+            ValueError: no such PEM, a wrong or missing passphrase, another curve, another's public point.
+        """
+        if passphrase is not None and b"\0" in passphrase:
+            raise ValueError("a passphrase with a NUL byte cannot be given to OpenSSL (口令不能含 NUL 字节)")
+        bio = lib.BIO_new_mem_buf(pem, len(pem))
+        # An empty passphrase, not NULL: with NULL OpenSSL would ask on the terminal.
+        pkey = lib.PEM_read_bio_PrivateKey(bio, None, None, passphrase or b"")
+        lib.BIO_free(bio)
+        if not pkey:
+            raise ValueError(
+                "not a private key in PEM, or the passphrase is wrong or missing "
+                f"(不是 PEM 私钥，或口令缺失、错误): {lib.last_error()}"
+            )
+        lib.ERR_clear_error()  # formats that were tried before the right one leave their errors
+        if lib.EVP_PKEY_is_a(pkey, b"SM2") != 1:
+            lib.EVP_PKEY_free(pkey)
+            raise ValueError("the key is not on the SM2 curve (该密钥不在 SM2 曲线上)")
+        key = cls(lib, pkey, user_id)
+        key._check()
+        return key
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes ``r || s`` over ``e = SM3(ZA || message)``, with a fresh random nonce."""
+        lib = self._lib
+        context = self._copied_context()
+        der, length = create_string_buffer(_MAX_DER_SIGNATURE), c_size_t(_MAX_DER_SIGNATURE)
+        good = lib.EVP_DigestSign(context, der, byref(length), message, len(message)) == 1
+        lib.EVP_MD_CTX_free(context)
+        if not good:
+            raise RuntimeError(f"libcrypto could not sign: {lib.last_error()}")
+        return raw_from_der(der.raw[: length.value])
+
+    def scalar(self) -> bytes:
+        """The private scalar, 32 bytes: the secret itself."""
+        return self._number(b"priv")
+
+    def to_pem(self, passphrase: bytes | None) -> bytes:
+        """PKCS#8 PEM, encrypted (PBES2: PBKDF2-HMAC-SHA-256, AES-256-CBC) when there is a passphrase."""
+        lib = self._lib
+        info = lib.EVP_PKEY2PKCS8(self._pkey)
+        if passphrase is None:
+            pem = pem_from_der("PRIVATE KEY", _der(lib.i2d_PKCS8_PRIV_KEY_INFO, info))
+        else:
+            cipher = lib.EVP_aes_256_cbc()
+            sealed = lib.PKCS8_encrypt(-1, cipher, passphrase, len(passphrase), None, 16, PBKDF2_ROUNDS, info)
+            pem = pem_from_der("ENCRYPTED PRIVATE KEY", _der(lib.i2d_X509_SIG, sealed))
+            lib.X509_SIG_free(sealed)
+        lib.PKCS8_PRIV_KEY_INFO_free(info)
+        return pem
+
+    def _check(self) -> None:
+        """That the scalar is 1 to n - 2 and the public point is its own, on the curve."""
+        check_point(self.point)
+        checker = self._lib.EVP_PKEY_CTX_new_from_pkey(None, self._pkey, None)
+        is_pair = self._lib.EVP_PKEY_pairwise_check(checker) == 1
+        self._lib.EVP_PKEY_CTX_free(checker)
+        self._lib.ERR_clear_error()
+        if not is_pair or not 1 <= int.from_bytes(self.scalar(), "big") <= N - 2:
+            raise ValueError(
+                "the private key is out of range or not the public key's (私钥越界或与公钥不匹配)"
+            )
+
+    def _number(self, name: bytes) -> bytes:
+        number, octets = c_void_p(), create_string_buffer(32)
+        if self._lib.EVP_PKEY_get_bn_param(self._pkey, name, byref(number)) != 1:
+            raise ValueError(f"the key has no {name.decode()}: {self._lib.last_error()}")
+        self._lib.BN_bn2binpad(number, octets, 32)
+        self._lib.BN_clear_free(number)
+        return octets.raw
+
+
+@cache
+def load(path: str | None = None) -> Libcrypto:
+    """A libcrypto that passed `self_test`: at `path`, or the first found, if possible one that may sign.
+
+    Raises:
+        LibcryptoError: none. The reason is that of the candidate that came furthest.
+    """
+    tried = [_attempt(candidate) for candidate in ((path,) if path is not None else candidates())]
+    usable = [lib for lib in tried if isinstance(lib, Libcrypto)]
+    if usable:
+        return max(usable, key=lambda lib: lib.may_sign)
+    order = ("libcrypto.missing", "libcrypto.version", "libcrypto.no-sm2", "libcrypto.self-test")
+    reasons = [reason for reason in tried if isinstance(reason, LibcryptoError)]
+    raise max(
+        reasons,
+        key=lambda reason: order.index(reason.code),
+        default=LibcryptoError("libcrypto.missing", "no libcrypto was found", "未找到 libcrypto"),
+    )
+
+
+@cache
+def _attempt(path: str) -> Libcrypto | LibcryptoError:
+    try:
+        lib = Libcrypto(path)
+        self_test(lib)
+    except LibcryptoError as error:
+        return error
+    return lib
+
+
+# GM/T 0003.5-2012 annex A (GB/T 32918.5-2017): signature of "message digest" under the default user id.
+_KNOWN_POINT: Final = bytes.fromhex(
+    "0409f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020"
+    "ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13"
+)
+_KNOWN_MESSAGE: Final = b"message digest"
+_KNOWN_SIGNATURE: Final = bytes.fromhex(
+    "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3"
+    "b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa"
+)
+
+
+def self_test(lib: Libcrypto) -> None:
+    """The standard's signature is accepted, its neighbours are refused, a new key's signature verifies.
+
+    Raises:
+        LibcryptoError: ``libcrypto.no-sm2``, or ``libcrypto.self-test`` where an answer is wrong.
+    """
+    known = EvpPublicKey(lib, _KNOWN_POINT, DEFAULT_USER_ID)
+    other_id = EvpPublicKey(lib, _KNOWN_POINT, b"another user id")
+    answers = [
+        known.verify(_KNOWN_MESSAGE, _KNOWN_SIGNATURE),
+        not known.verify(_KNOWN_MESSAGE + b".", _KNOWN_SIGNATURE),
+        not other_id.verify(_KNOWN_MESSAGE, _KNOWN_SIGNATURE),
+    ]
+    if lib.may_sign:
+        key = EvpPrivateKey.generate(lib, DEFAULT_USER_ID)
+        signature = key.sign(_KNOWN_MESSAGE)
+        answers.append(EvpPublicKey(lib, key.point, DEFAULT_USER_ID).verify(_KNOWN_MESSAGE, signature))
+    if not all(answers):
+        raise LibcryptoError(
+            "libcrypto.self-test", f"{lib} failed the SM2 self-test", f"{lib} 未通过 SM2 自检"
+        )
+
+
+def _no_sm2(lib: Libcrypto) -> LibcryptoError:
+    return LibcryptoError(
+        "libcrypto.no-sm2",
+        f"{lib} has no SM2 (Fedora and RHEL leave it out, FIPS mode hides it): {lib.last_error()}",
+        f"{lib} 未包含 SM2（Fedora、RHEL 编译时去除；FIPS 配置下不可用）",
+    )
+
+
+def _der(encode: Any, structure: int | None) -> bytes:
+    length = encode(structure, None) if structure else 0
+    if length <= 0:
+        raise RuntimeError("libcrypto could not encode the key")
+    octets = create_string_buffer(length)
+    encode(structure, byref(c_void_p(ctypes.addressof(octets))))
+    return octets.raw
+
+
+def _free(lib: Libcrypto, pkey: int, context: int | None, options: int | None) -> None:
+    lib.EVP_MD_CTX_free(context)
+    lib.EVP_PKEY_CTX_free(options)
+    lib.EVP_PKEY_free(pkey)
