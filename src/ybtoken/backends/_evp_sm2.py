@@ -29,6 +29,7 @@ from ybtoken.backends._sm2_curve import (
 
 PBKDF2_ROUNDS: Final = 600_000  # HMAC-SHA-256; a passphrase is tried at load only
 _MAX_DER_SIGNATURE: Final = 72
+_BAD_PAIR: Final = "the private key is out of range or not the public key's (私钥越界或与公钥不匹配)"
 
 
 class _EvpKey:
@@ -200,13 +201,14 @@ class EvpPrivateKey(_EvpKey):
         self._lib.ERR_clear_error()
         if not is_pair or not 1 <= int.from_bytes(self.scalar(), "big") <= N - 2:
             raise ValueError(
-                "the private key is out of range or not the public key's (私钥越界或与公钥不匹配)"
+                _BAD_PAIR
             )
 
     def _number(self, name: bytes) -> bytes:
         number, octets = c_void_p(), create_string_buffer(32)
         if self._lib.EVP_PKEY_get_bn_param(self._pkey, name, byref(number)) != 1:
-            raise ValueError(f"the key has no {name.decode()}: {self._lib.last_error()}")
+            self._lib.ERR_clear_error()  # a scalar of 0 or n: its public point has no coordinates
+            raise ValueError(_BAD_PAIR)
         self._lib.BN_bn2binpad(number, octets, 32)
         self._lib.BN_clear_free(number)
         return octets.raw

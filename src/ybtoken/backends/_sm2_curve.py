@@ -23,7 +23,7 @@ G: Final = (
 )
 
 DEFAULT_USER_ID: Final = b"1234567812345678"  # GM/T 0009-2012 section 10: where nothing else was agreed
-MAX_USER_ID: Final = 8191  # its length in bits must fit in the two bytes of ENTL
+MAX_USER_ID: Final = 8190  # as OpenSSL: its length in bits must fit in the two bytes of ENTL
 
 _ALGORITHM: Final = bytes.fromhex("301306072a8648ce3d020106082a811ccf5501822d")  # id-ecPublicKey, sm2p256v1
 _SPKI_HEAD: Final = bytes.fromhex("3059") + _ALGORITHM + bytes.fromhex("034200")
