@@ -1,0 +1,234 @@
+"""The envelope and the claims: the one place that knows a token's bytes (Spec 2.2 and 2.3).
+
+A token is a CWT (RFC 8392) in a tagged COSE_Sign1 (RFC 9052), deterministically encoded (RFC 8949 section 4.2.1).
+Writing goes through `cbor2`. Reading accepts exactly one byte string for each token, and so it does not decode and
+compare: it walks the one shape that is allowed, and whatever differs is refused. No general decoder sees the bytes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, NoReturn
+
+import cbor2
+
+from ybtoken.errors import ClaimsError, EnvelopeError
+from ybtoken.voucher import (
+    IDENTITY_REF_SIZE,
+    MAX_CHANNEL,
+    MAX_PURPOSE,
+    MAX_UINT8,
+    MAX_UINT32,
+    NONCE_SIZES,
+    Profile,
+    Voucher,
+)
+
+__all__ = [
+    "Claims",
+    "cut_envelope",
+    "encode_byte_string",
+    "encode_claims",
+    "encode_envelope",
+    "encode_header",
+    "parse_claims",
+    "sign1_prefix",
+]
+
+_ALG, _KID = 1, 4
+_EXP, _IAT, _CTI, _VOUCHER = 4, 6, 7, -65537
+_CHANNEL, _PURPOSE, _PRESENTER, _ASSURANCE, _STATUS = 1, 2, 3, 4, 5
+_SIGN1_TAG = 18
+_SIGNATURE_SIZE = 64
+
+# Labels are written in ascending order of their encoding. For these labels RFC 8949's order and the older
+# length-first order of RFC 7049 agree, and a dict keeps the order it is written in: no canonical mode is needed.
+
+
+def encode_header(algorithm: int, kid: bytes) -> bytes:
+    """The protected header, ``{1: alg, 4: kid}`` (RFC 9052 section 3.1)."""
+    return cbor2.dumps({_ALG: algorithm, _KID: kid})
+
+
+def encode_claims(voucher: Voucher) -> bytes:
+    """The payload of a voucher: its CWT claims (Spec 2.3)."""
+    extras: dict[int, int | bytes | None] = {
+        _CHANNEL: voucher.channel,
+        _PURPOSE: None if voucher.purpose is None else int(voucher.purpose),
+        _PRESENTER: voucher.presenter,
+        _ASSURANCE: voucher.assurance,
+        _STATUS: voucher.status_index,
+    }
+    stated = {label: value for label, value in extras.items() if value is not None}
+    body: list[object] = [int(voucher.profile), voucher.identity_ref, int(voucher.city_code)]
+    if stated:
+        body.append(stated)
+    return cbor2.dumps(
+        {_EXP: voucher.expires_at, _IAT: voucher.issued_at, _CTI: voucher.nonce, _VOUCHER: body},
+    )
+
+
+def sign1_prefix(header: bytes) -> bytes:
+    """What precedes the payload in the Sig_structure (RFC 9052 section 4.4).
+
+    The whole structure is this followed by the payload as a byte string *with its CBOR head*, as it stands in the
+    token: ``["Signature1", protected, external_aad = h'', payload]``.
+    """
+    return b"\x84" + cbor2.dumps("Signature1") + cbor2.dumps(header) + cbor2.dumps(b"")
+
+
+def encode_byte_string(data: bytes) -> bytes:
+    """A byte string with its CBOR head: as a payload stands in the token and in the Sig_structure."""
+    return cbor2.dumps(data)
+
+
+def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
+    """The tagged COSE_Sign1 of a header, a payload and a signature (RFC 9052 section 4.2)."""
+    return cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, payload, signature]))
+
+
+_HEADER_START = 3
+_HEADER_SIZES = {0x4D: 13, 0x51: 17}  # the heads of byte strings of 13 (ES256, ESP256) and 17 bytes (SM2)
+_SHORTEST_PAYLOAD = 24  # below that the head of the byte string would be one byte; the shortest claims have 40
+
+
+def cut_envelope(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Cut a token into its raw parts, by the only shape there is (step 2).
+
+    Returns:
+        The protected header's bytes; the payload with the CBOR head of its byte string (what is signed); the signature.
+
+    Raises:
+        EnvelopeError: any other shape.
+    """
+    # d2 84 | 4d or 51, header | a0 | 58 n, payload | 58 40, signature
+    size = len(data)
+    if size < 100 or data[:2] != b"\xd2\x84":
+        raise EnvelopeError("envelope.shape")
+    header_end = _HEADER_START + _HEADER_SIZES.get(data[2], size)
+    if data[header_end : header_end + 2] != b"\xa0\x58":
+        raise EnvelopeError("envelope.shape")
+    payload_size = data[header_end + 2]
+    payload_end = header_end + 3 + payload_size
+    if (
+        payload_size < _SHORTEST_PAYLOAD
+        or data[payload_end : payload_end + 2] != b"\x58\x40"
+        or size != payload_end + 2 + _SIGNATURE_SIZE
+    ):
+        raise EnvelopeError("envelope.shape")
+    return data[_HEADER_START:header_end], data[header_end + 1 : payload_end], data[payload_end + 2 :]
+
+
+class Claims(NamedTuple):
+    """The claims as they stand in a token: integers and bytes, within their bounds."""
+
+    expires_at: int
+    issued_at: int
+    nonce: bytes
+    profile: int
+    identity_ref: bytes
+    city: int
+    channel: int | None = None
+    purpose: int | None = None
+    presenter: bytes | None = None
+    assurance: int | None = None
+    status_index: int | None = None
+
+
+def _refuse() -> NoReturn:
+    raise ClaimsError("claims.shape")
+
+
+_WIDEST_HEAD = 0x1A  # a head followed by four bytes: no number here exceeds 32 bits
+_LEAST = {0x18: 24, 0x19: 1 << 8, 0x1A: 1 << 16}  # the least number that needs a head of that width
+_PROFILES = frozenset(int(profile) for profile in Profile)
+
+
+def _uint(payload: bytes, at: int, maximum: int) -> tuple[int, int]:
+    """Read an unsigned integer in its shortest form (RFC 8949 section 4.2.1); returns it and where it ends."""
+    head = payload[at]
+    if head < 0x18:
+        number, end = head, at + 1
+    elif head <= _WIDEST_HEAD:
+        end = at + 1 + (1 << (head - 0x18))
+        number = int.from_bytes(payload[at + 1 : end], "big")
+        if number < _LEAST[head]:
+            _refuse()
+    else:
+        _refuse()
+    if number > maximum:
+        _refuse()
+    return number, end
+
+
+def parse_claims(signed: bytes) -> Claims:
+    """Read the claims from a payload whose signature is good (step 5).
+
+    Args:
+        signed: the payload with the CBOR head of its byte string, as `cut_envelope` returns it.
+
+    Raises:
+        ClaimsError: anything but the one encoding of allowed claims.
+    """
+    try:
+        return _walk(signed)
+    except IndexError:  # the walk ran off the end
+        raise ClaimsError("claims.shape") from None
+
+
+def _walk(payload: bytes) -> Claims:
+    # 58 n | a4 | 04 exp | 06 iat | 07 4x nonce | 3a00010000 8x profile 50 identity_ref city_code [extras]
+    if payload[2:4] != b"\xa4\x04":
+        _refuse()
+    expires_at, at = _uint(payload, 4, MAX_UINT32)
+    if payload[at] != _IAT:
+        _refuse()
+    issued_at, at = _uint(payload, at + 1, MAX_UINT32)
+    if payload[at] != _CTI or expires_at <= issued_at:
+        _refuse()
+    nonce_size = payload[at + 1] - 0x40
+    end = at + 2 + nonce_size
+    if nonce_size not in NONCE_SIZES or payload[end : end + 5] != b"\x3a\x00\x01\x00\x00":
+        _refuse()
+    nonce = payload[at + 2 : end]
+    items, profile, at = payload[end + 5] - 0x80, payload[end + 6], end + 8
+    if profile not in _PROFILES or payload[end + 7] != 0x50:
+        _refuse()
+    identity_ref = payload[at : at + IDENTITY_REF_SIZE]
+    city, at = _uint(payload, at + IDENTITY_REF_SIZE, 999_999)
+    if items == 3 and at == len(payload):
+        return Claims(expires_at, issued_at, nonce, profile, identity_ref, city)
+    if items != 4:
+        _refuse()
+    return Claims(expires_at, issued_at, nonce, profile, identity_ref, city, *_walk_extras(payload, at))
+
+
+def _walk_extras(payload: bytes, at: int) -> tuple[int | None, int | None, bytes | None, int | None, int | None]:
+    count = payload[at] - 0xA0
+    if not 1 <= count <= 5:
+        _refuse()
+    at += 1
+    channel = purpose = presenter = assurance = status_index = None
+    previous = 0
+    for _ in range(count):
+        label = payload[at]
+        if label <= previous:
+            _refuse()
+        previous = label
+        if label == _CHANNEL:
+            channel, at = _uint(payload, at + 1, MAX_CHANNEL)
+        elif label == _PURPOSE:
+            purpose, at = _uint(payload, at + 1, MAX_PURPOSE)
+        elif label == _PRESENTER:
+            presenter = payload[at + 2 : at + 2 + IDENTITY_REF_SIZE]
+            if payload[at + 1] != 0x50 or len(presenter) != IDENTITY_REF_SIZE:
+                _refuse()
+            at += 2 + IDENTITY_REF_SIZE
+        elif label == _ASSURANCE:
+            assurance, at = _uint(payload, at + 1, MAX_UINT8)
+        elif label == _STATUS:
+            status_index, at = _uint(payload, at + 1, MAX_UINT32)
+        else:
+            _refuse()
+    if at != len(payload):
+        _refuse()
+    return channel, purpose, presenter, assurance, status_index

@@ -1,0 +1,123 @@
+"""The issuer: makes and signs tokens."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from ybtoken.cose import encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
+from ybtoken.keys import SigningKey
+from ybtoken.places import Scope
+from ybtoken.text import encode_text
+from ybtoken.voucher import Profile, Voucher
+
+if TYPE_CHECKING:
+    from ybtoken.qr import QrCode
+
+__all__ = ["Extras", "Issuer", "Token"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A signed token: the bytes, the text that the QR code holds, and what it states."""
+
+    data: bytes
+    text: str
+    voucher: Voucher
+
+    @property
+    def qr(self) -> QrCode:
+        """The QR code of the text; needs the extra ``ybtoken[qr]``."""
+        from ybtoken.qr import QrCode
+
+        return QrCode(self.text)
+
+
+class Extras(TypedDict, total=False):
+    """Optional claims; see `ybtoken.voucher.Voucher`."""
+
+    channel: int | None
+    purpose: str | None
+    presenter: bytes | None
+    assurance: int | None
+    status_index: int | None
+
+
+class Issuer:
+    """Issues vouchers with one signing key; immutable, and safe to share between threads.
+
+    Args:
+        key: signs every token.
+        scope: the insured places this issuer may state; as the verifiers' key ring has it.
+        lifetime: for how many seconds a token is valid.
+        clock: seconds since 1970; read once a call, unless the call is given its own ``now``.
+        random: gives that many unpredictable bytes; the nonce comes from it.
+    """
+
+    __slots__ = ("_clock", "_header", "_key", "_lifetime", "_prefix", "_random", "_scope")
+
+    def __init__(
+        self,
+        key: SigningKey,
+        *,
+        scope: Scope = Scope(),
+        lifetime: int = 60,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        if lifetime < 1:
+            raise ValueError("lifetime is at least 1 second")
+        self._key = key
+        self._scope = scope
+        self._lifetime = lifetime
+        self._clock = clock
+        self._random = random
+        self._header = encode_header(key.algorithm, key.kid)
+        self._prefix = sign1_prefix(self._header)
+
+    def issue(self, identity_ref: bytes, city_code: str, *, now: int | None = None, **extras: Unpack[Extras]) -> Token:
+        """Issue one voucher.
+
+        Args:
+            identity_ref: 16 bytes that stand for the holder, sealed anew for every display (`IdentitySealer`).
+            city_code: the insured place (参保地), six digits.
+            now: when it is issued, in seconds since 1970; the issuer's clock if it is not given.
+            extras: channel, purpose, presenter, assurance, status_index.
+
+        Raises:
+            ValueError, TypeError: a claim is out of its bounds, or the place out of the issuer's scope.
+        """
+        issued_at = int(self._clock()) if now is None else now
+        voucher = Voucher(
+            identity_ref=identity_ref,
+            city_code=city_code,
+            issued_at=issued_at,
+            expires_at=issued_at + self._lifetime,
+            nonce=self._random(8),
+            **extras,
+        )
+        return self.sign(voucher)
+
+    def issue_many(
+        self, holders: Iterable[tuple[bytes, str]], *, now: int | None = None, **extras: Unpack[Extras]
+    ) -> Iterator[Token]:
+        """Issue one voucher for each identity reference and city code; the extras are common to all. Lazy."""
+        for identity_ref, city_code in holders:
+            yield self.issue(identity_ref, city_code, now=now, **extras)
+
+    def sign(self, voucher: Voucher) -> Token:
+        """Sign a voucher that was made elsewhere, nonce included: a nonce must never be used twice under a key."""
+        if voucher.profile is not Profile.VOUCHER:
+            raise ValueError("only profile 1 is a token by itself")
+        if not self._scope.covers(voucher.city_code):
+            raise ValueError(f"the insured place {voucher.city_code} is outside this issuer's scope {self._scope}")
+        payload = encode_claims(voucher)
+        signature = self._key.sign(self._prefix + encode_byte_string(payload))
+        data = encode_envelope(self._header, payload, signature)
+        return Token(data, encode_text(voucher.profile, data), voucher)
+
+    def __repr__(self) -> str:
+        return f"Issuer({self._key!r}, scope={self._scope}, lifetime={self._lifetime})"

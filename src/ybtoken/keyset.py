@@ -1,0 +1,202 @@
+"""Key rings in files: JWK Sets (RFC 7517) and COSE_KeySets (RFC 9052 section 7).
+
+This module owns the names of our members beside the standard ones. A key set is configuration, read from a trusted
+place; what is malformed in it raises `ValueError`, never a `TokenError`.
+
+| JWK member | COSE_Key label | meaning |
+|---|---|---|
+| ``alg``, ``kid`` | 3, 2 | the key's one algorithm; its kid (hex in JWK), compared with the computed one |
+| ``yb_issuer`` | -65537 | the issuer's name |
+| ``yb_scope``, ``yb_except`` | -65538, -65539 | prefixes of the insured places, exclusions |
+| ``nbf``, ``exp`` | -65540, -65541 | not before, not after (seconds since 1970) |
+| ``yb_withdrawn_since`` | -65542 | refuse what it signed since then |
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import cbor2
+
+from ybtoken.backends.p256 import P256VerifyingKey
+from ybtoken.keys import FOREVER, Algorithm, Curve, KeyEntry, KeyRing, VerifyingKey
+from ybtoken.places import Scope
+
+__all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks"]
+
+_JWK_CURVES = {Curve.P256: "P-256"}
+_JWK_ALGORITHMS = {Algorithm.ES256: "ES256", Algorithm.ESP256: "ESP256"}
+_KTY, _KID, _ALG, _CRV, _X, _Y, _EC2 = 1, 2, 3, -1, -2, -3, 2
+_COSE_LABELS = {
+    "yb_issuer": -65537,
+    "yb_scope": -65538,
+    "yb_except": -65539,
+    "nbf": -65540,
+    "exp": -65541,
+    "yb_withdrawn_since": -65542,
+}
+
+_BACKENDS: Mapping[Curve, Callable[[bytes, bytes, Algorithm], VerifyingKey]] = {
+    Curve.P256: P256VerifyingKey.from_point,
+}
+
+
+def load_jwks(document: str | bytes) -> KeyRing:
+    """Read a key ring from the text of a JWK Set.
+
+    Raises:
+        ValueError: not a JWK Set; an unknown member, algorithm or curve; a private key; a kid that is not the key's; a
+            point off its curve; two keys with one kid.
+    """
+    jwks = json.loads(document)
+    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
+        raise ValueError('a JWK Set is an object with an array "keys"')
+    return KeyRing(_numbered(jwks["keys"], _entry_from_jwk))
+
+
+def dump_jwks(keys: KeyRing) -> str:
+    """A key ring as the text of a JWK Set."""
+    return json.dumps({"keys": [_jwk(entry) for entry in keys.entries]}, ensure_ascii=False, indent=2) + "\n"
+
+
+def load_cose_keyset(document: bytes) -> KeyRing:
+    """Read a key ring from a COSE_KeySet; raises as `load_jwks` does."""
+    try:
+        keys = cbor2.loads(document)
+    except (cbor2.CBORError, ValueError, EOFError) as error:
+        raise ValueError(f"not CBOR: {error}") from error
+    if not isinstance(keys, (list, tuple)):
+        raise ValueError("a COSE_KeySet is an array")
+    return KeyRing(_numbered(keys, _entry_from_cose_key))
+
+
+def dump_cose_keyset(keys: KeyRing) -> bytes:
+    """A key ring as a COSE_KeySet."""
+    return cbor2.dumps([_cose_key(entry) for entry in keys.entries])
+
+
+def _numbered(keys: list[Any] | tuple[Any, ...], read: Callable[[Mapping[Any, Any]], KeyEntry]) -> list[KeyEntry]:
+    entries = []
+    for number, key in enumerate(keys):
+        try:
+            if not isinstance(key, Mapping):
+                raise TypeError("not a map")
+            entries.append(read(key))
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"key {number} of the set: {what}") from error
+    return entries
+
+
+_JWK_MEMBERS = {"kty", "crv", "x", "y", "alg", "kid", "use", "key_ops", *_COSE_LABELS}
+
+
+def _entry_from_jwk(jwk: Mapping[Any, Any]) -> KeyEntry:
+    if "d" in jwk:
+        raise ValueError("this is a private key: a key ring holds public keys only")
+    if unknown := sorted(set(jwk) - _JWK_MEMBERS):
+        raise ValueError(f"unknown members {unknown}")
+    if jwk["kty"] != "EC" or jwk.get("use", "sig") != "sig" or jwk.get("key_ops", ["verify"]) != ["verify"]:
+        raise ValueError('a key has "kty": "EC" and is for verifying signatures')
+    curve = _inverse(_JWK_CURVES, "crv", jwk["crv"])
+    algorithm = _inverse(_JWK_ALGORITHMS, "alg", jwk["alg"])
+    kid = bytes.fromhex(jwk["kid"]) if "kid" in jwk else None
+    return _entry(curve, algorithm, _from_base64url(jwk["x"]), _from_base64url(jwk["y"]), kid, jwk)
+
+
+def _entry_from_cose_key(cose_key: Mapping[Any, Any]) -> KeyEntry:
+    names = {label: name for name, label in _COSE_LABELS.items()}
+    if unknown := [label for label in cose_key if label not in {_KTY, _KID, _ALG, _CRV, _X, _Y, *names}]:
+        raise ValueError(f"unknown labels {unknown}")
+    if cose_key[_KTY] != _EC2:
+        raise ValueError("a key has kty 2 (EC2)")
+    members = {names[label]: value for label, value in cose_key.items() if label in names}
+    x, y = cose_key[_X], cose_key[_Y]
+    if not isinstance(x, bytes) or not isinstance(y, bytes):
+        raise ValueError("coordinates are byte strings")
+    return _entry(Curve(cose_key[_CRV]), Algorithm(cose_key[_ALG]), x, y, cose_key.get(_KID), members)
+
+
+def _entry(
+    curve: Curve, algorithm: Algorithm, x: bytes, y: bytes, kid: bytes | None, members: Mapping[Any, Any]
+) -> KeyEntry:
+    if algorithm.curve is not curve:
+        raise ValueError(f"{algorithm.name} is not an algorithm of {curve.name}")
+    key = _BACKENDS[curve](x, y, algorithm)
+    if kid is not None and kid != key.kid:
+        raise ValueError(f"the kid is {key.kid.hex()}, not what is stated")
+    times = {name: members[name] for name in ("nbf", "exp", "yb_withdrawn_since") if name in members}
+    if any(isinstance(value, bool) or not isinstance(value, int) for value in times.values()):
+        raise ValueError("times are whole seconds since 1970")
+    prefixes, exclusions = members.get("yb_scope", []), members.get("yb_except", [])
+    if not isinstance(prefixes, (list, tuple)) or not isinstance(exclusions, (list, tuple)):
+        raise ValueError("yb_scope and yb_except are arrays of prefixes")
+    return KeyEntry(
+        key,
+        members["yb_issuer"],
+        Scope(tuple(prefixes), tuple(exclusions)),
+        not_before=times.get("nbf", 0),
+        not_after=times.get("exp", FOREVER),
+        withdrawn_since=times.get("yb_withdrawn_since"),
+    )
+
+
+def _members(entry: KeyEntry) -> dict[str, Any]:
+    """Our members of an entry; what has its default is left out."""
+    members = {
+        "yb_issuer": entry.issuer,
+        "yb_scope": list(entry.scope.prefixes),
+        "yb_except": list(entry.scope.exclusions),
+        "nbf": entry.not_before,
+        "exp": entry.not_after if entry.not_after != FOREVER else 0,
+        "yb_withdrawn_since": entry.withdrawn_since,
+    }
+    return {name: value for name, value in members.items() if value or (name == "yb_withdrawn_since" and value == 0)}
+
+
+def _jwk(entry: KeyEntry) -> dict[str, Any]:
+    x, y = entry.key.point
+    return {
+        "kty": "EC",
+        "crv": _JWK_CURVES[entry.key.algorithm.curve],
+        "x": _to_base64url(x),
+        "y": _to_base64url(y),
+        "alg": _JWK_ALGORITHMS[entry.key.algorithm],
+        "kid": entry.kid.hex(),
+        **_members(entry),
+    }
+
+
+def _cose_key(entry: KeyEntry) -> dict[int, Any]:
+    x, y = entry.key.point
+    curve = int(entry.key.algorithm.curve)
+    key = {_KTY: _EC2, _KID: entry.kid, _ALG: int(entry.key.algorithm), _CRV: curve, _X: x, _Y: y}
+    return key | {_COSE_LABELS[name]: value for name, value in _members(entry).items()}
+
+
+_Key = TypeVar("_Key")
+
+
+def _inverse(table: Mapping[_Key, str], member: str, value: object) -> _Key:
+    for key, name in table.items():
+        if name == value:
+            return key
+    raise ValueError(f'"{member}" is one of {sorted(table.values())}, not {value!r}')
+
+
+def _to_base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _from_base64url(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"not base64url: {error}") from error
+    if _to_base64url(data) != text:
+        raise ValueError("not base64url in its one form (RFC 7515 section 2)")
+    return data

@@ -1,0 +1,120 @@
+"""City codes and scopes: the one place that knows what an insured place (参保地) looks like.
+
+A city code is six digits in the shape of GB/T 2260: province, city, county, two digits each. Its shape is checked,
+never its membership in a list, because codes are retired while tokens live. A scope is a set of prefixes of 2, 4 or
+6 digits, less some exclusions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ybtoken.refusals import Words
+
+__all__ = ["PROVINCES", "Scope", "check_city_code", "describe_place"]
+
+_CITY_DIGITS = 6
+_ALL_CITIES = 10**_CITY_DIGITS
+
+
+def _is_digits(text: object) -> bool:
+    # str.isdigit alone accepts other scripts' digits.
+    return isinstance(text, str) and text.isascii() and text.isdigit()
+
+
+def check_city_code(city_code: str) -> str:
+    """Return a city code of six ASCII digits, or raise `ValueError`."""
+    if not _is_digits(city_code) or len(city_code) != _CITY_DIGITS:
+        raise ValueError(f"a city code is a string of six digits, not {city_code!r}")
+    return city_code
+
+
+def _range_of(prefix: str) -> tuple[int, int]:
+    if not _is_digits(prefix) or len(prefix) not in (2, 4, 6):
+        raise ValueError(f"a scope prefix is a string of 2, 4 or 6 digits, not {prefix!r}")
+    width = 10 ** (_CITY_DIGITS - len(prefix))
+    return int(prefix) * width, (int(prefix) + 1) * width
+
+
+def _subtract(ranges: list[tuple[int, int]], hole: tuple[int, int]) -> list[tuple[int, int]]:
+    kept = []
+    for low, high in ranges:
+        kept += [(low, min(high, hole[0])), (max(low, hole[1]), high)]
+    return [(low, high) for low, high in kept if low < high]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The insured places a key may sign for, or a terminal accepts.
+
+    Args:
+        prefixes: provinces, cities or counties (2, 4 or 6 digits); none at all means the whole country.
+        exclusions: what is taken out again, in the same form.
+    """
+
+    prefixes: tuple[str, ...] = ()
+    exclusions: tuple[str, ...] = ()
+    ranges: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    """The same as sorted, disjoint, half-open ranges of city codes: what bulk engines use."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.prefixes, str) or isinstance(self.exclusions, str):
+            raise TypeError("a scope takes a sequence of prefixes, not one string")
+        object.__setattr__(self, "prefixes", tuple(self.prefixes))
+        object.__setattr__(self, "exclusions", tuple(self.exclusions))
+        ranges = _merge(map(_range_of, self.prefixes)) if self.prefixes else [(0, _ALL_CITIES)]
+        for prefix in self.exclusions:
+            ranges = _subtract(ranges, _range_of(prefix))
+        if not ranges:
+            raise ValueError("the exclusions leave nothing of the scope")
+        object.__setattr__(self, "ranges", tuple(ranges))
+
+    def covers(self, city_code: str) -> bool:
+        """Whether a city code (six digits) is in the scope."""
+        return self.covers_number(int(check_city_code(city_code)))
+
+    def covers_number(self, city: int) -> bool:
+        """Whether a city code, given as the number in the token, is in the scope."""
+        for low, high in self.ranges:
+            if city < high:
+                return city >= low
+        return False
+
+    def __str__(self) -> str:
+        text = "+".join(self.prefixes) or "*"
+        return f"{text}-{'-'.join(self.exclusions)}" if self.exclusions else text
+
+
+def _merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return merged
+
+
+PROVINCES: dict[str, Words] = {
+    code: Words(en, zh)
+    for code, en, zh in (
+        ("11", "Beijing", "北京"), ("12", "Tianjin", "天津"), ("13", "Hebei", "河北"), ("14", "Shanxi", "山西"),
+        ("15", "Inner Mongolia", "内蒙古"), ("21", "Liaoning", "辽宁"), ("22", "Jilin", "吉林"),
+        ("23", "Heilongjiang", "黑龙江"), ("31", "Shanghai", "上海"), ("32", "Jiangsu", "江苏"),
+        ("33", "Zhejiang", "浙江"), ("34", "Anhui", "安徽"), ("35", "Fujian", "福建"), ("36", "Jiangxi", "江西"),
+        ("37", "Shandong", "山东"), ("41", "Henan", "河南"), ("42", "Hubei", "湖北"), ("43", "Hunan", "湖南"),
+        ("44", "Guangdong", "广东"), ("45", "Guangxi", "广西"), ("46", "Hainan", "海南"), ("50", "Chongqing", "重庆"),
+        ("51", "Sichuan", "四川"), ("52", "Guizhou", "贵州"), ("53", "Yunnan", "云南"), ("54", "Tibet", "西藏"),
+        ("61", "Shaanxi", "陕西"), ("62", "Gansu", "甘肃"), ("63", "Qinghai", "青海"), ("64", "Ningxia", "宁夏"),
+        ("65", "Xinjiang", "新疆"), ("66", "Xinjiang Corps", "新疆兵团"), ("71", "Taiwan", "台湾"),
+        ("81", "Hong Kong", "香港"), ("82", "Macao", "澳门"),
+    )
+}  # fmt: skip
+"""Names of provinces by the first two digits, for messages only: never for deciding."""
+
+
+def describe_place(city_code: str) -> Words:
+    """A city code with its province's name, for people."""
+    names = PROVINCES.get(city_code[:2])
+    return Words(f"{city_code} ({names.en})", f"{city_code}({names.zh})") if names else Words(city_code, city_code)

@@ -1,0 +1,161 @@
+"""For tests: keys without security, and the conformance suites that every implementation of a plug point runs.
+
+A suite is a function that takes what is to be tested and raises `AssertionError` where it departs from its protocol.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+
+from ybtoken.engine import Engine, SerialEngine
+from ybtoken.errors import CannotCheckError, RedeemError, SignatureError, TokenError
+from ybtoken.keys import Algorithm, KeyRing, SigningKey, VerifyingKey
+from ybtoken.replay import ReplayGuard
+
+__all__ = ["FakeKey", "check_engine", "check_key_pair", "check_replay_guard"]
+
+
+class FakeKey:
+    """A signing and verifying key with no security at all: a signature is a hash that anybody can make.
+
+    It takes cryptography out of tests and benchmarks of everything else.
+    """
+
+    def __init__(self, name: str = "fake", algorithm: Algorithm = Algorithm.ES256) -> None:
+        self.algorithm = algorithm
+        self._name = name.encode()
+        digest = hashlib.sha512(self._name).digest()
+        self.point = digest[:32], digest[32:]
+        self.kid = hashlib.sha256(self._name).digest()[:8]
+
+    def sign(self, message: bytes) -> bytes:
+        """See `ybtoken.keys.SigningKey`."""
+        return hashlib.sha512(self._name + message).digest()
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """See `ybtoken.keys.VerifyingKey`."""
+        if signature != self.sign(message):
+            raise SignatureError("signature.invalid", kid=self.kid.hex())
+
+    def __repr__(self) -> str:
+        return f"FakeKey({self._name.decode()!r})"
+
+
+def _refused(call: Callable[[], object], error: type[TokenError]) -> None:
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError(f"not refused with {error.__name__}")
+
+
+def check_key_pair(signing: SigningKey, verifying: VerifyingKey, *, other: VerifyingKey) -> None:
+    """The conformance suite of `SigningKey` and `VerifyingKey`.
+
+    Args:
+        signing: a private key.
+        verifying: its public key.
+        other: another public key of the same algorithm.
+    """
+    assert isinstance(signing, SigningKey)
+    assert isinstance(verifying, VerifyingKey)
+    assert signing.algorithm is verifying.algorithm is other.algorithm
+    assert signing.kid == verifying.kid != other.kid
+    assert len(signing.kid) == 8
+    assert [len(coordinate) for coordinate in verifying.point] == [32, 32]
+    for size in (0, 1, 31, 32, 55, 56, 63, 64, 65, 119, 1000):
+        message = bytes(range(256)) * 4
+        message = message[:size]
+        signature = signing.sign(message)
+        assert isinstance(signature, bytes)
+        assert len(signature) == 64
+        verifying.verify(message, signature)
+        for wrong in (message + b"\0", message[:-1] if message else b"\1"):
+            _refused(lambda wrong=wrong, s=signature: verifying.verify(wrong, s), SignatureError)  # type: ignore[misc]
+        _refused(lambda m=message, s=signature: other.verify(m, s), SignatureError)  # type: ignore[misc]
+    message = b"ybtoken"
+    signature = signing.sign(message)
+    for bit in range(512):
+        flipped = (int.from_bytes(signature, "big") ^ 1 << bit).to_bytes(64, "big")
+        _refused(lambda s=flipped: verifying.verify(message, s), SignatureError)  # type: ignore[misc]
+    halves = signature[:32], signature[32:]
+    for bad in chain(
+        (b"", signature[:-1], signature + b"\0", b"\0" + signature, signature * 2),
+        (halves[1] + halves[0], bytes(32) + halves[1], halves[0] + bytes(32), bytes(64), b"\xff" * 64),
+    ):
+        _refused(lambda s=bad: verifying.verify(message, s), SignatureError)  # type: ignore[misc]
+    for key in (signing, verifying):
+        assert "sign" not in repr(key).lower().replace("signingkey", "")
+
+
+def check_replay_guard(make: Callable[[Callable[[], float]], ReplayGuard], *, threads: int = 16) -> None:
+    """The conformance suite of `ReplayGuard`.
+
+    Args:
+        make: makes an empty guard that reads the given clock, as far as it reads one.
+        threads: how many threads claim the same key at once.
+    """
+    start = 4_000_000_000  # ahead of any real clock, so that a store with a clock of its own agrees
+    now = [float(start)]
+    guard = make(lambda: now[0])
+    assert isinstance(guard, ReplayGuard)
+    for key in (b"a", b"b", b"a\0", bytes(64)):
+        guard.claim(key, start + 60)
+        _refused(lambda key=key: guard.claim(key, start + 60), RedeemError)  # type: ignore[misc]
+        _refused(lambda key=key: guard.claim(key, start + 600), RedeemError)  # type: ignore[misc]
+    now[0] += 59
+    _refused(lambda: guard.claim(b"a", start + 60), RedeemError)
+    now[0] += 1
+    try:  # past by the guard's clock: refused, or still remembered; never accepted a second time
+        guard.claim(b"a", start + 60)
+    except (RedeemError, CannotCheckError):
+        pass
+    else:
+        raise AssertionError("a claim was forgotten and accepted again")
+
+    def accepted(key: bytes) -> bool:
+        try:
+            guard.claim(key, start + 120)
+        except RedeemError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(threads) as pool:
+        for i in range(50):
+            assert sum(pool.map(accepted, [b"race %d" % i] * threads)) == 1
+
+
+def check_engine(engine: Engine, keys: KeyRing, texts: list[str]) -> None:
+    """The conformance suite of `Engine`: the same as the serial engine, alone and at any place in a batch.
+
+    Args:
+        engine: the engine.
+        keys: a key ring.
+        texts: good and bad texts; the more kinds, the better.
+    """
+    reference, opener = SerialEngine().prepare(keys), engine.prepare(keys)
+    expected = reference.open_many(texts)
+    for rotation in (0, 1, 7):
+        turned = texts[rotation:] + texts[:rotation]
+        batch = opener.open_many(turned)
+        assert len(batch) == len(texts)
+        for i in range(len(turned)):
+            at = (i + rotation) % len(texts)
+            assert batch.codes[i] == expected.codes[at], (turned[i], batch.codes[i], expected.codes[at])
+            if expected.codes[at] == 0:
+                assert batch.opened(i) == expected.opened(at)
+            else:
+                assert batch.error(i).to_dict() == expected.error(at).to_dict()
+    for i, text in enumerate(texts):
+        try:
+            opened = opener.open(text)
+        except TokenError as error:
+            assert expected.codes[i] == error.number, (text, error)
+            assert error.to_dict() == expected.error(i).to_dict()
+        else:
+            assert expected.codes[i] == 0, text
+            assert opened == expected.opened(i)
+    assert len(opener.open_many([])) == 0

@@ -1,0 +1,130 @@
+"""The text in the QR code: the one place that knows its spelling (Spec 2.1).
+
+    text = prefix(2) || groups || check(2)
+
+Digits only, so that it fits QR numeric mode and survives any scanner. ``groups`` are 7 bytes at a time, little-endian,
+as 17 decimal digits; the last 1 to 6 bytes as 3, 5, 8, 10, 13 or 15 digits. ``check`` is ISO 7064 MOD 97-10 over all
+that precedes. Decoding is one-to-one: a text is the spelling of one byte string, and a byte string has one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from struct import Struct
+
+from ybtoken.errors import TextError
+
+__all__ = ["MAX_TEXT", "PREFIXES", "decode_text", "encode_text", "normalize_scan"]
+
+MAX_TEXT = 800
+"""The longest text that is looked at at all, in characters; a version 13-M symbol holds 796."""
+
+PREFIXES = {1: "96", 2: "97", 3: "98"}
+"""The prefix of each profile's text; clear of the prefixes of pay codes in use (10-15, 25-30, 62)."""
+
+_GROUP_BYTES, _GROUP_DIGITS = 7, 17
+_LAST_GROUP_DIGITS = (0, 3, 5, 8, 10, 13, 15)
+_LAST_GROUP_BYTES = {digits: size for size, digits in enumerate(_LAST_GROUP_DIGITS)}
+_PROFILES = {prefix: profile for profile, prefix in PREFIXES.items()}
+_FRAME_DIGITS = 4  # prefix and check
+# Check digits are 02 to 98 (ISO 7064); these are congruent to 97, 98 and 02, and would be second spellings.
+_CHECK_ALIASES = frozenset({"00", "01", "99"})
+
+
+def encode_text(profile: int, data: bytes) -> str:
+    """Spell a byte string as the text of a QR code.
+
+    Args:
+        profile: 1, 2 or 3.
+        data: the token's bytes, at least one.
+    """
+    whole = len(data) - len(data) % _GROUP_BYTES
+    groups = [
+        f"{int.from_bytes(data[i : i + _GROUP_BYTES], 'little'):0{_GROUP_DIGITS}d}"
+        for i in range(0, whole, _GROUP_BYTES)
+    ]
+    if rest := data[whole:]:
+        groups.append(f"{int.from_bytes(rest, 'little'):0{_LAST_GROUP_DIGITS[len(rest)]}d}")
+    body = PREFIXES[profile] + "".join(groups)
+    text = f"{body}{98 - int(body) * 100 % 97:02d}"
+    if not data or len(text) > MAX_TEXT:
+        raise ValueError(f"{len(data)} bytes do not fit a text of at most {MAX_TEXT} digits")
+    return text
+
+
+class _Layout:
+    """How a text of one length is cut into groups, worked out once."""
+
+    __slots__ = ("cut", "last_bytes", "pack")
+
+    def __init__(self, groups_digits: int) -> None:
+        whole, last_digits = divmod(groups_digits, _GROUP_DIGITS)
+        self.last_bytes = _LAST_GROUP_BYTES[last_digits]
+        last = f"{last_digits}s" if last_digits else ""
+        self.cut = Struct(f"2x{f'{_GROUP_DIGITS}s' * whole}{last}2x").unpack
+        # Each group is packed as eight bytes, of which the eighth must be zero and is dropped.
+        self.pack = Struct(f"<{whole + bool(last_digits)}Q").pack
+
+
+@lru_cache(maxsize=MAX_TEXT)
+def _layout(text_digits: int) -> _Layout | None:
+    groups_digits = text_digits - _FRAME_DIGITS
+    if groups_digits <= 0 or groups_digits % _GROUP_DIGITS not in _LAST_GROUP_BYTES:
+        return None
+    return _Layout(groups_digits)
+
+
+def decode_text(text: str) -> tuple[int, bytes]:
+    """Read the text of a QR code (step 1).
+
+    Args:
+        text: the one exact spelling; see `normalize_scan` for what a scanner returns.
+
+    Returns:
+        The profile that the prefix claims, and the bytes.
+
+    Raises:
+        TextError: any other spelling.
+        TypeError: the text is not a string.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"a token's text is a string, not {type(text).__name__}")
+    size = len(text)
+    if size > MAX_TEXT:
+        raise TextError("text.length")
+    profile = _PROFILES.get(text[:2])
+    if profile is None:
+        raise TextError("text.prefix")
+    if not text.isascii() or not (digits := text.encode()).isdigit():  # str.isdigit takes other scripts' digits
+        raise TextError("text.digits")
+    layout = _layout(size)
+    if layout is None:
+        raise TextError("text.length")
+    padded = bytearray(layout.pack(*map(int, layout.cut(digits))))
+    excess = padded[7::8]
+    del padded[7::8]
+    if last := layout.last_bytes:
+        excess += padded[last - _GROUP_BYTES :]
+        del padded[last - _GROUP_BYTES :]
+    if any(excess):
+        raise TextError("text.range")
+    if int(text) % 97 != 1 or text[size - 2 :] in _CHECK_ALIASES:
+        raise TextError("text.check")
+    return profile, bytes(padded)
+
+
+_ADDED_BY_SCANNERS = re.compile(r"[\r\n\t ]+")
+_AIM_AND_ECI = re.compile(r"\A(?:\]Q[0-6])?(?:\\[0-9]{6})*")
+_FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
+
+
+def normalize_scan(scanned: str) -> str:
+    r"""Take away what scanners add to a text, and nothing else.
+
+    Removed: carriage returns, line feeds, tabs and spaces; an AIM symbology identifier (``]Q1``) and echoes of an ECI
+    (``\000026``) at the start. Full-width digits, which an input method makes, become plain ones. Whatever else is
+    wrong is left for `Verifier.verify` to refuse.
+    """
+    text = _ADDED_BY_SCANNERS.sub("", scanned).translate(_FULL_WIDTH_DIGITS)
+    return _AIM_AND_ECI.sub("", text)

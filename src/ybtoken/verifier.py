@@ -1,0 +1,188 @@
+"""The verifier: the order of the checks is its rule (Spec 4), and the numbers here are the spec's.
+
+1 text, 2 envelope, 3 key, 4 signature, 5 claims     an engine: pure
+6 time, 7 issuer scope, 8 policy                     judging: pure, the clock is an argument
+9 redeem                                             the only I/O, and last: a bad token never burns a nonce
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from ybtoken.engine import Engine, Opened, SerialEngine, judge
+from ybtoken.errors import TokenError, error_for
+from ybtoken.keys import KeyRing
+from ybtoken.policy import Policy
+from ybtoken.refusals import ACCEPTED, BY_NUMBER
+from ybtoken.replay import AsyncReplayGuard, ReplayGuard
+from ybtoken.verdicts import Verdicts
+from ybtoken.voucher import Profile, VerifiedVoucher
+
+__all__ = ["Verifier"]
+
+
+class Verifier:
+    """Verifies and redeems vouchers; immutable, and safe to share between threads.
+
+    Args:
+        keys: the public keys that are trusted.
+        guard: where redeemed tokens are remembered; needed to `redeem`.
+        policies: what is insisted on beyond the format; all must agree.
+        engine: what does steps 1 to 5.
+        skew: by how many seconds the clocks of issuer and verifier may differ, either way.
+        max_lifetime: refuse tokens that are valid for more seconds than this.
+        clock: seconds since 1970; read once a call, unless the call is given its own ``now``.
+    """
+
+    __slots__ = ("_clock", "_guard", "_max_lifetime", "_opener", "_policies", "_skew")
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        *,
+        guard: ReplayGuard | AsyncReplayGuard | None = None,
+        policies: Iterable[Policy] = (),
+        engine: Engine | None = None,
+        skew: int = 10,
+        max_lifetime: int = 300,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not isinstance(keys, KeyRing):
+            raise TypeError("keys is a KeyRing")
+        if skew < 0 or max_lifetime < 1:
+            raise ValueError("skew is at least 0 and max_lifetime at least 1 second")
+        self._opener = (engine or SerialEngine()).prepare(keys)
+        self._guard = guard
+        self._policies = tuple(policies)
+        self._skew = skew
+        self._max_lifetime = max_lifetime
+        self._clock = clock
+
+    @property
+    def keys(self) -> KeyRing:
+        """The public keys that are trusted."""
+        return self._opener.keys
+
+    def verify(self, text: str, *, now: int | None = None) -> VerifiedVoucher:
+        """Verify one token: steps 1 to 8. Pure: it can be repeated, and does not make the token used.
+
+        A verified token may still be shown twice; only `redeem` makes it good for one use.
+
+        Args:
+            text: the one exact spelling; see `normalize_scan` for what a scanner returns.
+            now: seconds since 1970; the verifier's clock if it is not given.
+
+        Raises:
+            TokenError: the token is refused.
+        """
+        return self._judge(self._opener.open(text), self._now(now))
+
+    def verify_many(self, texts: Iterable[str], *, now: int | None = None) -> Verdicts:
+        """Verify many tokens: one verdict each, in order; a bad one raises nothing.
+
+        Args:
+            texts: as for `verify`; the engine may take other forms too.
+            now: one time for all, in seconds since 1970; the verifier's clock if it is not given.
+        """
+        at = self._now(now)
+        batch = self._opener.open_many(texts)
+        codes = batch.judge(at, self._skew, self._max_lifetime)
+        if self._policies:
+            for i, code in enumerate(codes):
+                if code == ACCEPTED:
+                    try:
+                        self._judge(batch.opened(i), at)
+                    except TokenError as error:
+                        codes[i] = error.number
+        return Verdicts(batch, codes, partial(self._judge, now=at))
+
+    def redeem(self, text: str, *, now: int | None = None) -> VerifiedVoucher:
+        """Verify one token and use it up: steps 1 to 9. Of any number of calls for one token, one returns.
+
+        Raises:
+            TokenError: the token is refused.
+            TypeError: the verifier has no guard, or one for asyncio.
+        """
+        if self._guard is None or inspect.iscoroutinefunction(self._guard.claim):
+            raise TypeError("redeem needs a Verifier with a ReplayGuard; for an AsyncReplayGuard use redeem_async")
+        voucher = self.verify(text, now=now)
+        self._guard.claim(voucher.replay_key, voucher.expires_at + self._skew)
+        return voucher
+
+    async def redeem_async(self, text: str, *, now: int | None = None) -> VerifiedVoucher:
+        """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory)."""
+        if self._guard is None:
+            raise TypeError("redeem_async needs a Verifier with a guard")
+        voucher = self.verify(text, now=now)
+        claimed = self._guard.claim(voucher.replay_key, voucher.expires_at + self._skew)
+        if inspect.isawaitable(claimed):
+            await claimed
+        return voucher
+
+    def _now(self, now: int | None) -> int:
+        return int(self._clock() if now is None else now)
+
+    def _judge(self, opened: Opened, now: int) -> VerifiedVoucher:
+        # 6. time, 7. issuer scope
+        number = judge(opened.claims, opened.entry, now, self._skew, self._max_lifetime)
+        if number != ACCEPTED:
+            raise _refused(number, opened, now, self._skew)
+        voucher = _verified(opened, now)
+        # 8. policy
+        for policy in self._policies:
+            policy.check(voucher, now)
+        return voucher
+
+
+def _refused(number: int, opened: Opened, now: int, skew: int) -> TokenError:
+    """The error of step 6 or 7, with its facts."""
+    refusal, entry, claims = BY_NUMBER[number], opened.entry, opened.claims
+    if refusal.step == 6:
+        return error_for(
+            refusal.code,
+            issued_at=claims.issued_at,
+            expired_at=claims.expires_at,
+            now=now,
+            skew=skew,
+            ahead=claims.issued_at - now,
+            late=now - claims.expires_at,
+            lifetime=claims.expires_at - claims.issued_at,
+        )
+    return error_for(
+        refusal.code,
+        kid=entry.kid.hex(),
+        issuer=entry.issuer,
+        issued_at=claims.issued_at,
+        city_code=f"{claims.city:06d}",
+        scope=str(entry.scope),
+    )
+
+
+_PROFILES = {int(profile): profile for profile in Profile}
+
+
+def _verified(opened: Opened, now: int) -> VerifiedVoucher:
+    """Make the one thing that only a verifier makes; past its constructor, which refuses everybody."""
+    key, claims = opened.entry.key, opened.claims
+    purpose = claims.purpose
+    voucher = object.__new__(VerifiedVoucher)
+    put = object.__setattr__
+    put(voucher, "identity_ref", claims.identity_ref)
+    put(voucher, "city_code", f"{claims.city:06d}")
+    put(voucher, "issued_at", claims.issued_at)
+    put(voucher, "expires_at", claims.expires_at)
+    put(voucher, "nonce", claims.nonce)
+    put(voucher, "profile", _PROFILES[claims.profile])
+    put(voucher, "channel", claims.channel)
+    put(voucher, "purpose", None if purpose is None else f"{purpose:05d}")
+    put(voucher, "presenter", claims.presenter)
+    put(voucher, "assurance", claims.assurance)
+    put(voucher, "status_index", claims.status_index)
+    put(voucher, "kid", key.kid)
+    put(voucher, "algorithm", key.algorithm)
+    put(voucher, "issuer", opened.entry.issuer)
+    put(voucher, "verified_at", now)
+    return voucher

@@ -1,0 +1,183 @@
+"""The voucher: its claims and their bounds. A `Voucher` that exists is valid.
+
+This module owns the bounds (Spec 2.3); how claims become bytes is owned by `ybtoken.cose`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import NoReturn
+
+from ybtoken.places import check_city_code
+from ybtoken.refusals import Words
+
+__all__ = [
+    "IDENTITY_REF_SIZE",
+    "MAX_CHANNEL",
+    "MAX_PURPOSE",
+    "MAX_UINT8",
+    "MAX_UINT32",
+    "NONCE_SIZES",
+    "PURPOSES",
+    "Assurance",
+    "Profile",
+    "VerifiedVoucher",
+    "Voucher",
+    "check_purpose",
+]
+
+IDENTITY_REF_SIZE = 16
+NONCE_SIZES = range(8, 17)
+MAX_UINT8 = 0xFF
+MAX_UINT32 = 0xFFFF_FFFF
+MAX_CHANNEL = 0xFFFF
+MAX_PURPOSE = 99_999
+
+
+class Profile(IntEnum):
+    """How a display is made (Spec 3)."""
+
+    VOUCHER = 1
+    """The issuer signs every display."""
+    ROTATING = 2
+    """The issuer signs a pass; the phone adds a one-time code."""
+    DEVICE_BOUND = 3
+    """The issuer signs a pass; the phone signs each display."""
+
+
+class Assurance(IntEnum):
+    """How the holder was authenticated when the code was shown; larger is stronger."""
+
+    PASSWORD = 1
+    FINGERPRINT = 2
+    FACE = 3
+
+
+PURPOSES = MappingProxyType(
+    {
+        "01101": Words("registration", "挂号"),
+        "01102": Words("in-patient file", "住院建档"),
+        "01103": Words("admission", "入院登记"),
+        "01104": Words("deposit", "缴纳预缴金"),
+        "01201": Words("consultation", "问诊"),
+        "01202": Words("booking an examination", "预约检查"),
+        "01203": Words("examination", "检查"),
+        "01204": Words("treatment", "治疗"),
+        "01301": Words("settlement", "结算"),
+        "01302": Words("collecting medicine", "取药"),
+        "01303": Words("collecting reports", "取报告"),
+        "01304": Words("printing bills", "打印票据"),
+        "01305": Words("copying records", "病历复印"),
+        "02121": Words("pharmacy purchase", "药店购药"),
+        "02122": Words("outside prescription", "下载外购处方"),
+        "03131": Words("identity in a medical app", "医疗类App身份认证"),
+    }
+)
+"""Names of the business types (用码业务类型) in use, for messages only: any five digits are valid."""
+
+
+def check_purpose(purpose: str) -> str:
+    """Return a business type of five ASCII digits, or raise `ValueError`."""
+    if not (isinstance(purpose, str) and len(purpose) == 5 and purpose.isascii() and purpose.isdigit()):
+        raise ValueError(f"a purpose is a string of five digits, not {purpose!r}")
+    return purpose
+
+
+def _check_uint(name: str, value: object, maximum: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is an integer, not {type(value).__name__}")
+    if not 0 <= value <= maximum:
+        raise ValueError(f"{name} is 0 to {maximum}, not {value}")
+
+
+def _check_bytes(name: str, value: object, sizes: range) -> None:
+    if not isinstance(value, bytes):
+        raise TypeError(f"{name} is bytes, not {type(value).__name__}")
+    if len(value) not in sizes:
+        wanted = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+        raise ValueError(f"{name} is {wanted} bytes, not {len(value)}")
+
+
+_REF_SIZES = range(IDENTITY_REF_SIZE, IDENTITY_REF_SIZE + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voucher:
+    """What an issuer states in one token (Spec 2.3).
+
+    Args:
+        identity_ref: 16 opaque bytes that stand for the holder.
+        city_code: the insured place (参保地), six digits.
+        issued_at: seconds since 1970.
+        expires_at: seconds since 1970, above ``issued_at``.
+        nonce: 8 to 16 bytes, never used before under the same key.
+        profile: how displays are made.
+        channel: who showed it, 0 to 65535.
+        purpose: business type (用码业务类型), five digits.
+        presenter: 16 opaque bytes for the family member who shows it for the holder (亲情账户).
+        assurance: how the holder was authenticated (see `Assurance`), 0 to 255.
+        status_index: the pass's place in the issuer's status list, 0 to 2**32 - 1.
+
+    Raises:
+        TypeError: a value of the wrong type.
+        ValueError: a value out of its bounds.
+    """
+
+    identity_ref: bytes
+    city_code: str
+    issued_at: int
+    expires_at: int
+    nonce: bytes
+    profile: Profile = Profile.VOUCHER
+    channel: int | None = None
+    purpose: str | None = None
+    presenter: bytes | None = None
+    assurance: int | None = None
+    status_index: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_bytes("identity_ref", self.identity_ref, _REF_SIZES)
+        check_city_code(self.city_code)
+        _check_uint("issued_at", self.issued_at, MAX_UINT32)
+        _check_uint("expires_at", self.expires_at, MAX_UINT32)
+        if self.expires_at <= self.issued_at:
+            raise ValueError("expires_at is above issued_at")
+        _check_bytes("nonce", self.nonce, NONCE_SIZES)
+        object.__setattr__(self, "profile", Profile(self.profile))
+        if self.channel is not None:
+            _check_uint("channel", self.channel, MAX_CHANNEL)
+        if self.purpose is not None:
+            check_purpose(self.purpose)
+        if self.presenter is not None:
+            _check_bytes("presenter", self.presenter, _REF_SIZES)
+        if self.assurance is not None:
+            _check_uint("assurance", self.assurance, MAX_UINT8)
+        if self.status_index is not None:
+            _check_uint("status_index", self.status_index, MAX_UINT32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
+class VerifiedVoucher(Voucher):
+    """A voucher whose signature, time, scope and policies were found good: only a `Verifier` makes one.
+
+    To the voucher's own claims it adds what was checked: the ``kid`` (8 bytes) and ``algorithm`` of the key, the
+    ``issuer`` the key ring names for it, and ``verified_at``, the time it was judged at (seconds since 1970).
+    """
+
+    kid: bytes
+    algorithm: int
+    issuer: str
+    verified_at: int
+
+    def __init__(self) -> None:
+        raise TypeError("a VerifiedVoucher comes only from Verifier.verify, verify_many or redeem")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a VerifiedVoucher is not pickled: pass the token's text on and verify it there")
+
+    @property
+    def replay_key(self) -> bytes:
+        """What is claimed once when the voucher is redeemed: the kid and the signed nonce, never the token's bytes."""
+        return self.kid + self.nonce
