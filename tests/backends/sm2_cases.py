@@ -98,8 +98,6 @@ def sm3_cases() -> list[tuple[bytes, bytes]]:
     for name, pattern in patterns.items():
         path = ROOT / name
         for message, digest in re.findall(pattern, path.read_text() if path.exists() else "", re.MULTILINE):
-            empty = (
-                name.endswith("oscca.txt") and "Len = 0\nMsg = 00\n" in path.read_text() and message == "00"
-            )
+            empty = name.endswith("oscca.txt") and "Len = 0\nMsg = 00\n" in path.read_text() and message == "00"
             found.append((b"" if empty else bytes.fromhex(message), bytes.fromhex(digest)))
     return found

@@ -67,15 +67,13 @@ def test_a_scalar_makes_the_key_again(key: EvpPrivateKey) -> None:
     assert EvpPrivateKey.from_scalar(load(), key.scalar(), DEFAULT_USER_ID).point == key.point
 
 
-@pytest.mark.parametrize(
-    "scalar", [bytes(32), (N - 1).to_bytes(32, "big"), N.to_bytes(32, "big"), b"\1", b"\1" * 33]
-)
+@pytest.mark.parametrize("scalar", [bytes(32), (N - 1).to_bytes(32, "big"), N.to_bytes(32, "big"), b"\1", b"\1" * 33])
 def test_scalars_out_of_range_are_refused(scalar: bytes) -> None:
     with pytest.raises(ValueError, match="SM2 private key"):
         EvpPrivateKey.from_scalar(load(), scalar, DEFAULT_USER_ID)
     if len(scalar) == 32:
+        pem = pem_from_der("PRIVATE KEY", pkcs8_from_scalar(scalar))
         with pytest.raises(ValueError, match="private key"):
-            pem = pem_from_der("PRIVATE KEY", pkcs8_from_scalar(scalar))
             EvpPrivateKey.from_pem(load(), pem, None, DEFAULT_USER_ID)
 
 
@@ -102,8 +100,8 @@ def test_a_public_point_of_another_key_is_refused(key: EvpPrivateKey) -> None:
     der = base64.b64decode(b"".join(key.to_pem(None).splitlines()[1:-1]))
     other = EvpPrivateKey.generate(load(), DEFAULT_USER_ID).point
     assert key.point in der
+    spliced = pem_from_der("PRIVATE KEY", der.replace(key.point, other))
     with pytest.raises(ValueError, match="private key"):
-        spliced = pem_from_der("PRIVATE KEY", der.replace(key.point, other))
         EvpPrivateKey.from_pem(load(), spliced, None, DEFAULT_USER_ID)
 
 

@@ -98,9 +98,7 @@ def test_sm3_vectors() -> None:
         assert state.finalize() == digest
 
 
-SCALARS = st.sampled_from([0, 1, 2, 255, 256, N - 2, N - 1, N, N + 1, P, 2**256 - 1]) | st.integers(
-    0, 2**256 - 1
-)
+SCALARS = st.sampled_from([0, 1, 2, 255, 256, N - 2, N - 1, N, N + 1, P, 2**256 - 1]) | st.integers(0, 2**256 - 1)
 
 
 class TestAgreement:
@@ -199,9 +197,7 @@ def test_za_is_the_standards() -> None:
 
 @both
 @pytest.mark.parametrize("user_id", [b"", b"x" * 8191])
-def test_user_ids_that_za_cannot_hold_are_refused(
-    make: Callable[[bytes, bytes], Verifier], user_id: bytes
-) -> None:
+def test_user_ids_that_za_cannot_hold_are_refused(make: Callable[[bytes, bytes], Verifier], user_id: bytes) -> None:
     with pytest.raises(ValueError, match="user id"):
         make(G_POINT, user_id)
 

@@ -144,8 +144,10 @@ class EvpPrivateKey(_EvpKey):
         Raises:
             ValueError: no such PEM, a wrong or missing passphrase, another curve, another's public point.
         """
-        if passphrase is not None and b"\0" in passphrase:
-            raise ValueError("a passphrase with a NUL byte cannot be given to OpenSSL (口令不能含 NUL 字节)")
+        if passphrase is not None:
+            _check_passphrase(passphrase)
+            if b"ENCRYPTED" not in pem:
+                raise ValueError("a passphrase was given, but the key is not encrypted (密钥未加密，不需要口令)")
         bio = lib.BIO_new_mem_buf(pem, len(pem))
         # An empty passphrase, not NULL: with NULL OpenSSL would ask on the terminal.
         pkey = lib.PEM_read_bio_PrivateKey(bio, None, None, passphrase or b"")
@@ -181,6 +183,8 @@ class EvpPrivateKey(_EvpKey):
     def to_pem(self, passphrase: bytes | None) -> bytes:
         """PKCS#8 PEM, encrypted (PBES2: PBKDF2-HMAC-SHA-256, AES-256-CBC) when there is a passphrase."""
         lib = self._lib
+        if passphrase is not None:
+            _check_passphrase(passphrase)
         info = lib.EVP_PKEY2PKCS8(self._pkey)
         if passphrase is None:
             pem = pem_from_der("PRIVATE KEY", _der(lib.i2d_PKCS8_PRIV_KEY_INFO, info))
@@ -200,9 +204,7 @@ class EvpPrivateKey(_EvpKey):
         self._lib.EVP_PKEY_CTX_free(checker)
         self._lib.ERR_clear_error()
         if not is_pair or not 1 <= int.from_bytes(self.scalar(), "big") <= N - 2:
-            raise ValueError(
-                _BAD_PAIR
-            )
+            raise ValueError(_BAD_PAIR)
 
     def _number(self, name: bytes) -> bytes:
         number, octets = c_void_p(), create_string_buffer(32)
@@ -274,9 +276,7 @@ def self_test(lib: Libcrypto) -> None:
         signature = key.sign(_KNOWN_MESSAGE)
         answers.append(EvpPublicKey(lib, key.point, DEFAULT_USER_ID).verify(_KNOWN_MESSAGE, signature))
     if not all(answers):
-        raise LibcryptoError(
-            "libcrypto.self-test", f"{lib} failed the SM2 self-test", f"{lib} 未通过 SM2 自检"
-        )
+        raise LibcryptoError("libcrypto.self-test", f"{lib} failed the SM2 self-test", f"{lib} 未通过 SM2 自检")
 
 
 def _no_sm2(lib: Libcrypto) -> LibcryptoError:
@@ -285,6 +285,11 @@ def _no_sm2(lib: Libcrypto) -> LibcryptoError:
         f"{lib} has no SM2 (Fedora and RHEL leave it out, FIPS mode hides it): {lib.last_error()}",
         f"{lib} 未包含 SM2（Fedora、RHEL 编译时去除；FIPS 配置下不可用）",
     )
+
+
+def _check_passphrase(passphrase: bytes) -> None:
+    if not passphrase or b"\0" in passphrase:  # OpenSSL would read it up to the NUL only
+        raise ValueError("a passphrase is not empty and has no NUL byte (口令不能为空，且不能含 NUL 字节)")
 
 
 def _der(encode: Any, structure: int | None) -> bytes:

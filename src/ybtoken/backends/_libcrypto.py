@@ -106,9 +106,7 @@ class Libcrypto:
         try:
             library = ctypes.CDLL(path)
         except OSError as error:
-            raise LibcryptoError(
-                "libcrypto.missing", f"no libcrypto at {path}: {error}", f"{path} 无法加载"
-            ) from error
+            raise LibcryptoError("libcrypto.missing", f"no libcrypto at {path}: {error}", f"{path} 无法加载") from error
         try:
             for name, (result, arguments) in _PROTOTYPES.items():
                 function = getattr(library, name)
@@ -161,14 +159,10 @@ def candidates() -> Iterator[str]:
     """
     if sys.platform == "win32":
         for folder in ("DLLs", "Library/bin", "."):  # python.org, conda, embedded
-            yield from map(
-                str, sorted(Path(sys.base_prefix, folder).glob("libcrypto-[3-9]*.dll"), reverse=True)
-            )
+            yield from map(str, sorted(Path(sys.base_prefix, folder).glob("libcrypto-[3-9]*.dll"), reverse=True))
         return
     linked = importlib.util.find_spec("_hashlib")
-    if (
-        linked and linked.has_location and linked.origin
-    ):  # else this Python has no OpenSSL, or has it built in
+    if linked and linked.has_location and linked.origin:  # else this Python has no OpenSSL, or has it built in
         yield linked.origin
     if sys.platform == "darwin":
         for prefix in (

@@ -48,9 +48,7 @@ def check_point(point: bytes) -> tuple[int, int]:
 def check_user_id(user_id: bytes) -> bytes:
     """`user_id` itself, when ZA can be computed over it; ValueError when it is empty or too long."""
     if not 1 <= len(user_id) <= MAX_USER_ID:
-        raise ValueError(
-            f"an SM2 user id is 1 to {MAX_USER_ID} bytes (SM2 用户标识应为 1 至 {MAX_USER_ID} 字节)"
-        )
+        raise ValueError(f"an SM2 user id is 1 to {MAX_USER_ID} bytes (SM2 用户标识应为 1 至 {MAX_USER_ID} 字节)")
     return user_id
 
 
@@ -71,9 +69,7 @@ def spki_from_point(point: bytes) -> bytes:
 def point_from_spki(der: bytes) -> bytes:
     """The checked point of a SubjectPublicKeyInfo; ValueError for another algorithm, curve or point form."""
     if not der.startswith(_SPKI_HEAD):
-        raise ValueError(
-            "not an SM2 public key with an uncompressed point (不是 SM2 公钥或点未按非压缩格式编码)"
-        )
+        raise ValueError("not an SM2 public key with an uncompressed point (不是 SM2 公钥或点未按非压缩格式编码)")
     point = der[len(_SPKI_HEAD) :]
     check_point(point)
     return point
