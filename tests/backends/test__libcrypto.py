@@ -73,13 +73,13 @@ def test_a_library_without_sm2_is_refused(lib: Libcrypto) -> None:
 
 @pytest.mark.parametrize("answer", [0, 1])
 def test_a_library_that_gives_one_answer_to_everything_is_refused(lib: Libcrypto, answer: int) -> None:
-    lib.EVP_DigestVerify = lambda *_: answer
+    lib.EVP_PKEY_verify = lambda *_: answer
     assert refusal_of(lib).code == "libcrypto.self-test"
 
 
-def test_a_library_that_does_not_heed_the_user_id_is_refused(lib: Libcrypto) -> None:
-    set_id = lib.EVP_PKEY_CTX_set1_id
-    lib.EVP_PKEY_CTX_set1_id = lambda context, *_: set_id(context, DEFAULT_USER_ID, len(DEFAULT_USER_ID))
+def test_a_library_whose_signatures_are_wrong_is_refused(lib: Libcrypto) -> None:
+    sign = lib.EVP_PKEY_sign
+    lib.EVP_PKEY_sign = lambda context, der, length, digest, size: sign(context, der, length, digest[::-1], size)
     assert refusal_of(lib).code == "libcrypto.self-test"
 
 

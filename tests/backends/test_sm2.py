@@ -100,14 +100,14 @@ def test_other_public_keys_are_refused(key: SM2SigningKey) -> None:
         b"".join((lines[0], lines[1], lines[-1])),
         pem.replace(lines[2], lines[2].swapcase()),
     ):
-        with pytest.raises(ValueError, match="PEM|SM2"):
+        with pytest.raises(ValueError, match=r"PEM|SM2"):
             SM2VerifyingKey.from_pem(bad)
 
 
 def test_coordinates_of_other_lengths_or_curves_are_refused(key: SM2SigningKey) -> None:
     x, y = key.verifying_key.point
     for bad in ((x[1:], y), (x[1:], y[1:]), (x + b"\0", y[1:]), (y, x), P256SigningKey.generate().verifying_key.point):
-        with pytest.raises(ValueError, match="32 bytes|65 bytes|SM2 curve"):
+        with pytest.raises(ValueError, match=r"32 bytes|65 bytes|SM2 curve"):
             SM2VerifyingKey.from_point(*bad)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -15,12 +14,13 @@ from hypothesis import strategies as st
 from tests.backends.sm2_cases import Case, DigestCase, digest_cases, message_cases, needs_vectors, sm3_cases
 from ybtoken.backends import _sm2_tables
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
-from ybtoken.backends._sm2_curve import DEFAULT_USER_ID, G, N, P, check_point, der_from_raw, message_hash
+from ybtoken.backends._sm2_curve import DEFAULT_USER_ID, G, N, P, check_point, message_hash
 from ybtoken.backends._sm2_tables import TableKey
 
 
 class Verifier(Protocol):
     def verify(self, message: bytes, signature: bytes) -> bool: ...
+    def verify_digest(self, digest: bytes, signature: bytes) -> bool: ...
 
 
 VERIFIERS: dict[str, Callable[[bytes, bytes], Verifier]] = {
@@ -56,28 +56,12 @@ def usable_digest_cases() -> list[DigestCase]:
 
 
 @needs_vectors
-def test_digest_vectors_on_tables() -> None:
-    keys: dict[bytes, TableKey] = {}
+@both
+def test_digest_vectors(make: Callable[[bytes, bytes], Verifier]) -> None:
+    keys: dict[bytes, Verifier] = {}
     for case in usable_digest_cases():
-        key = keys.setdefault(case.point, keys.get(case.point) or TableKey(case.point, DEFAULT_USER_ID))
+        key = keys.setdefault(case.point, keys.get(case.point) or make(case.point, DEFAULT_USER_ID))
         assert key.verify_digest(case.digest, case.signature) is case.valid, case.name
-
-
-@needs_vectors
-def test_digest_vectors_on_libcrypto() -> None:
-    library: Any = ctypes.CDLL(load().path)
-    pointer, size = ctypes.c_void_p, ctypes.c_size_t
-    library.EVP_PKEY_verify_init.argtypes = (pointer,)
-    library.EVP_PKEY_verify.argtypes = (pointer, ctypes.c_char_p, size, ctypes.c_char_p, size)
-    for case in usable_digest_cases():
-        key = EvpPublicKey(load(), case.point, DEFAULT_USER_ID)
-        context = load().EVP_PKEY_CTX_new_from_pkey(None, key._pkey, None)
-        assert library.EVP_PKEY_verify_init(context) == 1
-        der = der_from_raw(case.signature)
-        good = library.EVP_PKEY_verify(context, der, len(der), case.digest, len(case.digest)) == 1
-        load().EVP_PKEY_CTX_free(context)
-        load().ERR_clear_error()
-        assert good is case.valid, case.name
 
 
 @needs_vectors

@@ -1,9 +1,11 @@
 """SM2 keys on libcrypto's EVP, and the self-test without which no libcrypto is used.
 
-Owns every call on a key: what is prepared once (key, digest context with the user id in it), what is made
-for each call (a copy of that context), and when each is freed. The prepared context is only ever copied, so
-that threads share a key freely; OpenSSL reseeds its generator after a fork. The user id is set explicitly
-always: OpenSSL's own default was empty before 4.0.
+Owns every call on a key: what is prepared (the key, and contexts to work with), and when it is freed. A context
+serves one call at a time and then waits for the next, so that threads share a key freely; OpenSSL reseeds its
+generator after a fork.
+
+The message is hashed here, after ZA, and libcrypto signs the digest: ZA is computed once for a key instead of at
+every call, and the user id cannot be lost on the way (OpenSSL's own default was empty before 4.0).
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ from ctypes import byref, c_char_p, c_size_t, c_void_p, create_string_buffer
 from functools import cache
 from typing import Any, Final, NoReturn
 
+from cryptography.hazmat.primitives import hashes
+
 from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError, candidates
 from ybtoken.backends._sm2_curve import (
     DEFAULT_USER_ID,
     N,
     check_point,
-    check_user_id,
     der_from_raw,
+    message_hash,
     pem_from_der,
     pkcs8_from_scalar,
     raw_from_der,
@@ -33,30 +37,32 @@ _BAD_PAIR: Final = "the private key is out of range or not the public key's (私
 
 
 class _EvpKey:
-    """An EVP_PKEY with a context prepared for one operation; frees both when it is collected."""
+    """An EVP_PKEY and the contexts prepared on it; all are freed when it is collected."""
 
-    __slots__ = ("__weakref__", "_context", "_lib", "_pkey")
+    __slots__ = ("__weakref__", "_hash", "_idle", "_lib", "_pkey", "_prepare")
 
-    def __init__(self, lib: Libcrypto, pkey: int, user_id: bytes, prepare: Any) -> None:
-        self._lib, self._pkey = lib, pkey
-        context = lib.EVP_MD_CTX_new()
-        options = lib.EVP_PKEY_CTX_new_from_pkey(None, pkey, None)
-        weakref.finalize(self, _free, lib, pkey, context, options)
-        check_user_id(user_id)
-        if not (context and options and lib.EVP_PKEY_CTX_set1_id(options, user_id, len(user_id)) == 1):
-            raise ValueError(f"the SM2 user id was refused: {lib.last_error()}")
-        lib.EVP_MD_CTX_set_pkey_ctx(context, options)
-        if prepare(context, None, b"SM3", None, None, pkey, None) != 1:
-            raise _no_sm2(lib)
-        self._context: int = context
+    _hash: hashes.Hash
 
-    def _copied_context(self) -> int:
-        context: int | None = self._lib.EVP_MD_CTX_new()
-        if context is None or self._lib.EVP_MD_CTX_copy_ex(context, self._context) != 1:
-            self._lib.EVP_MD_CTX_free(context)
-            self._lib.ERR_clear_error()
-            raise MemoryError("libcrypto could not copy a digest context")
-        return context
+    def __init__(self, lib: Libcrypto, pkey: int, prepare: Any) -> None:
+        self._lib, self._pkey, self._prepare = lib, pkey, prepare
+        self._idle: list[int] = []  # contexts that no call is using; pop and append are atomic
+        weakref.finalize(self, _free, lib, pkey, self._idle)
+
+    def _context(self) -> int:
+        """A context of this call's own; the caller appends it to ``_idle`` afterwards."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            context: int | None = self._lib.EVP_PKEY_CTX_new_from_pkey(None, self._pkey, None)
+            if context is None or self._prepare(context) != 1:
+                self._lib.EVP_PKEY_CTX_free(context)
+                raise _no_sm2(self._lib) from None
+            return context
+
+    def _digest(self, message: bytes) -> bytes:
+        state = self._hash.copy()
+        state.update(message)
+        return state.finalize()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an SM2 key cannot be pickled or copied (SM2 密钥不可序列化或复制)")
@@ -84,18 +90,23 @@ class EvpPublicKey(_EvpKey):
         if not pkey or lib.EVP_PKEY_is_a(pkey, b"SM2") != 1:
             lib.EVP_PKEY_free(pkey)
             raise _no_sm2(lib)
-        super().__init__(lib, pkey, user_id, lib.EVP_DigestVerifyInit_ex)
+        super().__init__(lib, pkey, lib.EVP_PKEY_verify_init)
+        self._hash = message_hash(point, user_id)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether `signature`, 64 bytes ``r || s``, is this key's over `message`."""
+        return self.verify_digest(self._digest(message), signature)
+
+    def verify_digest(self, digest: bytes, signature: bytes) -> bool:
+        """Whether `signature` is this key's over the message with ``e = SM3(ZA || message) = digest``."""
         if len(signature) != 64:
             return False
-        lib, der = self._lib, der_from_raw(signature)
-        context = self._copied_context()
-        good: bool = lib.EVP_DigestVerify(context, der, len(der), message, len(message)) == 1
-        lib.EVP_MD_CTX_free(context)
+        der = der_from_raw(signature)
+        context = self._context()
+        good: bool = self._lib.EVP_PKEY_verify(context, der, len(der), digest, len(digest)) == 1
+        self._idle.append(context)
         if not good:
-            lib.ERR_clear_error()
+            self._lib.ERR_clear_error()
         return good
 
 
@@ -109,7 +120,7 @@ class EvpPrivateKey(_EvpKey):
     __slots__ = ("point",)
 
     def __init__(self, lib: Libcrypto, pkey: int, user_id: bytes) -> None:
-        super().__init__(lib, pkey, user_id, lib.EVP_DigestSignInit_ex)
+        super().__init__(lib, pkey, lib.EVP_PKEY_sign_init)
         if not lib.may_sign:
             raise LibcryptoError(
                 "libcrypto.timing",
@@ -117,6 +128,7 @@ class EvpPrivateKey(_EvpKey):
                 f"{lib} 的 SM2 签名耗时会泄露私钥（CVE-2025-9231）",
             )
         self.point = b"\x04" + self._number(b"qx") + self._number(b"qy")
+        self._hash = message_hash(self.point, user_id)
 
     @classmethod
     def generate(cls, lib: Libcrypto, user_id: bytes) -> EvpPrivateKey:
@@ -167,11 +179,11 @@ class EvpPrivateKey(_EvpKey):
 
     def sign(self, message: bytes) -> bytes:
         """64 bytes ``r || s`` over ``e = SM3(ZA || message)``, with a fresh random nonce."""
-        lib = self._lib
-        context = self._copied_context()
+        lib, digest = self._lib, self._digest(message)
         der, length = create_string_buffer(_MAX_DER_SIGNATURE), c_size_t(_MAX_DER_SIGNATURE)
-        good = lib.EVP_DigestSign(context, der, byref(length), message, len(message)) == 1
-        lib.EVP_MD_CTX_free(context)
+        context = self._context()
+        good = lib.EVP_PKEY_sign(context, der, byref(length), digest, len(digest)) == 1
+        self._idle.append(context)
         if not good:
             raise RuntimeError(f"libcrypto could not sign: {lib.last_error()}")
         return raw_from_der(der.raw[: length.value])
@@ -301,7 +313,7 @@ def _der(encode: Any, structure: int | None) -> bytes:
     return octets.raw
 
 
-def _free(lib: Libcrypto, pkey: int, context: int | None, options: int | None) -> None:
-    lib.EVP_MD_CTX_free(context)
-    lib.EVP_PKEY_CTX_free(options)
+def _free(lib: Libcrypto, pkey: int, contexts: list[int]) -> None:
+    for context in contexts:
+        lib.EVP_PKEY_CTX_free(context)
     lib.EVP_PKEY_free(pkey)

@@ -1,16 +1,16 @@
 """The OpenSSL libcrypto of this machine, found, checked and self-tested; SM2 keys on it are in `_evp_sm2`.
 
-Why libcrypto: `cryptography` refuses the SM2 curve on every public route, and the SM2 packages of PyPI leak
-the nonce by timing, accept malformed input or have no wheels. OpenSSL 3 is maintained, its time
-does not follow the nonce, and it is in the process already: `hashlib` and `ssl` are linked with it.
+Why libcrypto: `cryptography` refuses the SM2 curve on every public route, and the SM2 packages of PyPI leak the
+nonce by timing, accept malformed input or have no wheels. OpenSSL 3 is maintained, its time does not follow the
+nonce, and it is in the process already: `hashlib` and `ssl` are linked with it.
 
-Why ctypes and not cffi: forty functions of plain pointers and integers, no structs, no callbacks. cffi's
-API mode needs a compiler and headers wherever a wheel is made, its ABI mode declares the same prototypes
-with one more dependency. A call through ctypes costs under a microsecond here, against 400 for a
-verification, and `CDLL` releases the GIL for its length.
+Why ctypes and not cffi: forty functions of plain pointers and integers, no structs, no callbacks. cffi's API mode
+needs a compiler and headers wherever a wheel is made, its ABI mode declares the same prototypes with one more
+dependency. A call through ctypes costs under a microsecond here, against 400 for a verification, and `CDLL`
+releases the GIL for its length.
 
-Why the system's copy: a private one would need its own security updates. What is found is trusted only
-after the self-test of `_evp_sm2`, and a version whose SM2 signing leaks by timing verifies but never signs.
+Why the system's copy: a private one would need its own security updates. What is found is trusted only after the
+self-test of `_evp_sm2`, and a version whose SM2 signing leaks by timing verifies but never signs.
 """
 
 from __future__ import annotations
@@ -61,19 +61,11 @@ _PROTOTYPES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "BN_clear_free": (None, (c_void_p,)),
     "EVP_PKEY_CTX_new_from_pkey": (c_void_p, (c_void_p, c_void_p, c_void_p)),
     "EVP_PKEY_CTX_free": (None, (c_void_p,)),
-    "EVP_PKEY_CTX_set1_id": (c_int, (c_void_p, c_char_p, c_int)),
     "EVP_PKEY_pairwise_check": (c_int, (c_void_p,)),
-    "EVP_MD_CTX_new": (c_void_p, ()),
-    "EVP_MD_CTX_free": (None, (c_void_p,)),
-    "EVP_MD_CTX_copy_ex": (c_int, (c_void_p, c_void_p)),
-    "EVP_MD_CTX_set_pkey_ctx": (None, (c_void_p, c_void_p)),
-    "EVP_DigestSignInit_ex": (c_int, (c_void_p, c_void_p, c_char_p, c_void_p, c_void_p, c_void_p, c_void_p)),
-    "EVP_DigestSign": (c_int, (c_void_p, c_char_p, POINTER(c_size_t), c_char_p, c_size_t)),
-    "EVP_DigestVerifyInit_ex": (
-        c_int,
-        (c_void_p, c_void_p, c_char_p, c_void_p, c_void_p, c_void_p, c_void_p),
-    ),
-    "EVP_DigestVerify": (c_int, (c_void_p, c_char_p, c_size_t, c_char_p, c_size_t)),
+    "EVP_PKEY_sign_init": (c_int, (c_void_p,)),
+    "EVP_PKEY_sign": (c_int, (c_void_p, c_char_p, POINTER(c_size_t), c_char_p, c_size_t)),
+    "EVP_PKEY_verify_init": (c_int, (c_void_p,)),
+    "EVP_PKEY_verify": (c_int, (c_void_p, c_char_p, c_size_t, c_char_p, c_size_t)),
 }
 
 

@@ -1,8 +1,8 @@
 """SM2 as bytes: the curve, its points, ZA, and the encodings of keys and signatures.
 
 Owns every SM2 rule that needs no secret and no library: domain parameters and ZA (GB/T 32918.5-2017, GB/T
-32918.2-2016 section 5.5), the point check at load, the one SubjectPublicKeyInfo and PKCS#8 form (RFC 5480,
-RFC 5958, RFC 5915), and raw ``r || s`` to strict DER and back. Everything here handles public values except
+32918.2-2016 section 5.5), the point check at load, the one SubjectPublicKeyInfo and PKCS#8 form (RFC 5480, RFC
+5958, RFC 5915), and raw ``r || s`` to strict DER and back. Everything here handles public values except
 `pkcs8_from_scalar`.
 """
 
@@ -45,17 +45,16 @@ def check_point(point: bytes) -> tuple[int, int]:
     return x, y
 
 
-def check_user_id(user_id: bytes) -> bytes:
-    """`user_id` itself, when ZA can be computed over it; ValueError when it is empty or too long."""
+def message_hash(point: bytes, user_id: bytes) -> hashes.Hash:
+    """SM3 that has taken in ZA: a copy that is fed the message gives e (GB/T 32918.2 sections 5.5, 6.1).
+
+    Raises:
+        ValueError: the user id is empty or too long.
+    """
     if not 1 <= len(user_id) <= MAX_USER_ID:
         raise ValueError(f"an SM2 user id is 1 to {MAX_USER_ID} bytes (SM2 用户标识应为 1 至 {MAX_USER_ID} 字节)")
-    return user_id
-
-
-def message_hash(point: bytes, user_id: bytes) -> hashes.Hash:
-    """SM3 that has taken in ZA: a copy that is fed the message gives e (GB/T 32918.2 sections 5.5, 6.1)."""
     head = hashes.Hash(hashes.SM3())
-    head.update((len(check_user_id(user_id)) * 8).to_bytes(2, "big") + user_id + _CURVE_BYTES + point[1:])
+    head.update((len(user_id) * 8).to_bytes(2, "big") + user_id + _CURVE_BYTES + point[1:])
     state = hashes.Hash(hashes.SM3())
     state.update(head.finalize())
     return state

@@ -1,15 +1,14 @@
 """SM2 verification in plain Python, from per-key tables of 8-bit windows.
 
-Owns the arithmetic of GB/T 32918.2-2016 section 7.1 on any Python, with no library but SM3. For a key (and
-once for the base point) the table holds ``digit * 256**i * point`` for the 32 bytes of a scalar, so that
-``s*G + t*Q`` is the sum of at most 64 known points and no doubling. Public values only: nothing here is
-constant time, nothing here signs.
+Owns the arithmetic of GB/T 32918.2-2016 section 7.1 on any Python, with no library but SM3. For a key (and once for
+the base point) the table holds ``digit * 256**i * point`` for the 32 bytes of a scalar, so that ``s*G + t*Q`` is
+the sum of at most 64 known points and no doubling. Public values only: nothing here is constant time, nothing here
+signs.
 
 The sum is taken in three steps. The points are added pairwise, twice, in affine coordinates with one shared
 inversion each (6 multiplications an addition); what is left, at most 16 points, in XYZZ coordinates (10
-multiplications and no inversion). The fast formulas do not hold when two summands have the same x; both
-steps then produce a zero that stays zero, and the sum is taken again by `_careful_sum`, which knows every
-case.
+multiplications and no inversion). The fast formulas do not hold when two summands have the same x; both steps then
+produce a zero that stays zero, and the sum is taken again by `_careful_sum`, which knows every case.
 """
 
 from __future__ import annotations
