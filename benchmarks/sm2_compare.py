@@ -22,8 +22,8 @@ from typing import NamedTuple, TypeVar, get_args
 from sm2_peers import peers
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
+from ybtoken.backends._der import der_from_raw
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
-from ybtoken.backends._sm2_curve import der_from_raw
 from ybtoken.backends.sm2 import DEFAULT_USER_ID, SM2Backend, SM2SigningKey, SM2VerifyingKey
 from ybtoken.cose import cut_envelope
 

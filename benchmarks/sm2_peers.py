@@ -11,7 +11,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from ybtoken.backends._sm2_curve import der_from_raw, pem_from_der, raw_from_der, spki_from_point
+from ybtoken.backends._der import der_from_raw, raw_from_der
+from ybtoken.backends._sm2_curve import pem_from_der, spki_from_point
 
 USER_ID = b"1234567812345678"
 

@@ -73,7 +73,7 @@ class IdentitySealer:
         key: bytes | Mapping[int, bytes],
         *,
         clock: Callable[[], float] = time.time,
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> IdentitySealer:
         """The sealer that goes with a key ring: SM4 where the ring is `KeyRing.national`, AES otherwise."""
         cipher = BlockCipher.SM4 if ring.national else BlockCipher.AES

@@ -16,7 +16,7 @@ from typing import Protocol
 import pytest
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
-from ybtoken.backends._sm2_curve import der_from_raw, raw_from_der
+from ybtoken.backends._der import der_from_raw, raw_from_der
 from ybtoken.backends.sm2 import DEFAULT_USER_ID, SM2SigningKey, SM2VerifyingKey
 from ybtoken.cose import cut_envelope
 

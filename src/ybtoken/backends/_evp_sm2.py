@@ -18,16 +18,15 @@ from typing import Any, Final, NoReturn
 
 from cryptography.hazmat.primitives import hashes
 
+from ybtoken.backends._der import der_from_raw, raw_from_der
 from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError, candidates
 from ybtoken.backends._sm2_curve import (
     DEFAULT_USER_ID,
     N,
     check_point,
-    der_from_raw,
     message_hash,
     pem_from_der,
     pkcs8_from_scalar,
-    raw_from_der,
     spki_from_point,
 )
 

@@ -2,8 +2,7 @@
 
 Owns every SM2 rule that needs no secret and no library: domain parameters and ZA (GB/T 32918.5-2017, GB/T
 32918.2-2016 section 5.5), the point check at load, the one SubjectPublicKeyInfo and PKCS#8 form (RFC 5480, RFC
-5958, RFC 5915), and raw ``r || s`` to strict DER and back. Everything here handles public values except
-`pkcs8_from_scalar`.
+5958, RFC 5915). Everything here handles public values except `pkcs8_from_scalar`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ G: Final = (
 )
 
 DEFAULT_USER_ID: Final = b"1234567812345678"  # GM/T 0009-2012 section 10: where nothing else was agreed
-MAX_USER_ID: Final = 8190  # as OpenSSL: its length in bits must fit in the two bytes of ENTL
+MAX_USER_ID: Final = 8191  # its length in bits must fit in the two bytes of ENTL
 
 _ALGORITHM: Final = bytes.fromhex("301306072a8648ce3d020106082a811ccf5501822d")  # id-ecPublicKey, sm2p256v1
 _SPKI_HEAD: Final = bytes.fromhex("3059") + _ALGORITHM + bytes.fromhex("034200")
@@ -85,29 +84,3 @@ def pem_from_der(label: str, der: bytes) -> bytes:
     text = base64.b64encode(der)
     lines = [text[start : start + 64] for start in range(0, len(text), 64)]
     return b"\n".join([f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----\n".encode()])
-
-
-def der_from_raw(signature: bytes) -> bytes:
-    """The DER ``SEQUENCE { r, s }`` of 64 bytes ``r || s``, each integer in its shortest form."""
-    r, s = _der_integer(signature[:32]), _der_integer(signature[32:])
-    return bytes((0x30, len(r) + len(s))) + r + s
-
-
-def raw_from_der(der: bytes) -> bytes:
-    """64 bytes ``r || s`` of a DER ``SEQUENCE { r, s }``; ValueError for any but the shortest encoding."""
-    try:
-        end_of_r = 4 + der[3]
-        r, s = der[4:end_of_r], der[end_of_r + 2 :]
-        raw = int.from_bytes(r, "big").to_bytes(32, "big") + int.from_bytes(s, "big").to_bytes(32, "big")
-    except (IndexError, OverflowError):
-        raise ValueError("not a DER SM2 signature") from None
-    if der_from_raw(raw) != der:
-        raise ValueError("not a DER SM2 signature")
-    return raw
-
-
-def _der_integer(value: bytes) -> bytes:
-    digits = value.lstrip(b"\0") or b"\0"
-    if digits[0] & 0x80:  # DER integers are signed
-        digits = b"\0" + digits
-    return bytes((2, len(digits))) + digits
