@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import random
+from collections.abc import Callable
+
 import pytest
 from hypothesis import settings
 
+from tests.support import NOW, fake_issuer, fake_verifier
 from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Scope, Verifier
 from ybtoken.backends.p256 import P256SigningKey
-
-from support import NOW, fake_issuer, fake_verifier
 
 # A shared machine stalls now and then: no deadline. The same examples in every run: a failure can be repeated.
 settings.register_profile("suite", deadline=None, max_examples=150, derandomize=True, database=None)
@@ -33,3 +36,15 @@ def p256_key() -> P256SigningKey:
 @pytest.fixture(scope="session")
 def p256_ring(p256_key: P256SigningKey) -> KeyRing:
     return KeyRing([KeyEntry(p256_key.verifying_key, "Zhejiang", Scope(("33",)))])
+
+
+@pytest.fixture
+def seeded() -> Callable[[], random.Random]:
+    """A source of chance whose seed is logged; YBTOKEN_SEED repeats a run."""
+
+    def make() -> random.Random:
+        seed = int(os.environ.get("YBTOKEN_SEED", "0")) or random.SystemRandom().getrandbits(32)
+        print(f"YBTOKEN_SEED={seed}")
+        return random.Random(seed)
+
+    return make

@@ -11,7 +11,19 @@ from typing import Any
 import cbor2
 import pytest
 
-from support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, claims_map, fake_issuer, signed_bytes, text_of
+from tests.support import (
+    CITY,
+    EXTRAS,
+    FAKE,
+    HOLDER,
+    NOW,
+    RING,
+    a_voucher,
+    claims_map,
+    fake_issuer,
+    signed_bytes,
+    text_of,
+)
 from ybtoken import Issuer, KeyRing, MemoryReplayGuard, SerialEngine, TokenError, Verifier
 from ybtoken.cose import cut_envelope, encode_byte_string, encode_claims, encode_header, sign1_prefix
 
@@ -33,7 +45,11 @@ def refused(text: str) -> str:
 
 def text_aliases() -> Iterator[tuple[str, str]]:
     text = TOKEN.text
-    for name, digits in {"full-width": "０１２３４５６７８９", "arabic": "٠١٢٣٤٥٦٧٨٩", "devanagari": "०१२३४५६७८९"}.items():
+    for name, digits in {
+        "full-width": "０１２３４５６７８９",
+        "arabic": "٠١٢٣٤٥٦٧٨٩",
+        "devanagari": "०१२३४५६७८९",
+    }.items():
         yield f"{name} digits", text.translate({ord("0") + i: digit for i, digit in enumerate(digits)})
         yield f"one {name} digit", text[:100] + digits[int(text[100])] + text[101:]
         yield f"a last {name} digit", text[:-1] + digits[int(text[-1])]
@@ -126,12 +142,11 @@ def envelope_aliases() -> Iterator[tuple[str, bytes]]:
         yield f"map length in {width}", b"\xd2\x84" + parts[0] + head(5, 0, width) + parts[2] + parts[3]
         yield f"header length in {width}", b"\xd2\x84" + head(2, 13, width) + header + b"".join(parts[1:])
         if width > 1:
-            yield f"payload length in {width}", b"".join(
-                (b"\xd2\x84", parts[0], b"\xa0", head(2, len(PAYLOAD), width), PAYLOAD, parts[3])
+            yield (
+                f"payload length in {width}",
+                b"".join((b"\xd2\x84", parts[0], b"\xa0", head(2, len(PAYLOAD), width), PAYLOAD, parts[3])),
             )
-            yield f"signature length in {width}", b"".join(
-                (b"\xd2\x84", *parts[:3], head(2, 64, width), signature)
-            )
+            yield f"signature length in {width}", b"".join((b"\xd2\x84", *parts[:3], head(2, 64, width), signature))
     yield "no tag", b"\x84" + whole
     yield "tag twice", b"\xd2\xd2\x84" + whole
     yield "self-described", b"\xd9\xd9\xf7\xd2\x84" + whole
@@ -253,7 +268,10 @@ def claims_aliases() -> Iterator[tuple[str, bytes]]:
         yield f"nonce length in {width}", joined({7: head(2, len(nonce), width) + nonce})
         yield f"array length in {width}", with_voucher(*stem, cbor2.dumps(extras), start=head(4, 4, width))
         yield f"profile in {width}", with_voucher(head(0, profile, width), *stem[1:], cbor2.dumps(extras))
-        yield f"reference length in {width}", with_voucher(stem[0], head(2, 16, width) + ref, stem[2], cbor2.dumps(extras))
+        yield (
+            f"reference length in {width}",
+            with_voucher(stem[0], head(2, 16, width) + ref, stem[2], cbor2.dumps(extras)),
+        )
         yield f"extras length in {width}", with_extras({}, start=head(5, 5, width))
         yield f"channel in {width}", with_extras({1: head(0, 7, width)})
         yield f"assurance in {width}", with_extras({4: head(0, 3, width)})

@@ -5,7 +5,19 @@ from __future__ import annotations
 import cbor2
 import pytest
 
-from support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, claims_map, fake_issuer, signed_bytes, text_of
+from tests.support import (
+    CITY,
+    EXTRAS,
+    FAKE,
+    HOLDER,
+    NOW,
+    RING,
+    a_voucher,
+    claims_map,
+    fake_issuer,
+    signed_bytes,
+    text_of,
+)
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, SerialEngine
 from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
 from ybtoken.cose import encode_claims, encode_envelope, encode_header

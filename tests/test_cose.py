@@ -3,7 +3,7 @@ from __future__ import annotations
 import cbor2
 import pytest
 
-from support import EXTRAS, FAKE, HOLDER, NOW, PRESENTER, a_voucher, claims_map, signed_bytes
+from tests.support import EXTRAS, FAKE, HOLDER, NOW, PRESENTER, a_voucher, claims_map, signed_bytes
 from ybtoken import Algorithm
 from ybtoken.cose import (
     Claims,

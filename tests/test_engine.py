@@ -5,7 +5,7 @@ from array import array
 import cbor2
 import pytest
 
-from support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, fake_issuer, signed_bytes, signed_text
+from tests.support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, fake_issuer, signed_bytes, signed_text
 from ybtoken import Engine, KeyEntry, KeyRing, Profile, Scope, SerialEngine
 from ybtoken.cose import Claims, encode_claims, encode_header
 from ybtoken.engine import COLUMNS, NO_ENTRY, Opened, OpenedBatch, judge
@@ -227,7 +227,9 @@ class TestBatch:
             OpenedBatch(RING, {})
 
     def test_judging_a_batch_is_judging_each(self):
-        texts = [fake_issuer().issue(HOLDER, city, now=at).text for city in (CITY, "330201") for at in (0, NOW, NOW + 99)]
+        texts = [
+            fake_issuer().issue(HOLDER, city, now=at).text for city in (CITY, "330201") for at in (0, NOW, NOW + 99)
+        ]
         batch = OPENER.open_many([*texts, "96"])
         codes = batch.judge(NOW, 10, 300)
         each = [judge(*reversed(OPENER.open(text)), NOW, 10, 300) for text in texts]

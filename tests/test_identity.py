@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support import NOW
+from tests.support import NOW
 from ybtoken.identity import BlockCipher, IdentitySealer, derive_person_number
 
 KEY = bytes(range(16))
@@ -68,9 +68,7 @@ def test_a_reference_has_16_bytes(size):
 class TestRotation:
     KEYS = {100: b"a" * 16, 200: b"b" * 16, 0: b"0" * 16}  # noqa: RUF012
 
-    @pytest.mark.parametrize(
-        ("at", "key"), [(0, "0"), (99, "0"), (100, "a"), (199, "a"), (200, "b"), (2**32, "b")]
-    )
+    @pytest.mark.parametrize(("at", "key"), [(0, "0"), (99, "0"), (100, "a"), (199, "a"), (200, "b"), (2**32, "b")])
     def test_the_time_of_issue_says_which_key(self, at, key):
         rotated, alone = sealer(key=self.KEYS), sealer(key=key.encode() * 16)
         assert alone.open(rotated.seal(NUMBER, at=at), at=at) == NUMBER
@@ -122,7 +120,12 @@ class TestPersonNumber:
 
     @pytest.mark.parametrize(
         "written",
-        ["11010519491231002x", " 110105 19491231 002X ", "１１０１０５１９４９１２３１００２Ｘ", "110105\u300019491231002X\n"],
+        [
+            "11010519491231002x",
+            " 110105 19491231 002X ",
+            "１１０１０５１９４９１２３１００２Ｘ",
+            "110105\u300019491231002X\n",
+        ],
     )
     def test_how_it_is_written_does_not_matter(self, written):
         assert derive_person_number(written, key=KEY) == derive_person_number(DOCUMENT, key=KEY)

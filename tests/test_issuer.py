@@ -3,7 +3,7 @@ from __future__ import annotations
 import cbor2
 import pytest
 
-from support import CITY, EXTRAS, FAKE, HOLDER, NOW, a_voucher, fake_issuer, fake_verifier, text_of
+from tests.support import CITY, EXTRAS, FAKE, HOLDER, NOW, a_voucher, fake_issuer, fake_verifier, text_of
 from ybtoken import Issuer, Profile, Scope, Token
 from ybtoken.text import decode_text
 
@@ -55,9 +55,7 @@ def test_by_default_a_token_is_new_and_of_this_minute():
 def test_many_are_issued_one_at_a_time():
     issuer = fake_issuer()
     tokens = issuer.issue_many(((HOLDER, city) for city in ("330106", "330107")), channel=7, now=NOW - 1)
-    assert next(tokens).voucher == a_voucher(
-        nonce=bytes(7) + b"\1", channel=7, issued_at=NOW - 1, expires_at=NOW + 59
-    )
+    assert next(tokens).voucher == a_voucher(nonce=bytes(7) + b"\1", channel=7, issued_at=NOW - 1, expires_at=NOW + 59)
     assert next(tokens).voucher.city_code == "330107"
     with pytest.raises(StopIteration):
         next(tokens)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import cbor2
 import pytest
 
-from support import FAKE
+from tests.support import FAKE
 from ybtoken import Algorithm, KeyEntry, KeyRing, Scope, SigningKey, VerifyingKey
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.keys import FOREVER, KID_SIZE, MAX_KEYS, Curve, kid_of_header, kid_of_point

@@ -16,7 +16,20 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from support import EXTRAS, FAKE, HOLDER, NOW, RING, digits, fake_issuer, fake_verifier, signed_bytes, text_of, vouchers, with_check
+from tests.support import (
+    EXTRAS,
+    FAKE,
+    HOLDER,
+    NOW,
+    RING,
+    digits,
+    fake_issuer,
+    fake_verifier,
+    signed_bytes,
+    text_of,
+    vouchers,
+    with_check,
+)
 from ybtoken import (
     Issuer,
     KeyEntry,
@@ -40,8 +53,8 @@ from ybtoken.cose import (
     parse_claims,
 )
 from ybtoken.engine import OpenedBatch
-from ybtoken.refusals import BY_NUMBER, REFUSALS
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError
+from ybtoken.refusals import BY_NUMBER, REFUSALS
 from ybtoken.text import MAX_TEXT, decode_text, encode_text
 
 ALL_PROFILES = tuple(Profile)
@@ -227,7 +240,9 @@ prefixed = st.builds(
     st.sampled_from([3, 5, 17, 20]).flatmap(digits),
     digits(2),
 )
-digit_strings = st.text("0123456789", max_size=MAX_TEXT + 20) | prefixed | prefixed.map(lambda text: with_check(text[:-2]))
+digit_strings = (
+    st.text("0123456789", max_size=MAX_TEXT + 20) | prefixed | prefixed.map(lambda text: with_check(text[:-2]))
+)
 framed = st.builds(text_of, st.binary(min_size=1, max_size=300), st.sampled_from([1, 2, 3]))
 headers = st.sampled_from([encode_header(algorithm, FAKE.kid) for algorithm in (-7, -9, -65537, -8)])
 enveloped = st.builds(
@@ -260,7 +275,7 @@ times = st.sampled_from([NOW, NOW, 0, NOW + 65, 2**32]) | st.integers(0, 2**33)
 
 
 class TestThereIsNoThirdThing:
-    @settings(max_examples=800)
+    @settings(max_examples=300)
     @given(texts, times)
     def test_in_verify_and_redeem(self, text, now):
         verifier = fake_verifier(guard=MemoryReplayGuard(clock=lambda: now), max_lifetime=2**32)

@@ -74,7 +74,9 @@ def imported(module: str) -> Iterator[tuple[str, bool]]:
 def only_for_types(module: str) -> set[str]:
     path = SOURCE / (module.replace(".", "/") + ".py")
     tree = ast.parse(path.read_text()) if path.exists() else ast.Module([], [])
-    guarded = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    guarded = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
     return {inner.module or "" for node in guarded for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom)}
 
 

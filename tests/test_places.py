@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from support import digits
+from tests.support import digits
 from ybtoken import Scope
 from ybtoken.places import PROVINCES, check_city_code, describe_place
 

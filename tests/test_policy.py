@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from support import NOW, a_voucher
+from tests.support import NOW, a_voucher
 from ybtoken import Assurance, Scope
 from ybtoken.errors import PolicyError
 from ybtoken.policy import AnyOf, Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose

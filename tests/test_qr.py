@@ -8,20 +8,22 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageFilter, ImageOps
 
-from qr_symbol import bits_of, numeric_segment
-from support import CITY, EXTRAS, HOLDER, NOW
-from ybtoken import Issuer, Verifier, normalize_scan
+from tests.qr_symbol import bits_of, numeric_segment
+from tests.support import CITY, EXTRAS, HOLDER, NOW, fake_issuer, fake_verifier
+from ybtoken import Issuer, MemoryReplayGuard, Verifier, normalize_scan
+from ybtoken.errors import RedeemError
 from ybtoken.qr import QUIET_ZONE, QrCode
 
 
 @pytest.fixture(scope="module")
-def token(p256_key):
-    return Issuer(p256_key, clock=lambda: NOW).issue(HOLDER, CITY)
+def token():
+    """As long as a real one, and the same in every run: a picture is read or not by chance otherwise."""
+    return fake_issuer().issue(HOLDER, CITY)
 
 
 @pytest.fixture(scope="module")
-def verifier(p256_ring):
-    return Verifier(p256_ring, clock=lambda: NOW)
+def verifier():
+    return fake_verifier()
 
 
 def opened(png: bytes) -> Image.Image:
@@ -30,7 +32,7 @@ def opened(png: bytes) -> Image.Image:
 
 def read(picture: Image.Image) -> str:
     """What a scanner makes of a picture, and adds to it."""
-    results = zxingcpp.read_barcodes(picture)
+    results = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
     assert len(results) == 1
     return results[0].symbology_identifier + results[0].text + "\r\n"
 
@@ -44,8 +46,8 @@ class TestSymbol:
         assert token.qr.version == 8
         assert token.qr.symbol.error == "M"
 
-    def test_channel_and_purpose_still_fit_version_8_m(self, p256_key):
-        token = Issuer(p256_key, clock=lambda: NOW).issue(HOLDER, CITY, channel=300, purpose="01301")
+    def test_channel_and_purpose_still_fit_version_8_m(self):
+        token = fake_issuer().issue(HOLDER, CITY, channel=300, purpose="01301")
         assert token.qr.version == 8
         assert numeric_segment(bits_of(matrix(token.qr)))[0] == token.text
 
@@ -113,12 +115,21 @@ class TestPictures:
         picture = picture.rotate(7, Image.Resampling.BICUBIC, expand=True).filter(ImageFilter.GaussianBlur(1.5))
         self.verified(verifier, token, picture.point(lambda level: 40 + level // 4))
 
-    def test_a_token_with_every_extra_is_read(self, verifier, p256_key):
-        token = Issuer(p256_key, clock=lambda: NOW).issue(HOLDER, CITY, **EXTRAS)
+    def test_a_token_with_every_extra_is_read(self, verifier):
+        token = fake_issuer().issue(HOLDER, CITY, **EXTRAS)
         self.verified(verifier, token, opened(token.qr.png(scale=4)))
 
+    def test_a_real_token_is_issued_drawn_read_verified_and_redeemed_once(self, p256_key, p256_ring):
+        verifier = Verifier(p256_ring, guard=MemoryReplayGuard(clock=lambda: NOW), clock=lambda: NOW)
+        token = Issuer(p256_key, clock=lambda: NOW).issue(HOLDER, CITY)
+        text = normalize_scan(read(opened(token.qr.png())))
+        assert text == token.text
+        assert verifier.redeem(text).identity_ref == HOLDER
+        with pytest.raises(RedeemError):
+            verifier.redeem(text)
+
     def test_a_scanner_tells_of_no_eci(self, token):
-        result = zxingcpp.read_barcodes(opened(token.qr.png()))[0]
+        result = zxingcpp.read_barcodes(opened(token.qr.png()), formats=zxingcpp.BarcodeFormat.QRCode)[0]
         assert result.symbology_identifier == "]Q1"
         assert result.bytes.decode() == token.text
 

@@ -8,7 +8,7 @@ import pickle
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from support import FAKE, NOW, PRESENTER, RING, a_voucher, fake_verifier, signed_bytes, text_of
+from tests.support import FAKE, NOW, PRESENTER, RING, a_voucher, fake_verifier, signed_bytes, text_of
 from ybtoken import Issuer, MemoryReplayGuard, SerialEngine, TokenError
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.cose import encode_claims, encode_header
@@ -98,7 +98,9 @@ MARKED = a_voucher(
     status_index=3_456_789_123,
 )
 CLAIMED = {"987651", "1234567891", "1234567951", "54321", "98769", "3456789123"} | {
-    form for claim in (MARKED.identity_ref, MARKED.nonce, MARKED.presenter or b"") for form in (claim.hex(), claim.decode())
+    form
+    for claim in (MARKED.identity_ref, MARKED.nonce, MARKED.presenter or b"")
+    for form in (claim.hex(), claim.decode())
 }
 
 

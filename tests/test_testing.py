@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from support import CITY, FAKE, HOLDER, RING, fake_issuer
+from tests.support import CITY, FAKE, HOLDER, RING, fake_issuer
 from ybtoken import Algorithm, MemoryReplayGuard, SerialEngine
 from ybtoken.errors import RedeemError, SignatureError, TextError
 from ybtoken.testing import FakeKey, check_engine, check_key_pair, check_replay_guard

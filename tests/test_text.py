@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from support import text_of, with_check
+from tests.support import text_of, with_check
 from ybtoken.errors import TextError
 from ybtoken.text import MAX_TEXT, PREFIXES, decode_text, encode_text, normalize_scan
 

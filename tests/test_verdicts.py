@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from support import HOLDER, NOW, fake_issuer, fake_verifier
+from tests.support import HOLDER, NOW, fake_issuer, fake_verifier
 from ybtoken import TokenError, VerifiedVoucher, Verifier, Voucher
 from ybtoken.errors import StatusError, TextError
 from ybtoken.policy import Channel
@@ -16,7 +16,16 @@ LATE = ISSUER.issue(HOLDER, "330106", now=NOW - 100).text
 FAR = ISSUER.issue(HOLDER, "110101", channel=7).text
 OTHER_CHANNEL = ISSUER.issue(HOLDER, "330106", channel=8).text
 TEXTS = [GOOD[0], "96x", LATE, GOOD[1], FAR, OTHER_CHANNEL, "96x", GOOD[2]]
-CODES = ["accepted", "text.digits", "time.expired", "accepted", "scope.place", "policy.channel", "text.digits", "accepted"]
+CODES = [
+    "accepted",
+    "text.digits",
+    "time.expired",
+    "accepted",
+    "scope.place",
+    "policy.channel",
+    "text.digits",
+    "accepted",
+]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, fake_issuer, fake_verifier, signed_text
+from tests.support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, fake_issuer, fake_verifier, signed_text
 from ybtoken import (
     Algorithm,
     AsyncReplayGuard,

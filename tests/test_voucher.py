@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from support import HOLDER, NOW, a_voucher
+from tests.support import HOLDER, NOW, a_voucher
 from ybtoken import Assurance, Profile, VerifiedVoucher, Voucher
 from ybtoken.voucher import PURPOSES, check_purpose
 

@@ -7,9 +7,9 @@ reference: plain Python, a text at a time. Others replace it whole, and give the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from ybtoken.cose import Claims, cut_envelope, parse_claims
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
@@ -21,7 +21,36 @@ from ybtoken.voucher import Profile
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on
 
-__all__ = ["COLUMNS", "Engine", "Opened", "OpenedBatch", "Opener", "SerialEngine", "SerialOpener", "judge"]
+__all__ = [
+    "COLUMNS",
+    "Engine",
+    "Opened",
+    "OpenedBatch",
+    "Opener",
+    "SerialEngine",
+    "SerialOpener",
+    "Texts",
+    "judge",
+    "texts_of",
+]
+
+
+Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
+"""Many texts: strings or byte strings, an Arrow array of them, or one buffer of lines."""
+
+
+def texts_of(texts: Texts) -> Iterator[str]:
+    """The texts one by one, whatever they came in.
+
+    A line of a buffer ends with a line feed and nothing else; the last may lack it. Bytes that are not ASCII become
+    characters that no voucher has, one for one, and are refused as such.
+    """
+    if isinstance(texts, (bytes, bytearray, memoryview)):
+        lines = bytes(texts).split(b"\n")
+        texts = lines if lines[-1] else lines[:-1]
+    for text in cast("Iterable[Any]", texts):
+        plain = text.as_py() if hasattr(text, "as_py") else text  # an Arrow scalar
+        yield plain.decode("latin-1") if isinstance(plain, bytes) else plain
 
 
 class Opened(NamedTuple):
@@ -43,7 +72,7 @@ class Opener(Protocol):
         """Open one text; raises `TokenError`."""
         ...
 
-    def open_many(self, texts: Iterable[str]) -> OpenedBatch:
+    def open_many(self, texts: Texts) -> OpenedBatch:
         """Open many texts, order kept; never raises for a bad token."""
         ...
 
@@ -61,13 +90,12 @@ class Engine(Protocol):
         ...
 
 
-def judge(claims: Claims, entry: KeyEntry, now: int, skew: int, max_lifetime: int) -> int:
+def judge(issued_at: int, expires_at: int, city: int, entry: KeyEntry, now: int, skew: int, max_lifetime: int) -> int:
     """Steps 6 and 7: time and issuer scope (Spec 4).
 
     Returns:
         0, or the number of the refusal.
     """
-    expires_at, issued_at = claims.expires_at, claims.issued_at
     if issued_at > now + skew:
         return _FUTURE
     if now >= expires_at + skew:
@@ -78,11 +106,12 @@ def judge(claims: Claims, entry: KeyEntry, now: int, skew: int, max_lifetime: in
         return _PERIOD
     if entry.withdrawn_since is not None and issued_at >= entry.withdrawn_since:
         return _WITHDRAWN
-    if not entry.scope.covers_number(claims.city):
+    if not entry.scope.covers_number(city):
         return _PLACE
     return ACCEPTED
 
 
+_PROFILE = int(Profile.VOUCHER)  # the member itself takes half a microsecond to reach on Python 3.11
 _FUTURE, _EXPIRED, _LIFETIME = 97, 98, 99
 _PERIOD, _WITHDRAWN, _PLACE = 113, 114, 115
 
@@ -152,11 +181,11 @@ class OpenedBatch:
 
     def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
         """Steps 6 and 7 for every token that was opened; returns the codes."""
-        codes = bytearray(self.codes)
-        for i, code in enumerate(codes):
+        codes, entries = bytearray(self.codes), self.keys.entries
+        columns = zip(self.codes, self.entries, self.issued_at, self.expires_at, self.cities, strict=True)
+        for i, (code, entry, issued_at, expires_at, city) in enumerate(columns):
             if code == ACCEPTED:
-                opened = self.opened(i)
-                codes[i] = judge(opened.claims, opened.entry, now, skew, max_lifetime)
+                codes[i] = judge(issued_at, expires_at, city, entries[entry], now, skew, max_lifetime)
         return codes
 
     def opened(self, i: int) -> Opened:
@@ -251,13 +280,13 @@ class SerialOpener:
             claims = parse_claims(signed)
         except (SignatureError, ClaimsError) as error:
             raise error_for(error.code, kid=entry.kid.hex()) from None  # the same facts, whoever made the key
-        if claims.profile != profile or profile != Profile.VOUCHER:
+        if claims.profile != profile or profile != _PROFILE:
             raise ClaimsError("claims.profile", kid=entry.kid.hex())
         return Opened(entry, claims)
 
-    def open_many(self, texts: Iterable[str]) -> OpenedBatch:
+    def open_many(self, texts: Texts) -> OpenedBatch:
         """Steps 1 to 5 for many texts, order kept; never raises for a bad token."""
-        return OpenedBatch.collect(self.keys, map(self._outcome, texts))
+        return OpenedBatch.collect(self.keys, map(self._outcome, texts_of(texts)))
 
     def _outcome(self, text: str) -> Opened | TokenError:
         try:

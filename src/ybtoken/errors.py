@@ -185,7 +185,20 @@ class RedeemError(TokenError):
 class CannotCheckError(TokenError):
     """Steps 8 and 9: what is needed to judge is not to be had. Whoever cannot check refuses."""
 
-    codes = frozenset({"status.unavailable", "redeem.unavailable", "redeem.full", "redeem.clock"})
+    codes = frozenset(
+        {
+            "status.unavailable",
+            "redeem.unavailable",
+            "redeem.full",
+            "redeem.clock",
+            "redeem.timeout",
+            "redeem.loading",
+            "redeem.readonly",
+            "redeem.memory",
+            "redeem.unreplicated",
+            "redeem.restarted",
+        }
+    )
 
 
 _FAMILY: dict[str, type[TokenError]] = {code: family for family in TokenError.__subclasses__() for code in family.codes}

@@ -11,15 +11,16 @@ import inspect
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
-from ybtoken.engine import Engine, Opened, SerialEngine, judge
+from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys import KeyRing
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
 from ybtoken.verdicts import Verdicts
-from ybtoken.voucher import Profile, VerifiedVoucher
+from ybtoken.voucher import Profile, VerifiedVoucher, Voucher
 
 __all__ = ["Verifier"]
 
@@ -80,11 +81,11 @@ class Verifier:
         """
         return self._judge(self._opener.open(text), self._now(now))
 
-    def verify_many(self, texts: Iterable[str], *, now: int | None = None) -> Verdicts:
+    def verify_many(self, texts: Texts, *, now: int | None = None) -> Verdicts:
         """Verify many tokens: one verdict each, in order; a bad one raises nothing.
 
         Args:
-            texts: as for `verify`; the engine may take other forms too.
+            texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
             now: one time for all, in seconds since 1970; the verifier's clock if it is not given.
         """
         if isinstance(texts, str):
@@ -131,7 +132,8 @@ class Verifier:
 
     def _judge(self, opened: Opened, now: int) -> VerifiedVoucher:
         # 6. time, 7. issuer scope
-        number = judge(opened.claims, opened.entry, now, self._skew, self._max_lifetime)
+        entry, claims = opened
+        number = judge(claims.issued_at, claims.expires_at, claims.city, entry, now, self._skew, self._max_lifetime)
         if number != ACCEPTED:
             raise _refused(number, opened, now, self._skew)
         voucher = _verified(opened, now)
@@ -168,25 +170,34 @@ def _refused(number: int, opened: Opened, now: int, skew: int) -> TokenError:
 _PROFILES = {int(profile): profile for profile in Profile}
 
 
+class _Draft(Voucher):
+    """A `VerifiedVoucher` in the making: of the same layout, but open for writing."""
+
+    __slots__ = ("algorithm", "issuer", "kid", "verified_at")
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__  # the two share a slot: left frozen, this one would keep the other slow
+
+
 def _verified(opened: Opened, now: int) -> VerifiedVoucher:
     """Make the one thing that only a verifier makes; past its constructor, which refuses everybody."""
     key, claims = opened.entry.key, opened.claims
     purpose = claims.purpose
-    voucher = object.__new__(VerifiedVoucher)
-    put = object.__setattr__
-    put(voucher, "identity_ref", claims.identity_ref)
-    put(voucher, "city_code", f"{claims.city:06d}")
-    put(voucher, "issued_at", claims.issued_at)
-    put(voucher, "expires_at", claims.expires_at)
-    put(voucher, "nonce", claims.nonce)
-    put(voucher, "profile", _PROFILES[claims.profile])
-    put(voucher, "channel", claims.channel)
-    put(voucher, "purpose", None if purpose is None else f"{purpose:05d}")
-    put(voucher, "presenter", claims.presenter)
-    put(voucher, "assurance", claims.assurance)
-    put(voucher, "status_index", claims.status_index)
-    put(voucher, "kid", key.kid)
-    put(voucher, "algorithm", key.algorithm)
-    put(voucher, "issuer", opened.entry.issuer)
-    put(voucher, "verified_at", now)
-    return voucher
+    # Plain assignments and a change of class take a fifth of the time of fifteen calls of object.__setattr__.
+    voucher: Any = object.__new__(_Draft)
+    voucher.identity_ref = claims.identity_ref
+    voucher.city_code = f"{claims.city:06d}"
+    voucher.issued_at = claims.issued_at
+    voucher.expires_at = claims.expires_at
+    voucher.nonce = claims.nonce
+    voucher.profile = _PROFILES[claims.profile]
+    voucher.channel = claims.channel
+    voucher.purpose = None if purpose is None else f"{purpose:05d}"
+    voucher.presenter = claims.presenter
+    voucher.assurance = claims.assurance
+    voucher.status_index = claims.status_index
+    voucher.kid = key.kid
+    voucher.algorithm = key.algorithm
+    voucher.issuer = opened.entry.issuer
+    voucher.verified_at = now
+    voucher.__class__ = VerifiedVoucher
+    return voucher  # type: ignore[no-any-return]

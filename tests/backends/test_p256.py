@@ -66,7 +66,9 @@ class TestVerifyingKey:
             with pytest.raises(ValueError, match="not a P-256"):
                 load()
 
-    @pytest.mark.parametrize("make", [ed25519.Ed25519PrivateKey.generate, lambda: rsa.generate_private_key(65537, 2048)])
+    @pytest.mark.parametrize(
+        "make", [ed25519.Ed25519PrivateKey.generate, lambda: rsa.generate_private_key(65537, 2048)]
+    )
     def test_keys_of_other_kinds_are_refused_at_load(self, make):
         key = make()
         for load in (

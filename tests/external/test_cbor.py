@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import outside
 import pytest
 
-from support import FAKE, HOLDER, NOW, RING, a_voucher, signed_bytes, text_of
+from tests.external import outside
+from tests.support import FAKE, HOLDER, NOW, RING, a_voucher, signed_bytes, text_of
 from ybtoken import Issuer, SerialEngine, TokenError
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.cose import encode_claims

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import outside
 import pytest
 
-from support import with_check
+from tests.external import outside
+from tests.support import with_check
 from ybtoken.errors import TextError
 from ybtoken.text import decode_text, encode_text
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-import outside
 import pytest
+
+from tests.external import outside
 
 
 def test_without_vectors_a_test_is_skipped_and_says_so(monkeypatch, tmp_path):

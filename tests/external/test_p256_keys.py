@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-import outside
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.external import outside
 from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
 from ybtoken.keyset import load_jwks
 

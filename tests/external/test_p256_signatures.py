@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import outside
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 
+from tests.external import outside
 from ybtoken.backends import p256
 from ybtoken.backends.p256 import P256VerifyingKey
 from ybtoken.errors import SignatureError
@@ -106,7 +106,7 @@ def test_a_signature_over_another_hash_is_refused(name, count):
     ("name", "section", "counts"),
     [
         ("nist-fips186/SigVer.rsp", "P-256,SHA-256", (15, 3)),
-        *((f"nist-fips186/SigVer.rsp", f"P-256,SHA-{n}", (15, 0)) for n in (1, 224, 384, 512)),
+        *(("nist-fips186/SigVer.rsp", f"P-256,SHA-{n}", (15, 0)) for n in (1, 224, 384, 512)),
         ("nist-fips186/186-2/SigVer.rsp", "P-256", (15, 0)),
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from support import NOW
+from tests.support import NOW
 from ybtoken import MemoryReplayGuard, ReplayGuard
 from ybtoken.errors import CannotCheckError, RedeemError
 

@@ -7,8 +7,8 @@ from typing import NoReturn
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from ybtoken.backends._der import der_from_raw, raw_from_der
 from ybtoken.errors import SignatureError
 from ybtoken.keys import Algorithm, Curve, kid_of_point
 
@@ -69,9 +69,8 @@ class P256VerifyingKey:
         """See `ybtoken.keys.VerifyingKey`. Both s and n - s are good (FIPS 186-5)."""
         if len(signature) != 2 * _SIZE:
             raise SignatureError("signature.invalid", kid=self.kid.hex())
-        r, s = int.from_bytes(signature[:_SIZE], "big"), int.from_bytes(signature[_SIZE:], "big")
         try:
-            self._public_key.verify(encode_dss_signature(r, s), message, _ECDSA)
+            self._public_key.verify(der_from_raw(signature), message, _ECDSA)
         except InvalidSignature:
             raise SignatureError("signature.invalid", kid=self.kid.hex()) from None
 
@@ -137,8 +136,7 @@ class P256SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """See `ybtoken.keys.SigningKey`."""
-        r, s = decode_dss_signature(self._private_key.sign(message, _ECDSA))
-        return r.to_bytes(_SIZE, "big") + s.to_bytes(_SIZE, "big")
+        return raw_from_der(self._private_key.sign(message, _ECDSA))
 
     def __repr__(self) -> str:
         return f"P256SigningKey({self.algorithm.name}, kid={self.kid.hex()})"
