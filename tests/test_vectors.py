@@ -170,7 +170,7 @@ def test_an_identity_reference_is_sealed_as_stated(case: dict[str, Any]) -> None
 @_cases({case["id"]: case for case in DOCUMENTS["ring"]["cases"]})
 def test_a_key_ring_is_taken_or_refused_as_stated(case: dict[str, Any]) -> None:
     if case["expect"] == {"ring": "refused"}:
-        with pytest.raises(ValueError):  # noqa: PT011 - the words are not part of the format
+        with pytest.raises(ValueError):
             _ring(case)
     else:
         assert [entry.kid.hex() for entry in _ring(case).entries] == case["expect"]["kids"], case["why"]
