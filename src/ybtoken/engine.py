@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from ybtoken.cose import Claims, cut_envelope, parse_claims
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
@@ -48,7 +48,7 @@ def texts_of(texts: Texts) -> Iterator[str]:
     if isinstance(texts, (bytes, bytearray, memoryview)):
         lines = bytes(texts).split(b"\n")
         texts = lines if lines[-1] else lines[:-1]
-    for text in texts:
+    for text in cast("Iterable[Any]", texts):
         plain = text.as_py() if hasattr(text, "as_py") else text  # an Arrow scalar
         yield plain.decode("latin-1") if isinstance(plain, bytes) else plain
 
@@ -90,13 +90,12 @@ class Engine(Protocol):
         ...
 
 
-def judge(claims: Claims, entry: KeyEntry, now: int, skew: int, max_lifetime: int) -> int:
+def judge(issued_at: int, expires_at: int, city: int, entry: KeyEntry, now: int, skew: int, max_lifetime: int) -> int:
     """Steps 6 and 7: time and issuer scope (Spec 4).
 
     Returns:
         0, or the number of the refusal.
     """
-    expires_at, issued_at = claims.expires_at, claims.issued_at
     if issued_at > now + skew:
         return _FUTURE
     if now >= expires_at + skew:
@@ -107,7 +106,7 @@ def judge(claims: Claims, entry: KeyEntry, now: int, skew: int, max_lifetime: in
         return _PERIOD
     if entry.withdrawn_since is not None and issued_at >= entry.withdrawn_since:
         return _WITHDRAWN
-    if not entry.scope.covers_number(claims.city):
+    if not entry.scope.covers_number(city):
         return _PLACE
     return ACCEPTED
 
@@ -182,11 +181,11 @@ class OpenedBatch:
 
     def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
         """Steps 6 and 7 for every token that was opened; returns the codes."""
-        codes = bytearray(self.codes)
-        for i, code in enumerate(codes):
+        codes, entries = bytearray(self.codes), self.keys.entries
+        columns = zip(self.codes, self.entries, self.issued_at, self.expires_at, self.cities, strict=True)
+        for i, (code, entry, issued_at, expires_at, city) in enumerate(columns):
             if code == ACCEPTED:
-                opened = self.opened(i)
-                codes[i] = judge(opened.claims, opened.entry, now, skew, max_lifetime)
+                codes[i] = judge(issued_at, expires_at, city, entries[entry], now, skew, max_lifetime)
         return codes
 
     def opened(self, i: int) -> Opened:

@@ -132,7 +132,8 @@ class Verifier:
 
     def _judge(self, opened: Opened, now: int) -> VerifiedVoucher:
         # 6. time, 7. issuer scope
-        number = judge(opened.claims, opened.entry, now, self._skew, self._max_lifetime)
+        entry, claims = opened
+        number = judge(claims.issued_at, claims.expires_at, claims.city, entry, now, self._skew, self._max_lifetime)
         if number != ACCEPTED:
             raise _refused(number, opened, now, self._skew)
         voucher = _verified(opened, now)
