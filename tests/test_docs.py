@@ -49,8 +49,19 @@ def test_the_python_blocks_of_a_document_run(path: Path, tmp_path: Path, monkeyp
             exec(compile("\n" * before + match[2], str(path), "exec"), namespace)
 
 
-def test_the_guide_has_code_that_runs() -> None:
-    guide = set((ROOT / "docs" / "guide").glob("*.md"))
+def test_the_shell_blocks_of_the_guide_run(tmp_path: Path) -> None:
+    pytest.importorskip("typer", reason="the command line is an extra")
+    content = (ROOT / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
+    script = "\n".join(code for kind, code in BLOCK.findall(content) if kind == "sh")
+    assert script.count("ybtoken ") >= 9
+    command = f"ybtoken() {{ '{sys.executable}' -m ybtoken.cli \"$@\"; }}\nset -e\n{script}"
+    result = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "code.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_page_of_the_guide_has_code_that_runs() -> None:
+    guide = {path for path in (ROOT / "docs" / "guide").glob("*.md") if path.stem != "command-line"}
     assert len(guide) >= 7
     assert guide <= set(_with_python())
 
@@ -123,6 +134,18 @@ def test_sections_of_the_spec_that_the_code_names_exist() -> None:
     }
     assert len(named) > 10
     assert {(number, path) for number, path in named if number not in numbers} == set()
+
+
+def test_decisions_that_the_code_names_exist() -> None:
+    index = (ROOT / "docs" / "adr" / "README.md").read_text(encoding="utf-8")
+    decisions = {path.name: path.name[:4] for path in (ROOT / "docs" / "adr").glob("0*.md")}
+    assert len(set(decisions.values())) == len(decisions)  # no number twice
+    for name, number in decisions.items():
+        assert f"[{number}]({name})" in index
+        assert (ROOT / "docs" / "adr" / name).read_text(encoding="utf-8").startswith(f"# {number}: ")
+    for path in (ROOT / "src").rglob("*.py"):
+        for number in re.findall(r"ADR (\d{4})", path.read_text(encoding="utf-8")):
+            assert number in decisions.values(), f"{path}: ADR {number}"
 
 
 def test_the_spec_has_every_refusal_under_the_step_that_raises_it() -> None:
