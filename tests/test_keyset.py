@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import cbor2
@@ -141,8 +142,8 @@ def test_another_document_is_no_jwk_set(document):
         ({-1: "P-256"}, "not a valid Curve"),
         ({2: bytes(8)}, "the kid is"),
         ({-2: COSE_KEY[-3]}, "key 0 of the set"),
-        ({-2: "x"}, "coordinates are byte strings"),
-        ({-3: True}, "coordinates are byte strings"),  # a compressed point
+        ({-2: "x"}, "coordinates .* are byte strings"),
+        ({-3: True}, "coordinates .* are byte strings"),  # a compressed point
         ({-2: bytes(31)}, "32 bytes"),
         ({-65537: b"Zhejiang"}, "issuer's name is a string"),
         ({-65538: "33"}, "arrays of prefixes"),
@@ -192,15 +193,11 @@ values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) 
 
 @given(st.sampled_from(sorted(JWK)), values)
 def test_whatever_a_member_is_there_is_a_ring_or_a_value_error(member, value):
-    try:
+    with suppress(ValueError):
         load_jwks(json.dumps({"keys": [JWK | {member: value}]}))
-    except ValueError:
-        pass
 
 
 @given(st.sampled_from(list(COSE_KEY)), values | st.binary())
 def test_whatever_a_label_holds_there_is_a_ring_or_a_value_error(label, value):
-    try:
+    with suppress(ValueError):
         load_cose_keyset(cbor2.dumps([COSE_KEY | {label: value}]))
-    except ValueError:
-        pass
