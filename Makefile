@@ -14,8 +14,8 @@ UV ?= $(shell command -v uv 2>/dev/null)
 CARGO ?= $(shell command -v cargo 2>/dev/null)
 PY := $(VENV)/bin/python
 
-# Modules whose branches are covered to the last: the format, the verifier, the guard in memory.
-WHOLE := cose text voucher places engine verdicts verifier replay/memory
+# Modules whose branches are covered to the last: the format, the keys, issuer and verifier, the guard in memory.
+WHOLE := cose text voucher places keys engine verdicts verifier policy issuer replay/memory
 comma := ,
 empty :=
 space := $(empty) $(empty)
