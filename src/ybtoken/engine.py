@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from ybtoken.cose import Claims, cut_envelope, parse_claims
-from ybtoken.errors import ClaimsError, EnvelopeError, TokenError, UnknownKeyError, error_for
+from ybtoken.device import cut_presentation
+from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
 from ybtoken.keys import KeyEntry, KeyRing, kid_of_header
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
-from ybtoken.text import decode_text
-from ybtoken.voucher import Profile
+from ybtoken.text import decode_text, otp_of_text
+from ybtoken.voucher import DevicePresentation, Profile
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on
@@ -25,10 +26,12 @@ __all__ = ["COLUMNS", "Engine", "Opened", "OpenedBatch", "Opener", "SerialEngine
 
 
 class Opened(NamedTuple):
-    """A token whose signature is good: who signed it, and what."""
+    """A token whose signatures are good: who signed it, and what; and what the phone added to a pass."""
 
     entry: KeyEntry
     claims: Claims
+    shown: str | DevicePresentation | None = None
+    """The one-time code of a rotating pass, not checked yet; what the phone signed of a device-bound pass."""
 
 
 class Opener(Protocol):
@@ -67,6 +70,11 @@ def judge(claims: Claims, entry: KeyEntry, now: int, skew: int, max_lifetime: in
     Returns:
         0, or the number of the refusal.
     """
+    return judge_time(claims, now, skew, max_lifetime) or judge_scope(claims, entry)
+
+
+def judge_time(claims: Claims, now: int, skew: int, max_lifetime: int) -> int:
+    """Step 6, as `judge`."""
     expires_at, issued_at = claims.expires_at, claims.issued_at
     if issued_at > now + skew:
         return _FUTURE
@@ -74,6 +82,12 @@ def judge(claims: Claims, entry: KeyEntry, now: int, skew: int, max_lifetime: in
         return _EXPIRED
     if expires_at - issued_at > max_lifetime:
         return _LIFETIME
+    return ACCEPTED
+
+
+def judge_scope(claims: Claims, entry: KeyEntry) -> int:
+    """Step 7, as `judge`."""
+    issued_at = claims.issued_at
     if not entry.not_before <= issued_at < entry.not_after:
         return _PERIOD
     if entry.withdrawn_since is not None and issued_at >= entry.withdrawn_since:
@@ -113,12 +127,16 @@ class OpenedBatch:
     Args:
         keys: the ring that was used.
         columns: each column's items in the machine's byte order, one after another.
+        passes: every pass that was opened, by its place: what the phone added to it is in no column.
     """
 
-    __slots__ = ("_columns", "keys")
+    __slots__ = ("_columns", "keys", "passes")
 
-    def __init__(self, keys: KeyRing, columns: Mapping[str, Buffer]) -> None:
+    def __init__(
+        self, keys: KeyRing, columns: Mapping[str, Buffer], passes: Mapping[int, Opened] = MappingProxyType({})
+    ) -> None:
         self.keys = keys
+        self.passes = passes
         self._columns: dict[str, memoryview[int]] = {
             name: memoryview(columns[name]).cast("B").cast(kind if isinstance(kind, str) else "B")
             for name, kind in COLUMNS.items()
@@ -135,11 +153,17 @@ class OpenedBatch:
             columns[name].append if isinstance(kind, str) else columns[name].frombytes for name, kind in COLUMNS.items()
         ]
         index = {entry.kid: number for number, entry in enumerate(keys.entries)}
-        for outcome in outcomes:
-            row = _refused_row(outcome, index) if isinstance(outcome, TokenError) else _opened_row(outcome, index)
+        passes: dict[int, Opened] = {}
+        for i, outcome in enumerate(outcomes):
+            if isinstance(outcome, TokenError):
+                row = _refused_row(outcome, index)
+            else:
+                row = _opened_row(outcome, index)
+                if outcome.shown is not None:
+                    passes[i] = outcome
             for put, item in zip(puts, row, strict=True):
                 put(item)
-        return cls(keys, columns)
+        return cls(keys, columns, passes)
 
     def __len__(self) -> int:
         return len(self._columns["codes"])
@@ -151,7 +175,10 @@ class OpenedBatch:
             raise AttributeError(name) from None
 
     def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
-        """Steps 6 and 7 for every token that was opened; returns the codes."""
+        """Steps 6 and 7 for every voucher that was opened; returns the codes.
+
+        A pass has bounds of its own, and its code here says nothing: the verifier judges it by itself.
+        """
         codes = bytearray(self.codes)
         for i, code in enumerate(codes):
             if code == ACCEPTED:
@@ -161,6 +188,8 @@ class OpenedBatch:
 
     def opened(self, i: int) -> Opened:
         """The i-th token, whose code is 0."""
+        if (opened := self.passes.get(i)) is not None:
+            return opened
         at, present = 16 * i, self.present[i]
         nonce = bytes(self.nonces[at : at + self.nonce_sizes[i]])
         return Opened(
@@ -192,7 +221,7 @@ class OpenedBatch:
 
 def _opened_row(opened: Opened, index: Mapping[bytes, int]) -> tuple[Any, ...]:
     """The items of one text, in the order of `COLUMNS`."""
-    expires_at, issued_at, nonce, profile, identity_ref, city, *extras = opened.claims
+    expires_at, issued_at, nonce, profile, identity_ref, city, *extras, _ = opened.claims
     channel, purpose, presenter, assurance, status_index = extras
     present = sum(1 << bit for bit, extra in enumerate(extras) if extra is not None)
     return (
@@ -237,7 +266,11 @@ class SerialOpener:
         """Steps 1 to 5 for one text; raises `TokenError`."""
         # 1. text -> bytes
         profile, data = decode_text(text)
-        # 2. envelope
+        # 2. envelope; of what a phone signed, its own first
+        cut = None
+        if profile == Profile.DEVICE_BOUND:
+            cut = cut_presentation(data)
+            data = cut.token
         header, signed, signature = cut_envelope(data)
         # 3. key
         entry = self._by_header.get(header)
@@ -251,9 +284,18 @@ class SerialOpener:
             claims = parse_claims(signed)
         except ClaimsError as error:
             raise ClaimsError(error.code, kid=entry.kid.hex()) from None
-        if claims.profile != profile or profile != Profile.VOUCHER:
+        if claims.profile != profile:
             raise ClaimsError("claims.profile", kid=entry.kid.hex())
-        return Opened(entry, claims)
+        if profile == Profile.VOUCHER:
+            return Opened(entry, claims)
+        if cut is None or claims.device_key is None:
+            return Opened(entry, claims, otp_of_text(text))
+        # 4. signature, of the phone: its key is known only now
+        try:
+            cut.check(claims.device_key)
+        except (SignatureError, ClaimsError) as error:
+            raise type(error)(error.code, kid=entry.kid.hex()) from None
+        return Opened(entry, claims, cut.presentation)
 
     def open_many(self, texts: Iterable[str]) -> OpenedBatch:
         """Steps 1 to 5 for many texts, order kept; never raises for a bad token."""

@@ -10,6 +10,8 @@ place; what is malformed in it raises `ValueError`, never a `TokenError`.
 | ``yb_scope``, ``yb_except`` | -65538, -65539 | prefixes of the insured places, exclusions |
 | ``nbf``, ``exp`` | -65540, -65541 | not before, not after (seconds since 1970) |
 | ``yb_withdrawn_since`` | -65542 | refuse what it signed since then |
+| ``yb_use`` | -65543 | "tokens", which need not be said, or "status" |
+| ``yb_status_uri`` | -65544 | the address of the status list of what it signs |
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from typing import Any, TypeVar
 import cbor2
 
 from ybtoken.backends.p256 import P256VerifyingKey
-from ybtoken.keys import FOREVER, Algorithm, Curve, KeyEntry, KeyRing, VerifyingKey
+from ybtoken.keys import FOREVER, Algorithm, Curve, KeyEntry, KeyRing, Use, VerifyingKey
 from ybtoken.places import Scope
 
 __all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks"]
@@ -38,6 +40,8 @@ _COSE_LABELS = {
     "nbf": -65540,
     "exp": -65541,
     "yb_withdrawn_since": -65542,
+    "yb_use": -65543,
+    "yb_status_uri": -65544,
 }
 
 _BACKENDS: Mapping[Curve, Callable[[bytes, bytes, Algorithm], VerifyingKey]] = {
@@ -142,6 +146,8 @@ def _entry(
         not_before=times.get("nbf", 0),
         not_after=times.get("exp", FOREVER),
         withdrawn_since=times.get("yb_withdrawn_since"),
+        use=Use(members.get("yb_use", Use.TOKENS.value)),
+        status_uri=members.get("yb_status_uri"),
     )
 
 
@@ -154,6 +160,8 @@ def _members(entry: KeyEntry) -> dict[str, Any]:
         "nbf": entry.not_before,
         "exp": entry.not_after if entry.not_after != FOREVER else 0,
         "yb_withdrawn_since": entry.withdrawn_since,
+        "yb_use": "" if entry.use is Use.TOKENS else entry.use.value,
+        "yb_status_uri": entry.status_uri,
     }
     return {name: value for name, value in members.items() if value or (name == "yb_withdrawn_since" and value == 0)}
 

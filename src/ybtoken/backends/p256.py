@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from ybtoken.errors import SignatureError
 from ybtoken.keys import Algorithm, Curve, kid_of_point
 
-__all__ = ["P256SigningKey", "P256VerifyingKey"]
+__all__ = ["P256SigningKey", "P256VerifyingKey", "verify_compressed"]
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIZE = 32
@@ -64,13 +64,8 @@ class P256VerifyingKey:
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """See `ybtoken.keys.VerifyingKey`. Both s and n - s are good (FIPS 186-5)."""
-        if len(signature) != 2 * _SIZE:
+        if not _is_good(self._public_key, message, signature):
             raise SignatureError("signature.invalid", kid=self.kid.hex())
-        r, s = int.from_bytes(signature[:_SIZE], "big"), int.from_bytes(signature[_SIZE:], "big")
-        try:
-            self._public_key.verify(encode_dss_signature(r, s), message, _ECDSA)
-        except InvalidSignature:
-            raise SignatureError("signature.invalid", kid=self.kid.hex()) from None
 
     def to_pem(self) -> bytes:
         """The key as a SubjectPublicKeyInfo in PEM."""
@@ -80,6 +75,29 @@ class P256VerifyingKey:
 
     def __repr__(self) -> str:
         return f"P256VerifyingKey({self.algorithm.name}, kid={self.kid.hex()})"
+
+
+def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes) -> None:
+    """Check a signature with a phone's key as a pass carries it: used once, so it is made no key object of ours.
+
+    Raises:
+        ValueError: this is no point of the curve.
+        SignatureError: ``device.signature``.
+    """
+    public_key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), (b"\x03" if y_is_odd else b"\x02") + x)
+    if not _is_good(public_key, message, signature):
+        raise SignatureError("device.signature")
+
+
+def _is_good(public_key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
+    if len(signature) != 2 * _SIZE:
+        return False
+    r, s = int.from_bytes(signature[:_SIZE], "big"), int.from_bytes(signature[_SIZE:], "big")
+    try:
+        public_key.verify(encode_dss_signature(r, s), message, _ECDSA)
+    except InvalidSignature:
+        return False
+    return True
 
 
 class P256SigningKey:

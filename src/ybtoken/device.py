@@ -1,0 +1,195 @@
+"""The device-bound pass (profile 3): the one place that knows what a phone signs at a display (Spec 3.3).
+
+A presentation is a second tagged COSE_Sign1 around the pass, signed by the key that the pass names:
+
+    d2 84 | 43 or 47, {1: alg} | a0 | 58 n or 59 nn, payload | 58 40, signature
+    payload = [pass, iat, nonce(8), ? answer to the terminal's challenge(12)]
+
+As in a token there is one encoding, and it is walked, not decoded. The curve of the pass's key fixes the algorithm.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import cbor2
+
+from ybtoken.backends.p256 import verify_compressed
+from ybtoken.challenge import ANSWER_SIZE, Challenge
+from ybtoken.cose import encode_byte_string, encode_envelope, sign1_prefix, walk_uint
+from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
+from ybtoken.keys import Algorithm, Curve, SigningKey, VerifyingKey
+from ybtoken.text import encode_text
+from ybtoken.voucher import MAX_UINT32, DeviceKey, DevicePresentation, Profile
+
+__all__ = ["DeviceBoundPass", "cut_presentation", "device_key_of", "encode_presentation"]
+
+_ALG = 1
+_ALGORITHMS = {Curve.P256: Algorithm.ES256, Curve.SM2: Algorithm.SM2}
+_HEADERS = {int(curve): cbor2.dumps({_ALG: int(algorithm)}) for curve, algorithm in _ALGORITHMS.items()}
+_PREFIXES = {curve: sign1_prefix(header) for curve, header in _HEADERS.items()}
+_STARTS = {b"\xd2\x84" + encode_byte_string(header) + b"\xa0": curve for curve, header in _HEADERS.items()}
+_START_SIZES = sorted({len(start) for start in _STARTS})
+_TAIL_SIZE = 66  # 58 40, signature
+_NONCE_SIZE = 8
+
+_Verify = Callable[[bytes, bool, bytes, bytes], None]
+_BACKENDS: Mapping[int, _Verify] = {Curve.P256: verify_compressed}
+
+
+def device_key_of(key: VerifyingKey) -> DeviceKey:
+    """A phone's public key as a pass carries it.
+
+    Raises:
+        ValueError: a P-256 key that is not ES256: the curve fixes the algorithm of a device key.
+    """
+    curve = key.algorithm.curve
+    if key.algorithm is not _ALGORITHMS[curve]:
+        raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
+    x, y = key.point
+    return DeviceKey(int(curve), x, bool(y[-1] & 1))
+
+
+class CutPresentation(NamedTuple):
+    """A presentation in its raw parts; nothing of it is checked but its shape."""
+
+    curve: int
+    """The curve of the algorithm that its header names."""
+    signed: bytes
+    """The payload with the CBOR head of its byte string."""
+    signature: bytes
+    token: bytes
+    """The pass."""
+    presentation: DevicePresentation
+
+    def check(self, key: DeviceKey) -> None:
+        """Step 4, again: the phone's own signature, with the key that the pass names.
+
+        Raises:
+            SignatureError: ``device.signature``.
+            ClaimsError: the pass names a key that is no point of its curve.
+        """
+        if self.curve != key.curve:
+            raise SignatureError("device.signature")
+        try:
+            _BACKENDS[key.curve](key.x, key.y_is_odd, _PREFIXES[key.curve] + self.signed, self.signature)
+        except ValueError:
+            raise ClaimsError("claims.shape") from None
+
+
+def cut_presentation(data: bytes) -> CutPresentation:
+    """Cut a presentation into its raw parts, by the only shape there is (step 2).
+
+    Raises:
+        EnvelopeError: any other shape.
+    """
+    try:
+        return _cut(data)
+    except (IndexError, ClaimsError):  # it ends too early; a number that is not in its shortest form
+        raise EnvelopeError("envelope.shape") from None
+
+
+def _cut(data: bytes) -> CutPresentation:
+    for at in _START_SIZES:
+        curve = _STARTS.get(data[:at])
+        if curve is not None:
+            break
+    else:
+        raise EnvelopeError("envelope.shape")
+    end = len(data) - _TAIL_SIZE
+    signed, tail, signature = data[at:end], data[end : end + 2], data[end + 2 :]
+    payload = _byte_string(signed, 0)
+    if tail != b"\x58\x40" or len(payload) + (2 if signed[0] == _HEAD_1 else 3) != len(signed):
+        raise EnvelopeError("envelope.shape")
+    token = _byte_string(payload, 1)
+    if payload[1] != _HEAD_1:
+        raise EnvelopeError("envelope.shape")
+    issued_at, at = walk_uint(payload, 3 + len(token), MAX_UINT32)
+    nonce = payload[at + 1 : at + 1 + _NONCE_SIZE]
+    if payload[at] != 0x40 + _NONCE_SIZE or len(nonce) != _NONCE_SIZE:
+        raise EnvelopeError("envelope.shape")
+    rest = payload[at + 1 + _NONCE_SIZE :]
+    if payload[0] == 0x83 and not rest:
+        answer = None
+    elif payload[0] == 0x84 and len(rest) == 1 + ANSWER_SIZE and rest[0] == 0x40 + ANSWER_SIZE:
+        answer = rest[1:]
+    else:
+        raise EnvelopeError("envelope.shape")
+    return CutPresentation(curve, signed, signature, token, DevicePresentation(issued_at, nonce, answer))
+
+
+_HEAD_1, _HEAD_2 = 0x58, 0x59  # the heads of byte strings with a length of one byte and of two
+
+
+def _byte_string(data: bytes, at: int) -> bytes:
+    """Read a byte string of 24 to 65535 bytes, its length in the shortest form."""
+    if data[at] == _HEAD_1 and data[at + 1] >= 24:
+        start, size = at + 2, data[at + 1]
+    elif data[at] == _HEAD_2 and data[at + 1] > 0:
+        start, size = at + 3, int.from_bytes(data[at + 1 : at + 3], "big")
+    else:
+        raise EnvelopeError("envelope.shape")
+    if start + size > len(data):
+        raise EnvelopeError("envelope.shape")
+    return data[start : start + size]
+
+
+def encode_presentation(token: bytes, presentation: DevicePresentation, key: SigningKey) -> bytes:
+    """Sign what a phone shows.
+
+    Args:
+        token: the pass.
+        presentation: time, nonce, and the answer to a challenge if there was one.
+        key: the phone's key.
+    """
+    header = _HEADERS[key.algorithm.curve]
+    stated = [token, *presentation] if presentation.challenge is not None else [token, *presentation[:2]]
+    payload = cbor2.dumps(stated)
+    signature = key.sign(_PREFIXES[key.algorithm.curve] + encode_byte_string(payload))
+    return encode_envelope(header, payload, signature)
+
+
+class DeviceBoundPass:
+    """A device-bound pass on its phone: shows a code, offline, that only this phone can make.
+
+    Args:
+        data: the pass, as the issuer gave it out (`ybtoken.issuer.Pass`).
+        key: the phone's key, best in a secure element: what `present` needs of it is one signature.
+        clock: seconds since 1970; the phone's.
+        random: gives that many unpredictable bytes.
+    """
+
+    __slots__ = ("_clock", "_key", "_random", "data")
+
+    def __init__(
+        self,
+        data: bytes,
+        key: SigningKey,
+        *,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self.data = data
+        self._key = key
+        self._clock = clock
+        self._random = random
+
+    def present(self, *, challenge: Challenge | None = None, now: int | None = None) -> str:
+        """The text to show now; another one each time.
+
+        Args:
+            challenge: what the terminal asked, if it did; first show the holder its terminal and purpose.
+            now: seconds since 1970; the phone's clock if it is not given.
+        """
+        presentation = DevicePresentation(
+            int(self._clock() if now is None else now),
+            self._random(_NONCE_SIZE),
+            None if challenge is None else challenge.answer,
+        )
+        return encode_text(Profile.DEVICE_BOUND, encode_presentation(self.data, presentation, self._key))
+
+    def __repr__(self) -> str:
+        return f"DeviceBoundPass({self._key!r})"
