@@ -202,7 +202,21 @@ class RedeemError(TokenError):
 class CannotCheckError(TokenError):
     """Steps 6, 8 and 9: what is needed to judge is not to be had. Whoever cannot check refuses."""
 
-    codes = frozenset({"otp.unavailable", "status.unavailable", "redeem.unavailable", "redeem.full", "redeem.clock"})
+    codes = frozenset(
+        {
+            "otp.unavailable",
+            "status.unavailable",
+            "redeem.unavailable",
+            "redeem.full",
+            "redeem.clock",
+            "redeem.timeout",
+            "redeem.loading",
+            "redeem.readonly",
+            "redeem.memory",
+            "redeem.unreplicated",
+            "redeem.restarted",
+        }
+    )
 
 
 _FAMILY: dict[str, type[TokenError]] = {code: family for family in TokenError.__subclasses__() for code in family.codes}

@@ -7,7 +7,7 @@ whose signature is.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 import unicodedata
 from bisect import bisect_right
@@ -54,7 +54,7 @@ class IdentitySealer:
         *,
         cipher: BlockCipher = BlockCipher.AES,
         clock: Callable[[], float] = time.time,
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         keys = {0: key} if isinstance(key, bytes) else dict(key)
         if not keys:
@@ -72,6 +72,8 @@ class IdentitySealer:
             person_number: 0 to 2**64 - 1; see `derive_person_number`.
             at: when the token is issued (seconds since 1970), if not now: give `Issuer.issue` the same ``now``.
         """
+        if not 0 <= person_number < 1 << 8 * _NUMBER_SIZE:
+            raise ValueError(f"a person number is 0 to 2**{8 * _NUMBER_SIZE} - 1")
         block = person_number.to_bytes(_NUMBER_SIZE, "big") + self._random(IDENTITY_REF_SIZE - _NUMBER_SIZE)
         encryptor = self._cipher_at(int(self._clock()) if at is None else at).encryptor()
         return encryptor.update(block) + encryptor.finalize()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ class Issuer:
         lifetime: int = 60,
         pass_lifetime: int = 12 * 3600,
         clock: Callable[[], float] = time.time,
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         if lifetime < 1 or pass_lifetime < 1:
             raise ValueError("lifetime and pass_lifetime are at least 1 second")

@@ -164,6 +164,8 @@ class KeyEntry:
     """What precedes the payload in the Sig_structure of every token signed with this key."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.issuer, str):
+            raise TypeError(f"an issuer's name is a string, not {type(self.issuer).__name__}")
         if not self.issuer or not self.issuer.isprintable():
             raise ValueError("an issuer has a printable name")
         if not 0 <= self.not_before < self.not_after:

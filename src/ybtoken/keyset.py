@@ -75,6 +75,9 @@ def load_cose_keyset(document: bytes) -> KeyRing:
         raise ValueError(f"not CBOR: {error}") from error
     if not isinstance(keys, (list, tuple)):
         raise ValueError("a COSE_KeySet is an array")
+    # cbor2 lets pass what follows, and the last of two members with one label: both would hide something.
+    if cbor2.dumps(keys) != document:
+        raise ValueError("a COSE_KeySet is in its shortest encoding, has each label once, and nothing follows it")
     return KeyRing(_numbered(keys, _entry_from_cose_key))
 
 

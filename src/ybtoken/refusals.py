@@ -63,6 +63,11 @@ _SUPPORT = Words(
     "请勿受理此码。请参保人重新打开官方App出示；仍不成功请联系技术支持。",
 )
 
+_UNSURE = Words("Whether the code was used cannot be checked now.", "暂时无法确认此码是否已使用。")
+_OFFLINE = Words(
+    "Try again shortly: this side is offline, not the holder's phone.", "请稍后再试：是本机离线，与参保人手机无关。"
+)
+
 REFUSALS = (
     Refusal(
         17, "text.length", 1,
@@ -291,7 +296,7 @@ REFUSALS = (
     Refusal(
         137, "status.unavailable", 8,
         Words("The status of the voucher cannot be checked now.", "暂时无法查询凭证状态。"),
-        Words("Try again shortly: this side is offline, not the holder's phone.", "请稍后再试：是本机离线，与参保人手机无关。"),
+        _OFFLINE,
         Words("The status list is missing, stale or unreadable; refresh the StatusSource.", "状态列表缺失、过期或不可读；请刷新 StatusSource。"),
     ),
     Refusal(
@@ -320,8 +325,8 @@ REFUSALS = (
     ),
     Refusal(
         146, "redeem.unavailable", 9,
-        Words("Whether the code was used cannot be checked now.", "暂时无法确认此码是否已使用。"),
-        Words("Try again shortly: this side is offline, not the holder's phone.", "请稍后再试：是本机离线，与参保人手机无关。"),
+        _UNSURE,
+        _OFFLINE,
         Words("The replay guard's store did not answer in time: {reason}", "重放防护的存储未及时应答：{reason}"),
     ),
     Refusal(
@@ -335,6 +340,37 @@ REFUSALS = (
         Words("The code is past by the clock of the replay guard.", "按重放防护的时钟，此码已过时。"),
         Words("Correct this terminal's date and time, then scan again.", "请校准本机日期和时间后重扫。"),
         Words("The guard's clock runs ahead of the verifier's by {ahead} s or more: give both one clock.", "防护时钟比验证时钟快 {ahead} 秒以上：两者请用同一时钟。"),
+    ),
+    Refusal(
+        150, "redeem.timeout", 9, _UNSURE,
+        _OFFLINE,
+        Words("The store did not answer within the deadline.", "存储未在期限内应答。"),
+    ),
+    Refusal(
+        151, "redeem.loading", 9, _UNSURE,
+        _OFFLINE,
+        Words("The store is starting and still loading its data.", "存储正在启动并加载数据。"),
+    ),
+    Refusal(
+        152, "redeem.readonly", 9, _UNSURE,
+        _OFFLINE,
+        Words("The store is a read-only replica: connect to the primary.", "存储是只读副本：请连接主节点。"),
+    ),
+    Refusal(
+        153, "redeem.memory", 9, _UNSURE,
+        _OFFLINE,
+        Words("The store is out of memory: raise maxmemory, and keep the policy noeviction.", "存储内存不足：请调高 maxmemory，并保持 noeviction 策略。"),
+    ),
+    Refusal(
+        154, "redeem.unreplicated", 9, _UNSURE,
+        _OFFLINE,
+        Words("{acknowledged} of {wanted} replicas confirmed the claim in time.", "{wanted} 个副本中仅 {acknowledged} 个及时确认。"),
+    ),
+    Refusal(
+        155, "redeem.restarted", 9,
+        Words("The record of used codes was lost after this code was issued.", "此码签发后，已用码记录曾丢失。"),
+        Words("Refresh the code in the app and scan again.", "请在App内刷新码后重扫。"),
+        Words("The store was restarted or emptied; tokens issued before that are refused.", "存储曾重启或被清空；此前签发的凭证一律拒绝。"),
     ),
 )  # fmt: skip
 

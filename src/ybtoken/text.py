@@ -48,8 +48,9 @@ _SPELLED = PREFIXES | {CHALLENGE: "95"}
 _KINDS = {prefix: kind for kind, prefix in _SPELLED.items()}
 _ROTATING = 2
 _FRAME_DIGITS = 4  # prefix and check
-# Check digits are 02 to 98 (ISO 7064); these are congruent to 97, 98 and 02, and would be second spellings.
-_CHECK_ALIASES = frozenset({"00", "01", "99"})
+# ISO 7064 MOD 97-10: the whole is 1 modulo 97. Check digits are 02 to 98; 00, 01 and 99 are congruent to 97, 98 and 02,
+# and would be second spellings. Both rules at once, as one remainder by 97 * 100:
+_GOOD_REMAINDERS = frozenset(r for r in range(1, 9700, 97) if 2 <= r % 100 <= 98)
 
 
 def encode_text(profile: int, data: bytes, otp: str = "") -> str:
@@ -120,7 +121,8 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
     profile = _KINDS.get(text[:2])
     if profile is None or (profile == CHALLENGE) is not challenge:
         raise TextError("text.prefix")
-    if not text.isascii() or not (digits := text.encode()).isdigit():  # str.isdigit takes other scripts' digits
+    digits = text.encode("ascii", "replace")
+    if not digits.isdigit():  # of bytes: str.isdigit takes other scripts' digits
         raise TextError("text.digits")
     layout = _layout(size, OTP_DIGITS if profile == _ROTATING else 0)
     if layout is None:
@@ -131,9 +133,9 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
     if last := layout.last_bytes:
         excess += padded[last - _GROUP_BYTES :]
         del padded[last - _GROUP_BYTES :]
-    if any(excess):
+    if excess.strip(b"\0"):
         raise TextError("text.range")
-    if int(text) % 97 != 1 or text[size - 2 :] in _CHECK_ALIASES:
+    if int(digits) % 9700 not in _GOOD_REMAINDERS:
         raise TextError("text.check")
     return profile, bytes(padded)
 

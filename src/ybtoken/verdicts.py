@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import overload
 
 from ybtoken.engine import Opened, OpenedBatch
-from ybtoken.errors import TokenError
+from ybtoken.errors import TokenError, error_for
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.voucher import VerifiedVoucher
 
@@ -56,9 +56,11 @@ class Verdicts(Sequence[Verdict]):
         if (verdict := self._passes.get(i)) is not None:
             return verdict
         try:
-            return self._judge(self.batch.opened(i))
+            voucher = self._judge(self.batch.opened(i))
         except TokenError as error:
             return error
+        # A policy may judge by what has changed since (a status list): that does not undo a refusal.
+        return voucher if self.codes[i] == ACCEPTED else error_for(BY_NUMBER[self.codes[i]].code)
 
     @property
     def accepted(self) -> int:

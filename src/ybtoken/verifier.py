@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from ybtoken.challenge import Challenge
-from ybtoken.engine import Engine, Opened, SerialEngine, judge, judge_scope, judge_time
+from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge, judge_scope, judge_time
 from ybtoken.errors import CannotCheckError, ChallengeError, RedeemError, TimeError, TokenError, error_for
 from ybtoken.keys import KeyRing, Use
 from ybtoken.policy import Policy
@@ -24,9 +24,9 @@ from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
 from ybtoken.rotating import STEP, RotatingCodes
 from ybtoken.verdicts import Verdict, Verdicts
-from ybtoken.voucher import DevicePresentation, Profile, VerifiedVoucher
+from ybtoken.voucher import DevicePresentation, Profile, VerifiedVoucher, Voucher
 
-__all__ = ["Verifier"]
+__all__ = ["Asked", "Verifier"]
 
 Asked = Challenge | Literal["any"] | None
 """What a terminal asked a phone to answer."""
@@ -112,14 +112,16 @@ class Verifier:
         """
         return self._judge(self._opener.open(text), self._now(now), challenge)
 
-    def verify_many(self, texts: Iterable[str], *, now: int | None = None, challenge: Asked = None) -> Verdicts:
+    def verify_many(self, texts: Texts, *, now: int | None = None, challenge: Asked = None) -> Verdicts:
         """Verify many tokens: one verdict each, in order; a bad one raises nothing.
 
         Args:
-            texts: as for `verify`; the engine may take other forms too.
+            texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
             now: one time for all, in seconds since 1970; the verifier's clock if it is not given.
             challenge: one for all, as for `verify`.
         """
+        if isinstance(texts, str):
+            raise TypeError("verify_many takes many texts, not one string")
         at = self._now(now)
         judge_one = partial(self._judge, now=at, challenge=challenge)
         batch = self._opener.open_many(texts)
@@ -154,7 +156,9 @@ class Verifier:
         if self._guard is None or inspect.iscoroutinefunction(self._guard.claim):
             raise TypeError("redeem needs a Verifier with a ReplayGuard; for an AsyncReplayGuard use redeem_async")
         voucher = self.verify(text, now=now, challenge=challenge)
-        self._guard.claim(voucher.replay_key, voucher.redeem_until)
+        claimed: object = self._guard.claim(voucher.replay_key, voucher.redeem_until)
+        if claimed is not None:  # an awaitable after all: nothing was claimed yet
+            raise TypeError("the guard's claim() returned something: for an AsyncReplayGuard use redeem_async")
         for key, until in self._earlier_steps(voucher):
             with suppress(RedeemError):
                 self._guard.claim(key, until)
@@ -273,30 +277,48 @@ def _refused(number: int, opened: Opened, now: int, skew: int) -> TokenError:
 _PROFILES = {int(profile): profile for profile in Profile}
 
 
+class _Draft(Voucher):
+    """A `VerifiedVoucher` in the making: of the same layout, but open for writing."""
+
+    __slots__ = (
+        "algorithm",
+        "issuer",
+        "kid",
+        "notes",
+        "presentation",
+        "redeem_until",
+        "time_step",
+        "verified_at",
+    )  # fmt: skip
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__  # the two share a slot: left frozen, this one would keep the other slow
+
+
 def _verified(opened: Opened, now: int, until: int, step: int | None) -> VerifiedVoucher:
     """Make the one thing that only a verifier makes; past its constructor, which refuses everybody."""
     key, claims, shown = opened.entry.key, opened.claims, opened.shown
     purpose = claims.purpose
-    voucher = object.__new__(VerifiedVoucher)
-    put = object.__setattr__
-    put(voucher, "identity_ref", claims.identity_ref)
-    put(voucher, "city_code", f"{claims.city:06d}")
-    put(voucher, "issued_at", claims.issued_at)
-    put(voucher, "expires_at", claims.expires_at)
-    put(voucher, "nonce", claims.nonce)
-    put(voucher, "profile", _PROFILES[claims.profile])
-    put(voucher, "channel", claims.channel)
-    put(voucher, "purpose", None if purpose is None else f"{purpose:05d}")
-    put(voucher, "presenter", claims.presenter)
-    put(voucher, "assurance", claims.assurance)
-    put(voucher, "status_index", claims.status_index)
-    put(voucher, "device_key", claims.device_key)
-    put(voucher, "kid", key.kid)
-    put(voucher, "algorithm", key.algorithm)
-    put(voucher, "issuer", opened.entry.issuer)
-    put(voucher, "verified_at", now)
-    put(voucher, "redeem_until", until)
-    put(voucher, "time_step", step)
-    put(voucher, "presentation", shown if isinstance(shown, DevicePresentation) else None)
-    put(voucher, "notes", ())
-    return voucher
+    # Plain assignments and a change of class take a fifth of the time of so many calls of object.__setattr__.
+    voucher: Any = object.__new__(_Draft)
+    voucher.identity_ref = claims.identity_ref
+    voucher.city_code = f"{claims.city:06d}"
+    voucher.issued_at = claims.issued_at
+    voucher.expires_at = claims.expires_at
+    voucher.nonce = claims.nonce
+    voucher.profile = _PROFILES[claims.profile]
+    voucher.channel = claims.channel
+    voucher.purpose = None if purpose is None else f"{purpose:05d}"
+    voucher.presenter = claims.presenter
+    voucher.assurance = claims.assurance
+    voucher.status_index = claims.status_index
+    voucher.device_key = claims.device_key
+    voucher.kid = key.kid
+    voucher.algorithm = key.algorithm
+    voucher.issuer = opened.entry.issuer
+    voucher.verified_at = now
+    voucher.redeem_until = until
+    voucher.time_step = step
+    voucher.presentation = shown if isinstance(shown, DevicePresentation) else None
+    voucher.notes = ()
+    voucher.__class__ = VerifiedVoucher
+    return voucher  # type: ignore[no-any-return]

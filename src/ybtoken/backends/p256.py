@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from ybtoken.errors import SignatureError
 from ybtoken.keys import Algorithm, Curve, kid_of_point
@@ -16,6 +16,16 @@ __all__ = ["P256SigningKey", "P256VerifyingKey", "verify_compressed"]
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIZE = 32
+
+
+def _der_integer(number: bytes) -> bytes:
+    """A number of 32 bytes, big-endian, as a DER INTEGER: no leading zero byte but the one that keeps it positive."""
+    # encode_dss_signature does the same by way of two integers, in twice the time.
+    if not 0 < number[0] < 0x80:
+        number = number.lstrip(b"\0")
+        if not number or number[0] >= 0x80:
+            number = b"\0" + number
+    return b"\x02%c%b" % (len(number), number)
 
 
 def _check_algorithm(algorithm: Algorithm) -> Algorithm:
@@ -49,7 +59,10 @@ class P256VerifyingKey:
     @classmethod
     def from_pem(cls, pem: bytes, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
         """Read a SubjectPublicKeyInfo in PEM (RFC 5280, RFC 7468); `ValueError` if it is anything else."""
-        key = serialization.load_pem_public_key(pem)
+        try:
+            key = serialization.load_pem_public_key(pem)
+        except UnsupportedAlgorithm as error:  # a curve or a kind of key that OpenSSL does not have
+            raise ValueError(str(error)) from None
         if not isinstance(key, ec.EllipticCurvePublicKey):
             raise ValueError("this is not a P-256 public key")
         return cls(key, algorithm)
@@ -92,9 +105,9 @@ def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes
 def _is_good(public_key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
     if len(signature) != 2 * _SIZE:
         return False
-    r, s = int.from_bytes(signature[:_SIZE], "big"), int.from_bytes(signature[_SIZE:], "big")
+    r, s = _der_integer(signature[:_SIZE]), _der_integer(signature[_SIZE:])
     try:
-        public_key.verify(encode_dss_signature(r, s), message, _ECDSA)
+        public_key.verify(b"\x30%c%b%b" % (len(r) + len(s), r, s), message, _ECDSA)
     except InvalidSignature:
         return False
     return True
@@ -134,7 +147,8 @@ class P256SigningKey:
         """
         try:
             key = serialization.load_pem_private_key(pem, passphrase)
-        except TypeError as error:  # a passphrase is missing, or was given for a key without one
+        except (TypeError, UnsupportedAlgorithm) as error:
+            # A passphrase is missing, or was given for a key without one; a curve, key or cipher OpenSSL does not have.
             raise ValueError(str(error)) from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("this is not a P-256 private key")

@@ -33,31 +33,33 @@ class MemoryReplayGuard:
         self._live: set[bytes] = set()
         self._by_expiry: dict[int, list[bytes]] = {}
         self._expiries: list[int] = []  # a heap of the keys of _by_expiry
-        self._freed_until = 0
+        self._freed_until = 0  # the latest expiry of what was freed, ever
 
     def claim(self, key: bytes, expires_at: int) -> None:
         """See `ybtoken.replay.ReplayGuard.claim`."""
         with self._lock:
+            now = int(self._clock())
             # The clock may be set back; what was freed stays freed, and is refused as past.
-            self._freed_until = max(self._freed_until, int(self._clock()))
-            if expires_at <= self._freed_until:
-                raise CannotCheckError("redeem.clock", ahead=self._freed_until - expires_at)
+            past = max(now, self._freed_until)
+            if expires_at <= past:
+                raise CannotCheckError("redeem.clock", ahead=past - expires_at)
             if key in self._live:
                 raise RedeemError("redeem.replayed")
             if len(self._live) >= self._capacity:
-                self._free()
+                self._free(now)
                 if len(self._live) >= self._capacity:
                     raise CannotCheckError("redeem.full", capacity=self._capacity)
             self._live.add(key)
             if expires_at not in self._by_expiry:
                 # One heap entry a second of expiry, however many claims; a good moment to free what is past.
-                self._free()
+                self._free(now)
                 heapq.heappush(self._expiries, expires_at)
             self._by_expiry.setdefault(expires_at, []).append(key)
 
-    def _free(self) -> None:
-        while self._expiries and self._expiries[0] <= self._freed_until:
-            self._live.difference_update(self._by_expiry.pop(heapq.heappop(self._expiries)))
+    def _free(self, now: int) -> None:
+        while self._expiries and self._expiries[0] <= now:
+            self._freed_until = heapq.heappop(self._expiries)
+            self._live.difference_update(self._by_expiry.pop(self._freed_until))
 
     def __len__(self) -> int:
         """How many claims are held, past ones that are not freed yet included."""

@@ -1,0 +1,109 @@
+//! The portable path: one token after the other in XYZZ coordinates, or many in step with batch-affine additions.
+
+use crate::field::{Residue, invert_all};
+use crate::point::{Affine, Xyzz, add_with_inverse};
+use crate::spec::Spec;
+use crate::table::BaseTable;
+use crate::task::{Task, Verdict, matches};
+
+/// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
+const BATCH_MIN: usize = 32;
+/// Tokens in step: their points fill about a tenth of a second-level cache.
+const CHUNK: usize = 1024;
+
+/// Verdicts on tasks whose tables all have the same windows.
+pub(crate) fn run<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
+    for (tasks, verdicts) in tasks.chunks(CHUNK).zip(verdicts.chunks_mut(CHUNK)) {
+        if tasks.len() < BATCH_MIN {
+            for (task, verdict) in tasks.iter().zip(verdicts) {
+                *verdict = single::<C>(base, task);
+            }
+        } else {
+            batch::<C>(base, tasks, verdicts);
+        }
+    }
+}
+
+/// What a step of every sum adds: a window of the base table, or one of the key's.
+#[derive(Clone, Copy)]
+enum Step {
+    Base(usize),
+    Key(usize),
+    Closing,
+}
+
+fn steps(base: &BaseTable, task: &Task) -> impl Iterator<Item = Step> + use<> {
+    let plain = (0..base.plain()).map(Step::Base);
+    let keys = (0..task.table.windows().count).map(Step::Key);
+    plain.chain(keys).chain([Step::Closing])
+}
+
+#[inline(always)]
+fn opening<C: Spec>(base: &BaseTable, task: &Task) -> Affine<C> {
+    both_signs(base, task, base.plain() + 1)
+}
+
+#[inline(always)]
+fn both_signs<C: Spec>(base: &BaseTable, task: &Task, window: usize) -> Affine<C> {
+    let windows = base.windows();
+    let place = task.base.signed_place(windows.offset(window), windows.width(window));
+    base.window(window)[place as usize].load()
+}
+
+#[inline(always)]
+fn addend<C: Spec>(base: &BaseTable, task: &Task, step: Step) -> Affine<C> {
+    let (entries, (place, negative)) = match step {
+        Step::Closing => return both_signs(base, task, base.plain()),
+        Step::Base(i) => {
+            let windows = base.windows();
+            (base.window(i), task.base.place(windows.offset(i), windows.width(i)))
+        }
+        Step::Key(i) => {
+            let windows = task.table.windows();
+            (task.table.window(i), task.key.place(windows.offset(i), windows.width(i)))
+        }
+    };
+    entries[place as usize].load().negate_if(negative)
+}
+
+fn single<C: Spec>(base: &BaseTable, task: &Task) -> Verdict {
+    let mut sum = Xyzz::from(opening::<C>(base, task));
+    for step in steps(base, task) {
+        // Complete additions: even the sum that is infinity is decided here.
+        sum = sum.add_affine(addend(base, task, step));
+    }
+    Verdict::from(!task.refused && !sum.is_infinity() && matches::<C>(sum.x, sum.zz, task.expected))
+}
+
+fn batch<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
+    let mut sums: Vec<_> = tasks.iter().map(|task| opening::<C>(base, task)).collect();
+    let mut addends = sums.clone();
+    let mut slopes = vec![Residue::ONE; tasks.len()];
+    let mut scratch = Vec::with_capacity(tasks.len());
+    verdicts.fill(Verdict::Refused);
+    for step in steps(base, &tasks[0]) {
+        for (i, task) in tasks.iter().enumerate() {
+            addends[i] = addend(base, task, step);
+            let dx = addends[i].x - sums[i].x;
+            slopes[i] = if dx.is_zero() {
+                // Equal or opposite points: this token's sum is lost, the others' must not be.
+                verdicts[i] = Verdict::Undecided;
+                Residue::ONE
+            } else {
+                dx
+            };
+        }
+        let invertible = invert_all(&mut slopes, &mut scratch);
+        debug_assert!(invertible);
+        for ((sum, addend), &inverse) in sums.iter_mut().zip(&addends).zip(&slopes) {
+            *sum = add_with_inverse(*sum, *addend, inverse);
+        }
+    }
+    for ((task, sum), verdict) in tasks.iter().zip(&sums).zip(verdicts) {
+        if task.refused {
+            *verdict = Verdict::Refused;
+        } else if *verdict != Verdict::Undecided {
+            *verdict = Verdict::from(matches::<C>(sum.x, Residue::ONE, task.expected));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The verifier: chooses the path, holds the generator's tables, sorts a batch and collects the verdicts.
+
+use core::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::arith::{add_mod, from_be, reduce_once};
+use crate::field::Modulus;
+use crate::point::{Affine, Xyzz};
+use crate::spec::{P256, Sm2, Spec};
+use crate::table::{BaseTable, WindowError, check_window};
+use crate::task::{Task, Verdict, prepare};
+use crate::{Curve, Job, Path, scalar, slow};
+
+/// Verifies signatures on one path. Holds the generator's tables (7.9 MB a curve, built when a curve is first used, some
+/// 20 ms) and the secret point that blinds every sum: make one a process and share it; all methods take `&self`.
+pub struct Verifier {
+    path: Path,
+    base_window: u32,
+    blinds: [[u8; 32]; 2],
+    p256: OnceLock<BaseTable>,
+    sm2: OnceLock<BaseTable>,
+    slow_count: AtomicU64,
+}
+
+/// Why there is no verifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum VerifierError {
+    /// This processor does not have what the path needs.
+    PathUnavailable(Path),
+    /// The operating system gave no randomness for the blinding point.
+    NoRandomness,
+    Window(WindowError),
+}
+
+impl fmt::Display for VerifierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PathUnavailable(path) => write!(f, "this processor cannot run the path {path:?}"),
+            Self::NoRandomness => f.write_str("the operating system gave no randomness"),
+            Self::Window(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for VerifierError {}
+
+impl Verifier {
+    /// The generator's window: with it and the default key table a signature costs 50 additions.
+    pub const BASE_WINDOW: u32 = 14;
+
+    /// A verifier on the given path; `Path::best()` is the fastest of this processor.
+    ///
+    /// # Errors
+    /// `VerifierError` when the processor cannot run the path, or there is no randomness.
+    pub fn new(path: Path) -> Result<Self, VerifierError> {
+        Self::with_base_window(path, Self::BASE_WINDOW)
+    }
+
+    /// The same with other windows for the generator: smaller tables, more additions.
+    ///
+    /// # Errors
+    /// As `new`, and `VerifierError::Window` for a window size that no table has.
+    pub fn with_base_window(path: Path, window_bits: u32) -> Result<Self, VerifierError> {
+        check_window(window_bits).map_err(VerifierError::Window)?;
+        if !path.available() {
+            return Err(VerifierError::PathUnavailable(path));
+        }
+        let mut blinds = [[0; 32]; 2];
+        for blind in &mut blinds {
+            getrandom::fill(blind).map_err(|_| VerifierError::NoRandomness)?;
+        }
+        Ok(Self {
+            path,
+            base_window: window_bits,
+            blinds,
+            p256: OnceLock::new(),
+            sm2: OnceLock::new(),
+            slow_count: AtomicU64::new(0),
+        })
+    }
+
+    pub fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Builds the generator's table of a curve now rather than at its first batch.
+    pub fn warm_up(&self, curve: Curve) {
+        if self.path != Path::Slow {
+            match curve {
+                Curve::P256 => drop(self.base::<P256>()),
+                Curve::Sm2 => drop(self.base::<Sm2>()),
+            }
+        }
+    }
+
+    /// How many signatures a fast path handed to the slow one. Honest traffic and junk alike leave it at 0; only the
+    /// holder of a private key can make it grow, by signatures whose sum is infinity.
+    pub fn slow_count(&self) -> u64 {
+        self.slow_count.load(Ordering::Relaxed)
+    }
+
+    /// Sets `accepted[i]` to whether job i is a valid signature. Any number of jobs, any mix of keys and windows.
+    ///
+    /// # Panics
+    /// When the slices differ in length, or a table is of another curve.
+    pub fn verify_batch(&self, curve: Curve, jobs: &[Job], accepted: &mut [bool]) {
+        assert_eq!(jobs.len(), accepted.len(), "one verdict a job");
+        assert!(jobs.iter().all(|job| job.table.curve() == curve), "a table of another curve");
+        match curve {
+            Curve::P256 => self.batch::<P256>(jobs, accepted),
+            Curve::Sm2 => self.batch::<Sm2>(jobs, accepted),
+        }
+    }
+
+    /// Whether one job is a valid signature.
+    ///
+    /// # Panics
+    /// When the table is of another curve.
+    pub fn verify_one(&self, curve: Curve, job: &Job) -> bool {
+        let mut accepted = [false];
+        self.verify_batch(curve, core::slice::from_ref(job), &mut accepted);
+        accepted[0]
+    }
+
+    fn batch<C: Spec>(&self, jobs: &[Job], accepted: &mut [bool]) {
+        if self.path == Path::Slow {
+            for (job, accepted) in jobs.iter().zip(accepted) {
+                *accepted = slow::verify::<C>(job);
+            }
+            return;
+        }
+        let Some(first) = jobs.first() else { return };
+        if jobs.iter().all(|job| job.table.window_bits() == first.table.window_bits()) {
+            let same: Vec<_> = jobs.iter().collect();
+            return self.uniform::<C>(&same, |i, verdict| accepted[i] = verdict);
+        }
+        // Tokens in step need the same windows: one run for each size that occurs.
+        let mut order: Vec<_> = (0..jobs.len()).collect();
+        order.sort_by_key(|&i| jobs[i].table.window_bits());
+        for group in order.chunk_by(|&a, &b| jobs[a].table.window_bits() == jobs[b].table.window_bits()) {
+            let same: Vec<_> = group.iter().map(|&i| &jobs[i]).collect();
+            self.uniform::<C>(&same, |i, verdict| accepted[group[i]] = verdict);
+        }
+    }
+
+    /// A batch whose tables all have the same windows.
+    fn uniform<C: Spec>(&self, jobs: &[&Job], mut accept: impl FnMut(usize, bool)) {
+        let base = self.base::<C>();
+        let mut tasks: Vec<Task> = Vec::with_capacity(jobs.len());
+        prepare::<C>(jobs, &mut tasks);
+        let mut verdicts = vec![Verdict::Refused; jobs.len()];
+        scalar::run::<C>(base, &tasks, &mut verdicts);
+        for (i, verdict) in verdicts.into_iter().enumerate() {
+            accept(
+                i,
+                match verdict {
+                    Verdict::Accepted => true,
+                    Verdict::Refused => false,
+                    Verdict::Undecided => {
+                        self.slow_count.fetch_add(1, Ordering::Relaxed);
+                        slow::verify::<C>(jobs[i])
+                    }
+                },
+            );
+        }
+    }
+
+    fn base<C: Spec>(&self) -> &BaseTable {
+        let (cell, seed) = match C::CURVE {
+            Curve::P256 => (&self.p256, &self.blinds[0]),
+            Curve::Sm2 => (&self.sm2, &self.blinds[1]),
+        };
+        cell.get_or_init(|| {
+            let order = <C::Order as Modulus>::M;
+            let mut blind = reduce_once(from_be(seed), 0, order);
+            loop {
+                let point = Xyzz::<C>::multiply(Affine::generator(), blind).to_affine();
+                if let Some(table) = point.and_then(|point| BaseTable::build::<C>(self.base_window, point)) {
+                    return table;
+                }
+                blind = add_mod(blind, [1, 0, 0, 0], order);
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The blinds are secret.
+        f.debug_struct("Verifier")
+            .field("path", &self.path)
+            .field("base_window", &self.base_window)
+            .field("slow_count", &self.slow_count())
+            .finish_non_exhaustive()
+    }
+}

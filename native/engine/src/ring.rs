@@ -1,0 +1,238 @@
+//! Step 3: the keys. A [`Ring`] is prepared once from a list of keys and then only read, by any number of threads.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use ybtoken_curve::{Curve, KeyError, Path, PublicKey, Verifier};
+
+use crate::columns::NO_ENTRY;
+use crate::envelope::{Algorithm, Envelope, Header, signed_prefix};
+use crate::sm3::{self, Block, Lanes, Prefix, State};
+use crate::tables::{TableStats, Tables};
+use crate::workers::Workers;
+
+/// A key of a ring, as the caller has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The raw protected header of the tokens it signs.
+    pub header: Vec<u8>,
+    pub x: [u8; 32],
+    pub y: [u8; 32],
+    /// The SM2 user id; looked at for SM2 only.
+    pub user_id: Vec<u8>,
+    /// Bits of the window of its table, 4 to 16: `KeyTable::DEFAULT_WINDOW`, or `HOT_WINDOW` for one that signs most.
+    pub window: u32,
+}
+
+/// How a ring computes and what it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The cap of bytes of the keys' tables.
+    pub table_bytes: usize,
+    /// Whether many SM3 messages are hashed by lanes, where the processor can.
+    pub lanes: bool,
+}
+
+impl Default for Options {
+    /// 256 MiB: about a thousand keys of the default window.
+    fn default() -> Self {
+        Self {
+            table_bytes: 256 << 20,
+            lanes: true,
+        }
+    }
+}
+
+/// Why there is no ring; the number is the key's place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingError {
+    /// More keys than an `entry` column can name.
+    TooMany,
+    /// Not a protected header `{1: alg, 4: kid}` of a known algorithm.
+    Header(usize),
+    /// The same header as an earlier key's.
+    Duplicate(usize),
+    /// The coordinates are no public key.
+    Key(usize, KeyError),
+    /// An SM2 user id has fewer than 8,192 bytes.
+    UserId(usize),
+    /// A window that no table has.
+    Window(usize),
+}
+
+impl fmt::Display for RingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany => write!(f, "a ring holds fewer than {NO_ENTRY} keys"),
+            Self::Header(at) => write!(f, "key {at}: not a protected header of a known algorithm"),
+            Self::Duplicate(at) => {
+                write!(f, "key {at}: an earlier key has the same protected header")
+            }
+            Self::Key(at, error) => write!(f, "key {at}: {error}"),
+            Self::UserId(at) => write!(f, "key {at}: an SM2 user id has fewer than 8192 bytes"),
+            Self::Window(at) => write!(f, "key {at}: the window of a table has 4 to 16 bits"),
+        }
+    }
+}
+
+impl std::error::Error for RingError {}
+
+/// How a key hashes what it signed.
+pub(crate) enum Hash {
+    /// SHA-256, carried on from the start of the Sig_structure.
+    Sha256(Box<Sha256>),
+    /// SM3, carried on from ZA and the start of the Sig_structure.
+    Sm3(Box<Prefix>),
+}
+
+/// A key, ready.
+pub(crate) struct Entry {
+    header: Vec<u8>,
+    pub(crate) curve: Curve,
+    pub(crate) hash: Hash,
+}
+
+/// Keys with their tables, by the raw protected header.
+pub struct Ring {
+    entries: Vec<Entry>,
+    /// Open addressing by kid: places of `entries`, or [`NO_ENTRY`]; a power of two, half empty or more.
+    index: Vec<u16>,
+    pub(crate) tables: Tables,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) lanes: Option<Lanes>,
+}
+
+impl Ring {
+    /// Checks the keys and builds their tables, as many as the cap allows, by `workers`: some 0.7 ms of one core a key.
+    ///
+    /// # Errors
+    /// [`RingError`], for the first key that is wrong.
+    pub fn new(
+        keys: Vec<Key>,
+        verifier: Arc<Verifier>,
+        options: Options,
+        workers: &Workers,
+    ) -> Result<Self, RingError> {
+        if keys.len() >= usize::from(NO_ENTRY) {
+            return Err(RingError::TooMany);
+        }
+        let lanes = options.lanes.then(Lanes::detect).flatten();
+        let mut entries: Vec<Entry> = Vec::with_capacity(keys.len());
+        let mut index = vec![NO_ENTRY; (2 * keys.len()).next_power_of_two()];
+        let mut public_keys = Vec::with_capacity(keys.len());
+        for (at, key) in keys.into_iter().enumerate() {
+            let header = Header::parse(&key.header).ok_or(RingError::Header(at))?;
+            let place = match place(&index, &entries, &header) {
+                Some(place) if index.get(place) == Some(&NO_ENTRY) => place,
+                _ => return Err(RingError::Duplicate(at)),
+            };
+            if let (Some(slot), Ok(at)) = (index.get_mut(place), u16::try_from(at)) {
+                *slot = at;
+            }
+            let (curve, hash) = match header.algorithm {
+                Algorithm::Es256 | Algorithm::Esp256 => {
+                    let prefix = Sha256::new_with_prefix(signed_prefix(&key.header));
+                    (Curve::P256, Hash::Sha256(Box::new(prefix)))
+                }
+                Algorithm::Sm2 if key.user_id.len() >= 8192 => return Err(RingError::UserId(at)),
+                Algorithm::Sm2 => (Curve::Sm2, Hash::Sm3(Box::new(sm2_prefix(&key, lanes)))),
+            };
+            let public_key =
+                PublicKey::new(curve, &key.x, &key.y).map_err(|error| RingError::Key(at, error))?;
+            if !(4..=16).contains(&key.window) {
+                return Err(RingError::Window(at));
+            }
+            public_keys.push((public_key, key.window));
+            entries.push(Entry {
+                header: key.header,
+                curve,
+                hash,
+            });
+        }
+        let tables = Tables::new(public_keys, options.table_bytes, workers);
+        if verifier.path() != Path::Slow {
+            for curve in [Curve::P256, Curve::Sm2] {
+                if entries.iter().any(|entry| entry.curve == curve) {
+                    verifier.warm_up(curve);
+                }
+            }
+        }
+        Ok(Self {
+            entries,
+            index,
+            tables,
+            verifier,
+            lanes,
+        })
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What the keys' tables take now.
+    #[must_use]
+    pub fn table_stats(&self) -> TableStats {
+        self.tables.stats()
+    }
+
+    /// The entry whose raw header is this one.
+    pub(crate) fn find(&self, header: &Header<'_>) -> Option<(u16, &Entry)> {
+        let at = *self.index.get(place(&self.index, &self.entries, header)?)?;
+        Some((at, self.entries.get(usize::from(at))?))
+    }
+}
+
+/// Where in the index the entry of `header` is, or would be.
+fn place(index: &[u16], entries: &[Entry], header: &Header<'_>) -> Option<usize> {
+    // A kid is the head of a SHA-256: any of its bits spread keys evenly, and probes are as few as entries at the worst.
+    let start = u64::from_le_bytes(*header.kid) as usize;
+    let mask = index.len().checked_sub(1)?;
+    (0..index.len())
+        .map(|step| start.wrapping_add(step) & mask)
+        .find(|&place| {
+            let at = index.get(place).copied().unwrap_or(NO_ENTRY);
+            entries
+                .get(usize::from(at))
+                .is_none_or(|entry| entry.header == header.raw)
+        })
+}
+
+/// ZA and the start of the Sig_structure: 32 bytes each.
+fn sm2_prefix(key: &Key, lanes: Option<Lanes>) -> Prefix {
+    let mut block: Block = [0; 64];
+    let start = sm3::za(&key.user_id, &key.x, &key.y);
+    for (byte, value) in block
+        .iter_mut()
+        .zip(start.iter().chain(&signed_prefix(&key.header)))
+    {
+        *byte = *value;
+    }
+    Prefix::new(&block, lanes)
+}
+
+impl Hash {
+    /// The hash of what an envelope's signature is over.
+    pub(crate) fn one(&self, envelope: &Envelope<'_>) -> [u8; 32] {
+        match self {
+            Self::Sha256(prefix) => prefix.clone().chain_update(envelope.tail).finalize().into(),
+            Self::Sm3(prefix) => prefix.hash(envelope.tail),
+        }
+    }
+
+    /// Where lanes carry on from, if this hash goes by lanes.
+    pub(crate) fn lane_state(&self) -> Option<&State> {
+        match self {
+            Self::Sha256(_) => None,
+            Self::Sm3(prefix) => prefix.state(),
+        }
+    }
+}

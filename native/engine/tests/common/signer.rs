@@ -1,0 +1,150 @@
+//! Keys that sign, by RustCrypto, for tests and benches.
+
+use sm2::dsa::signature::Signer as _;
+use ybtoken_engine::claims::Claims;
+use ybtoken_engine::envelope::{Algorithm, signed_prefix};
+use ybtoken_engine::text::encode;
+use ybtoken_engine::{Key, KeyTable};
+
+enum Secret {
+    P256(p256::ecdsa::SigningKey),
+    Sm2(sm2::dsa::SigningKey),
+}
+
+pub struct Signer {
+    secret: Secret,
+    pub key: Key,
+}
+
+impl Signer {
+    /// The `number`th key of an algorithm.
+    pub fn new(algorithm: Algorithm, number: u32) -> Self {
+        Self::with(
+            algorithm,
+            number,
+            "1234567812345678",
+            KeyTable::DEFAULT_WINDOW,
+        )
+    }
+
+    pub fn with(algorithm: Algorithm, number: u32, user_id: &str, window: u32) -> Self {
+        let mut bytes = [0x5a; 32];
+        bytes[4..8].copy_from_slice(&number.to_be_bytes());
+        let (secret, point) = match algorithm {
+            Algorithm::Es256 | Algorithm::Esp256 => {
+                let secret = p256::ecdsa::SigningKey::from_slice(&bytes).unwrap();
+                let point = secret
+                    .verifying_key()
+                    .to_sec1_point(false)
+                    .as_bytes()
+                    .to_vec();
+                (Secret::P256(secret), point)
+            }
+            Algorithm::Sm2 => {
+                let secret = sm2::dsa::SigningKey::from_slice(user_id, &bytes).unwrap();
+                let point = secret.verifying_key().as_affine();
+                let point = sm2::PublicKey::from_affine(*point)
+                    .unwrap()
+                    .to_sec1_bytes()
+                    .to_vec();
+                (Secret::Sm2(secret), uncompressed(&point))
+            }
+        };
+        let mut header = match algorithm {
+            Algorithm::Es256 => vec![0xa2, 0x01, 0x26, 0x04, 0x48],
+            Algorithm::Esp256 => vec![0xa2, 0x01, 0x28, 0x04, 0x48],
+            Algorithm::Sm2 => vec![0xa2, 0x01, 0x3a, 0x00, 0x01, 0x00, 0x00, 0x04, 0x48],
+        };
+        header.extend(
+            u64::from(number)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .to_be_bytes(),
+        );
+        let key = Key {
+            header,
+            x: point[1..33].try_into().unwrap(),
+            y: point[33..].try_into().unwrap(),
+            user_id: user_id.into(),
+            window,
+        };
+        Self { secret, key }
+    }
+
+    /// A token with this payload.
+    pub fn token(&self, payload: &[u8]) -> Vec<u8> {
+        let tail = [&[payload.len() as u8], payload].concat();
+        let signed = [&signed_prefix(&self.key.header), &tail[..]].concat();
+        let signature = match &self.secret {
+            Secret::P256(secret) => {
+                let signature: p256::ecdsa::Signature = secret.sign(&signed);
+                signature.to_bytes().to_vec()
+            }
+            Secret::Sm2(secret) => secret.sign(&signed).to_bytes().to_vec(),
+        };
+        let header = &self.key.header[..];
+        [
+            &[0xd2, 0x84, 0x40 | header.len() as u8],
+            header,
+            &[0xa0, 0x58],
+            &tail,
+            &[0x58, 0x40],
+            &signature,
+        ]
+        .concat()
+    }
+
+    #[allow(dead_code, reason = "for the tests")]
+    pub fn text(&self, claims: &Claims) -> String {
+        encode(96, &self.token(&claims.encode()))
+    }
+}
+
+fn uncompressed(point: &[u8]) -> Vec<u8> {
+    assert_eq!(point.len(), 65);
+    point.to_vec()
+}
+
+/// The claims of the `number`th token; every choice of extras comes up.
+pub fn claims(number: u32) -> Claims {
+    let wide = [number.to_le_bytes(); 4];
+    let mut claims = Claims {
+        exp: 1_780_000_060 + number,
+        iat: 1_780_000_000 + number,
+        nonce_len: 8 + (number % 9) as u8,
+        identity: *wide.as_flattened().first_chunk().unwrap(),
+        city: number * 7919 % 1_000_000,
+        present: (number % 32) as u8,
+        ..Claims::default()
+    };
+    claims.nonce[..usize::from(claims.nonce_len)].fill(number as u8);
+    let there = |bit: u32| claims.present >> bit & 1 != 0;
+    if there(0) {
+        claims.channel = number as u16;
+    }
+    if there(1) {
+        claims.purpose = number % 100_000;
+    }
+    if there(2) {
+        claims.presenter = claims.identity;
+    }
+    if there(3) {
+        claims.assurance = number as u8;
+    }
+    if there(4) {
+        claims.status_index = number;
+    }
+    claims
+}
+
+/// The usual claims: 8 bytes of nonce, no extras.
+#[allow(dead_code, reason = "for the benches")]
+pub fn plain_claims(number: u32) -> Claims {
+    let mut claims = Claims {
+        nonce_len: 8,
+        present: 0,
+        ..claims(32 * number)
+    };
+    claims.nonce = [0; 16];
+    claims.nonce[..8].copy_from_slice(&u64::from(number).to_be_bytes());
+    claims
+}

@@ -1,0 +1,80 @@
+//! The columns of a batch as Python `bytes`, filled in place.
+
+#![allow(
+    unsafe_code,
+    reason = "new bytes objects are filled before anyone sees them; each block gives its reason"
+)]
+
+use std::slice::from_raw_parts_mut;
+
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use ybtoken_engine::columns::{Columns, ColumnsMut};
+
+/// The columns of an opened batch: little-endian numbers, or bytes, a row a text.
+#[pyclass(name = "Columns", module = "ybtoken_native", frozen)]
+pub struct PyColumns {
+    rows: usize,
+    columns: Vec<Py<PyBytes>>,
+}
+
+/// A bytes object, `length` long, that `fill` writes to before anyone else sees it.
+pub fn filled(
+    py: Python<'_>,
+    length: usize,
+    fill: impl FnOnce(&mut [u8]) -> PyResult<()>,
+) -> PyResult<Bound<'_, PyBytes>> {
+    PyBytes::new_with(py, length, fill)
+}
+
+impl PyColumns {
+    /// New columns of `rows` rows, that `fill` writes to without the GIL.
+    pub fn fill(
+        py: Python<'_>,
+        rows: usize,
+        fill: impl FnOnce(ColumnsMut<'_>) + Send,
+    ) -> PyResult<Self> {
+        let zeros = |&(_, width): &(&str, usize)| {
+            PyBytes::new_with(py, rows * width, |_| Ok(())).map(Bound::unbind)
+        };
+        let columns: Vec<_> = Columns::LAYOUT.iter().map(zeros).collect::<PyResult<_>>()?;
+        let slices = columns.iter().map(|column| {
+            let bytes = column.bind(py).as_bytes();
+            // SAFETY: the object was made above, of its own memory, and is in nobody else's hands until this returns; the
+            // slices end with `fill`. (An empty one is shared, and nothing is written to it.)
+            unsafe { from_raw_parts_mut(bytes.as_ptr().cast_mut(), bytes.len()) }
+        });
+        let Some(memory) = ColumnsMut::from_slices(rows, slices) else {
+            unreachable!("made to the layout")
+        };
+        py.detach(|| fill(memory));
+        Ok(Self { rows, columns })
+    }
+
+    fn column(&self, py: Python<'_>, name: &str) -> Option<Py<PyBytes>> {
+        let at = Columns::LAYOUT
+            .iter()
+            .position(|&(other, _)| other == name)?;
+        self.columns.get(at).map(|column| column.clone_ref(py))
+    }
+}
+
+macro_rules! getters {
+    ($($name:ident)*) => {
+        #[pymethods]
+        impl PyColumns {
+            fn __len__(&self) -> usize {
+                self.rows
+            }
+
+            $(#[getter]
+            fn $name(&self, py: Python<'_>) -> Option<Py<PyBytes>> {
+                self.column(py, stringify!($name))
+            })*
+        }
+    };
+}
+
+getters! {
+    code entry iat exp city profile nonce_len nonce identity present channel purpose presenter assurance status_index
+}

@@ -1,0 +1,147 @@
+//! How to compute, and with how many threads.
+
+use std::process;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use ybtoken_engine::{Key, Options, Path, Ring, Verifier, Workers};
+
+use crate::guarded;
+use crate::ring::PyRing;
+
+/// The threads of an engine. A process that was forked gets its own, since threads do not follow into it.
+pub struct Threads {
+    count: usize,
+    workers: Mutex<(u32, Arc<Workers>)>,
+}
+
+impl Threads {
+    fn new(count: usize) -> PyResult<Self> {
+        Ok(Self {
+            count,
+            workers: Mutex::new((process::id(), start(count)?)),
+        })
+    }
+
+    pub fn workers(&self) -> PyResult<Arc<Workers>> {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.count > 1 && workers.0 != process::id() {
+            let old = std::mem::replace(&mut *workers, (process::id(), start(self.count)?));
+            // Its threads are not here to be ended.
+            std::mem::forget(old);
+        }
+        Ok(Arc::clone(&workers.1))
+    }
+}
+
+fn start(count: usize) -> PyResult<Arc<Workers>> {
+    let workers = Workers::new(count);
+    workers
+        .map(Arc::new)
+        .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+/// How to compute, and with how many threads.
+#[pyclass(name = "Engine", module = "ybtoken_native", frozen)]
+pub struct PyEngine {
+    verifier: Arc<Verifier>,
+    lanes: bool,
+    threads: Arc<Threads>,
+}
+
+impl PyEngine {
+    pub fn workers(&self) -> PyResult<Arc<Workers>> {
+        self.threads.workers()
+    }
+}
+
+#[pymethods]
+impl PyEngine {
+    #[new]
+    #[pyo3(signature = (*, threads = 1, path = None, lanes = true))]
+    fn new(threads: usize, path: Option<&str>, lanes: bool) -> PyResult<Self> {
+        if !(1..=1024).contains(&threads) {
+            return Err(PyValueError::new_err(format!(
+                "threads are 1 to 1024, not {threads}"
+            )));
+        }
+        guarded(|| {
+            Ok(Self {
+                verifier: verifier(path)?,
+                lanes,
+                threads: Arc::new(Threads::new(threads)?),
+            })
+        })
+    }
+
+    #[getter]
+    fn threads(&self) -> usize {
+        self.threads.count
+    }
+
+    /// The path that signatures are verified on.
+    #[getter]
+    fn path(&self) -> &'static str {
+        match self.verifier.path() {
+            Path::Ifma => "ifma",
+            Path::Scalar => "scalar",
+            Path::Slow => "slow",
+        }
+    }
+
+    #[pyo3(signature = (keys, *, table_bytes = Options::default().table_bytes))]
+    fn prepare(
+        &self,
+        py: Python<'_>,
+        keys: Vec<(Vec<u8>, [u8; 32], [u8; 32], Vec<u8>, u32)>,
+        table_bytes: usize,
+    ) -> PyResult<PyRing> {
+        let key = |(header, x, y, user_id, window)| Key {
+            header,
+            x,
+            y,
+            user_id,
+            window,
+        };
+        let keys = keys.into_iter().map(key).collect();
+        let options = Options {
+            table_bytes,
+            lanes: self.lanes,
+        };
+        let workers = self.threads.workers()?;
+        let ring = guarded(|| {
+            Ok(py.detach(|| Ring::new(keys, Arc::clone(&self.verifier), options, &workers)))
+        })?;
+        let ring = ring.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(PyRing::new(ring, Arc::clone(&self.threads)))
+    }
+}
+
+/// The verifier of a path: one a process, for the generator's tables it holds.
+fn verifier(name: Option<&str>) -> PyResult<Arc<Verifier>> {
+    static VERIFIERS: [OnceLock<Arc<Verifier>>; 3] = [const { OnceLock::new() }; 3];
+    let path = match name {
+        None => Path::best(),
+        Some("ifma") => Path::Ifma,
+        Some("scalar") => Path::Scalar,
+        Some("slow") => Path::Slow,
+        Some(other) => {
+            return Err(PyValueError::new_err(format!(
+                "a path is ifma, scalar or slow, not {other:?}"
+            )));
+        }
+    };
+    let [ifma, scalar, slow] = &VERIFIERS;
+    let cell = match path {
+        Path::Ifma => ifma,
+        Path::Scalar => scalar,
+        Path::Slow => slow,
+    };
+    if let Some(verifier) = cell.get() {
+        return Ok(Arc::clone(verifier));
+    }
+    let verifier =
+        Verifier::new(path).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    Ok(Arc::clone(cell.get_or_init(|| Arc::new(verifier))))
+}

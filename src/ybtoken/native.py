@@ -1,0 +1,181 @@
+"""The native engine (extra ``native``): steps 1 to 5 in Rust, for one text and for many.
+
+The application passes it in, ``Verifier(keys, engine=NativeEngine())``; nothing is detected or registered by itself. It
+gives the same verdict as the serial engine for every input. What it does not open itself (profiles 2 and 3) it hands to
+the serial engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Literal
+
+from ybtoken.cose import Claims
+from ybtoken.engine import Opened, OpenedBatch, SerialOpener, Texts, texts_of
+from ybtoken.errors import error_for
+from ybtoken.keys import Algorithm, KeyEntry, KeyRing
+from ybtoken.refusals import ACCEPTED, BY_NUMBER
+
+try:
+    import ybtoken_native
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "the native engine is a distribution of its own: pip install 'ybtoken[native]' / 请安装 ybtoken[native]",
+        name="ybtoken_native",
+    ) from error
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["NativeEngine"]
+
+_ABI = 1
+if ybtoken_native.ABI != _ABI:
+    raise ImportError(
+        f"ybtoken-native {ybtoken_native.VERSION} (ABI {ybtoken_native.ABI}) does not fit this ybtoken (ABI {_ABI}): "
+        "install the versions that belong together / 请安装相互匹配的版本"
+    )
+
+_NOT_MINE = 255
+_WINDOW, _HOT_WINDOW = 8, 10
+_COLUMNS = {
+    "codes": "code", "entries": "entry", "issued_at": "iat", "expires_at": "exp", "cities": "city",
+    "profiles": "profile", "nonce_sizes": "nonce_len", "nonces": "nonce", "identity_refs": "identity",
+    "present": "present", "channels": "channel", "purposes": "purpose", "presenters": "presenter",
+    "assurances": "assurance", "status_indexes": "status_index",
+}  # fmt: skip
+
+
+class NativeEngine:
+    """See `ybtoken.engine.Engine`.
+
+    Args:
+        threads: how many cores share a batch; with 1 it stays in the caller's thread.
+        path: forces how signatures are verified; the fastest that the processor runs if it is not given.
+        table_bytes: the cap of what the keys' tables take: 262 KB a key. Keys over it are built when a token first
+            needs them, the least recently used going first. The generators' tables, 7.3 MB a curve, come on top.
+        hot_kids: the few keys that sign most tokens: larger tables, 786 KB a key, and a third faster.
+
+    Raises:
+        RuntimeError: the processor does not run the path.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        *,
+        threads: int = 1,
+        path: Literal["ifma", "scalar", "slow"] | None = None,
+        table_bytes: int = 256 << 20,
+        hot_kids: Collection[bytes] = (),
+    ) -> None:
+        self._engine = ybtoken_native.Engine(threads=threads, path=path)
+        self._table_bytes = table_bytes
+        self._hot_kids = frozenset(hot_kids)
+
+    @property
+    def path(self) -> str:
+        """How signatures are verified: "ifma", "scalar" or "slow"."""
+        return self._engine.path
+
+    def prepare(self, keys: KeyRing) -> NativeOpener:
+        """Check the keys and build their tables, 0.7 ms of one core a key, without the GIL.
+
+        An opener that is in use is not disturbed: prepare a new ring in the background, then swap verifiers.
+
+        Raises:
+            ValueError: a key whose point is not on its curve.
+        """
+        ring = self._engine.prepare([self._key(entry) for entry in keys.entries], table_bytes=self._table_bytes)
+        return NativeOpener(self._engine, ring, keys)
+
+    def _key(self, entry: KeyEntry) -> tuple[bytes, bytes, bytes, bytes, int]:
+        x, y = entry.key.point
+        user_id: bytes = getattr(entry.key, "user_id", b"") if entry.key.algorithm is Algorithm.SM2 else b""
+        return entry.header, x, y, user_id, _HOT_WINDOW if entry.kid in self._hot_kids else _WINDOW
+
+    def __repr__(self) -> str:
+        return f"NativeEngine(threads={self._engine.threads}, path={self.path!r})"
+
+
+class NativeOpener:
+    """See `ybtoken.engine.Opener`."""
+
+    def __init__(self, engine: ybtoken_native.Engine, ring: ybtoken_native.Ring, keys: KeyRing) -> None:
+        self.keys = keys
+        self._entries = keys.entries
+        self._open_one = ring.open_one
+        self._engine, self._ring = engine, ring
+        self._serial = SerialOpener(keys)
+        self._scopes = ybtoken_native.Scopes(
+            [(e.not_before, e.not_after, e.withdrawn_since, e.scope.ranges) for e in keys.entries]
+        )
+
+    def open(self, text: str) -> Opened:
+        """Steps 1 to 5 for one text; raises `TokenError`."""
+        code, entry, issued_at, expires_at, city, profile, nonce, identity_ref, *extras = self._open_one(text)
+        if code == ACCEPTED:
+            return Opened(
+                self._entries[entry], Claims(expires_at, issued_at, nonce, profile, identity_ref, city, *extras)
+            )
+        if code == _NOT_MINE:
+            return self._serial.open(text)
+        refusal = BY_NUMBER[code]
+        if refusal.code == "key.unknown":
+            raise error_for(refusal.code, kid=nonce.hex())
+        if refusal.step >= 4:
+            raise error_for(refusal.code, kid=self._entries[entry].kid.hex())
+        raise error_for(refusal.code)
+
+    def open_many(self, texts: Texts) -> OpenedBatch:
+        """Steps 1 to 5 for many texts, order kept; never raises for a bad token. Releases the GIL.
+
+        Args:
+            texts: strings, or byte strings; an Arrow string array, read in place; or one buffer of lines that end with
+                a line feed and nothing else.
+        """
+        if isinstance(texts, (bytes, bytearray, memoryview)):
+            columns, _ = self._ring.open_lines(texts)
+        else:
+            if not hasattr(texts, "__arrow_c_array__") and not hasattr(texts, "__arrow_c_stream__"):
+                texts = list(texts)
+            columns = self._ring.open_many(texts)
+        return NativeBatch(self, {name: getattr(columns, native) for name, native in _COLUMNS.items()}, texts)
+
+    def complete(self, columns: dict[str, Buffer], texts: Texts) -> tuple[dict[str, Buffer], dict[int, Opened]]:
+        """Fill in the rows of texts that the native engine leaves to the serial one; and the passes among them."""
+        codes = bytes(columns["codes"])
+        if _NOT_MINE not in codes:
+            return columns, {}
+        positions = [i for i, code in enumerate(codes) if code == _NOT_MINE]
+        wanted = set(positions)
+        rest = self._serial.open_many(text for i, text in enumerate(texts_of(texts)) if i in wanted)
+        filled: dict[str, Buffer] = {name: bytearray(column) for name, column in columns.items()}
+        for name, column in filled.items():
+            width = len(memoryview(column)) // len(codes)
+            items = memoryview(getattr(rest, name)).cast("B")
+            for row, position in enumerate(positions):
+                memoryview(column)[position * width : (position + 1) * width] = items[row * width : (row + 1) * width]
+        return filled, {positions[row]: opened for row, opened in rest.passes.items()}
+
+    def judge(self, batch: OpenedBatch, now: int, skew: int, max_lifetime: int) -> bytearray:
+        """Steps 6 and 7 in columns."""
+        columns = (batch.codes, batch.entries, batch.issued_at, batch.expires_at, batch.cities)
+        return bytearray(
+            self._scopes.judge(self._engine, *map(bytes, columns), now=now, skew=skew, max_lifetime=max_lifetime)
+        )
+
+
+class NativeBatch(OpenedBatch):
+    """A batch whose columns came from the native engine, and are judged there too."""
+
+    __slots__ = ("_opener",)
+
+    def __init__(self, opener: NativeOpener, columns: dict[str, Buffer], texts: Texts) -> None:
+        self._opener = opener
+        super().__init__(opener.keys, *opener.complete(columns, texts))
+
+    def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
+        """See `OpenedBatch.judge`: the same, a column at a time and without the GIL."""
+        return self._opener.judge(self, now, skew, max_lifetime)

@@ -1,0 +1,203 @@
+"""Verdicts as events, for audit and monitoring (交易监控): who watches sees every verdict and changes none.
+
+`Watch` stands before a verifier and tells its observers of each verdict. An event holds what the verdict itself shows:
+the voucher's claims if it was accepted, the code of the refusal and its facts if not. Of a token that was not verified
+it holds no claim.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ybtoken.errors import TokenError
+from ybtoken.verifier import Asked, Verifier
+from ybtoken.voucher import VerifiedVoucher
+
+__all__ = ["LogObserver", "Observer", "VerdictEvent", "Watch"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictEvent:
+    """One verdict.
+
+    Args:
+        act: "verify" or "redeem".
+        at: when it was given, in seconds since 1970.
+        seconds: how long it took.
+        terminal: which terminal asked.
+        place: the city code of the place where it stands, or "" if it is not known.
+        voucher: the voucher, if it was accepted.
+        error: why not, if it was refused.
+    """
+
+    act: str
+    at: float
+    seconds: float
+    terminal: str
+    place: str
+    voucher: VerifiedVoucher | None = None
+    error: TokenError | None = None
+
+    @property
+    def code(self) -> str:
+        """The refusal's code, or "accepted"."""
+        return self.error.code if self.error else "accepted"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON-ready values."""
+        record: dict[str, Any] = {
+            "act": self.act,
+            "at": round(self.at, 3),
+            "ms": round(self.seconds * 1000, 3),
+            "terminal": self.terminal,
+            "place": self.place,
+            "code": self.code,
+        }
+        if self.error is not None:
+            record |= {"step": self.error.step, "facts": dict(self.error.facts)}
+        if self.voucher is not None:
+            record |= {
+                "kid": self.voucher.kid.hex(),
+                "issuer": self.voucher.issuer,
+                "nonce": self.voucher.nonce.hex(),
+                "identity_ref": self.voucher.identity_ref.hex(),
+                "city_code": self.voucher.city_code,
+                "issued_at": self.voucher.issued_at,
+                "purpose": self.voucher.purpose,
+                "channel": self.voucher.channel,
+            }
+        return record
+
+
+class Observer(Protocol):
+    """Who is told of every verdict."""
+
+    def observe(self, event: VerdictEvent) -> None:
+        """Take note; returns soon, from whichever thread the verdict was given in. What it raises is logged."""
+        ...
+
+
+class Watch:
+    """A verifier under observation: the same verdicts, and an event for each.
+
+    An observer that fails is logged and does not change a verdict.
+
+    Args:
+        verifier: gives the verdicts.
+        observers: are told of each, in order.
+        terminal: the name of the terminal that this verifier serves; a call may name another.
+        place: the city code of the place where it stands.
+        clock: seconds since 1970, for the events.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        observers: Iterable[Observer],
+        *,
+        terminal: str = "",
+        place: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.verifier = verifier
+        self._observers = tuple(observers)
+        self._terminal, self._place = terminal, place
+        self._clock = clock
+
+    def verify(
+        self,
+        text: str,
+        *,
+        now: int | None = None,
+        challenge: Asked = None,
+        terminal: str | None = None,
+        place: str | None = None,
+    ) -> VerifiedVoucher:
+        """See `Verifier.verify`."""
+        with self._told("verify", terminal, place) as tell:
+            return tell(self.verifier.verify(text, now=now, challenge=challenge))
+
+    def redeem(
+        self,
+        text: str,
+        *,
+        now: int | None = None,
+        challenge: Asked = None,
+        terminal: str | None = None,
+        place: str | None = None,
+    ) -> VerifiedVoucher:
+        """See `Verifier.redeem`."""
+        with self._told("redeem", terminal, place) as tell:
+            return tell(self.verifier.redeem(text, now=now, challenge=challenge))
+
+    async def redeem_async(
+        self,
+        text: str,
+        *,
+        now: int | None = None,
+        challenge: Asked = None,
+        terminal: str | None = None,
+        place: str | None = None,
+    ) -> VerifiedVoucher:
+        """See `Verifier.redeem_async`."""
+        with self._told("redeem", terminal, place) as tell:
+            return tell(await self.verifier.redeem_async(text, now=now, challenge=challenge))
+
+    @contextmanager
+    def _told(
+        self, act: str, terminal: str | None, place: str | None
+    ) -> Iterator[Callable[[VerifiedVoucher], VerifiedVoucher]]:
+        accepted: list[VerifiedVoucher] = []
+        refused: TokenError | None = None
+        begun = time.perf_counter()
+
+        def tell(voucher: VerifiedVoucher) -> VerifiedVoucher:
+            accepted.append(voucher)
+            return voucher
+
+        try:
+            yield tell
+        except TokenError as error:
+            refused = error
+            raise
+        finally:
+            if accepted or refused:  # a misuse of the API is no verdict
+                self._observe(
+                    VerdictEvent(
+                        act=act,
+                        at=self._clock(),
+                        seconds=time.perf_counter() - begun,
+                        terminal=self._terminal if terminal is None else terminal,
+                        place=self._place if place is None else place,
+                        voucher=accepted[0] if accepted else None,
+                        error=refused,
+                    )
+                )
+
+    def _observe(self, event: VerdictEvent) -> None:
+        for observer in self._observers:
+            try:
+                observer.observe(event)
+            except Exception:
+                _log.exception("an observer failed; the verdict stands")
+
+
+class LogObserver:
+    """Writes each event as one line of JSON to a logger: accepted at INFO, refused at WARNING."""
+
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._logger = logger or logging.getLogger("ybtoken.verdicts")
+
+    def observe(self, event: VerdictEvent) -> None:
+        """See `Observer`."""
+        level = logging.INFO if event.error is None else logging.WARNING
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", json.dumps(event.to_dict(), ensure_ascii=False))

@@ -1,0 +1,106 @@
+"""Velocity rules (电子围栏): what looks like misuse although every single verdict was right.
+
+A rule watches redeemed vouchers and emits signals with their evidence. It never refuses: an honest person may well move
+fast, or be treated far from home; people decide on evidence.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from ybtoken.signals import VerdictEvent
+from ybtoken.voucher import VerifiedVoucher
+
+__all__ = ["Signal", "VelocityObserver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something that a person should look at.
+
+    Args:
+        kind: "two-places", "many-redemptions" or "away-from-home".
+        person: what stands for the person, as the observer's ``person_of`` gives it.
+        evidence: the redemptions it rests on, oldest first: time, terminal, place, nonce.
+    """
+
+    kind: str
+    person: Hashable
+    evidence: tuple[dict[str, Any], ...]
+
+
+class VelocityObserver:
+    """Watches redemptions, a person at a time. Memory is bounded: who was not seen for longest is forgotten first.
+
+    Args:
+        person_of: who the holder is: the person number that only the platform can open (`IdentitySealer.open`). Two
+            displays of one person have different references, so without it nothing can be linked.
+        emit: is given every signal.
+        apart_seconds: signal a person who redeems in two places of different prefixes within this time.
+        apart_digits: how many digits of the place's code make a place: 2 province, 4 city, 6 county.
+        most: signal more redemptions than this ...
+        most_seconds: ... within this time.
+        away_digits: signal a terminal whose place differs from the insured place in so many digits; 0 for never.
+        capacity: how many persons are remembered.
+    """
+
+    def __init__(
+        self,
+        person_of: Callable[[VerifiedVoucher], Hashable],
+        emit: Callable[[Signal], None],
+        *,
+        apart_seconds: int = 600,
+        apart_digits: int = 4,
+        most: int = 10,
+        most_seconds: int = 3600,
+        away_digits: int = 0,
+        capacity: int = 100_000,
+    ) -> None:
+        self._person_of, self._emit = person_of, emit
+        self._apart_seconds, self._apart_digits = apart_seconds, apart_digits
+        self._most, self._most_seconds = most, most_seconds
+        self._away_digits, self._capacity = away_digits, capacity
+        self._seen: OrderedDict[Hashable, deque[dict[str, Any]]] = OrderedDict()
+        self._lock = Lock()
+
+    def observe(self, event: VerdictEvent) -> None:
+        """See `ybtoken.signals.Observer`."""
+        if event.act != "redeem" or event.voucher is None:
+            return
+        person = self._person_of(event.voucher)
+        record = {
+            "at": event.at,
+            "terminal": event.terminal,
+            "place": event.place,
+            "nonce": event.voucher.nonce.hex(),
+        }
+        with self._lock:
+            recent = self._seen.setdefault(person, deque(maxlen=self._most + 1))
+            self._seen.move_to_end(person)
+            if len(self._seen) > self._capacity:
+                self._seen.popitem(last=False)
+            recent.append(record)
+            history = tuple(recent)
+        self._judge(person, history, event.voucher.city_code)
+
+    def _judge(self, person: Hashable, history: tuple[dict[str, Any], ...], insured: str) -> None:
+        last = history[-1]
+        here = last["place"][: self._apart_digits]
+        apart = tuple(
+            record
+            for record in history[:-1]
+            if here
+            and record["place"]
+            and record["place"][: self._apart_digits] != here
+            and last["at"] - record["at"] <= self._apart_seconds
+        )
+        if apart:
+            self._emit(Signal("two-places", person, (*apart, last)))
+        if len(history) > self._most and last["at"] - history[0]["at"] <= self._most_seconds:
+            self._emit(Signal("many-redemptions", person, history))
+        if last["place"] and last["place"][: self._away_digits] != insured[: self._away_digits]:
+            self._emit(Signal("away-from-home", person, ({**last, "insured": insured},)))

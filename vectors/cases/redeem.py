@@ -1,0 +1,73 @@
+"""Step 9: a token is good for one use (Spec 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cases.kit import (
+    EXP,
+    IAT,
+    KEY_A,
+    KEY_B,
+    NOW,
+    ORDER,
+    accepted,
+    bstr,
+    payload,
+    raw_signature,
+    refused,
+    sig_structure,
+    text,
+    token,
+    uint,
+)
+
+ABOUT = (
+    "Step 9: `redeems` are redeemed in order by one verifier whose replay guard is empty at first; each has its own "
+    "`text`, `now` and `expect`. The guard's clock is the verifier's."
+)
+
+
+def cases() -> Iterator[dict[str, Any]]:
+    """All cases of the family."""
+    good = text(token())
+    r, s = KEY_A.sign(sig_structure(KEY_A.header(), payload()))
+    alias = text(token(signature=b"\x58\x40" + raw_signature(r, ORDER - s)))
+    tampered = text(token(signature=b"\x58\x40" + raw_signature(r, s ^ 1)))
+    nonce_9 = bytes.fromhex("6e6f6e636530303100")
+    once, again = accepted(), refused("redeem.replayed")
+    yield _case("once", "one use", [(good, NOW, once)])
+    yield _case("twice", "a second use in the same second", [(good, NOW, once), (good, NOW, again)])
+    yield _case("twice-last-second", "a second use in the last second at which the token verifies",
+                [(good, IAT - 10, once), (good, EXP + 9, again)])  # fmt: skip
+    yield _case("twice-then-expired", "after that it is expired, and no longer a replay",
+                [(good, NOW, once), (good, EXP + 10, refused("time.expired"))])  # fmt: skip
+    yield _case("negated-s", "the same token with n - s is the same use", [(good, NOW, once), (alias, NOW, again)])
+    yield _case("negated-s-first", "and the other way round", [(alias, NOW, once), (good, NOW, again)])
+    yield _case("same-nonce-other-claims", "one nonce in two tokens of one key is one use",
+                [(good, NOW, once), (text(token(payload(city=uint(330_200)))), NOW, again)])  # fmt: skip
+    yield _case("same-nonce-other-key", "one nonce under two keys is two uses",
+                [(good, NOW, once), (text(token(key=KEY_B)), NOW, accepted(KEY_B))])  # fmt: skip
+    yield _case("longer-nonce", "a nonce that another one starts with is another nonce",
+                [(good, NOW, once),
+                 (text(token(payload(cti=b"\x07" + bstr(nonce_9)))), NOW, accepted(nonce=nonce_9.hex()))])  # fmt: skip
+    yield _case("bad-signature-first", "a bad token burns no nonce",
+                [(tampered, NOW, refused("signature.invalid")), (good, NOW, once)])  # fmt: skip
+    yield _case("too-early-first", "a token that is not valid yet burns no nonce",
+                [(good, IAT - 11, refused("time.future")), (good, IAT - 10, once)])  # fmt: skip
+    yield _case("policy-first", "a token that a policy refuses burns no nonce",
+                [(good, NOW + 1, refused("policy.age")), (good, NOW, once)],
+                policies=[{"policy": "maximum_age", "seconds": NOW - IAT}])  # fmt: skip
+
+
+def _case(name: str, why: str, redeems: list[tuple[str, int, dict[str, Any]]], **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"redeem/{name}",
+        "why": why,
+        "jwks": {"keys": [KEY_A.jwk(), KEY_B.jwk()]},
+        "skew": 10,
+        "max_lifetime": 300,
+        **more,
+        "redeems": [{"text": text_, "now": now, "expect": expect} for text_, now, expect in redeems],
+    }
