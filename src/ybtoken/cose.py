@@ -193,10 +193,26 @@ def parse_claims(signed: bytes) -> Claims:
 _USUAL = Struct(">2x3sI2sI2s8s8s16sBI")
 _USUAL_PROFILE = int(Profile.VOUCHER)
 _USUAL_HEADS = b"\xa4\x04\x1a", b"\x06\x1a", b"\x07\x48", b"\x3a\x00\x01\x00\x00\x83\x01\x50", 0x1A
+# And of a rotating pass: the same with a status index.
+_USUAL_PASS = Struct(">2x3sI2sI2s8s8s16sBI3sI")
+_USUAL_PASS_PROFILE = int(Profile.ROTATING)
+_USUAL_PASS_HEADS = *_USUAL_HEADS[:3], b"\x3a\x00\x01\x00\x00\x84\x02\x50", 0x1A, b"\xa1\x05\x1a"
 
 
 def _read_usual(payload: bytes) -> Claims | None:
     """What `_walk` would return, at once, if the claims are of the usual layout; ``None`` if it must walk."""
+    if len(payload) == _USUAL_PASS.size:
+        map_exp, expires_at, iat, issued_at, cti, nonce, voucher, identity_ref, city_head, city, extras, index = (
+            _USUAL_PASS.unpack(payload)
+        )
+        if (
+            (map_exp, iat, cti, voucher, city_head, extras) == _USUAL_PASS_HEADS
+            and 0xFFFF < issued_at < expires_at
+            and 0xFFFF < city <= _MAX_CITY
+            and index > 0xFFFF
+        ):
+            return Claims(expires_at, issued_at, nonce, _USUAL_PASS_PROFILE, identity_ref, city, status_index=index)
+        return None
     if len(payload) != _USUAL.size:
         return None
     map_exp, expires_at, iat, issued_at, cti, nonce, voucher, identity_ref, city_head, city = _USUAL.unpack(payload)

@@ -10,10 +10,11 @@ master key may be, which is online at the platform, never on a terminal.
 
 from __future__ import annotations
 
-import hmac
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from hashlib import sha256
+from hmac import compare_digest
 from threading import Lock
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -36,14 +37,25 @@ _MIN_MASTER_SIZE = 32
 
 
 def one_time_code(secret: bytes, time_step: int) -> str:
-    """The code of a step of 30 s since 1970: 8 digits (RFC 4226 section 5.3, RFC 6238).
+    """The code of a step of 30 s since 1970: 8 digits."""
+    return f"{_one_time_number(secret, time_step):0{OTP_DIGITS}d}"
 
-    Written out, because the verifier's cost is counted in microseconds; a test holds it to what pyotp gives.
-    """
-    digest = hmac.digest(secret, time_step.to_bytes(8, "big"), "sha256")
+
+def _one_time_number(secret: bytes, time_step: int) -> int:
+    """RFC 4226 section 5.3, with RFC 6238's hash; pyotp's takes three times as long, and gives the same."""
+    digest = _hmac(secret, time_step.to_bytes(8, "big"))
     at = digest[-1] & 0xF
-    number = int.from_bytes(digest[at : at + 4], "big") & 0x7FFF_FFFF
-    return f"{number % _CODES:0{OTP_DIGITS}d}"
+    return (int.from_bytes(digest[at : at + 4], "big") & 0x7FFF_FFFF) % _CODES
+
+
+_BLOCK = 64
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+
+
+def _hmac(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA256 with a key of at most one block (RFC 2104); hmac.digest takes half as long again."""
+    padded = key.ljust(_BLOCK, b"\0")
+    return sha256(padded.translate(_OUTER) + sha256(padded.translate(_INNER) + message).digest()).digest()
 
 
 class _PassClaims(Protocol):
@@ -121,7 +133,7 @@ class RotatingCodes:
             CannotCheckError: no master key was in force when the pass was issued.
         """
         secret = self._secret(claims)
-        present, shown, found = now // STEP, otp.encode(), -1
+        present, shown, found = now // STEP, int(otp).to_bytes(4, "big"), -1
         key = kid + claims.nonce
         with self._lock:
             if present != self._step:
@@ -131,7 +143,7 @@ class RotatingCodes:
         if wrong >= self._tries:
             raise OtpError("otp.throttled", wrong=wrong, wait=STEP - now % STEP)
         for step in range(max(present - self.steps_back, 0), present + 1):
-            if hmac.compare_digest(one_time_code(secret, step).encode(), shown):
+            if compare_digest(_one_time_number(secret, step).to_bytes(4, "big"), shown):
                 found = step
         if found < 0:
             self._count(key)
@@ -149,8 +161,8 @@ class RotatingCodes:
         if index < 0:
             raise CannotCheckError("otp.unavailable", reason="no master key was in force when the pass was issued")
         # RFC 5869: extract, then the one block of expand that 32 bytes take.
-        extracted = hmac.digest(claims.nonce, self._keys[index], "sha256")
-        return hmac.digest(extracted, _INFO + claims.identity_ref + b"\x01", "sha256")
+        extracted = _hmac(claims.nonce, self._keys[index])
+        return _hmac(extracted, _INFO + claims.identity_ref + b"\x01")
 
     def __repr__(self) -> str:
         return f"RotatingCodes({len(self._since)} keys)"

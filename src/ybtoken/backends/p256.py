@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -91,15 +92,19 @@ class P256VerifyingKey:
 
 
 def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes) -> None:
-    """Check a signature with a phone's key as a pass carries it: used once, so it is made no key object of ours.
+    """Check a signature with a phone's key as a pass carries it.
 
     Raises:
         ValueError: this is no point of the curve.
         SignatureError: ``device.signature``.
     """
-    public_key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), (b"\x03" if y_is_odd else b"\x02") + x)
-    if not _is_good(public_key, message, signature):
+    if not _is_good(_phone_key((b"\x03" if y_is_odd else b"\x02") + x), message, signature):
         raise SignatureError("device.signature")
+
+
+@lru_cache(maxsize=1024)  # a phone shows its pass several times a day, and finding y takes a fifth of a verification
+def _phone_key(point: bytes) -> ec.EllipticCurvePublicKey:
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
 
 
 def _is_good(public_key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
