@@ -32,7 +32,7 @@ STEP = 30
 SECRET_SIZE = 32
 
 _INFO = b"ybtoken otp"
-_CODES = 10**OTP_DIGITS
+_CODES: int = 10**OTP_DIGITS
 _MIN_MASTER_SIZE = 32
 
 
