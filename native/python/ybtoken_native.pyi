@@ -1,7 +1,9 @@
-"""The native engine of ybtoken. See `ybtoken.engines.native`, which wraps it; nothing here checks policy."""
+"""The native engine of ybtoken. See `ybtoken.native`, which wraps it; nothing here checks policy."""
 
-from collections.abc import Buffer, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, Protocol, TypedDict, final
+
+from typing_extensions import Buffer
 
 ABI: Final[int]
 """What this module and its caller must agree on; it grows when a caller of an earlier one would be answered otherwise."""

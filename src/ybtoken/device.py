@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import cbor2
 
-from ybtoken.backends.p256 import verify_compressed
+from ybtoken.backends import p256, sm2
 from ybtoken.challenge import ANSWER_SIZE, Challenge
 from ybtoken.cose import encode_byte_string, encode_envelope, sign1_prefix, walk_uint
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
@@ -37,18 +37,20 @@ _TAIL_SIZE = 66  # 58 40, signature
 _NONCE_SIZE = 8
 
 _Verify = Callable[[bytes, bool, bytes, bytes], None]
-_BACKENDS: Mapping[int, _Verify] = {Curve.P256: verify_compressed}
+_BACKENDS: Mapping[int, _Verify] = {Curve.P256: p256.verify_compressed, Curve.SM2: sm2.verify_compressed}
 
 
 def device_key_of(key: VerifyingKey) -> DeviceKey:
     """A phone's public key as a pass carries it.
 
     Raises:
-        ValueError: a P-256 key that is not ES256: the curve fixes the algorithm of a device key.
+        ValueError: a P-256 key that is not ES256, or an SM2 key with a user id of its own: the curve fixes both.
     """
     curve = key.algorithm.curve
     if key.algorithm is not _ALGORITHMS[curve]:
         raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
+    if getattr(key, "user_id", sm2.DEFAULT_USER_ID) != sm2.DEFAULT_USER_ID:
+        raise ValueError("an SM2 device key has the default user id")
     x, y = key.point
     return DeviceKey(int(curve), x, bool(y[-1] & 1))
 

@@ -18,6 +18,7 @@ from typing import NoReturn
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from ybtoken.keys import KeyRing
 from ybtoken.voucher import IDENTITY_REF_SIZE
 
 __all__ = ["BlockCipher", "IdentitySealer", "derive_person_number"]
@@ -64,6 +65,19 @@ class IdentitySealer:
         self._ciphers = [Cipher(_algorithm(cipher, keys[since]), modes.ECB()) for since in self._since]  # noqa: S305
         self._clock = clock
         self._random = random
+
+    @classmethod
+    def for_ring(
+        cls,
+        ring: KeyRing,
+        key: bytes | Mapping[int, bytes],
+        *,
+        clock: Callable[[], float] = time.time,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> IdentitySealer:
+        """The sealer that goes with a key ring: SM4 where the ring is `KeyRing.national`, AES otherwise."""
+        cipher = BlockCipher.SM4 if ring.national else BlockCipher.AES
+        return cls(key, cipher=cipher, clock=clock, random=random)
 
     def seal(self, person_number: int, *, at: int | None = None) -> bytes:
         """Make a new reference, 16 bytes, for a person number of 64 bits.
@@ -129,7 +143,7 @@ def derive_person_number(
         key: at least 16 secret bytes; not a sealing key.
         document_type: keeps numbers of different kinds of document apart.
         attempt: 0, then 1 and so on where the number was taken.
-        national: use HMAC-SM3 (GB/T 15852.2) instead of HMAC-SHA256.
+        national: use HMAC-SM3 (GB/T 15852.2) instead of HMAC-SHA256; `KeyRing.national` says where that is due.
     """
     if len(key) < _MIN_KEY_SIZE:
         raise ValueError(f"a derivation key has at least {_MIN_KEY_SIZE} bytes")

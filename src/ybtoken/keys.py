@@ -228,6 +228,11 @@ class KeyRing(Mapping[bytes, KeyEntry]):
     def __repr__(self) -> str:
         return f"KeyRing({len(self)} keys)"
 
+    @property
+    def national(self) -> bool:
+        """Whether every key is SM2: then the rest is done with national algorithms too (SM4, SM3)."""
+        return bool(self.entries) and all(entry.key.algorithm is Algorithm.SM2 for entry in self.entries)
+
     def with_entries(self, *entries: KeyEntry) -> KeyRing:
         """A ring that also holds these entries."""
         return KeyRing((*self.entries, *entries))

@@ -10,8 +10,11 @@ place; what is malformed in it raises `ValueError`, never a `TokenError`.
 | ``yb_scope``, ``yb_except`` | -65538, -65539 | prefixes of the insured places, exclusions |
 | ``nbf``, ``exp`` | -65540, -65541 | not before, not after (seconds since 1970) |
 | ``yb_withdrawn_since`` | -65542 | refuse what it signed since then |
-| ``yb_use`` | -65543 | "tokens", which need not be said, or "status" |
-| ``yb_status_uri`` | -65544 | the address of the status list of what it signs |
+| ``yb_user_id`` | -65543 | SM2 keys only: the SM2 user id (base64url in JWK); `DEFAULT_USER_ID` if left out |
+| ``yb_use`` | -65544 | "tokens", which need not be said, or "status" |
+| ``yb_status_uri`` | -65545 | the address of the status list of what it signs |
+
+For SM2 no names are registered: ``"crv": "SM2"``, ``"alg": "SM2"`` in JWK, and -65537 for both in COSE_Key, are ours.
 """
 
 from __future__ import annotations
@@ -20,18 +23,21 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
+from types import NoneType
 from typing import Any, TypeVar
 
 import cbor2
 
 from ybtoken.backends.p256 import P256VerifyingKey
+from ybtoken.backends.sm2 import DEFAULT_USER_ID, SM2Backend, SM2VerifyingKey
 from ybtoken.keys import FOREVER, Algorithm, Curve, KeyEntry, KeyRing, Use, VerifyingKey
 from ybtoken.places import Scope
 
 __all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks"]
 
-_JWK_CURVES = {Curve.P256: "P-256"}
-_JWK_ALGORITHMS = {Algorithm.ES256: "ES256", Algorithm.ESP256: "ESP256"}
+_JWK_CURVES = {Curve.P256: "P-256", Curve.SM2: "SM2"}
+_JWK_ALGORITHMS = {Algorithm.ES256: "ES256", Algorithm.ESP256: "ESP256", Algorithm.SM2: "SM2"}
 _KTY, _KID, _ALG, _CRV, _X, _Y, _EC2 = 1, 2, 3, -1, -2, -3, 2
 _COSE_LABELS = {
     "yb_issuer": -65537,
@@ -40,17 +46,18 @@ _COSE_LABELS = {
     "nbf": -65540,
     "exp": -65541,
     "yb_withdrawn_since": -65542,
-    "yb_use": -65543,
-    "yb_status_uri": -65544,
-}
-
-_BACKENDS: Mapping[Curve, Callable[[bytes, bytes, Algorithm], VerifyingKey]] = {
-    Curve.P256: P256VerifyingKey.from_point,
+    "yb_user_id": -65543,
+    "yb_use": -65544,
+    "yb_status_uri": -65545,
 }
 
 
-def load_jwks(document: str | bytes) -> KeyRing:
+def load_jwks(document: str | bytes, *, sm2_backend: SM2Backend | None = None) -> KeyRing:
     """Read a key ring from the text of a JWK Set.
+
+    Args:
+        document: the JWK Set.
+        sm2_backend: what verifies under the SM2 keys in it; see `SM2VerifyingKey`.
 
     Raises:
         ValueError: not a JWK Set; an unknown member, algorithm or curve; a private key; a kid that is not the key's; a
@@ -59,7 +66,7 @@ def load_jwks(document: str | bytes) -> KeyRing:
     jwks = json.loads(document)
     if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
         raise ValueError('a JWK Set is an object with an array "keys"')
-    return KeyRing(_numbered(jwks["keys"], _entry_from_jwk))
+    return KeyRing(_numbered(jwks["keys"], partial(_entry_from_jwk, sm2_backend)))
 
 
 def dump_jwks(keys: KeyRing) -> str:
@@ -67,8 +74,8 @@ def dump_jwks(keys: KeyRing) -> str:
     return json.dumps({"keys": [_jwk(entry) for entry in keys.entries]}, ensure_ascii=False, indent=2) + "\n"
 
 
-def load_cose_keyset(document: bytes) -> KeyRing:
-    """Read a key ring from a COSE_KeySet; raises as `load_jwks` does."""
+def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) -> KeyRing:
+    """Read a key ring from a COSE_KeySet; takes and raises what `load_jwks` does."""
     try:
         keys = cbor2.loads(document)
     except (cbor2.CBORError, ValueError, EOFError) as error:
@@ -78,7 +85,7 @@ def load_cose_keyset(document: bytes) -> KeyRing:
     # cbor2 lets pass what follows, and the last of two members with one label: both would hide something.
     if cbor2.dumps(keys) != document:
         raise ValueError("a COSE_KeySet is in its shortest encoding, has each label once, and nothing follows it")
-    return KeyRing(_numbered(keys, _entry_from_cose_key))
+    return KeyRing(_numbered(keys, partial(_entry_from_cose_key, sm2_backend)))
 
 
 def dump_cose_keyset(keys: KeyRing) -> bytes:
@@ -102,7 +109,7 @@ def _numbered(keys: list[Any] | tuple[Any, ...], read: Callable[[Mapping[Any, An
 _JWK_MEMBERS = {"kty", "crv", "x", "y", "alg", "kid", "use", "key_ops", *_COSE_LABELS}
 
 
-def _entry_from_jwk(jwk: Mapping[Any, Any]) -> KeyEntry:
+def _entry_from_jwk(sm2_backend: SM2Backend | None, jwk: Mapping[Any, Any]) -> KeyEntry:
     if "d" in jwk:
         raise ValueError("this is a private key: a key ring holds public keys only")
     if unknown := sorted(set(jwk) - _JWK_MEMBERS):
@@ -112,28 +119,39 @@ def _entry_from_jwk(jwk: Mapping[Any, Any]) -> KeyEntry:
     curve = _inverse(_JWK_CURVES, "crv", jwk["crv"])
     algorithm = _inverse(_JWK_ALGORITHMS, "alg", jwk["alg"])
     kid = bytes.fromhex(jwk["kid"]) if "kid" in jwk else None
-    return _entry(curve, algorithm, _from_base64url(jwk["x"]), _from_base64url(jwk["y"]), kid, jwk)
+    x, y = _from_base64url(jwk["x"]), _from_base64url(jwk["y"])
+    user_id = _from_base64url(jwk["yb_user_id"]) if "yb_user_id" in jwk else None
+    return _entry(_key(curve, algorithm, x, y, user_id, sm2_backend), kid, jwk)
 
 
-def _entry_from_cose_key(cose_key: Mapping[Any, Any]) -> KeyEntry:
+def _entry_from_cose_key(sm2_backend: SM2Backend | None, cose_key: Mapping[Any, Any]) -> KeyEntry:
     names = {label: name for name, label in _COSE_LABELS.items()}
     if unknown := [label for label in cose_key if label not in {_KTY, _KID, _ALG, _CRV, _X, _Y, *names}]:
         raise ValueError(f"unknown labels {unknown}")
     if cose_key[_KTY] != _EC2:
         raise ValueError("a key has kty 2 (EC2)")
     members = {names[label]: value for label, value in cose_key.items() if label in names}
-    x, y = cose_key[_X], cose_key[_Y]
-    if not isinstance(x, bytes) or not isinstance(y, bytes):
-        raise ValueError("coordinates are byte strings")
-    return _entry(Curve(cose_key[_CRV]), Algorithm(cose_key[_ALG]), x, y, cose_key.get(_KID), members)
+    x, y, user_id = cose_key[_X], cose_key[_Y], members.get("yb_user_id")
+    if not isinstance(x, bytes) or not isinstance(y, bytes) or not isinstance(user_id, (bytes, NoneType)):
+        raise ValueError("coordinates and a user id are byte strings")
+    key = _key(Curve(cose_key[_CRV]), Algorithm(cose_key[_ALG]), x, y, user_id, sm2_backend)
+    return _entry(key, cose_key.get(_KID), members)
 
 
-def _entry(
-    curve: Curve, algorithm: Algorithm, x: bytes, y: bytes, kid: bytes | None, members: Mapping[Any, Any]
-) -> KeyEntry:
+def _key(
+    curve: Curve, algorithm: Algorithm, x: bytes, y: bytes, user_id: bytes | None, sm2_backend: SM2Backend | None
+) -> VerifyingKey:
     if algorithm.curve is not curve:
         raise ValueError(f"{algorithm.name} is not an algorithm of {curve.name}")
-    key = _BACKENDS[curve](x, y, algorithm)
+    if curve is Curve.SM2:
+        user_id = DEFAULT_USER_ID if user_id is None else user_id
+        return SM2VerifyingKey.from_point(x, y, user_id=user_id, backend=sm2_backend)
+    if user_id is not None:
+        raise ValueError("yb_user_id is for SM2 keys")
+    return P256VerifyingKey.from_point(x, y, algorithm)
+
+
+def _entry(key: VerifyingKey, kid: bytes | None, members: Mapping[Any, Any]) -> KeyEntry:
     if kid is not None and kid != key.kid:
         raise ValueError(f"the kid is {key.kid.hex()}, not what is stated")
     times = {name: members[name] for name in ("nbf", "exp", "yb_withdrawn_since") if name in members}
@@ -166,11 +184,16 @@ def _members(entry: KeyEntry) -> dict[str, Any]:
         "yb_use": "" if entry.use is Use.TOKENS else entry.use.value,
         "yb_status_uri": entry.status_uri,
     }
+    if entry.key.algorithm is Algorithm.SM2:
+        members["yb_user_id"] = getattr(entry.key, "user_id", DEFAULT_USER_ID)
     return {name: value for name, value in members.items() if value or (name == "yb_withdrawn_since" and value == 0)}
 
 
 def _jwk(entry: KeyEntry) -> dict[str, Any]:
     x, y = entry.key.point
+    members = _members(entry)
+    if "yb_user_id" in members:
+        members["yb_user_id"] = _to_base64url(members["yb_user_id"])
     return {
         "kty": "EC",
         "crv": _JWK_CURVES[entry.key.algorithm.curve],
@@ -178,7 +201,7 @@ def _jwk(entry: KeyEntry) -> dict[str, Any]:
         "y": _to_base64url(y),
         "alg": _JWK_ALGORITHMS[entry.key.algorithm],
         "kid": entry.kid.hex(),
-        **_members(entry),
+        **members,
     }
 
 

@@ -7,8 +7,8 @@ the serial engine.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Literal, cast
 
 from ybtoken.cose import Claims
 from ybtoken.engine import Opened, OpenedBatch, SerialOpener, Texts, texts_of
@@ -116,9 +116,8 @@ class NativeOpener:
         """Steps 1 to 5 for one text; raises `TokenError`."""
         code, entry, issued_at, expires_at, city, profile, nonce, identity_ref, *extras = self._open_one(text)
         if code == ACCEPTED:
-            return Opened(
-                self._entries[entry], Claims(expires_at, issued_at, nonce, profile, identity_ref, city, *extras)
-            )
+            claims = Claims._make((expires_at, issued_at, nonce, profile, identity_ref, city, *extras))
+            return Opened(self._entries[entry], claims)
         if code == _NOT_MINE:
             return self._serial.open(text)
         refusal = BY_NUMBER[code]
@@ -138,9 +137,10 @@ class NativeOpener:
         if isinstance(texts, (bytes, bytearray, memoryview)):
             columns, _ = self._ring.open_lines(texts)
         else:
-            if not hasattr(texts, "__arrow_c_array__") and not hasattr(texts, "__arrow_c_stream__"):
-                texts = list(texts)
-            columns = self._ring.open_many(texts)
+            many = cast("Iterable[str]", texts)
+            if not hasattr(many, "__arrow_c_array__") and not hasattr(many, "__arrow_c_stream__"):
+                many = list(many)  # they are looked at again where the serial engine takes over
+            columns, texts = self._ring.open_many(many), many
         return NativeBatch(self, {name: getattr(columns, native) for name, native in _COLUMNS.items()}, texts)
 
     def complete(self, columns: dict[str, Buffer], texts: Texts) -> tuple[dict[str, Buffer], dict[int, Opened]]:

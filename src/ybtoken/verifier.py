@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ybtoken.challenge import Challenge
-from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge, judge_scope, judge_time
+from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
 from ybtoken.errors import CannotCheckError, ChallengeError, RedeemError, TimeError, TokenError, error_for
 from ybtoken.keys import KeyRing, Use
 from ybtoken.policy import Policy
@@ -30,6 +30,8 @@ __all__ = ["Asked", "Verifier"]
 
 Asked = Challenge | Literal["any"] | None
 """What a terminal asked a phone to answer."""
+
+_STEP_7 = 7 * 16  # refusals of step 7 have numbers from here on
 
 
 class Verifier:
@@ -194,14 +196,13 @@ class Verifier:
         # 6. time, 7. issuer scope
         entry, claims, shown = opened
         skew, step, until = self._skew, None, claims.expires_at + self._skew
-        if shown is None:
-            number = judge(claims, entry, now, skew, self._max_lifetime)
-        elif not (number := judge_time(claims, now, skew, self._max_pass_lifetime)):
+        most = self._max_lifetime if shown is None else self._max_pass_lifetime
+        number = judge(claims.issued_at, claims.expires_at, claims.city, entry, now, skew, most)
+        if shown is not None and not 0 < number < _STEP_7:  # of a pass, the time of its display, too
             if isinstance(shown, str):
                 step, until = self._check_otp(opened, shown, now)
             else:
                 until = min(until, self._check_display(shown, now))
-            number = judge_scope(claims, entry)
         if number != ACCEPTED:
             raise _refused(number, opened, now, skew)
         # 8. policy; the terminal's own challenge first

@@ -8,8 +8,8 @@ from typing import NoReturn
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from ybtoken.backends._der import der_from_raw, raw_from_der
 from ybtoken.errors import SignatureError
 from ybtoken.keys import Algorithm, Curve, kid_of_point
 
@@ -17,16 +17,6 @@ __all__ = ["P256SigningKey", "P256VerifyingKey", "verify_compressed"]
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIZE = 32
-
-
-def _der_integer(number: bytes) -> bytes:
-    """A number of 32 bytes, big-endian, as a DER INTEGER: no leading zero byte but the one that keeps it positive."""
-    # encode_dss_signature does the same by way of two integers, in twice the time.
-    if not 0 < number[0] < 0x80:
-        number = number.lstrip(b"\0")
-        if not number or number[0] >= 0x80:
-            number = b"\0" + number
-    return b"\x02%c%b" % (len(number), number)
 
 
 def _check_algorithm(algorithm: Algorithm) -> Algorithm:
@@ -110,9 +100,8 @@ def _phone_key(point: bytes) -> ec.EllipticCurvePublicKey:
 def _is_good(public_key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
     if len(signature) != 2 * _SIZE:
         return False
-    r, s = _der_integer(signature[:_SIZE]), _der_integer(signature[_SIZE:])
     try:
-        public_key.verify(b"\x30%c%b%b" % (len(r) + len(s), r, s), message, _ECDSA)
+        public_key.verify(der_from_raw(signature), message, _ECDSA)
     except InvalidSignature:
         return False
     return True
@@ -170,8 +159,7 @@ class P256SigningKey:
 
     def sign(self, message: bytes) -> bytes:
         """See `ybtoken.keys.SigningKey`."""
-        r, s = decode_dss_signature(self._private_key.sign(message, _ECDSA))
-        return r.to_bytes(_SIZE, "big") + s.to_bytes(_SIZE, "big")
+        return raw_from_der(self._private_key.sign(message, _ECDSA))
 
     def __repr__(self) -> str:
         return f"P256SigningKey({self.algorithm.name}, kid={self.kid.hex()})"

@@ -1,0 +1,133 @@
+# Each target sets up what it needs in a virtual environment of its own, and a second call finds it ready.
+# What has to be there beforehand: make, a POSIX shell, and Python 3.11 or later with venv. uv is used where present.
+#
+#   make demo           one voucher, from issue to redeem and through a real QR picture
+#   make test           everything pytest runs, and the native engine's own tests where Rust is present
+#   make test ARGS=...  the same with arguments for pytest
+#
+# PYTHON=... chooses the interpreter, VENV=... the environment's folder, UV= (nothing) does without uv.
+
+VENV ?= .venv
+ARGS ?=
+EXTRAS := qr,cli,redis,otel,otp,status-http
+UV ?= $(shell command -v uv 2>/dev/null)
+CARGO ?= $(shell command -v cargo 2>/dev/null)
+PY := $(VENV)/bin/python
+
+# Modules whose branches are covered to the last: the format, the verifier, the guard in memory.
+WHOLE := cose text voucher places engine verdicts verifier replay/memory
+comma := ,
+empty :=
+space := $(empty) $(empty)
+WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint coverage vectors docs native ci dist smoke clean FORCE
+
+help: ## what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+demo: $(VENV)/ready ## the main thing, shown from end to end
+	@$(PY) examples/demo.py $(ARGS)
+
+test: $(VENV)/ready native ## every test
+	$(PY) -m pytest $(ARGS)
+
+bench: $(VENV)/ready native ## rates and ratios, and build/bench.json
+	$(PY) -m benchmarks $(ARGS)
+
+lint: $(VENV)/ready-lint ## style and types
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pyright --pythonpath $(PY)
+
+coverage: $(VENV)/ready native ## every test, with the branches that they reach
+	$(PY) -m pytest --cov=ybtoken --cov-branch --cov-report= $(ARGS)
+	$(PY) -m coverage report --skip-covered --show-missing --fail-under=90
+	$(PY) -m coverage report --include='$(WHOLE_FILES)' --show-missing --fail-under=100
+
+vectors: $(VENV)/ready ## write the vectors anew; ARGS=--check compares only
+	$(PY) vectors/generate.py $(ARGS)
+
+docs: $(VENV)/ready ## fill in what is generated in the documents; ARGS=--check compares only
+	$(PY) docs/generate.py $(ARGS)
+
+# --- the native engine: a distribution of its own, built where there is a Rust toolchain ----------------------------
+
+NATIVE := native/python
+NATIVE_SOURCES := $(shell find native -name target -prune -o \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' \) -print 2>/dev/null)
+
+native: $(VENV)/ready ## the native engine, where Rust is present
+ifeq ($(wildcard $(NATIVE)/pyproject.toml),)
+	@echo 'native engine: not part of this checkout'
+else ifeq ($(CARGO),)
+	@echo 'native engine: NOT BUILT, no cargo here (https://rustup.rs); its tests are skipped'
+else
+	@$(MAKE) --no-print-directory $(VENV)/ready-native
+endif
+
+$(VENV)/ready-native: $(VENV)/ready $(NATIVE_SOURCES)
+	$(INSTALL) ./$(NATIVE)
+	@touch $@
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+# Made anew when the interpreter has gone, or the checkout has moved: both leave paths behind that lead nowhere.
+MADE_HERE := $(shell $(PY) -c pass 2>/dev/null && cat $(VENV)/made 2>/dev/null)
+ifneq ($(MADE_HERE),$(CURDIR))
+$(VENV)/made: FORCE
+endif
+
+# A name on the path may be a shim for a Python that is not installed, or lack venv: so each is tried, not looked up.
+TRY := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+
+ifeq ($(UV),)
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check
+$(VENV)/made:
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	  if "$$python" -c '$(TRY)' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo 'Python 3.11 or later with venv is needed (Debian: apt install python3-venv), or uv' >&2; \
+	  echo '需要 Python 3.11 以上及 venv（Debian：apt install python3-venv），或 uv' >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$found ($$("$$found" --version))"; "$$found" -m venv --clear $(VENV)
+	@$(INSTALL) --upgrade 'pip>=25.1' # earlier ones do not know dependency groups
+	@echo '$(CURDIR)' > $@
+else
+INSTALL = $(UV) pip install --quiet --python $(PY)
+$(VENV)/made:
+	$(UV) venv --quiet --clear --python '$(or $(PYTHON),>=3.11)' $(VENV)
+	@echo '$(CURDIR)' > $@
+endif
+
+$(VENV)/ready: $(VENV)/made pyproject.toml
+	@echo 'installing into $(VENV)'
+	@$(INSTALL) -e '.[$(EXTRAS)]' --group test
+	@touch $@
+
+$(VENV)/ready-lint: $(VENV)/ready
+	@$(INSTALL) --group lint
+	@touch $@
+
+FORCE:
+
+# --- releases and checks ---------------------------------------------------------------------------------------------
+
+dist: $(VENV)/made ## the sdist and the wheel, in dist/
+	@rm -rf dist
+	@$(INSTALL) build
+	$(PY) -m build --outdir dist .
+
+smoke: dist ## the wheel in an environment with nothing else in it
+	$(PY) -m venv --clear build/smoke
+	build/smoke/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	cd build && smoke/bin/python -I ../tests/smoke.py
+
+ci: ## everything that has to hold before a change is taken
+	.ci/run
+
+clean: ## everything that was made here
+	rm -rf $(VENV) build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks` measures and reports; `pytest benchmarks` runs each piece once, untimed."""

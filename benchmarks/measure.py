@@ -1,0 +1,146 @@
+"""How time is taken: calls in turn, one of each a round, on one core, and a low quantile of each.
+
+A shared machine is disturbed all the time, and never by the same amount twice. What is measured side by side, call by
+call, is disturbed alike; and the tenth of the calls that were disturbed least says what the code costs.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Literal
+
+__all__ = ["Absent", "Bench", "Row", "Times", "machine", "pin"]
+
+QUANTILE = 0.1
+CHUNKS = 5
+"""Into how many parts a measurement is cut to see how far they differ: the noise."""
+
+
+class Absent(Exception):
+    """A family cannot be measured here; its text says what is missing."""
+
+
+def _low(times: list[int]) -> float:
+    return float(sorted(times)[int(len(times) * QUANTILE)])
+
+
+@dataclass(frozen=True)
+class Times:
+    """What each call took, in nanoseconds, in order."""
+
+    of: Mapping[str, list[int]]
+
+    def seconds(self, name: str) -> float:
+        """The time of one call."""
+        return _low(self.of[name]) / 1e9
+
+    def ratio(self, name: str, to: str) -> tuple[float, float]:
+        """By how much longer ``name`` takes than ``to``, and the noise: half the range over the chunks."""
+        above, below = self.of[name], self.of[to]
+        size = max(len(above) // CHUNKS, 1)
+        cuts = range(0, len(above) - size + 1, size)
+        parts = [_low(above[i : i + size]) / _low(below[i : i + size]) for i in cuts]
+        return _low(above) / _low(below), (max(parts) - min(parts)) / 2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: a line of the table and an entry of the JSON file."""
+
+    name: str
+    value: float
+    unit: str
+    better: Literal["higher", "lower"]
+    noise: float | None = None
+    target: str = ""
+    note: str = ""
+    facts: Mapping[str, int] = field(default_factory=dict)
+    """Sizes that stand beside the figure: ``token_bytes``, ``qr_version``."""
+
+    def entry(self) -> dict[str, object]:
+        """As the JSON file has it."""
+        more = {"noise": self.noise, "target": self.target, "note": self.note, **self.facts}
+        stated = {key: value for key, value in more.items() if value not in (None, "")}
+        return {"value": self.value, "unit": self.unit, "better": self.better} | stated
+
+
+class Bench:
+    """What a family is given: it measures with `take` and reports with `row`.
+
+    Args:
+        scale: 1 for figures; a small fraction to see only that everything runs.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self.scale = scale
+        self.rows: list[Row] = []
+
+    def rounds(self, wanted: int) -> int:
+        """So many rounds as are to be run in place of ``wanted``."""
+        return max(CHUNKS, int(wanted * self.scale))
+
+    def take(self, calls: Mapping[str, Callable[[], object]], rounds: int) -> Times:
+        """Time each call once a round, in turn."""
+        for call in calls.values():  # once untimed: caches, lazy imports
+            call()
+        times: dict[str, list[int]] = {name: [] for name in calls}
+        takers = [(call, times[name].append) for name, call in calls.items()]
+        gc.collect()
+        gc.disable()  # what other calls left behind is not collected at the cost of this one
+        try:
+            for _ in range(self.rounds(rounds)):
+                for call, note in takers:
+                    start = perf_counter_ns()
+                    call()
+                    note(perf_counter_ns() - start)
+        finally:
+            gc.enable()
+        return Times(times)
+
+    def row(self, row: Row) -> None:
+        """Report a figure."""
+        if any(row.name == other.name for other in self.rows):
+            raise ValueError(f"{row.name} is reported twice")
+        self.rows.append(row)
+
+
+def pin() -> int | None:
+    """Stay on one core from now on, children included; returns which, or ``None`` where that cannot be asked for."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    core = max(os.sched_getaffinity(0))  # the first one is where most interrupts go
+    os.sched_setaffinity(0, {core})
+    return core
+
+
+def machine(packages: Iterable[str]) -> dict[str, object]:
+    """What was measured on: hardware, system, versions."""
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "load": [round(load, 2) for load in os.getloadavg()],
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())

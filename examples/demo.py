@@ -1,0 +1,285 @@
+"""The life of one voucher, from the issuer to the counter: what ``make demo`` shows.
+
+Issued, drawn as a QR code, read back from the picture, verified, redeemed; and refused when it is replayed, altered,
+forged, late, from the wrong place or badly scanned. Time stands still but where the story moves it. Whatever does not
+come out as the story says makes the exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+
+import zxingcpp
+from PIL import Image
+
+from ybtoken import (
+    Issuer,
+    KeyEntry,
+    KeyRing,
+    MemoryReplayGuard,
+    Scope,
+    SigningKey,
+    Token,
+    TokenError,
+    Verifier,
+    normalize_scan,
+)
+from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.identity import BlockCipher, IdentitySealer, derive_person_number
+from ybtoken.policy import InsuredPlace, Purpose
+from ybtoken.text import encode_text
+
+ROOT = Path(__file__).resolve().parent.parent
+START = int(datetime(2026, 5, 1, 9, 30, tzinfo=timezone(timedelta(hours=8))).timestamp())
+HANGZHOU, SHANGHAI = "330100", "310100"
+ZHEJIANG, JIANGSU = Scope(("33",)), Scope(("32",))
+PHARMACY = "02121"
+SIGNERS: dict[str, Callable[[], SigningKey]] = {"es256": P256SigningKey.generate}
+"""The algorithms that the demo can be run with; the first is the default."""
+
+
+class SurpriseError(Exception):
+    """Something did not come out as the story says."""
+
+
+class Stage:
+    """Prints the story, and holds it to its word."""
+
+    def __init__(self) -> None:
+        self._chapter = 0
+        self._colour = sys.stdout.isatty()
+
+    def chapter(self, en: str, zh: str) -> None:
+        self._chapter += 1
+        print(f"\n{self._paint(f'{self._chapter}. {en} / {zh}', '1')}")
+
+    def tell(self, en: str, zh: str) -> None:
+        print(f"   {en}\n   {zh}")
+
+    def show(self, name: str, value: object) -> None:
+        print(f"     {name:<14} {value}")
+
+    def good(self, en: str, zh: str) -> None:
+        print(f"   {self._paint('✓', '32')} {en} / {zh}")
+
+    def must(self, holds: bool, what: str) -> None:
+        if not holds:
+            raise SurpriseError(what)
+
+    def refused(self, code: str, act: Callable[[], object], en: str, zh: str) -> None:
+        """Do something that must be refused, with this code."""
+        print(f"   • {en} / {zh}")
+        try:
+            act()
+        except TokenError as error:
+            self.must(error.code == code, f"refused as {error.code}, not as {code}")
+            print(f"     {self._paint('✗', '31')} step {error.step}  {error.code}")
+            print(f"       {error.what.en} {error.remedy.en}")
+            print(f"       {error.what.zh}{error.remedy.zh}")
+        else:
+            raise SurpriseError(f"accepted what must be refused as {code}")
+
+    def _paint(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._colour else text
+
+
+@dataclass
+class Clock:
+    """The one clock of the story, in seconds since 1970."""
+
+    now: int = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class World:
+    """Who takes part, and what they have made so far."""
+
+    algorithm: str
+    folder: Path
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.key = SIGNERS[self.algorithm]()
+        self.issuer = Issuer(self.key, scope=ZHEJIANG, clock=self.clock)
+        verifying_key = self.key.verifying_key  # type: ignore[attr-defined]  # every software key has one
+        self.ring = KeyRing([KeyEntry(verifying_key, "浙江省医保局 (Zhejiang)", ZHEJIANG)])
+        self.pharmacy = self.terminal(ZHEJIANG)
+        self.sealer = IdentitySealer(bytes(range(16)), cipher=BlockCipher.AES, clock=self.clock)
+
+    def terminal(self, accepted: Scope) -> Verifier:
+        """A terminal in a pharmacy that serves people insured in these places."""
+        return Verifier(
+            self.ring,
+            guard=MemoryReplayGuard(clock=self.clock),
+            policies=[InsuredPlace(accepted), Purpose(PHARMACY)],
+            clock=self.clock,
+        )
+
+    def voucher(self) -> Token:
+        """Another display of the same person's code."""
+        person = derive_person_number("11010519491231002X", key=b"a key for the demo only")
+        return self.issuer.issue(self.sealer.seal(person), HANGZHOU, purpose=PHARMACY)
+
+
+def issue(world: World, stage: Stage) -> Token:
+    stage.chapter("The province issues a voucher", "省平台签发凭证")
+    stage.tell(
+        "A person insured in Hangzhou opens the app at a pharmacy. The province signs a code for this display only.",
+        "杭州参保人在药店打开App，省平台为这一次展示签发一个码。",
+    )
+    token, other = world.voucher(), world.voucher()
+    stage.must(token.voucher.identity_ref != other.voucher.identity_ref, "two displays can be linked")
+    voucher = token.voucher
+    stage.show("algorithm", world.key.algorithm.name)
+    stage.show("insured place", f"{voucher.city_code}  参保地")
+    stage.show("purpose", f"{voucher.purpose}   pharmacy purchase 药店购药")
+    stage.show("identity", f"{voucher.identity_ref.hex()}  sealed anew each time 每次重新封装")
+    stage.show("valid", f"{voucher.expires_at - voucher.issued_at} s from {_local(voucher.issued_at)}")
+    stage.show("text", f"{token.text[:34]}... ({len(token.data)} bytes, {len(token.text)} digits)")
+    stage.good("issued", "已签发")
+    return token
+
+
+def draw(world: World, stage: Stage, token: Token, name: str) -> Path:
+    stage.chapter("The phone draws it", "手机出码")
+    picture = world.folder / name
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(token.qr.png())
+    print(token.qr.terminal())
+    stage.good(f"QR version {token.qr.version}-M, also in {_shown(picture)}", "已绘出，图片亦已保存")
+    return picture
+
+
+def scan(world: World, stage: Stage, token: Token, picture: Path) -> str:
+    stage.chapter("The scanner reads the picture", "扫码枪读图")
+    with Image.open(picture) as image:
+        codes = zxingcpp.read_barcodes(image.convert("L"))
+    stage.must(len(codes) == 1, f"{len(codes)} codes found in the picture")
+    typed = f"]Q1{codes[0].text}\r\n"  # what a scanner in keyboard mode makes of it
+    text = normalize_scan(typed)
+    stage.show("typed", f"{typed[:12]!r} ... {typed[-6:]!r}")
+    stage.must(text == token.text, "the picture holds another text")
+    stage.good("read by zxing-cpp; what the scanner added is taken away", "已由 zxing-cpp 读出，并去除扫码枪附加的字符")
+    return text
+
+
+def accept(world: World, stage: Stage, text: str) -> None:
+    stage.chapter("The pharmacy verifies and redeems it", "药店验证并核销")
+    world.clock.now += 8
+    voucher = world.pharmacy.verify(text)
+    stage.show("issuer", voucher.issuer)
+    stage.show("insured place", voucher.city_code)
+    stage.show("left", f"{voucher.expires_at - world.clock.now} s")
+    stage.good("verified: offline, and any number of times", "验证通过：无需联网，可重复验证")
+    redeemed = world.pharmacy.redeem(text)
+    stage.must(redeemed.replay_key == voucher.replay_key, "another voucher was redeemed")
+    person = world.sealer.open(redeemed.identity_ref, at=redeemed.issued_at)
+    stage.must(person == derive_person_number("11010519491231002x", key=b"a key for the demo only"), "another person")
+    stage.good("redeemed: once; only the platform can tell whose it is", "已核销：仅此一次；只有平台能识别持码人")
+
+
+def refuse(world: World, stage: Stage, text: str) -> None:
+    stage.chapter("What is refused, and what is said", "被拒绝的情形与提示")
+    pharmacy = world.pharmacy
+    stage.refused(
+        "redeem.replayed", partial(pharmacy.redeem, text), "replayed: the same code again", "重放：同一个码再次出示"
+    )
+
+    fresh = world.voucher()
+    wrong = str((int(fresh.text[200]) + 1) % 10)
+    stage.refused(
+        "text.check",
+        partial(pharmacy.redeem, fresh.text[:200] + wrong + fresh.text[201:]),
+        "altered: one digit; a scan error as like as not, and never called fraud",
+        "改动一位数字：多半是误读，绝不报为欺诈",
+    )
+    stage.refused(
+        "text.digits",
+        partial(pharmacy.redeem, fresh.text[:99] + "O" + fresh.text[100:]),
+        "scan error: an input method at work",
+        "扫码误读：输入法干扰",
+    )
+    stage.refused(
+        "text.length", partial(pharmacy.redeem, fresh.text[:152]), "scan error: half of a code", "扫码误读：只读到半截"
+    )
+
+    later = bytearray(fresh.data)
+    later[fresh.data.index(fresh.voucher.expires_at.to_bytes(4, "big")) + 2] ^= 0x10
+    stage.refused(
+        "signature.invalid",
+        partial(pharmacy.redeem, encode_text(1, bytes(later))),
+        "forged: one bit, for a longer life, behind right check digits",
+        "伪造：改动一个比特以延长有效期，校验位正确",
+    )
+    pharmacy.redeem(fresh.text)
+    stage.good("none of these used up the true code", "以上均未消耗真码")
+
+    everywhere = Issuer(world.key, clock=world.clock)
+    stage.refused(
+        "scope.place",
+        partial(pharmacy.redeem, everywhere.issue(bytes(16), SHANGHAI, purpose=PHARMACY).text),
+        "wrong place: Zhejiang's key signs for Shanghai",
+        "地区不符：浙江的密钥签发上海参保地",
+    )
+    stage.refused(
+        "policy.place",
+        partial(world.terminal(JIANGSU).redeem, world.voucher().text),
+        "wrong place: a terminal that serves Jiangsu only",
+        "地区不符：仅受理江苏参保人的终端",
+    )
+
+    screenshot = world.voucher()
+    world.clock.now += 90
+    stage.refused(
+        "time.expired",
+        partial(pharmacy.redeem, screenshot.text),
+        "late: a screenshot, 90 s later",
+        "过期：90 秒后出示的截图",
+    )
+
+
+def _shown(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
+
+
+def _local(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC) + timedelta(hours=8):%Y-%m-%d %H:%M:%S} +08:00"
+
+
+def tell(world: World, stage: Stage) -> None:
+    """The whole story."""
+    print("ybtoken: one voucher, from issue to redeem / 一张凭证：从签发到核销")
+    token = issue(world, stage)
+    picture = draw(world, stage, token, "voucher.png")
+    text = scan(world, stage, token, picture)
+    accept(world, stage, text)
+    refuse(world, stage, text)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--algorithm", choices=SIGNERS, default=next(iter(SIGNERS)))
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "demo", help="where the picture is written")
+    options = parser.parse_args(arguments)
+    if isinstance(reconfigure := getattr(sys.stdout, "reconfigure", None), Callable):
+        reconfigure(errors="replace")
+    try:
+        tell(World(options.algorithm, options.folder), Stage())
+    except (SurpriseError, TokenError) as surprise:
+        print(f"\nNOT AS IT SHOULD BE / 与预期不符: {surprise}", file=sys.stderr)
+        return 1
+    print("\nAll as it should be. / 一切符合预期。")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Signatures between the raw ``r || s`` (64 bytes) of the format and the DER of OpenSSL (RFC 3279 section 2.2.3)."""
+
+from __future__ import annotations
+
+__all__ = ["der_from_raw", "raw_from_der"]
+
+
+def der_from_raw(signature: bytes) -> bytes:
+    """The DER ``SEQUENCE { r, s }`` of 64 bytes ``r || s``, each integer in its shortest form."""
+    r, s = _integer(signature[:32]), _integer(signature[32:])
+    return b"\x30%c%b%b" % (len(r) + len(s), r, s)
+
+
+def raw_from_der(der: bytes) -> bytes:
+    """64 bytes ``r || s`` of a DER ``SEQUENCE { r, s }``; ValueError for any but the shortest encoding."""
+    try:
+        end_of_r = 4 + der[3]
+        r, s = der[4:end_of_r], der[end_of_r + 2 :]
+        raw = int.from_bytes(r, "big").to_bytes(32, "big") + int.from_bytes(s, "big").to_bytes(32, "big")
+    except (IndexError, OverflowError):
+        raise ValueError("not a DER signature") from None
+    if der_from_raw(raw) != der:
+        raise ValueError("not a DER signature")
+    return raw
+
+
+def _integer(number: bytes) -> bytes:
+    """A number of 32 bytes, big-endian, as a DER INTEGER: no leading zero byte but the one that keeps it positive."""
+    # encode_dss_signature does the same by way of two integers, in twice the time.
+    if not 0 < number[0] < 0x80:
+        number = number.lstrip(b"\0")
+        if not number or number[0] >= 0x80:
+            number = b"\0" + number
+    return b"\x02%c%b" % (len(number), number)

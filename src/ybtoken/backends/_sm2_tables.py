@@ -1,0 +1,180 @@
+"""SM2 verification in plain Python, from per-key tables of 8-bit windows.
+
+Owns the arithmetic of GB/T 32918.2-2016 section 7.1 on any Python, with no library but SM3. For a key (and once for
+the base point) the table holds ``digit * 256**i * point`` for the 32 bytes of a scalar, so that ``s*G + t*Q`` is
+the sum of at most 64 known points and no doubling. Public values only: nothing here is constant time, nothing here
+signs.
+
+The sum is taken in three steps. The points are added pairwise, twice, in affine coordinates with one shared
+inversion each (6 multiplications an addition); what is left, at most 16 points, in XYZZ coordinates (10
+multiplications and no inversion). The fast formulas do not hold when two summands have the same x; both steps then
+produce a zero that stays zero, and the sum is taken again by `_careful_sum`, which knows every case.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TypeAlias
+
+from ybtoken.backends._sm2_curve import A, G, N, P, check_point, message_hash
+
+Point: TypeAlias = tuple[int, int]
+Table: TypeAlias = list[list[Point]]  # [byte position, highest first][byte value]; value 0 is never read
+
+
+class TableKey:
+    """A public key with its table (about 1.4 MB), built at the first verification.
+
+    Args:
+        point: the uncompressed point, 65 bytes; checked.
+        user_id: the SM2 user id ZA is computed over.
+
+    Raises:
+        ValueError: the point is not on the curve, or the user id does not fit.
+    """
+
+    __slots__ = ("_hash", "_point", "_table")
+
+    def __init__(self, point: bytes, user_id: bytes) -> None:
+        self._point = check_point(point)
+        self._hash = message_hash(point, user_id)
+        self._table: Table | None = None
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature`, 64 bytes ``r || s``, is this key's over `message`."""
+        state = self._hash.copy()
+        state.update(message)
+        return self.verify_digest(state.finalize(), signature)
+
+    def verify_digest(self, digest: bytes, signature: bytes) -> bool:
+        """Whether `signature` is this key's over the message with ``e = SM3(ZA || message) = digest``."""
+        if len(signature) != 64:
+            return False
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        if not (0 < r < N and 0 < s < N):
+            return False
+        t = (r + s) % N
+        if t == 0:
+            return False
+        if self._table is None:
+            self._table = _build_table(self._point)
+        summands = _pick(_base_table(), signature[32:]) + _pick(self._table, t.to_bytes(32, "big"))
+        return _sum_has_x(summands, (r - int.from_bytes(digest, "big")) % N)
+
+
+def _pick(table: Table, scalar: bytes) -> list[Point]:
+    """The points whose sum is `scalar` (32 bytes, big-endian) times the table's point."""
+    return [row[digit] for row, digit in zip(table, scalar, strict=True) if digit]
+
+
+def _sum_has_x(points: list[Point], x: int) -> bool:
+    """Whether the sum of `points` is a point whose x is congruent to `x` modulo n."""
+    summed = points
+    for _ in range(2):
+        half = len(summed) // 2
+        added = _add_pairs(summed[:half], summed[half : 2 * half])
+        if added is None:
+            return _is_congruent(_careful_sum(points), x)
+        summed = added + summed[2 * half :]
+    first_x, zz = _xyzz_sum(summed)
+    if zz == 0:
+        return _is_congruent(_careful_sum(points), x)
+    # The sum's x is below p, and n < p < 2n: modulo n, two values are congruent to it at most.
+    return (x * zz - first_x) % P == 0 or (x < P - N and ((x + N) * zz - first_x) % P == 0)
+
+
+def _is_congruent(point: Point | None, x: int) -> bool:
+    return point is not None and point[0] % N == x
+
+
+def _add_pairs(left: list[Point], right: list[Point]) -> list[Point] | None:
+    """``left[i] + right[i]``, last first, by one inversion (Montgomery's trick); None if two x agree."""
+    p = P
+    product = 1
+    running = []
+    for (x1, _), (x2, _) in zip(left, right, strict=True):
+        running.append(product)
+        product = product * (x2 - x1) % p
+    if product == 0:
+        return None
+    inverse = pow(product, -1, p)
+    sums: list[Point] = []
+    for (x1, y1), (x2, y2), before in zip(reversed(left), reversed(right), reversed(running), strict=True):
+        run = x2 - x1
+        slope = (y2 - y1) * (inverse * before % p) % p
+        inverse = inverse * run % p
+        x3 = (slope * slope - x1 - x2) % p
+        sums.append((x3, (slope * (x1 - x3) - y1) % p))
+    return sums
+
+
+def _xyzz_sum(points: list[Point]) -> tuple[int, int]:
+    """X and ZZ of the sum (x = X / ZZ); ZZ is 0 when a partial sum met its own x or there was nothing to add.
+
+    The mixed addition is madd-2008-s of the Explicit-Formulas Database (Cohen, Miyaji, Ono coordinates).
+    """
+    p = P
+    if not points:
+        return 0, 0
+    x1, y1 = points[0]
+    zz = zzz = 1
+    for x2, y2 in points[1:]:
+        run = x2 * zz - x1
+        rise = y2 * zzz - y1
+        square = run * run % p
+        cube = square * run % p
+        shift = x1 * square % p
+        x1 = (rise * rise - cube - 2 * shift) % p
+        y1 = (rise * (shift - x1) - y1 * cube) % p
+        zz = zz * square % p
+        zzz = zzz * cube % p
+    return x1, zz
+
+
+def _careful_sum(points: list[Point]) -> Point | None:
+    """The sum in affine coordinates with every case of the group law; None is the point at infinity."""
+    total: Point | None = None
+    for point in points:
+        total = _add(total, point)
+    return total
+
+
+def _add(left: Point | None, right: Point) -> Point | None:
+    if left is None:
+        return right
+    (x1, y1), (x2, y2) = left, right
+    if x1 == x2:
+        if (y1 + y2) % P == 0:
+            return None
+        return _double(left)
+    slope = (y2 - y1) * pow(x2 - x1, -1, P) % P
+    x3 = (slope * slope - x1 - x2) % P
+    return x3, (slope * (x1 - x3) - y1) % P
+
+
+def _double(point: Point) -> Point:
+    x1, y1 = point
+    slope = (3 * x1 * x1 + A) * pow(2 * y1, -1, P) % P
+    x3 = (slope * slope - 2 * x1) % P
+    return x3, (slope * (x1 - x3) - y1) % P
+
+
+@cache
+def _base_table() -> Table:
+    return _build_table(G)
+
+
+def _build_table(point: Point) -> Table:
+    """Rows of ``value * 256**i * point``, highest i first: a row belongs to a byte of a big-endian scalar."""
+    rows: Table = []
+    for _ in range(32):
+        multiples = [point, _double(point)]  # of 1 and 2; each turn doubles how many there are
+        while len(multiples) < 256:
+            top = multiples[-1]
+            added = _add_pairs(multiples[:-1], [top] * (len(multiples) - 1))
+            assert added is not None  # the multiples of a point of prime order n below n differ in x
+            multiples += [*reversed(added), _double(top)]
+        rows.append([(0, 0), *multiples[:255]])
+        point = multiples[255]
+    rows.reverse()
+    return rows

@@ -1,0 +1,217 @@
+"""SM2 with SM3 (GB/T 32918.2): keys that sign by OpenSSL's libcrypto and verify by it or in plain Python.
+
+Signing needs an OpenSSL 3 libcrypto; verifying needs nothing. Both verifiers give the same verdicts: which one
+serves is a matter of speed and memory only (ADR 0010): ``libcrypto`` where there is one, ``tables`` elsewhere or if
+asked for.
+
+The SM2 user id belongs to the key: signer and verifier must use the same, and key ring files store it with the key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import lru_cache
+from typing import Literal, NoReturn, TypeAlias
+
+from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
+from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError
+from ybtoken.backends._sm2_curve import (
+    DEFAULT_USER_ID,
+    check_point,
+    decompress,
+    pem_from_der,
+    point_from_spki,
+    spki_from_point,
+)
+from ybtoken.backends._sm2_tables import TableKey
+from ybtoken.errors import SignatureError
+from ybtoken.keys import Algorithm, Curve, kid_of_point
+
+__all__ = [
+    "DEFAULT_USER_ID",
+    "LibcryptoError",
+    "SM2Backend",
+    "SM2SigningKey",
+    "SM2VerifyingKey",
+    "verify_compressed",
+]
+
+SM2Backend: TypeAlias = Literal["libcrypto", "tables"]
+"""What verifies: OpenSSL, or plain Python with a table of about 1.4 MB for each key in use."""
+
+_SPKI_LABEL = "PUBLIC KEY"
+
+
+class SM2VerifyingKey:
+    """An SM2 public key.
+
+    Args:
+        point: the uncompressed point, 65 bytes: 04, x, y.
+        user_id: the SM2 user id its signatures were made under.
+        backend: what verifies; if it is not given, libcrypto where one passes its self-test, else the tables.
+        libcrypto: the path of a libcrypto to use; if it is not given, the one this Python or the system has.
+
+    Raises:
+        ValueError: not a point on the SM2 curve, or a user id that does not fit.
+        LibcryptoError: libcrypto was asked for, by name or path, and cannot be used.
+    """
+
+    __slots__ = ("_key", "algorithm", "backend", "kid", "point", "user_id")
+
+    def __init__(
+        self,
+        point: bytes,
+        *,
+        user_id: bytes = DEFAULT_USER_ID,
+        backend: SM2Backend | None = None,
+        libcrypto: str | None = None,
+    ) -> None:
+        check_point(point)
+        lib = _library(backend, libcrypto)
+        self._key: EvpPublicKey | TableKey = EvpPublicKey(lib, point, user_id) if lib else TableKey(point, user_id)
+        self.backend: SM2Backend = "libcrypto" if lib else "tables"
+        self.algorithm = Algorithm.SM2
+        self.point = point[1:33], point[33:]
+        self.kid = kid_of_point(Curve.SM2, *self.point)
+        self.user_id = user_id
+
+    @classmethod
+    def from_pem(
+        cls,
+        pem: bytes,
+        *,
+        user_id: bytes = DEFAULT_USER_ID,
+        backend: SM2Backend | None = None,
+        libcrypto: str | None = None,
+    ) -> SM2VerifyingKey:
+        """Read a SubjectPublicKeyInfo in PEM (RFC 5280, RFC 7468); `ValueError` if it is anything else."""
+        lines = pem.strip().splitlines()
+        if lines[:1] != [b"-----BEGIN PUBLIC KEY-----"] or lines[-1:] != [b"-----END PUBLIC KEY-----"]:
+            raise ValueError("this is not a public key in PEM (不是 PEM 公钥)")
+        try:
+            der = base64.b64decode(b"".join(lines[1:-1]), validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"this is not a public key in PEM (不是 PEM 公钥): {error}") from None
+        return cls(point_from_spki(der), user_id=user_id, backend=backend, libcrypto=libcrypto)
+
+    @classmethod
+    def from_point(
+        cls,
+        x: bytes,
+        y: bytes,
+        *,
+        user_id: bytes = DEFAULT_USER_ID,
+        backend: SM2Backend | None = None,
+        libcrypto: str | None = None,
+    ) -> SM2VerifyingKey:
+        """Take a point's coordinates, 32 bytes each; `ValueError` if it is not on the curve."""
+        if len(x) != len(y):
+            raise ValueError("coordinates are 32 bytes each")
+        return cls(b"\x04" + x + y, user_id=user_id, backend=backend, libcrypto=libcrypto)
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """See `ybtoken.keys.VerifyingKey`."""
+        if not self._key.verify(message, signature):
+            raise SignatureError("signature.invalid", kid=self.kid.hex())
+
+    def to_pem(self) -> bytes:
+        """The key as a SubjectPublicKeyInfo in PEM; the user id has no place in it."""
+        return pem_from_der(_SPKI_LABEL, spki_from_point(b"\x04" + b"".join(self.point)))
+
+    def __repr__(self) -> str:
+        return f"SM2VerifyingKey(kid={self.kid.hex()}, backend={self.backend})"
+
+
+def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes) -> None:
+    """Check a signature with a phone's key as a pass carries it, under the default user id.
+
+    Raises:
+        ValueError: this is no point of the curve.
+        SignatureError: ``device.signature``.
+    """
+    key = _phone_key(x, y_is_odd)
+    if key.backend == "tables":  # a table takes 1.4 MB: it is made anew at each display, and kept for no phone
+        key = SM2VerifyingKey.from_point(*key.point, backend="tables")
+    try:
+        key.verify(message, signature)
+    except SignatureError:
+        raise SignatureError("device.signature") from None
+
+
+@lru_cache(maxsize=1024)  # a phone shows its pass several times a day
+def _phone_key(x: bytes, y_is_odd: bool) -> SM2VerifyingKey:
+    return SM2VerifyingKey(decompress(x, y_is_odd))
+
+
+class SM2SigningKey:
+    """An SM2 private key, in libcrypto's memory. It is never shown, compared, copied or pickled.
+
+    Made by `generate`, `from_pem` or `from_scalar`, which raise `LibcryptoError` where no libcrypto may sign: it says
+    what to install or use instead. There is no slower or less careful signer to fall back to.
+    """
+
+    __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
+
+    def __init__(self, key: EvpPrivateKey, user_id: bytes, libcrypto: str | None) -> None:
+        self._key = key
+        self.verifying_key = SM2VerifyingKey(key.point, user_id=user_id, libcrypto=libcrypto)
+        self.algorithm = self.verifying_key.algorithm
+        self.kid = self.verifying_key.kid
+        self.user_id = user_id
+
+    @classmethod
+    def generate(cls, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None) -> SM2SigningKey:
+        """Make a new key."""
+        return cls(EvpPrivateKey.generate(load(libcrypto), user_id), user_id, libcrypto)
+
+    @classmethod
+    def from_pem(
+        cls,
+        pem: bytes,
+        *,
+        passphrase: bytes | None = None,
+        user_id: bytes = DEFAULT_USER_ID,
+        libcrypto: str | None = None,
+    ) -> SM2SigningKey:
+        """Read a private key in PEM (PKCS#8, or SEC 1).
+
+        Raises:
+            ValueError: not an SM2 key, another's public point, or the passphrase is wrong, missing or not needed.
+        """
+        return cls(EvpPrivateKey.from_pem(load(libcrypto), pem, passphrase, user_id), user_id, libcrypto)
+
+    @classmethod
+    def from_scalar(
+        cls, scalar: bytes, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None
+    ) -> SM2SigningKey:
+        """Take the private number itself, 32 bytes, as many SM2 tools write keys; 1 to n - 2, else `ValueError`."""
+        return cls(EvpPrivateKey.from_scalar(load(libcrypto), scalar, user_id), user_id, libcrypto)
+
+    def to_pem(self, *, passphrase: bytes | None) -> bytes:
+        """The key as PKCS#8 in PEM, encrypted under a passphrase; ``None`` writes it in clear."""
+        return self._key.to_pem(passphrase)
+
+    def sign(self, message: bytes) -> bytes:
+        """See `ybtoken.keys.SigningKey`; the message is hashed with SM3 after ZA."""
+        return self._key.sign(message)
+
+    def __repr__(self) -> str:
+        return f"SM2SigningKey(kid={self.kid.hex()})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signing key is not pickled or copied: load it where it is used")
+
+
+def _library(backend: SM2Backend | None, path: str | None) -> Libcrypto | None:
+    """The libcrypto that is to verify; None for the tables."""
+    if backend not in (None, "libcrypto", "tables"):
+        raise ValueError(f'backend is "libcrypto" or "tables", not {backend!r}')
+    if backend == "tables":
+        return None
+    try:
+        return load(path)
+    except LibcryptoError:
+        if backend or path:
+            raise
+        return None

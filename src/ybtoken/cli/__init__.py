@@ -1,0 +1,29 @@
+"""The command line ``ybtoken`` (extra ``cli``): keys, vouchers and verdicts in terminals, files and pipes.
+
+One module a command; `ybtoken.cli.app` puts them together. This one imports nothing beyond the standard library, so
+that `main` can say what is missing.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line on the program's arguments."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Chinese on a terminal that cannot show it is no reason to fail.
+            stream.reconfigure(errors="replace")
+    try:
+        from ybtoken.cli.app import app
+    except ModuleNotFoundError as error:
+        if error.name != "typer":
+            raise
+        sys.stderr.write("The command line needs Typer: pip install 'ybtoken[cli]'\n")
+        sys.stderr.write("命令行需要 Typer：pip install 'ybtoken[cli]'\n")
+        sys.exit(2)
+    app(prog_name="ybtoken")

@@ -1,0 +1,51 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from ybtoken.cli.bench import bench
+from ybtoken.cli.check import check
+from ybtoken.cli.inspect import inspect
+from ybtoken.cli.issue import issue
+from ybtoken.cli.keygen import keygen
+from ybtoken.cli.qr import qr
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its tracebacks would show local variables, and so keys
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Medical-insurance e-vouchers: issue, draw, verify, redeem. / 医保电子凭证：签发、出码、验证、核销。",
+    epilog="Exit codes: 0 accepted or done, 1 refused, 2 misuse. / 退出码：0 通过或完成，1 有拒绝，2 用法有误。",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("ybtoken"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version. / 显示版本。")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("keygen", help="Make a signing key and enter it in a key ring. / 生成签名密钥，并登记到密钥环。")(keygen)
+app.command("issue", help="Issue vouchers; prints their texts. / 签发凭证，输出码文。")(issue)
+app.command("qr", help="Draw a text as a QR code. / 将码文绘成二维码。")(qr)
+app.command("verify", help="Verify texts, any number of times. / 验证码文（可重复）。")(check)
+app.command("redeem", help="Verify texts and use each up, within this run. / 验证并核销码文（仅本次运行内去重）。")(
+    check
+)
+app.command("inspect", help="Show what a text holds, UNVERIFIED. / 查看码文内容（未经验证）。")(inspect)
+app.command("bench", help="Measure this machine. / 测量本机速度。")(bench)

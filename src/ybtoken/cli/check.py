@@ -1,0 +1,111 @@
+"""``ybtoken verify`` and ``ybtoken redeem``: verdicts on texts, a line each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from ybtoken.cli.keyfiles import Ring, load_ring
+from ybtoken.cli.lines import read_lines
+from ybtoken.cli.report import Report
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
+from ybtoken.cli.values import AssuranceLevel, Files, Now, Scanned, Texts
+from ybtoken.errors import TokenError
+from ybtoken.places import Scope
+from ybtoken.policy import Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
+from ybtoken.replay.memory import MemoryReplayGuard
+from ybtoken.verifier import Verifier
+from ybtoken.voucher import VerifiedVoucher
+
+__all__ = ["check"]
+
+
+@command
+def check(
+    context: typer.Context,
+    ring: Ring,
+    texts: Texts = None,
+    files: Files = None,
+    scanned: Scanned = False,
+    place: Annotated[
+        list[str] | None, typer.Option(help="Accept these insured places: 2, 4 or 6 digits. / 受理的参保地前缀。")
+    ] = None,
+    purpose: Annotated[
+        list[str] | None, typer.Option(help="Accept these business types. / 受理的用码业务类型。")
+    ] = None,
+    channel: Annotated[list[int] | None, typer.Option(help="Accept these channels. / 受理的渠道。")] = None,
+    assurance: AssuranceLevel = None,
+    max_age: Annotated[
+        int | None, typer.Option(min=0, metavar="SECONDS", help="Accept codes at most this old. / 码龄上限（秒）。")
+    ] = None,
+    skew: Annotated[int, typer.Option(min=0, metavar="SECONDS", help="Clocks may differ by this. / 时钟容差。")] = 10,
+    max_lifetime: Annotated[
+        int, typer.Option(min=1, metavar="SECONDS", help="The longest life of a code. / 有效期上限。")
+    ] = 300,
+    now: Now = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line. / 逐行 JSON。")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary. / 不显示进度和汇总。")] = False,
+    lang: Lang = None,
+) -> None:
+    """Verify texts; under the name ``redeem``, also use each up."""
+    speaker = Speaker(lang)
+    redeem = context.command.name == "redeem"
+
+    def clock() -> float:
+        return time.time() if now is None else now
+
+    try:
+        policies = _policies(place, purpose, channel, assurance, max_age)
+    except ValueError as error:
+        raise MisuseError(str(error), f"参数有误：{error}") from None
+    verifier = Verifier(
+        load_ring(ring),
+        guard=MemoryReplayGuard(clock=clock) if redeem else None,
+        policies=policies,
+        skew=skew,
+        max_lifetime=max_lifetime,
+        clock=clock,
+    )
+    if redeem and not quiet:
+        speaker.note(
+            "Used codes are remembered in memory, for this run only: another run accepts them again while they live.",
+            "已用码仅记录在本次运行的内存中：另一次运行在有效期内会再次受理。",
+        )
+    report = Report(speaker, as_json=as_json, quiet=quiet, redeemed=redeem)
+    for batch in read_lines(texts, files, speaker):
+        tokens = [line.token(scanned=scanned) for line in batch]
+        report.add(batch, (_redeem(verifier, token) for token in tokens) if redeem else verifier.verify_many(tokens))
+    report.finish()
+    if report.refused:
+        raise typer.Exit(REFUSED)
+
+
+def _policies(
+    place: Iterable[str] | None,
+    purpose: Iterable[str] | None,
+    channel: Iterable[int] | None,
+    assurance: int | None,
+    max_age: int | None,
+) -> list[Policy]:
+    policies: list[Policy] = []
+    if place:
+        policies.append(InsuredPlace(Scope(tuple(place))))
+    if purpose:
+        policies.append(Purpose(*purpose))
+    if channel:
+        policies.append(Channel(*channel))
+    if assurance is not None:
+        policies.append(MinimumAssurance(assurance))
+    if max_age is not None:
+        policies.append(MaximumAge(max_age))
+    return policies
+
+
+def _redeem(verifier: Verifier, token: str) -> VerifiedVoucher | TokenError:
+    try:
+        return verifier.redeem(token)
+    except TokenError as error:
+        return error

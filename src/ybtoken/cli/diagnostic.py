@@ -1,0 +1,78 @@
+"""Tokens in CBOR diagnostic notation (RFC 8949 section 8, RFC 8610 appendix G), for reading by people.
+
+Nothing here is verified. Only the format's own shape is spelled out; what departs from it stays a byte string.
+"""
+
+from __future__ import annotations
+
+from ybtoken.cose import Claims, cut_envelope, parse_claims
+from ybtoken.errors import ClaimsError
+from ybtoken.keys import kid_of_header
+
+__all__ = ["diagnose"]
+
+_HEAD = 2  # of the payload's byte string
+
+
+def diagnose(data: bytes) -> str:
+    """A token's bytes in diagnostic notation, several lines.
+
+    Raises:
+        EnvelopeError: it is no token of this format, and so nothing can be told apart in it.
+    """
+    header, payload, signature = cut_envelope(data)
+    return "\n".join(
+        (
+            "18([",
+            f"  / protected /   {_header(header)},",
+            "  / unprotected / {},",
+            f"  / payload /     {_payload(payload)},",
+            f"  / signature /   {_bytes(signature)}",
+            "])",
+        )
+    )
+
+
+def _bytes(data: bytes) -> str:
+    return f"h'{data.hex()}'"
+
+
+def _header(header: bytes) -> str:
+    kid = kid_of_header(header)
+    if kid is None:
+        return _bytes(header)
+    # a2 01 alg 04 48 kid, with alg a negative integer of one byte or of five
+    head, argument = header[2] - 0x20, header[3:-10]
+    algorithm = -1 - (int.from_bytes(argument, "big") if argument else head)
+    return f"<< {{ / alg / 1: {algorithm}, / kid / 4: {_bytes(kid)} }} >>"
+
+
+def _payload(payload: bytes) -> str:
+    try:
+        claims = parse_claims(payload)
+    except ClaimsError:
+        return _bytes(payload[_HEAD:])
+    return "\n".join(
+        (
+            "<< {",
+            f"    / exp /     4: {claims.expires_at},",
+            f"    / iat /     6: {claims.issued_at},",
+            f"    / cti /     7: {_bytes(claims.nonce)},",
+            f"    / voucher / -65537: [ / profile / {claims.profile}, / identity_ref / {_bytes(claims.identity_ref)},",
+            f"      / city_code / {claims.city}{_extras(claims)} ]",
+            "  } >>",
+        )
+    )
+
+
+def _extras(claims: Claims) -> str:
+    presenter = None if claims.presenter is None else _bytes(claims.presenter)
+    stated = {
+        "/ channel / 1": claims.channel,
+        "/ purpose / 2": claims.purpose,
+        "/ presenter / 3": presenter,
+        "/ assurance / 4": claims.assurance,
+        "/ status_index / 5": claims.status_index,
+    }
+    pairs = ", ".join(f"{label}: {value}" for label, value in stated.items() if value is not None)
+    return f", {{ {pairs} }}" if pairs else ""

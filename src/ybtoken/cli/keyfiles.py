@@ -1,0 +1,174 @@
+"""Keys in files: signing keys, key rings, sealing keys, and the passphrases for them. Nothing secret is shown."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.cli.speech import MisuseError, Speaker
+from ybtoken.identity import BlockCipher, IdentitySealer
+from ybtoken.keys import Algorithm, KeyRing
+from ybtoken.keyset import dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.refusals import Words
+
+__all__ = [
+    "KeyKind",
+    "PassphraseEnv",
+    "PassphraseFile",
+    "Ring",
+    "changing_ring",
+    "generate_key",
+    "load_ring",
+    "load_sealer",
+    "load_signing_key",
+    "passphrase_from",
+    "write_private",
+]
+
+Ring = Annotated[Path, typer.Option("--ring", "-r", help="The key ring: a JWK Set, or a COSE_KeySet. / 密钥环文件。")]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--passphrase-file", metavar="FILE", help="Its first line is the passphrase. / 首行为口令的文件。"),
+]
+PassphraseEnv = Annotated[
+    str | None,
+    typer.Option(
+        "--passphrase-env", metavar="NAME", help="An environment variable that holds it. / 存有口令的环境变量名。"
+    ),
+]
+
+
+class KeyKind(StrEnum):
+    """The algorithms that the command line makes and reads keys for, by their names on it."""
+
+    ES256 = "es256"
+    ESP256 = "esp256"
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The algorithm of such a key."""
+        return Algorithm[self.name]
+
+
+def generate_key(kind: KeyKind) -> P256SigningKey:
+    """Make a new signing key."""
+    return P256SigningKey.generate(kind.algorithm)
+
+
+def load_signing_key(
+    file: Path, passphrase: Callable[[], bytes | None], *, kind: KeyKind | None, ring: KeyRing | None
+) -> P256SigningKey:
+    """Read a private key. A PEM file names no algorithm, so the ring's entry for the key does, or else ``kind``.
+
+    Args:
+        file: PKCS#8 or SEC 1, in PEM.
+        passphrase: gives the passphrase; asked only if the key is encrypted.
+        kind: the algorithm; ES256 if neither this nor the ring says.
+        ring: where the key's public half is, if anywhere.
+    """
+    pem = file.read_bytes()
+    secret = passphrase() if b"ENCRYPTED" in pem else None
+    try:
+        key = P256SigningKey.from_pem(pem, passphrase=secret)
+        if ring is not None and kind is None and key.kid in ring:
+            kind = KeyKind[ring[key.kid].key.algorithm.name]
+        return key if kind is None else P256SigningKey.from_pem(pem, passphrase=secret, algorithm=kind.algorithm)
+    except ValueError as error:
+        raise MisuseError(f"{file}: {error}", f"{file}：无法读取私钥（{error}）") from None
+
+
+def load_ring(file: Path) -> KeyRing:
+    """Read a key ring: a JWK Set if it is JSON, else a COSE_KeySet."""
+    document = file.read_bytes()
+    try:
+        return load_jwks(document) if document.lstrip()[:1] == b"{" else load_cose_keyset(document)
+    except (ValueError, RecursionError) as error:
+        raise MisuseError(f"{file} is no key ring: {error}", f"{file} 不是密钥环：{error}") from None
+
+
+@contextmanager
+def changing_ring(file: Path) -> Iterator[tuple[KeyRing, Callable[[KeyRing], None]]]:
+    """Change a key ring's file, or make it: gives the ring as it is, and a function that replaces it.
+
+    The file is replaced whole, so that no reader sees half of it; the new file beside it, which only one program can
+    make, keeps others from changing the ring meanwhile.
+    """
+    file = file.resolve()
+    new = file.with_name(f"{file.name}.new")
+    try:
+        stream = new.open("x", encoding="utf-8")
+    except FileExistsError:
+        raise MisuseError(
+            f"{new} exists: the ring is being changed, or a change was broken off. If so, delete it.",
+            f"{new} 已存在：密钥环正在修改，或上次修改中断；若为后者请删除该文件。",
+        ) from None
+    try:
+
+        def replace(ring: KeyRing) -> None:
+            with stream:
+                stream.write(dump_jwks(ring))
+            new.replace(file)
+
+        yield load_ring(file) if file.exists() else KeyRing(), replace
+    finally:
+        stream.close()
+        new.unlink(missing_ok=True)
+
+
+def write_private(file: Path, data: bytes) -> None:
+    """Write a new file that only its owner may read; one that exists is never written over."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise MisuseError(f"{file} exists: a key is never overwritten.", f"{file} 已存在：不会覆盖已有密钥。") from None
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
+
+
+def passphrase_from(
+    file: Path | None, variable: str | None, speaker: Speaker, *, confirm: bool = False
+) -> Callable[[], bytes]:
+    """How to get a passphrase: from a file, from the environment, or from the person at the keyboard."""
+    if file is not None and variable is not None:
+        raise MisuseError(
+            "Give --passphrase-file or --passphrase-env, not both.",
+            "--passphrase-file 与 --passphrase-env 只能给一个。",
+        )
+
+    def get() -> bytes:
+        if file is not None:
+            secret = file.read_bytes().split(b"\n", 1)[0].rstrip(b"\r")
+        elif variable is not None:
+            secret = os.environ.get(variable, "").encode("utf-8", "surrogateescape")
+        elif sys.stdin is not None and sys.stdin.isatty():
+            question = speaker.choose(Words("Passphrase", "口令"))
+            secret = typer.prompt(question, hide_input=True, confirmation_prompt=confirm, err=True).encode()
+        else:
+            raise MisuseError(
+                "A passphrase is needed: --passphrase-file FILE or --passphrase-env NAME.",
+                "需要口令：--passphrase-file 文件 或 --passphrase-env 变量名。",
+            )
+        if not secret:
+            raise MisuseError("The passphrase is empty.", "口令为空。")
+        return secret
+
+    return get
+
+
+def load_sealer(file: Path, cipher: BlockCipher) -> IdentitySealer:
+    """Read a sealing key, in hexadecimal, and make the sealer."""
+    try:
+        return IdentitySealer(bytes.fromhex(file.read_text(encoding="ascii")), cipher=cipher)
+    except ValueError:  # its words might quote the file
+        raise MisuseError(
+            f"{file} is no sealing key: 32 hexadecimal digits (AES also 48 or 64), as from `openssl rand -hex 16`.",
+            f"{file} 不是封装密钥：应为 32 位十六进制（AES 亦可 48 或 64 位），可由 openssl rand -hex 16 生成。",
+        ) from None

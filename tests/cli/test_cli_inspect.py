@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import re
+
+import cbor2
+import pytest
+
+from ybtoken.cli.diagnostic import diagnose
+from ybtoken.cose import encode_envelope, encode_header
+from ybtoken.text import decode_text, encode_text
+
+
+def evaluate(notation: str) -> object:
+    """Diagnostic notation, as far as ours goes, by Python: what a reader of it understands."""
+    plain = re.sub(r"/[^/]*/", "", notation)
+    plain = re.sub(r"h'([0-9a-f]*)'", r"bytes.fromhex('\1')", plain)
+    plain = plain.replace("18(", "cbor2.CBORTag(18, ").replace("<<", "cbor2.dumps(").replace(">>", ")")
+    return eval(plain, {"cbor2": cbor2})
+
+
+@pytest.mark.parametrize(
+    "extras", [{}, {"purpose": "01301"}, {"channel": 1, "presenter": b"p" * 16, "assurance": 3, "status_index": 9}]
+)
+def test_the_notation_says_the_very_bytes(office, extras):
+    _, data = decode_text(office.text(**extras))
+    assert cbor2.dumps(evaluate(diagnose(data))) == data
+
+
+@pytest.mark.parametrize("algorithm", [-7, -9, -65537])
+def test_what_departs_from_the_claims_shape_stays_a_byte_string(algorithm):
+    data = encode_envelope(encode_header(algorithm, b"kid-8-by"), bytes(24) * 2, bytes(64))
+    notation = diagnose(data)
+    assert f"1: {algorithm}," in notation
+    assert "exp" not in notation
+    assert cbor2.dumps(evaluate(notation)) == data
+
+
+def test_a_header_of_another_shape_stays_a_byte_string():
+    data = encode_envelope(bytes(13), bytes(48), bytes(64))
+    assert cbor2.dumps(evaluate(diagnose(data))) == data
+
+
+def test_inspect_labels_everything_unverified_and_needs_no_key(run, office):
+    text = office.text()
+    result = run("inspect", text)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("/ 1  UNVERIFIED")
+    assert decode_text(text)[1].hex() in result.stdout
+    assert cbor2.dumps(evaluate(result.stdout.strip())) == decode_text(text)[1]
+    assert "未经验证" in run("inspect", text, "--lang", "zh").stdout
+
+
+def test_every_text_has_its_own_label(run, office):
+    result = run("inspect", stdin=f"{office.text()}\n{office.text()}\n")
+    assert result.stdout.count("UNVERIFIED") == 2
+
+
+def test_damaged_texts_are_named_and_the_rest_is_shown(run, office):
+    result = run("inspect", "12", office.text(), encode_text(1, bytes(120)))
+    assert result.exit_code == 1
+    assert "[text.prefix]" in result.stdout
+    assert "[envelope.shape]" in result.stdout
+    assert bytes(120).hex() in result.stdout
+    assert "18([" in result.stdout
+
+
+def test_a_name_cannot_leave_the_comment(run, office, tmp_path):
+    file = tmp_path / "a"
+    file.write_text(office.text())
+    lines = run("inspect", "-f", file).stdout.splitlines()
+    assert lines[0].count("/") == 2

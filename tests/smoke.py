@@ -1,0 +1,41 @@
+"""What ``make smoke`` runs with the wheel alone: the core works, and what is optional says what it needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import ybtoken
+from ybtoken.backends.p256 import P256SigningKey
+
+
+def main() -> None:
+    assert Path(ybtoken.__file__).is_relative_to(sys.prefix), f"{ybtoken.__file__} is not the wheel's"
+    key = P256SigningKey.generate()
+    ring = ybtoken.KeyRing([ybtoken.KeyEntry(key.verifying_key, "smoke")])
+    verifier = ybtoken.Verifier(ring, guard=ybtoken.MemoryReplayGuard())
+    token = ybtoken.Issuer(key).issue(bytes(16), "330100")
+    assert verifier.redeem(token.text).city_code == "330100"
+    try:
+        verifier.redeem(token.text)
+    except ybtoken.TokenError as error:
+        assert error.code == "redeem.replayed"
+    else:
+        raise AssertionError("redeemed twice")
+    for module, extra in (("ybtoken.qr", "ybtoken[qr]"), ("ybtoken.replay.redis", "ybtoken[redis]")):
+        try:
+            import_module(module)
+        except ModuleNotFoundError as error:
+            assert extra in str(error), error
+        else:
+            raise AssertionError(f"{module} needs no extra")
+    script = subprocess.run([Path(sys.prefix) / "bin" / "ybtoken"], capture_output=True, text=True, check=False)
+    assert script.returncode == 2, script
+    assert "ybtoken[cli]" in script.stderr, script
+    print(f"ybtoken {version('ybtoken')} from the wheel: issued, verified, redeemed")
+
+
+main()
