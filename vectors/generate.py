@@ -26,6 +26,11 @@ FAMILIES = (
     "order",
     "policy",
     "redeem",
+    "rotating",
+    "device",
+    "downgrade",
+    "challenge",
+    "statuslist",
     "scan",
     "identity",
 )
@@ -38,8 +43,11 @@ def documents() -> Iterator[tuple[Path, str]]:
         module = importlib.import_module(f"cases.{family}")
         yield HERE / f"{family}.json", _document(family, module.ABOUT, list(module.cases()))
     from cases.kit import KEY_A, KEY_B, KEY_E, STRANGER
+    from cases.passes import OTHER_PHONE, PHONE
+    from cases.statuslist import LIST_KEY
 
-    keys = [{"name": key.name, "d": f"{key.secret:064x}", "jwk": key.jwk()} for key in (KEY_A, KEY_B, KEY_E, STRANGER)]
+    named = (KEY_A, KEY_B, KEY_E, STRANGER, PHONE, OTHER_PHONE, LIST_KEY)
+    keys = [{"name": key.name, "d": f"{key.secret:064x}", "jwk": key.jwk()} for key in named]
     warning = (
         "Private keys of the tests, published on purpose: never trust them, never sign anything of value with them."
     )

@@ -2,10 +2,11 @@
 
 A presentation is a second tagged COSE_Sign1 around the pass, signed by the key that the pass names:
 
-    d2 84 | 43 or 47, {1: alg} | a0 | 58 n or 59 nn, payload | 58 40, signature
-    payload = [pass, iat, nonce(8), ? answer to the terminal's challenge(12)]
+    d2 84 | 43 or 47, {1: alg} | a0 | 58 n, payload | 58 40, signature
+    payload = 83 or 84 | 58 n, pass | 1a iat | 48 nonce | [4c answer to the terminal's challenge]
 
-As in a token there is one encoding, and it is walked, not decoded. The curve of the pass's key fixes the algorithm.
+As in a token there is one encoding, and it is walked, not decoded. The curve of the pass's key fixes the algorithm. No
+text holds a payload of more than 255 bytes.
 """
 
 from __future__ import annotations
@@ -103,17 +104,15 @@ def _cut(data: bytes) -> CutPresentation:
         raise EnvelopeError("envelope.shape")
     end = len(data) - _TAIL_SIZE
     signed, tail, signature = data[at:end], data[end : end + 2], data[end + 2 :]
-    payload = _byte_string(signed, 0)
-    if tail != b"\x58\x40" or len(payload) + (2 if signed[0] == _HEAD_1 else 3) != len(signed):
+    payload, after = _byte_string(signed, 0)
+    if tail != b"\x58\x40" or after != len(signed):
         raise EnvelopeError("envelope.shape")
-    token = _byte_string(payload, 1)
-    if payload[1] != _HEAD_1:
+    token, at = _byte_string(payload, 1)
+    issued_at, at = walk_uint(payload, at, MAX_UINT32)
+    nonce, at = payload[at + 1 : at + 1 + _NONCE_SIZE], at + 1 + _NONCE_SIZE
+    rest = payload[at:]
+    if payload[at - 1 - _NONCE_SIZE] != 0x40 + _NONCE_SIZE or len(nonce) != _NONCE_SIZE:
         raise EnvelopeError("envelope.shape")
-    issued_at, at = walk_uint(payload, 3 + len(token), MAX_UINT32)
-    nonce = payload[at + 1 : at + 1 + _NONCE_SIZE]
-    if payload[at] != 0x40 + _NONCE_SIZE or len(nonce) != _NONCE_SIZE:
-        raise EnvelopeError("envelope.shape")
-    rest = payload[at + 1 + _NONCE_SIZE :]
     if payload[0] == 0x83 and not rest:
         answer = None
     elif payload[0] == 0x84 and len(rest) == 1 + ANSWER_SIZE and rest[0] == 0x40 + ANSWER_SIZE:
@@ -123,20 +122,12 @@ def _cut(data: bytes) -> CutPresentation:
     return CutPresentation(curve, signed, signature, token, DevicePresentation(issued_at, nonce, answer))
 
 
-_HEAD_1, _HEAD_2 = 0x58, 0x59  # the heads of byte strings with a length of one byte and of two
-
-
-def _byte_string(data: bytes, at: int) -> bytes:
-    """Read a byte string of 24 to 65535 bytes, its length in the shortest form."""
-    if data[at] == _HEAD_1 and data[at + 1] >= 24:
-        start, size = at + 2, data[at + 1]
-    elif data[at] == _HEAD_2 and data[at + 1] > 0:
-        start, size = at + 3, int.from_bytes(data[at + 1 : at + 3], "big")
-    else:
+def _byte_string(data: bytes, at: int) -> tuple[bytes, int]:
+    """Read a byte string of 24 to 255 bytes, its length in the shortest form; returns it and where it ends."""
+    size, start = data[at + 1], at + 2
+    if data[at] != 0x58 or size < 24 or start + size > len(data):
         raise EnvelopeError("envelope.shape")
-    if start + size > len(data):
-        raise EnvelopeError("envelope.shape")
-    return data[start : start + size]
+    return data[start : start + size], start + size
 
 
 def encode_presentation(token: bytes, presentation: DevicePresentation, key: SigningKey) -> bytes:
