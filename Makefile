@@ -64,7 +64,10 @@ ifeq ($(wildcard $(NATIVE)/pyproject.toml),)
 else ifeq ($(CARGO),)
 	@echo 'native engine: NOT BUILT, no cargo here (https://rustup.rs); its tests are skipped'
 else
-	@$(MAKE) --no-print-directory $(VENV)/ready-native
+	@need=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' native/Cargo.toml); have=$$($(CARGO) --version | cut -d' ' -f2); \
+	if [ "$$(printf '%s\n' "$$need" "$$have" | sort -V | head -n 1)" = "$$need" ]; then \
+	  $(MAKE) --no-print-directory $(VENV)/ready-native; \
+	else echo "native engine: NOT BUILT, cargo $$have is older than $$need; its tests are skipped"; fi
 endif
 
 $(VENV)/ready-native: $(VENV)/ready $(NATIVE_SOURCES)

@@ -24,6 +24,7 @@ import joserfc.jwk
 import joserfc.jwt
 import jwt
 import pyseto
+import segno
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -34,7 +35,6 @@ from pycose.keys import EC2Key
 from pycose.keys.curves import P256
 from pycose.messages import Sign1Message
 
-import segno
 from benchmarks.measure import Bench, Row
 from benchmarks.samples import CITY, IDENTITY_REF, P256Sample
 from ybtoken.text import encode_text
@@ -189,4 +189,6 @@ def _hand_packed(private: Private, public: Public, issued_at: int) -> Peer:
             raise ValueError("expired")
         return found
 
-    return Peer(len(token), encode_text(1, token), verify, "no kid, no version, no library: the floor of what is possible")
+    return Peer(
+        len(token), encode_text(1, token), verify, "no kid, no version, no library: the floor of what is possible"
+    )
