@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST = 8 << 20
@@ -33,10 +32,6 @@ HEADERS = [
 ]
 
 
-class TooLongError(Exception):
-    """The body is longer than `MOST`."""
-
-
 class Shield:
     """Adds the headers, and refuses bodies that are too long."""
 
@@ -47,34 +42,19 @@ class Shield:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        read, begun = 0, False
+        read = 0
 
         async def bounded() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
             if read > MOST:
-                raise TooLongError
+                raise HTTPException(413, f"at most {MOST} bytes")
             return message
 
         async def dressed(message: Message) -> None:
-            nonlocal begun
             if message["type"] == "http.response.start":
-                begun = True
                 message["headers"] = [*message.get("headers", ()), *HEADERS]
             await send(message)
 
-        try:
-            if any(name == b"content-length" and int(value) > MOST for name, value in scope["headers"]):
-                raise TooLongError
-            await self.app(scope, bounded, dressed)
-        except TooLongError:
-            if not begun:
-                await _refuse(dressed)
-
-
-async def _refuse(send: Send) -> None:
-    problem = {"type": "about:blank", "title": "Content Too Large", "status": 413, "detail": f"at most {MOST} bytes"}
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(problem).encode()})
+        await self.app(scope, bounded, dressed)

@@ -1,7 +1,8 @@
 // The phone: one code on the screen, and another before it is over.
 //
 // A kind of code is an object in KINDS with two functions: `enrol` asks the platform for what the phone keeps, and
-// `display` makes the text to show now and says for how many seconds it stands. All else is the same for each.
+// `display` makes the text to show now, and says for how many seconds it stands until the next, and for how many it is
+// good. All else is the same for each.
 
 import { speak, post, picture } from "./words.js";
 import { deviceBoundText, fromHex, isChallenge, newDeviceKey, publicPoint, rotatingKey, rotatingText } from "./wire.js";
@@ -27,7 +28,8 @@ const KINDS = {
     async display() {
       const issued = await ask("/issue", { ...HOLDER, profile: 1 });
       // Renewed at half of its life: what is scanned at the last moment still has the other half.
-      return { text: issued.text, stands: (issued.expires_at - issued.issued_at) / 2 };
+      const life = issued.expires_at - issued.issued_at;
+      return { text: issued.text, stands: life / 2, good: life };
     },
   },
   2: {
@@ -39,7 +41,7 @@ const KINDS = {
     },
     async display(kept) {
       const now = kept.now();
-      return { text: await rotatingText(kept.pass, kept.key, now), stands: 30 - (now % 30) };
+      return { text: await rotatingText(kept.pass, kept.key, now), stands: 30 - (now % 30), good: 60 - (now % 30) };
     },
   },
   3: {
@@ -52,7 +54,7 @@ const KINDS = {
     },
     async display(kept) {
       const challenge = isChallenge(field.value.trim()) ? field.value.trim() : "";
-      return { text: await deviceBoundText(kept.pass, kept.key, kept.now(), challenge), stands: 30 };
+      return { text: await deviceBoundText(kept.pass, kept.key, kept.now(), challenge), stands: 30, good: 60 };
     },
   },
 };
@@ -88,13 +90,13 @@ async function renew() {
   const from = KINDS[kind];
   try {
     if (from.enrol) kept[kind] ??= await from.enrol();
-    const { text, stands } = await from.display(kept[kind]);
+    const { text, stands, good } = await from.display(kept[kind]);
     const { svg } = await ask("/present", { text });
     if (mine !== turn) return;
     code.src = picture(svg);
     await code.decode();
     code.dataset.text = text;
-    shown = { at: clock(), stands, over: clock() + stands + 5 };
+    shown = { at: clock(), stands, over: clock() + good };
     message = "";
   } catch (error) {
     if (mine !== turn) return;
@@ -136,9 +138,11 @@ for (const number of Object.keys(KINDS)) {
   const words = document.createElement("span");
   words.dataset.kind = number;
   input.checked = number === kind;
+  input.disabled = number !== "1" && !globalThis.crypto?.subtle; // browsers have keys on https and on the loopback only
   input.addEventListener("change", () => {
     kind = number;
     message = "loading";
+    shown.over = 0; // what was on the screen is of another kind
     paint();
     renew();
   });
