@@ -58,9 +58,9 @@ class Site:
         self._thread.join(10)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("gateway"))
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
     yield site
     site.close()
 
@@ -76,7 +76,6 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def visit(site: Site, browser: Any) -> Iterator[Any]:
     """Open a page of the site; at the end nothing may have been asked elsewhere, and no script may have failed."""
-    site.ahead = 0.0
     asked: list[str] = []
     wrong: list[str] = []
     contexts = []
@@ -256,10 +255,15 @@ def test_in_a_dark_room_the_code_stays_black_on_white_with_its_quiet_zone(visit:
     box = phone.locator("#code").bounding_box()
     module = box["width"] / (49 + 8)
     with Image.open(io.BytesIO(picture)) as image:
-        shown = image.convert("L").crop((int(box["x"]), int(box["y"]), int(box["x"] + box["width"]), int(box["y"] + box["height"])))
-    assert min(shown.crop((1, 1, shown.width - 1, int(module * 4) - 2)).getdata()) == 255
-    assert min(shown.crop((1, 1, int(module * 4) - 2, shown.height - 1)).getdata()) == 255
-    assert min(shown.getdata()) == 0
+        left, top = int(box["x"]), int(box["y"])
+        shown = image.convert("L").crop((left, top, left + int(box["width"]), top + int(box["height"])))
+    zone = int(module * 4) - 2
+    white = (255, 255)
+    assert shown.crop((1, 1, shown.width - 1, zone)).getextrema() == white
+    assert shown.crop((1, 1, zone, shown.height - 1)).getextrema() == white
+    assert shown.crop((1, shown.height - zone, shown.width - 1, shown.height - 1)).getextrema() == white
+    assert shown.crop((shown.width - zone, 1, shown.width - 1, shown.height - 1)).getextrema() == white
+    assert shown.getextrema() == (0, 255)
     assert box["width"] > 0.9 * PHONE["width"]
     shoot(visit("/terminal", TERMINAL, color_scheme="dark"), "terminal-dark")
 
