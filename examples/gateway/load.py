@@ -39,8 +39,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], port: int, **environment: str) -> Iterator[None]:
-    """A server in a process of its own, once it takes connections."""
+def running(command: list[str], port: int, **environment: str) -> Iterator[int]:
+    """A server in a process of its own, once it takes connections; gives its process id."""
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
@@ -51,10 +51,23 @@ def running(command: list[str], port: int, **environment: str) -> Iterator[None]
                 break
             except OSError:
                 time.sleep(0.1)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time of a process and its children; 0 where there is no /proc."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, fields = stat.parent.name, stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if str(pid) in (name, fields[1]):
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def request(path: str, body: bytes) -> bytes:
@@ -92,9 +105,12 @@ def scans(path: str, texts: Iterator[str]) -> Iterator[bytes]:
     return (request(path, json.dumps({"text": text}).encode()) for text in texts)
 
 
-def show(name: str, rate: float, took: list[float]) -> None:
+async def show(name: str, pid: int, port: int, requests: Iterator[bytes], seconds: float, connections: int) -> None:
+    before = cpu_seconds(pid)
+    rate, took = await press(port, requests, seconds, connections)
+    each = (cpu_seconds(pid) - before) / len(took)
     p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
-    print(f"| {name} | {rate:.0f} | {p50 * 1000:.1f} | {p99 * 1000:.1f} |", flush=True)
+    print(f"| {name} | {rate:.0f} | {p50 * 1000:.1f} | {p99 * 1000:.1f} | {each * 1000:.2f} |", flush=True)
 
 
 def measure(algorithm: str, workers: int, redis: str, seconds: float, connections: int) -> None:
@@ -103,17 +119,19 @@ def measure(algorithm: str, workers: int, redis: str, seconds: float, connection
         port = free_port()
         command = [sys.executable, "-m", "examples.gateway", "--port", str(port), "--workers", str(workers)]
         environment = {"YBTOKEN_GATEWAY_FOLDER": folder, "YBTOKEN_GATEWAY_REDIS": redis}
-        with running(command, port, **environment):
-            asyncio.run(rounds(port, key, workers, redis, seconds, connections))
+        with running(command, port, **environment) as pid:
+            asyncio.run(rounds(pid, port, key, workers, redis, seconds, connections))
 
 
-async def rounds(port: int, key: SigningKey, workers: int, redis: str, seconds: float, connections: int) -> None:
+async def rounds(
+    pid: int, port: int, key: SigningKey, workers: int, redis: str, seconds: float, connections: int
+) -> None:
     issuer = Issuer(key, lifetime=300)
     name = f"{key.algorithm.name}, {workers} worker{'s' * (workers > 1)}"
     one = issuer.issue(bytes(16), "330100").text
     await press(port, scans("/verify", itertools.repeat(one)), 1, connections)  # warm
     if not redis:
-        show(f"verify, {name}", *await press(port, scans("/verify", itertools.repeat(one)), seconds, connections))
+        await show(f"verify, {name}", pid, port, scans("/verify", itertools.repeat(one)), seconds, connections)
     if workers > 1 and not redis:
         return
     if redis:  # the store's epoch begins with its first claim, and what was issued before it is refused
@@ -122,7 +140,7 @@ async def rounds(port: int, key: SigningKey, workers: int, redis: str, seconds: 
     # Signed beforehand: the client must not be what is measured.
     texts = [token.text for token in issuer.issue_many([(bytes(16), "330100")] * int(1500 * seconds))]
     store = "Redis" if redis else "memory"
-    show(f"redeem, {name}, {store}", *await press(port, scans("/redeem", iter(texts)), seconds, connections))
+    await show(f"redeem, {name}, {store}", pid, port, scans("/redeem", iter(texts)), seconds, connections)
 
 
 async def ready(port: int) -> None:
@@ -205,7 +223,7 @@ def main() -> None:
     print("| texts | longest wait of the loop, ms: on the loop | in a thread |\n|---|---|---|")
     for algorithm in options.algorithms:
         measure_lag(algorithm)
-    print("\n| what | requests a second | p50, ms | p99, ms |\n|---|---|---|---|")
+    print("\n| what | requests a second | p50, ms | p99, ms | CPU of the gateway, ms a request |\n|---|---|---|---|---|")
     for algorithm in options.algorithms:
         for workers in (1, 2):
             measure(algorithm, workers, "", options.seconds, options.connections)
