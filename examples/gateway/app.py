@@ -329,7 +329,7 @@ def _platform(app: FastAPI, world: World) -> None:
 
     @app.post("/status/{index}", tags=["platform"])
     def change_status(index: Index, change: StatusChange) -> PassStatus:
-        """Freeze a pass, lift the freeze, or revoke it for good. Known here at once, elsewhere within 5 s."""
+        """Freeze a pass, lift the freeze, or revoke it for good. Verifiers know within 5 s."""
         getattr(world.registry, change.act)(index=index)
         world.refresh_statuses()
         return PassStatus(status_index=index, status=_status_name(world, index))
