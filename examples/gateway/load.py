@@ -71,8 +71,8 @@ def cpu_seconds(pid: int) -> float:
 
 
 def request(path: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    lines = f"POST {path} HTTP/1.1", "host: gateway", "content-type: application/json", f"content-length: {len(body)}"
+    return "\r\n".join((*lines, "", "")).encode() + body
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -223,7 +223,7 @@ def main() -> None:
     print("| texts | longest wait of the loop, ms: on the loop | in a thread |\n|---|---|---|")
     for algorithm in options.algorithms:
         measure_lag(algorithm)
-    print("\n| what | requests a second | p50, ms | p99, ms | CPU of the gateway, ms a request |\n|---|---|---|---|---|")
+    print("\n| what | requests a second | p50, ms | p99, ms | CPU, ms a request |\n|---|---|---|---|---|")
     for algorithm in options.algorithms:
         for workers in (1, 2):
             measure(algorithm, workers, "", options.seconds, options.connections)

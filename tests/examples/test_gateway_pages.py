@@ -276,8 +276,8 @@ def test_nothing_sticks_out_and_everything_has_a_name(visit: Any, path: str, wid
     shoot(page, f"{path.strip('/') or 'index'}-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     nameless = page.evaluate(
-        """[...document.querySelectorAll('button, input, a, img')].filter(e => e.checkVisibility() &&
-           !(e.ariaLabel || e.textContent.trim() || e.alt || (e.labels && [...e.labels].some(l => l.textContent.trim()))))
+        """[...document.querySelectorAll('button, input, a, img')].filter(e => e.checkVisibility() && !(
+             e.ariaLabel || e.textContent.trim() || e.alt || [...(e.labels ?? [])].some(l => l.textContent.trim())))
            .map(e => e.outerHTML)"""
     )
     assert nameless == []
