@@ -133,7 +133,6 @@ impl Tables {
     }
 
     fn build(&self, entry: usize, slot: &Slot, place: &OnceLock<KeyTable>) {
-        let mut bytes = None;
         place.get_or_init(|| {
             // The window was checked when the ring was made; the default is never refused.
             let table = KeyTable::build(&slot.key, slot.window)
@@ -141,15 +140,14 @@ impl Tables {
             let Ok(table) = table else {
                 unreachable!("the default window has a table")
             };
-            bytes = Some(table.bytes());
+            // Counted before it is seen, so that nobody evicts what was not counted.
+            let mut stats = lock(&self.stats);
+            stats.bytes += table.bytes();
+            stats.tables += 1;
+            stats.built += 1;
             table
         });
-        // Only who built it counts it.
-        let Some(bytes) = bytes else { return };
         let mut stats = lock(&self.stats);
-        stats.bytes += bytes;
-        stats.tables += 1;
-        stats.built += 1;
         while stats.bytes > self.cap && self.evict(entry, &mut stats) {}
     }
 
@@ -166,8 +164,8 @@ impl Tables {
         let Some(table) = place.get() else {
             return false;
         };
-        stats.bytes = stats.bytes.saturating_sub(table.bytes());
-        stats.tables = stats.tables.saturating_sub(1);
+        stats.bytes -= table.bytes();
+        stats.tables -= 1;
         stats.evicted += 1;
         true
     }
