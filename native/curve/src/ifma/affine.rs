@@ -65,23 +65,26 @@ impl Pair<'_> {
             dy[n] = self.addend[n].y::<M>(isa, turned).plus(self.y[n]).carry_factor();
         }
         let slope = multiply::<M, WIDE>(isa, &dy, &dx_inverse);
-        let x3 = square::<M, WIDE>(isa, self.rest, &slope).map(|x| x.settle::<M>(isa));
+        let x3 = square::<M, WIDE>(isa, self.rest, &slope);
         let mut down = slope;
+        let mut minus_y1 = self.rest;
         for n in 0..WIDE {
+            let x3 = x3[n].settle::<M>(isa);
             // x1 - x3 + 2 p, between 0.9 p and 3.1 p.
-            down[n] = Sum::constant(isa, M::TWO).plus(self.x[n]).minus(x3[n]).carry_factor();
+            down[n] = Sum::constant(isa, M::TWO).plus(self.x[n]).minus(x3).carry_factor();
+            minus_y1[n] = self.y[n].into();
+            self.x[n] = x3;
         }
-        let y3 = products::<M, WIDE, 1>(isa, self.y.map(Sum::from), [(&slope, &down)]);
-        self.y = y3.map(|y| y.settle::<M>(isa));
-        self.x = x3;
+        let y3 = products::<M, WIDE, 1>(isa, minus_y1, [(&slope, &down)]);
+        for n in 0..WIDE {
+            self.y[n] = y3[n].settle::<M>(isa);
+        }
     }
 }
 
 /// Verdicts on up to a chunk of tasks whose tables all have the same windows.
-pub(super) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict])
-where
-    C::Prime: Modulus52,
-{
+#[inline(always)]
+pub(super) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
     let steps = steps(base, &tasks[0]);
     let count = tasks.len().div_ceil(TOKENS);
     let octets: Vec<[Octet; WIDE]> =
@@ -173,29 +176,39 @@ fn walk<'e, C: Spec>(
     inverse: &mut [Factor; WIDE],
     product: &mut [Factor; WIDE],
     one: Factor,
-) where
-    C::Prime: Modulus52,
-{
+) {
     *product = [one; WIDE];
-    let fetch = |pairs: &mut [Pair<'e>], i: usize| {
-        if let Some(step) = next.filter(|_| i < order.count) {
-            let place = order.place(i);
-            for n in 0..WIDE {
-                let entries = octets[place][n].entries(base, step);
-                entries.prefetch();
-                pairs[place].next[n] = entries;
-                pairs[place].addend[n].prefetch();
-            }
-        }
-    };
-    (0..AHEAD).for_each(|i| fetch(pairs, i));
+    for i in 0..AHEAD {
+        fetch(base, octets, pairs, order, i, next);
+    }
     for i in 0..order.count {
-        fetch(pairs, i + AHEAD);
+        fetch(base, octets, pairs, order, i + AHEAD, next);
         let pair = &mut pairs[order.place(i)];
         pair.finish::<C::Prime>(isa, inverse, turned);
         if next.is_some() {
             pair.addend = pair.next;
             pair.begin::<C::Prime>(isa, product);
+        }
+    }
+}
+
+/// Looks up the entries of the next step for the i-th pair of the walk, and asks for them and for those of this step.
+#[inline(always)]
+fn fetch<'e>(
+    base: &'e BaseTable,
+    octets: &[[Octet<'_, 'e>; WIDE]],
+    pairs: &mut [Pair<'e>],
+    order: Order,
+    i: usize,
+    next: Option<Step>,
+) {
+    if let Some(step) = next.filter(|_| i < order.count) {
+        let place = order.place(i);
+        for n in 0..WIDE {
+            let entries = octets[place][n].entries(base, step);
+            entries.prefetch();
+            pairs[place].next[n] = entries;
+            pairs[place].addend[n].prefetch();
         }
     }
 }

@@ -147,9 +147,11 @@ pub(crate) struct Element(pub(crate) [Vector; 5]);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Factor(pub(crate) [Vector; 5]);
 
+/// Arrays are mapped by hand in this module: `array::map` is a function of its own, compiled without the instruction
+/// sets, when it is not inlined.
 #[inline(always)]
 fn map(a: [Vector; 5], b: [Vector; 5], f: impl Fn(Vector, Vector) -> Vector) -> [Vector; 5] {
-    core::array::from_fn(|i| f(a[i], b[i]))
+    [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3]), f(a[4], b[4])]
 }
 
 impl Sum {
@@ -160,7 +162,8 @@ impl Sum {
 
     #[inline(always)]
     pub(crate) fn constant(isa: Isa, a: [u64; 5]) -> Self {
-        Self(a.map(|limb| Vector::splat(isa, limb)))
+        let splat = |i: usize| Vector::splat(isa, a[i]);
+        Self([splat(0), splat(1), splat(2), splat(3), splat(4)])
     }
 
     #[inline(always)]
@@ -248,11 +251,6 @@ impl Element {
     }
 
     #[inline(always)]
-    pub(crate) fn rotate<const COUNT: i32>(self) -> Self {
-        Self(self.0.map(Vector::rotate::<COUNT>))
-    }
-
-    #[inline(always)]
     pub(crate) fn lane(&self, lane: usize) -> [u64; 5] {
         self.0.map(|limb| limb.lanes().0[lane])
     }
@@ -284,9 +282,20 @@ impl Factor {
     }
 
     #[inline(always)]
+    pub(crate) fn rotate<const COUNT: i32>(self) -> Self {
+        let t = self.0;
+        Self([
+            t[0].rotate::<COUNT>(),
+            t[1].rotate::<COUNT>(),
+            t[2].rotate::<COUNT>(),
+            t[3].rotate::<COUNT>(),
+            t[4].rotate::<COUNT>(),
+        ])
+    }
+
+    #[inline(always)]
     pub(crate) fn element(self, isa: Isa) -> Element {
-        let mask = Vector::splat(isa, LIMB);
-        Element(self.0.map(|limb| limb.and(mask)))
+        Element(map(self.0, [Vector::splat(isa, LIMB); 5], Vector::and))
     }
 }
 
@@ -297,11 +306,10 @@ pub(crate) fn products<M: Modulus52, const N: usize, const K: usize>(
     init: [Sum; N],
     pairs: [(&[Factor; N], &[Factor; N]); K],
 ) -> [Sum; N] {
-    let mut t = init.map(|sum| {
-        let zero = Vector::zero(isa);
-        let s = sum.0;
-        [zero, zero, zero, zero, zero, s[0], s[1], s[2], s[3], s[4]]
-    });
+    let mut t = [[Vector::zero(isa); 10]; N];
+    for n in 0..N {
+        t[n][5..].copy_from_slice(&init[n].0);
+    }
     for i in 0..5 {
         for (a, b) in pairs {
             for j in 0..5 {
@@ -317,7 +325,15 @@ pub(crate) fn products<M: Modulus52, const N: usize, const K: usize>(
             clear::<M>(isa, t, i);
         }
     }
-    t.map(|t| Sum([t[5], t[6], t[7], t[8], t[9]]))
+    high(init, &t)
+}
+
+#[inline(always)]
+fn high<const N: usize>(mut out: [Sum; N], t: &[[Vector; 10]; N]) -> [Sum; N] {
+    for n in 0..N {
+        out[n] = Sum([t[n][5], t[n][6], t[n][7], t[n][8], t[n][9]]);
+    }
+    out
 }
 
 #[inline(always)]
@@ -335,7 +351,12 @@ pub(crate) fn multiply<M: Modulus52, const N: usize>(
     a: &[Factor; N],
     b: &[Factor; N],
 ) -> [Factor; N] {
-    products::<M, N, 1>(isa, [Sum::zero(isa); N], [(a, b)]).map(Sum::carry_factor)
+    let sums = products::<M, N, 1>(isa, [Sum::zero(isa); N], [(a, b)]);
+    let mut out = *a;
+    for n in 0..N {
+        out[n] = sums[n].carry_factor();
+    }
+    out
 }
 
 /// `init + a^2 / 2^260`, not carried. The products of different limbs are taken once and doubled.
@@ -371,7 +392,7 @@ pub(crate) fn square<M: Modulus52, const N: usize>(isa: Isa, init: [Sum; N], a: 
             clear::<M>(isa, t, i);
         }
     }
-    t.map(|t| Sum([t[5], t[6], t[7], t[8], t[9]]))
+    high(init, &t)
 }
 
 /// The numbers, out of Montgomery form: at most M, so that zero can come out as M.
@@ -395,16 +416,11 @@ pub(crate) fn zero_lanes<M: Modulus52>(isa: Isa, a: Factor) -> Mask {
 pub(crate) fn invert<M: Modulus52>(isa: Isa, a: &[Factor; 2]) -> Option<[Factor; 2]> {
     let times = |a: Factor, b: Factor| multiply::<M, 1>(isa, &[a], &[b])[0];
     let pair = times(a[0], a[1]);
-    let rotate = |a: Factor, count: u32| match count {
-        4 => Factor(a.0.map(Vector::rotate::<4>)),
-        2 => Factor(a.0.map(Vector::rotate::<2>)),
-        _ => Factor(a.0.map(Vector::rotate::<1>)),
-    };
-    let four = rotate(pair, 4);
+    let four = pair.rotate::<4>();
     let halves = times(pair, four);
-    let two = rotate(halves, 2);
+    let two = halves.rotate::<2>();
     let quarters = times(halves, two);
-    let one = rotate(quarters, 1);
+    let one = quarters.rotate::<1>();
     let all = times(quarters, one);
     let others = times(times(four, two), one);
     let inverse = invert_lane::<M>(all.element(isa).lane(0))?;

@@ -2,7 +2,7 @@
 
 use super::field::{Element, Modulus52, Sum};
 use super::vector::{Isa, Lanes, Mask, Vector};
-use crate::digits::fold;
+use crate::digits::{Recoded, Windows};
 use crate::table::{BaseTable, Entry};
 use crate::task::Task;
 
@@ -29,27 +29,58 @@ pub(super) struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
+    /// Up to eight entries; the lanes past the end repeat the first.
+    #[inline(always)]
+    pub(super) fn gather(entries: &[(&'a Entry, bool)]) -> Self {
+        let mut all = Self { rows: [entries[0].0; 8], negative: 0 };
+        for (lane, &(entry, negative)) in entries.iter().enumerate() {
+            all.rows[lane] = entry;
+            all.negative |= (negative as Mask) << lane;
+        }
+        all
+    }
+
     #[inline(always)]
     pub(super) fn x(&self, isa: Isa) -> Element {
-        Element::from_words(isa, Vector::transpose(isa, self.rows.map(|entry| &entry.x)))
+        Element::from_words(
+            isa,
+            Vector::transpose(
+                isa,
+                eight(
+                    #[inline(always)]
+                    |lane| &self.rows[lane].x,
+                ),
+            ),
+        )
     }
 
     /// y, or p - y where the digit is negative; the signs turned when `turned`.
     #[inline(always)]
     pub(super) fn y<M: Modulus52>(&self, isa: Isa, turned: bool) -> Sum {
-        let y = Element::from_words(isa, Vector::transpose(isa, self.rows.map(|entry| &entry.y)));
+        let y = Element::from_words(
+            isa,
+            Vector::transpose(
+                isa,
+                eight(
+                    #[inline(always)]
+                    |lane| &self.rows[lane].y,
+                ),
+            ),
+        );
         y.negate_lanes::<M>(isa, self.negative ^ (turned as Mask).wrapping_neg())
     }
 
     #[inline(always)]
     pub(super) fn prefetch(&self) {
-        self.rows.iter().for_each(|entry| super::vector::prefetch(entry));
+        for entry in self.rows {
+            super::vector::prefetch(entry);
+        }
     }
 }
 
 /// Eight tasks; `None` past the end of a batch is filled by the caller with copies.
 pub(super) struct Octet<'t, 'a> {
-    tasks: [&'t Task<'a>; 8],
+    pub(super) tasks: [&'t Task<'a>; 8],
 }
 
 impl<'t, 'a: 't> Octet<'t, 'a> {
@@ -68,8 +99,10 @@ impl<'t, 'a: 't> Octet<'t, 'a> {
     fn both_signs<'e>(&self, base: &'e BaseTable, window: usize) -> Entries<'e> {
         let (offset, width) = (base.windows().offset(window), base.windows().width(window));
         let entries = base.window(window);
-        let rows =
-            core::array::from_fn(|lane| &entries[self.tasks[lane].base.signed_place(offset, width) as usize]);
+        let mut rows = [&entries[0]; 8];
+        for (row, task) in rows.iter_mut().zip(self.tasks) {
+            *row = &entries[task.base.signed_place(offset, width) as usize];
+        }
         Entries { rows, negative: 0 }
     }
 
@@ -78,41 +111,71 @@ impl<'t, 'a: 't> Octet<'t, 'a> {
     where
         'a: 'e,
     {
-        let mut negative = 0;
-        let mut sign = |lane: usize, (place, is_negative): (u32, bool)| {
-            negative |= (is_negative as Mask) << lane;
-            place as usize
-        };
-        let rows = match step {
-            Step::Closing => return self.both_signs(base, base.plain()),
+        match step {
+            Step::Closing => self.both_signs(base, base.plain()),
             Step::Base(window) => {
-                let (offset, width) = (base.windows().offset(window), base.windows().width(window));
                 let entries = base.window(window);
-                core::array::from_fn(|lane| {
-                    let place = self.tasks[lane].base.signed_place(offset, width);
-                    &entries[sign(lane, fold(place, width))]
-                })
+                self.folded(base.windows(), window, |task| (&task.base, entries))
             }
             Step::Key(window) => {
                 let windows = self.tasks[0].table.windows();
-                let (offset, width) = (windows.offset(window), windows.width(window));
-                core::array::from_fn(|lane| {
-                    let task = self.tasks[lane];
-                    let place = task.key.signed_place(offset, width);
-                    &task.table.window(window)[sign(lane, fold(place, width))]
-                })
+                self.folded(windows, window, |task| (&task.key, task.table.window(window)))
             }
-        };
-        Entries { rows, negative }
+        }
     }
 
     #[inline(always)]
-    pub(super) fn expected(&self) -> [&'t crate::arith::U256; 8] {
-        self.tasks.map(|task| &task.expected)
+    fn folded<'e>(
+        &self,
+        windows: Windows,
+        window: usize,
+        table: impl Fn(&'t Task<'a>) -> (&'t Recoded, &'e [Entry]),
+    ) -> Entries<'e> {
+        let (offset, width) = (windows.offset(window), windows.width(window));
+        let mut rows = [&table(self.tasks[0]).1[0]; 8];
+        let mut negative = 0;
+        for lane in 0..8 {
+            let (digits, entries) = table(self.tasks[lane]);
+            let (place, is_negative) = digits.place(offset, width);
+            rows[lane] = &entries[place as usize];
+            negative |= (is_negative as Mask) << lane;
+        }
+        Entries { rows, negative }
     }
+}
+
+/// Every entry of one task's sum, and whether it is to be subtracted; with them the point that cancels `BaseTable::lanes`.
+pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e Entry, bool)> {
+    let mut all = Vec::with_capacity(base.windows().count + task.table.windows().count + 1);
+    all.push((&base.lanes()[8], false));
+    for window in (0..base.windows().count).rev() {
+        let (offset, width) = (base.windows().offset(window), base.windows().width(window));
+        let (place, negative) = if window < base.plain() {
+            task.base.place(offset, width)
+        } else {
+            (task.base.signed_place(offset, width), false)
+        };
+        all.push((&base.window(window)[place as usize], negative));
+    }
+    let windows = task.table.windows();
+    for window in 0..windows.count {
+        let (place, negative) = task.key.place(windows.offset(window), windows.width(window));
+        all.push((&task.table.window(window)[place as usize], negative));
+    }
+    for (entry, _) in &all {
+        super::vector::prefetch(entry);
+    }
+    all
+}
+
+/// `array::from_fn` that is always inlined.
+#[inline(always)]
+pub(super) fn eight<T>(mut f: impl FnMut(usize) -> T) -> [T; 8] {
+    [f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)]
 }
 
 #[inline(always)]
 pub(super) fn to_lanes(a: Element) -> [Lanes; 4] {
-    a.to_words().map(Vector::lanes)
+    let words = a.to_words();
+    [words[0].lanes(), words[1].lanes(), words[2].lanes(), words[3].lanes()]
 }

@@ -64,12 +64,6 @@ impl Vector {
     }
 
     #[inline(always)]
-    pub(crate) fn load(_: Isa, lanes: &Lanes) -> Self {
-        // SAFETY: `Isa` proves AVX-512 F; `Lanes` is 64 readable bytes, aligned to 64.
-        Self(unsafe { _mm512_load_si512(lanes.0.as_ptr().cast()) })
-    }
-
-    #[inline(always)]
     pub(crate) fn lanes(self) -> Lanes {
         let mut lanes = Lanes([0; 8]);
         // SAFETY: a `Vector` proves AVX-512 F; `Lanes` is 64 writable bytes, aligned to 64.
