@@ -15,7 +15,12 @@ use crate::workers::Workers;
 /// About how many bytes a table of a window of `bits` takes.
 #[must_use]
 pub const fn footprint(bits: u32) -> usize {
-    64 * 256_usize.div_ceil(if bits == 0 { 1 } else { bits as usize }) << bits.saturating_sub(1)
+    let windows = if bits == 0 {
+        256
+    } else {
+        256_u32.div_ceil(bits)
+    };
+    (64 * windows as usize) << bits.saturating_sub(1)
 }
 
 /// A key and its table's place.

@@ -184,7 +184,7 @@ fn any_number_of_rows_and_threads_agrees() {
                 960 + at % 200,
                 at * 7919 % 1_000_000,
             ),
-            (at % 5 == 0) as u8 * 65,
+            u8::from(at.is_multiple_of(5)) * 65,
         )
     };
     let rows: Vec<Row> = (0..50_000).map(row).collect();
