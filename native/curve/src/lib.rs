@@ -44,6 +44,8 @@ mod slow;
 mod spec;
 mod table;
 mod task;
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 pub use key::{KeyError, PublicKey};

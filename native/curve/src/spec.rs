@@ -11,7 +11,7 @@ pub(crate) use crate::field::Modulus as Lanes;
 pub(crate) use crate::ifma::Modulus52 as Lanes;
 
 /// What tells one curve, and its signature scheme, from the other.
-pub(crate) trait Spec: Copy + Send + Sync + 'static {
+pub(crate) trait Spec: Copy + Eq + core::fmt::Debug + Send + Sync + 'static {
     type Prime: Lanes;
     type Order: Lanes;
     const CURVE: Curve;
@@ -23,7 +23,7 @@ pub(crate) type Field<C> = Residue<<C as Spec>::Prime>;
 pub(crate) type Scalar<C> = Residue<<C as Spec>::Order>;
 
 /// SP 800-186, 3.2.1.3.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct P256;
 
 impl Spec for P256 {
@@ -39,7 +39,7 @@ impl Spec for P256 {
 }
 
 /// GB/T 32918.5-2017.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Sm2;
 
 impl Spec for Sm2 {

@@ -252,7 +252,8 @@ impl Element {
 
     #[inline(always)]
     pub(crate) fn lane(&self, lane: usize) -> [u64; 5] {
-        self.0.map(|limb| limb.lanes().0[lane])
+        let limb = |i: usize| self.0[i].lanes().0[lane];
+        [limb(0), limb(1), limb(2), limb(3), limb(4)]
     }
 }
 

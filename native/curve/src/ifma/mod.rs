@@ -6,9 +6,9 @@
 )]
 
 mod affine;
-mod field;
+pub(crate) mod field;
 mod octet;
-mod vector;
+pub(crate) mod vector;
 mod xyzz;
 
 pub(crate) use field::Modulus52;
