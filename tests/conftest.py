@@ -1,3 +1,5 @@
+"""Fixtures of the whole suite, and bounds on what hypothesis tries."""
+
 from __future__ import annotations
 
 import os
@@ -5,6 +7,35 @@ import random
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
+
+from tests.support import NOW, fake_issuer, fake_verifier
+from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Scope, Verifier
+from ybtoken.backends.p256 import P256SigningKey
+
+# A shared machine stalls now and then: no deadline. The same examples in every run: a failure can be repeated.
+settings.register_profile("suite", deadline=None, max_examples=150, derandomize=True, database=None)
+settings.load_profile("suite")
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return fake_issuer()
+
+
+@pytest.fixture
+def verifier() -> Verifier:
+    return fake_verifier(guard=MemoryReplayGuard(clock=lambda: NOW))
+
+
+@pytest.fixture(scope="session")
+def p256_key() -> P256SigningKey:
+    return P256SigningKey.generate()
+
+
+@pytest.fixture(scope="session")
+def p256_ring(p256_key: P256SigningKey) -> KeyRing:
+    return KeyRing([KeyEntry(p256_key.verifying_key, "Zhejiang", Scope(("33",)))])
 
 
 @pytest.fixture

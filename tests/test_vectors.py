@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -23,6 +24,7 @@ from ybtoken import (
     Voucher,
     normalize_scan,
 )
+from ybtoken.backends.sm2 import SM2Backend
 from ybtoken.cose import cut_envelope, encode_claims, encode_envelope
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keyset import load_jwks
@@ -36,6 +38,10 @@ CASES = {case["id"]: case for document in DOCUMENTS.values() for case in documen
 VERIFYING = {id_: case for id_, case in CASES.items() if "text" in case}
 REDEEMING = {id_: case for id_, case in CASES.items() if "redeems" in case}
 ENGINES: list[Engine] = [SerialEngine()]
+if find_spec("ybtoken_native"):
+    from ybtoken.native import NativeEngine
+
+    ENGINES.append(NativeEngine())
 
 engines = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 
@@ -108,6 +114,15 @@ def test_a_text_gets_the_stated_verdict(engine: Engine, case: dict[str, Any]) ->
     assert _outcome(verifier.verify_many([case["text"]])[0]) == case["expect"], case["why"]
 
 
+@_cases({id_: case for id_, case in VERIFYING.items() if id_.startswith("sm2/")})
+def test_sm2_gets_the_stated_verdict_from_each_backend(case: dict[str, Any]) -> None:
+    for backend in get_args(SM2Backend):
+        keys = load_jwks(json.dumps(case["jwks"]), sm2_backend=backend)
+        verifier = Verifier(keys, skew=case["skew"], max_lifetime=case["max_lifetime"])
+        verdict = verifier.verify_many([case["text"]], now=case["now"])[0]
+        assert _outcome(verdict) == case["expect"], (backend, case["why"])
+
+
 @engines
 def test_texts_get_the_same_verdicts_in_one_batch(engine: Engine) -> None:
     usual = [
@@ -155,6 +170,15 @@ def test_an_identity_reference_is_sealed_as_stated(case: dict[str, Any]) -> None
     reference = sealer.seal(int(case["person_number"]), at=0)
     assert reference.hex() == case["expect"]["identity_ref"], case["why"]
     assert sealer.open(reference, at=0) == int(case["person_number"])
+
+
+@_cases({case["id"]: case for case in DOCUMENTS["ring"]["cases"]})
+def test_a_key_ring_is_taken_or_refused_as_stated(case: dict[str, Any]) -> None:
+    if case["expect"] == {"ring": "refused"}:
+        with pytest.raises(ValueError):
+            _ring(case)
+    else:
+        assert [entry.kid.hex() for entry in _ring(case).entries] == case["expect"]["kids"], case["why"]
 
 
 def test_every_case_has_its_own_id_and_a_sentence() -> None:

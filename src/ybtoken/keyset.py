@@ -128,8 +128,10 @@ def _entry_from_cose_key(sm2_backend: SM2Backend | None, cose_key: Mapping[Any, 
         raise ValueError("a key has kty 2 (EC2)")
     members = {names[label]: value for label, value in cose_key.items() if label in names}
     x, y, user_id = cose_key[_X], cose_key[_Y], members.get("yb_user_id")
-    if not isinstance(x, bytes) or not isinstance(y, bytes) or not isinstance(user_id, (bytes, NoneType)):
-        raise ValueError("coordinates and a user id are byte strings")
+    if not isinstance(x, bytes) or not isinstance(y, bytes):
+        raise ValueError("coordinates are byte strings")
+    if not isinstance(user_id, (bytes, NoneType)):
+        raise ValueError("a user id is a byte string")
     key = _key(Curve(cose_key[_CRV]), Algorithm(cose_key[_ALG]), x, y, user_id, sm2_backend)
     return _entry(key, cose_key.get(_KID), members)
 

@@ -117,4 +117,4 @@ PROVINCES: dict[str, Words] = {
 def describe_place(city_code: str) -> Words:
     """A city code with its province's name, for people."""
     names = PROVINCES.get(city_code[:2])
-    return Words(f"{city_code} ({names.en})", f"{city_code}({names.zh})") if names else Words(city_code, city_code)
+    return Words(f"{city_code} ({names.en})", f"{city_code}（{names.zh}）") if names else Words(city_code, city_code)

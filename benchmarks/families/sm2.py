@@ -1,0 +1,165 @@
+"""SM2: whole tokens, signatures and signing, against bare EVP, and against the SM2 packages of PyPI that are here.
+
+*Bare EVP* is what the manual has for the same bytes: `EVP_DigestVerify` or `EVP_DigestSign` on a copy of a context
+that was prepared once, through ctypes, the signature already in DER.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from collections.abc import Callable, Iterable
+from typing import TypeVar, get_args
+
+from benchmarks.measure import AbsentError, Bench, Row
+from benchmarks.samples import CITY, IDENTITY_REF, NOW
+from benchmarks.sm2_peers import peers
+from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
+from ybtoken.backends._der import der_from_raw
+from ybtoken.backends._evp_sm2 import EvpPublicKey, load
+from ybtoken.backends.sm2 import DEFAULT_USER_ID, LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
+from ybtoken.cose import cut_envelope
+
+TOKENS = 256
+"""Different ones: a table that is read at the same places again and again would be faster than it is in service."""
+TARGETS = {"libcrypto": ">= 0.93", "tables": ">= 0.85"}
+SLOW_PEERS = ("gmssl", "gmalg")
+T = TypeVar("T")
+
+
+def run(bench: Bench) -> None:
+    """Measure the family."""
+    try:
+        key = SM2SigningKey.generate()
+    except LibcryptoError as error:
+        raise AbsentError(error.en) from None
+    issuer = Issuer(key, clock=lambda: NOW)
+    tokens = [issuer.issue(IDENTITY_REF, CITY) for _ in range(TOKENS)]
+    point = b"\x04" + b"".join(key.verifying_key.point)
+    backends: tuple[SM2Backend, ...] = get_args(SM2Backend)
+    keys = {backend: SM2VerifyingKey(point, backend=backend) for backend in backends}
+    cut = [cut_envelope(token.data) for token in tokens]
+    prefix = KeyEntry(keys["tables"], "bench").prefix
+    signed = [(prefix + payload, signature) for _, payload, signature in cut]
+
+    verifying: dict[str, Callable[[], object]] = {"bare": bare_verify(point, signed)}
+    for backend, public in keys.items():
+        verifier = Verifier(KeyRing([KeyEntry(public, "bench")]), clock=lambda: NOW + 5)
+        verifying[backend] = each(verifier.verify, [token.text for token in tokens])
+        verifying[f"{backend} signature"] = each(lambda pair, public=public: public.verify(*pair), signed)  # type: ignore[misc]
+    signing: dict[str, Callable[[], object]] = {
+        "bare": bare_sign(key, [message for message, _ in signed]),
+        "sign": each(key.sign, [message for message, _ in signed]),
+        "issue": lambda: issuer.issue(IDENTITY_REF, CITY),
+    }
+    slow: dict[str, Callable[[], object]] = {}
+    absent: list[str] = []
+    for peer in peers(point, key._key.scalar(), *signed[0]):
+        if isinstance(peer, str):
+            absent.append(peer)
+            continue
+        group = slow if peer.name in SLOW_PEERS else verifying
+        group[f"peer {peer.name}"] = each(lambda pair, verify=peer.verify: verify(*pair), signed)  # type: ignore[misc]
+        if peer.sign and peer.name not in SLOW_PEERS:
+            signing[f"peer {peer.name}"] = each(peer.sign, [message for message, _ in signed])
+
+    times = bench.take(verifying, rounds=1500)
+    slow_times = bench.take({"bare": verifying["bare"], **slow}, rounds=40)
+    sign_times = bench.take(signing, rounds=1000)
+    facts = {"token_bytes": len(tokens[0].data), "qr_version": tokens[0].qr.version}
+    for backend in backends:
+        ratio, noise = times.ratio("bare", backend)
+        bench.row(Row(f"sm2.{backend}.verify_vs_bare", ratio, "ratio", "higher", noise, TARGETS[backend], facts=facts))
+        ratio, noise = times.ratio("bare", f"{backend} signature")
+        bench.row(Row(f"sm2.{backend}.signature_vs_bare", ratio, "ratio", "higher", noise))
+        bench.row(Row(f"sm2.{backend}.verify_per_s", 1 / times.seconds(backend), "1/s", "higher"))
+    bench.row(Row("sm2.bare.verify_per_s", 1 / times.seconds("bare"), "1/s", "higher"))
+    ratio, noise = sign_times.ratio("bare", "sign")
+    bench.row(Row("sm2.sign_vs_bare", ratio, "ratio", "higher", noise, ">= 0.9"))
+    bench.row(Row("sm2.sign_per_s", 1 / sign_times.seconds("sign"), "1/s", "higher"))
+    bench.row(Row("sm2.issue_per_s", 1 / sign_times.seconds("issue"), "1/s", "higher"))
+    for taken, names, what in (
+        (times, verifying, "verify"),
+        (slow_times, slow, "verify"),
+        (sign_times, signing, "sign"),
+    ):
+        for name in names:
+            if name.startswith("peer "):
+                ratio, noise = taken.ratio("bare", name)
+                note = "signature only" if what == "verify" else ""
+                figure = f"sm2.{name.replace(' ', '.')}.{what}_vs_bare"
+                bench.row(Row(figure, ratio, "ratio", "higher", noise, note=note))
+    for line in absent:
+        print(f"left out: {line}")
+
+
+def each(act: Callable[[T], object], samples: Iterable[T]) -> Callable[[], object]:
+    """A call that takes the next sample each time; False is a refusal."""
+    following = itertools.cycle(samples).__next__
+
+    def call() -> None:
+        if act(following()) is False:
+            raise AssertionError("a good signature was refused")
+
+    return call
+
+
+def bare_verify(point: bytes, signed: list[tuple[bytes, bytes]]) -> Callable[[], object]:
+    """`EVP_DigestVerify` of one message after the other."""
+    key = EvpPublicKey(load(), point, DEFAULT_USER_ID)
+    lib, context = _prepared(key._pkey, "EVP_DigestVerifyInit_ex")
+    new, copy, verify, free = lib.EVP_MD_CTX_new, lib.EVP_MD_CTX_copy_ex, lib.EVP_DigestVerify, lib.EVP_MD_CTX_free
+    following = itertools.cycle([(message, der_from_raw(signature)) for message, signature in signed]).__next__
+
+    def call(_key: EvpPublicKey = key) -> None:  # the key lives as long as its context
+        message, der = following()
+        own = new()
+        copy(own, context)
+        if verify(own, der, len(der), message, len(message)) != 1:
+            raise AssertionError("a good signature was refused")
+        free(own)
+
+    return call
+
+
+def bare_sign(key: SM2SigningKey, messages: list[bytes]) -> Callable[[], object]:
+    """`EVP_DigestSign` of one message after the other."""
+    lib, context = _prepared(key._key._pkey, "EVP_DigestSignInit_ex")
+    new, copy, sign, free = lib.EVP_MD_CTX_new, lib.EVP_MD_CTX_copy_ex, lib.EVP_DigestSign, lib.EVP_MD_CTX_free
+    following = itertools.cycle(messages).__next__
+    out, length = ctypes.create_string_buffer(72), ctypes.c_size_t(72)
+
+    def call() -> None:
+        message, length.value = following(), 72
+        own = new()
+        copy(own, context)
+        if sign(own, out, ctypes.byref(length), message, len(message)) != 1:
+            raise AssertionError("not signed")
+        free(own)
+
+    return call
+
+
+def _prepared(pkey: int, prepare: str) -> tuple[ctypes.CDLL, int]:
+    """The library, and a digest context with the key and the user id in it."""
+    lib = ctypes.CDLL(load().path)
+    pointer, number, octets, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t
+    for name, result, *arguments in (
+        ("EVP_MD_CTX_new", pointer),
+        ("EVP_MD_CTX_free", None, pointer),
+        ("EVP_MD_CTX_copy_ex", number, pointer, pointer),
+        ("EVP_MD_CTX_set_pkey_ctx", None, pointer, pointer),
+        ("EVP_PKEY_CTX_new_from_pkey", pointer, pointer, pointer, pointer),
+        ("EVP_PKEY_CTX_set1_id", number, pointer, octets, number),
+        (prepare, number, pointer, pointer, octets, pointer, pointer, pointer, pointer),
+        ("EVP_DigestVerify", number, pointer, octets, size, octets, size),
+        ("EVP_DigestSign", number, pointer, octets, ctypes.POINTER(size), octets, size),
+    ):
+        getattr(lib, name).restype, getattr(lib, name).argtypes = result, arguments
+    context: int = lib.EVP_MD_CTX_new()
+    options = lib.EVP_PKEY_CTX_new_from_pkey(None, pkey, None)
+    lib.EVP_PKEY_CTX_set1_id(options, DEFAULT_USER_ID, len(DEFAULT_USER_ID))
+    lib.EVP_MD_CTX_set_pkey_ctx(context, options)
+    if getattr(lib, prepare)(context, None, b"SM3", None, None, pkey, None) != 1:
+        raise AbsentError("this libcrypto has no SM2")
+    return lib, context

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import tracemalloc
+
+import pytest
+
+from tests.support import NOW
+from ybtoken import MemoryReplayGuard, ReplayGuard
+from ybtoken.errors import CannotCheckError, RedeemError
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now: float = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def refused(guard: MemoryReplayGuard, key: bytes, expires_at: int) -> CannotCheckError:
+    with pytest.raises(CannotCheckError) as caught:
+        guard.claim(key, expires_at)
+    return caught.value
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def test_a_key_is_accepted_once(clock):
+    guard = MemoryReplayGuard(clock=clock)
+    assert isinstance(guard, ReplayGuard)
+    assert guard.claim(b"k", NOW + 60) is None
+    for expires_at in (NOW + 60, NOW + 1, NOW + 600):
+        with pytest.raises(RedeemError) as caught:
+            guard.claim(b"k", expires_at)
+        assert caught.value.code == "redeem.replayed"
+    guard.claim(b"K", NOW + 60)
+
+
+def test_a_claim_is_kept_to_its_last_second(clock):
+    guard = MemoryReplayGuard(clock=clock)
+    guard.claim(b"k", NOW + 60)
+    clock.now = NOW + 59.999
+    with pytest.raises(RedeemError):
+        guard.claim(b"k", NOW + 60)
+    clock.now = NOW + 60
+    assert refused(guard, b"k", NOW + 60).code == "redeem.clock"
+
+
+def test_what_is_past_by_the_guards_clock_is_refused(clock):
+    guard = MemoryReplayGuard(clock=clock)
+    error = refused(guard, b"k", NOW - 5)
+    assert (error.code, error.ahead) == ("redeem.clock", 5)
+    assert refused(guard, b"k", NOW).ahead == 0
+    guard.claim(b"k", NOW + 1)
+
+
+def test_a_full_guard_refuses_and_forgets_nothing(clock):
+    guard = MemoryReplayGuard(capacity=3, clock=clock)
+    for number in range(3):
+        guard.claim(key(number), NOW + 60 + number)
+    error = refused(guard, key(3), NOW + 60)
+    assert (error.code, error.capacity) == ("redeem.full", 3)
+    assert len(guard) == 3
+    for number in range(3):
+        with pytest.raises(RedeemError):
+            guard.claim(key(number), NOW + 60 + number)
+
+
+def test_a_full_guard_has_room_again_when_claims_expire(clock):
+    guard = MemoryReplayGuard(capacity=2, clock=clock)
+    guard.claim(b"a", NOW + 60)
+    guard.claim(b"b", NOW + 70)
+    clock.now = NOW + 60
+    guard.claim(b"c", NOW + 70)  # a second of expiry that is known already: only the capacity makes it free
+    assert refused(guard, b"d", NOW + 130).code == "redeem.full"
+    assert len(guard) == 2
+
+
+def test_a_claim_that_was_refused_for_want_of_room_is_not_remembered(clock):
+    guard = MemoryReplayGuard(capacity=1, clock=clock)
+    guard.claim(b"a", NOW + 1)
+    refused(guard, b"b", NOW + 60)
+    clock.now = NOW + 1
+    guard.claim(b"b", NOW + 60)
+
+
+def test_a_clock_set_back_brings_nothing_back(clock):
+    guard = MemoryReplayGuard(clock=clock)
+    guard.claim(b"a", NOW + 60)
+    clock.now = NOW + 60
+    guard.claim(b"b", NOW + 120)  # frees a
+    assert len(guard) == 1
+    clock.now = NOW
+    assert refused(guard, b"a", NOW + 60).code == "redeem.clock"
+    assert refused(guard, b"new", NOW + 60).code == "redeem.clock"
+    guard.claim(b"new", NOW + 61)
+    with pytest.raises(RedeemError):
+        guard.claim(b"b", NOW + 120)
+
+
+def test_a_clock_that_jumped_ahead_for_a_moment_costs_a_lifetime_and_no_more(clock):
+    guard = MemoryReplayGuard(clock=clock)
+    guard.claim(b"a", NOW + 60)
+    clock.now = NOW + 10**8
+    assert refused(guard, b"b", NOW + 70).code == "redeem.clock"
+    guard.claim(b"c", NOW + 10**8 + 60)  # frees a
+    clock.now = NOW + 1
+    assert refused(guard, b"a", NOW + 60).code == "redeem.clock"
+    guard.claim(b"b", NOW + 70)
+    with pytest.raises(RedeemError):
+        guard.claim(b"c", NOW + 10**8 + 60)
+
+
+def test_memory_is_bounded_by_what_is_live(clock):
+    guard = MemoryReplayGuard(clock=clock)
+    sizes = []
+    for second in range(600):
+        clock.now = NOW + second
+        for number in range(20):
+            guard.claim(key(second << 32 | number), NOW + second + 60)
+        sizes.append(len(guard))
+    assert max(sizes) == 60 * 20
+    assert sizes[-1] == sizes[60]
+
+
+def test_memory_is_given_back(clock):
+    def measured() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    guard = MemoryReplayGuard(clock=clock)
+    tracemalloc.start()
+    try:
+        empty = measured()
+        for number in range(50_000):
+            guard.claim(key(number), NOW + 60 + number % 50)
+        full = measured()
+        assert full - empty < 50_000 * 200  # what the documentation says a claim takes
+        clock.now = NOW + 200
+        for number in range(200):  # the set shrinks as it is used
+            guard.claim(key(1 << 64 | number), NOW + 400 + number)
+        assert len(guard) == 200
+        assert measured() - empty < (full - empty) / 2
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("capacity", [0, -1])
+def test_a_guard_has_room_for_one_at_least(capacity):
+    with pytest.raises(ValueError, match="capacity is at least 1"):
+        MemoryReplayGuard(capacity=capacity)
+
+
+def test_it_says_how_full_it_is(clock):
+    guard = MemoryReplayGuard(capacity=5, clock=clock)
+    guard.claim(b"secret nonce", NOW + 60)
+    assert repr(guard) == "MemoryReplayGuard(1 of 5)"
+
+
+def test_its_own_clock_is_the_machines():
+    guard = MemoryReplayGuard()
+    assert refused(guard, b"k", 1).code == "redeem.clock"
+    guard.claim(b"k", 2**40)
+
+
+def test_threads_that_are_switched_at_every_step_claim_a_key_once(clock):
+    guard = MemoryReplayGuard(clock=clock)
+    threads, keys = 8, 400
+    accepted: list[int] = []
+    start = threading.Barrier(threads)
+
+    def claim_all() -> None:
+        start.wait()
+        for number in range(keys):
+            try:
+                guard.claim(key(number), NOW + 60)
+            except RedeemError:
+                continue
+            accepted.append(number)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        workers = [threading.Thread(target=claim_all) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(accepted) == list(range(keys))
+
+
+def test_threads_never_overfill_it(clock):
+    guard = MemoryReplayGuard(capacity=100, clock=clock)
+    outcomes: list[str] = []
+
+    def fill(offset: int) -> None:
+        for number in range(50):
+            try:
+                guard.claim(key(offset + number), NOW + 60 + number % 7)
+                outcomes.append("accepted")
+            except CannotCheckError as error:
+                outcomes.append(error.code)
+
+    workers = [threading.Thread(target=fill, args=(1000 * number,)) for number in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert outcomes.count("accepted") == len(guard) == 100
+    assert outcomes.count("redeem.full") == 300

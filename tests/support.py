@@ -1,0 +1,111 @@
+"""What many tests share: fixed keys, times and holders, and tokens built by hand where `Issuer` would refuse to."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+import cbor2
+from hypothesis import strategies as st
+
+from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
+from ybtoken.cose import encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
+from ybtoken.testing import FakeKey
+from ybtoken.text import PREFIXES, encode_text
+from ybtoken.voucher import Profile
+
+NOW = 1_800_000_000
+HOLDER = bytes(range(0x50, 0x60))
+PRESENTER = bytes(range(0x70, 0x80))
+CITY = "330106"
+FAKE = FakeKey("issuer")
+RING = KeyRing([KeyEntry(FAKE, "Zhejiang", Scope(("33",), ("3302",)))])
+EXTRAS: dict[str, Any] = {
+    "channel": 7,
+    "purpose": "01301",
+    "presenter": PRESENTER,
+    "assurance": 3,
+    "status_index": 70_000,
+}
+
+
+def counted_nonces() -> Any:
+    """A source of randomness for issuers that counts, so that tokens are the same in every run."""
+    numbers = count(1)
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+def fake_issuer(**options: Any) -> Issuer:
+    return Issuer(FAKE, **{"clock": lambda: NOW, "random": counted_nonces()} | options)
+
+
+def fake_verifier(**options: Any) -> Verifier:
+    return Verifier(RING, **{"clock": lambda: NOW} | options)
+
+
+def a_voucher(**changes: Any) -> Voucher:
+    stated: dict[str, Any] = {
+        "identity_ref": HOLDER,
+        "city_code": CITY,
+        "issued_at": NOW,
+        "expires_at": NOW + 60,
+        "nonce": b"nonce008",
+    }
+    return Voucher(**stated | changes)
+
+
+def signed_bytes(payload: bytes, key: Any = FAKE, header: bytes | None = None) -> bytes:
+    """A token with a good signature over whatever payload: only the claims parser can refuse it."""
+    header = encode_header(key.algorithm, key.kid) if header is None else header
+    return encode_envelope(header, payload, key.sign(sign1_prefix(header) + encode_byte_string(payload)))
+
+
+def signed_text(payload: bytes, key: Any = FAKE, profile: int = 1) -> str:
+    return encode_text(profile, signed_bytes(payload, key))
+
+
+def with_check(body: str) -> str:
+    """A prefix and groups with the right check digits: only what stands before them can be refused."""
+    return f"{body}{98 - int(body) * 100 % 97:02d}"
+
+
+def text_of(data: bytes, profile: int = 1) -> str:
+    """The spelling of any bytes, written down again from the rule rather than by the library."""
+    digits = {1: 3, 2: 5, 3: 8, 4: 10, 5: 13, 6: 15, 7: 17}
+    groups = [data[i : i + 7] for i in range(0, len(data), 7)]
+    body = "".join(str(int.from_bytes(group, "little")).rjust(digits[len(group)], "0") for group in groups)
+    return with_check(PREFIXES[profile] + body)
+
+
+def claims_map(**changes: Any) -> dict[int, Any]:
+    """The claims of a voucher as a map, to be changed and encoded by hand."""
+    decoded = cbor2.loads(encode_claims(a_voucher(**changes)))
+    assert isinstance(decoded, dict)
+    return decoded
+
+
+def optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+def digits(size: int) -> st.SearchStrategy[str]:
+    return st.integers(0, 10**size - 1).map(lambda number: f"{number:0{size}d}")
+
+
+@st.composite
+def vouchers(draw: st.DrawFn, profiles: tuple[Profile, ...] = (Profile.VOUCHER,)) -> Voucher:
+    """Any voucher that can be."""
+    issued_at = draw(st.integers(0, 2**32 - 2))
+    return Voucher(
+        identity_ref=draw(st.binary(min_size=16, max_size=16)),
+        city_code=draw(digits(6)),
+        issued_at=issued_at,
+        expires_at=draw(st.integers(issued_at + 1, 2**32 - 1)),
+        nonce=draw(st.binary(min_size=8, max_size=16)),
+        profile=draw(st.sampled_from(profiles)),
+        channel=draw(optional(st.integers(0, 0xFFFF))),
+        purpose=draw(optional(digits(5))),
+        presenter=draw(optional(st.binary(min_size=16, max_size=16))),
+        assurance=draw(optional(st.integers(0, 255))),
+        status_index=draw(optional(st.integers(0, 2**32 - 1))),
+    )

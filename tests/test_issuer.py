@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import cbor2
+import pytest
+
+from tests.support import CITY, EXTRAS, FAKE, HOLDER, NOW, a_voucher, fake_issuer, fake_verifier, text_of
+from ybtoken import Issuer, Profile, Scope, Token
+from ybtoken.text import decode_text
+
+
+def test_a_token_is_bytes_and_text_and_what_it_states(issuer):
+    token = issuer.issue(HOLDER, CITY)
+    assert isinstance(token, Token)
+    assert token.voucher == a_voucher(nonce=token.voucher.nonce)
+    assert token.text == text_of(token.data)
+    assert decode_text(token.text) == (1, token.data)
+    assert len(token.data) == 137
+    assert len(token.text) == 337
+
+
+def test_extras_are_signed(issuer):
+    token = issuer.issue(HOLDER, CITY, **EXTRAS)
+    verified = fake_verifier().verify(token.text)
+    assert {name: getattr(verified, name) for name in EXTRAS} == EXTRAS
+
+
+def test_channel_and_purpose_make_354_and_364_digits(issuer):
+    sizes = [len(issuer.issue(HOLDER, CITY, channel=c, purpose=p).text) for c, p in ((7, None), (300, "01301"))]
+    assert sizes[0] <= 354
+    assert sizes[1] <= 364
+
+
+def test_the_clock_is_read_once_a_token_and_whole_seconds_are_stated():
+    times = iter([NOW + 0.999, NOW + 5])
+    issuer = fake_issuer(clock=lambda: next(times), lifetime=30)
+    first, second = issuer.issue(HOLDER, CITY).voucher, issuer.issue(HOLDER, CITY).voucher
+    assert (first.issued_at, first.expires_at) == (NOW, NOW + 30)
+    assert (second.issued_at, second.expires_at) == (NOW + 5, NOW + 35)
+
+
+def test_a_call_may_bring_its_own_time():
+    issuer = fake_issuer(clock=lambda: pytest.fail("the clock was read"))
+    assert issuer.issue(HOLDER, CITY, now=7).voucher.issued_at == 7
+
+
+def test_by_default_a_token_is_new_and_of_this_minute():
+    issuer = Issuer(FAKE)
+    tokens = [issuer.issue(HOLDER, CITY) for _ in range(100)]
+    assert len({token.voucher.nonce for token in tokens}) == 100
+    assert {len(token.voucher.nonce) for token in tokens} == {8}
+    assert all(token.voucher.expires_at - token.voucher.issued_at == 60 for token in tokens)
+    assert fake_verifier(clock=lambda: tokens[0].voucher.issued_at).verify_many(t.text for t in tokens).accepted == 100
+
+
+def test_many_are_issued_one_at_a_time():
+    issuer = fake_issuer()
+    tokens = issuer.issue_many(((HOLDER, city) for city in ("330106", "330107")), channel=7, now=NOW - 1)
+    assert next(tokens).voucher == a_voucher(nonce=bytes(7) + b"\1", channel=7, issued_at=NOW - 1, expires_at=NOW + 59)
+    assert next(tokens).voucher.city_code == "330107"
+    with pytest.raises(StopIteration):
+        next(tokens)
+
+
+def test_an_issuer_keeps_to_its_scope():
+    issuer = fake_issuer(scope=Scope(("33",), ("3302",)))
+    issuer.issue(HOLDER, "330106")
+    for city_code in ("330206", "340100"):
+        with pytest.raises(ValueError, match=rf"{city_code} is outside this issuer's scope 33-3302"):
+            issuer.issue(HOLDER, city_code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ((HOLDER[:15], CITY), ValueError),
+        (("x" * 16, CITY), TypeError),
+        ((HOLDER, "33"), ValueError),
+    ],
+)
+def test_a_claim_out_of_its_bounds_is_not_signed(issuer, arguments, error):
+    with pytest.raises(error):
+        issuer.issue(*arguments)
+
+
+@pytest.mark.parametrize("extras", [{"channel": 65536}, {"purpose": "1"}, {"nonce": bytes(8)}, {"unknown": 1}])
+def test_an_extra_out_of_its_bounds_is_not_signed(issuer, extras):
+    with pytest.raises((ValueError, TypeError)):
+        issuer.issue(HOLDER, CITY, **extras)
+
+
+@pytest.mark.parametrize("now", [-1, 2**32 - 60, 2**32])
+def test_a_time_that_does_not_fit_is_not_signed(issuer, now):
+    with pytest.raises(ValueError):
+        issuer.issue(HOLDER, CITY, now=now)
+
+
+def test_too_little_randomness_is_not_signed():
+    with pytest.raises(ValueError, match="nonce is 8 to 16 bytes"):
+        fake_issuer(random=lambda size: b"").issue(HOLDER, CITY)
+
+
+@pytest.mark.parametrize("lifetime", [0, -1])
+def test_a_lifetime_is_a_second_at_least(lifetime):
+    with pytest.raises(ValueError, match="lifetime is at least 1 second"):
+        fake_issuer(lifetime=lifetime)
+
+
+@pytest.mark.parametrize("profile", [Profile.ROTATING, Profile.DEVICE_BOUND])
+def test_a_pass_is_not_signed_as_a_token(issuer, profile):
+    with pytest.raises(ValueError, match="only profile 1"):
+        issuer.sign(a_voucher(profile=profile))
+
+
+def test_a_voucher_made_elsewhere_is_signed_as_it_is(issuer):
+    voucher = a_voucher(nonce=b"sixteen bytes...")
+    assert issuer.sign(voucher).voucher is voucher
+    claims = cbor2.loads(cbor2.loads(issuer.sign(voucher).data).value[2])
+    assert claims[7] == b"sixteen bytes..."
+
+
+def test_the_longest_token_fits_a_text(issuer):
+    token = issuer.sign(a_voucher(nonce=bytes(16), issued_at=2**32 - 2, expires_at=2**32 - 1, **EXTRAS))
+    assert len(token.text) < 500
+
+
+def test_it_says_what_it_is(issuer):
+    assert repr(issuer) == "Issuer(FakeKey('issuer'), scope=*, lifetime=60)"
+
+
+def test_a_token_cannot_be_changed(issuer):
+    token = issuer.issue(HOLDER, CITY)
+    with pytest.raises(AttributeError):
+        token.text = ""  # type: ignore[misc]

@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ybtoken import Algorithm, KeyEntry, KeyRing, Scope
+from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
+from ybtoken.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
+
+KEYS = [P256SigningKey.generate().verifying_key for _ in range(2)]
+ESP = P256VerifyingKey.from_point(*P256SigningKey.generate().verifying_key.point, Algorithm.ESP256)
+RING = KeyRing(
+    [
+        KeyEntry(KEYS[0], "浙江省医疗保障局", Scope(("33",), ("3302",)), 100, 200, withdrawn_since=150),
+        KeyEntry(KEYS[1], "Anhui", withdrawn_since=0),
+        KeyEntry(ESP, "Jiangsu", Scope(("32", "3401"))),
+    ]
+)
+JWK = json.loads(dump_jwks(RING))["keys"][0]
+COSE_KEY = cbor2.loads(dump_cose_keyset(RING))[0]
+
+
+def facts(ring: KeyRing) -> list[tuple[Any, ...]]:
+    return [
+        (e.kid, e.key.algorithm, e.key.point, e.issuer, e.scope, e.not_before, e.not_after, e.withdrawn_since)
+        for e in ring.entries
+    ]
+
+
+def jwks(**changes: Any) -> str:
+    return json.dumps({"keys": [{name: value for name, value in (JWK | changes).items() if value != "absent"}]})
+
+
+def cose(changes: dict[Any, Any]) -> bytes:
+    return cbor2.dumps([{label: value for label, value in (COSE_KEY | changes).items() if value != "absent"}])
+
+
+def test_a_ring_survives_a_jwk_set():
+    assert facts(load_jwks(dump_jwks(RING))) == facts(RING)
+    assert dump_jwks(load_jwks(dump_jwks(RING).encode())) == dump_jwks(RING)
+
+
+def test_a_ring_survives_a_cose_keyset():
+    assert facts(load_cose_keyset(dump_cose_keyset(RING))) == facts(RING)
+    assert dump_cose_keyset(load_cose_keyset(dump_cose_keyset(RING))) == dump_cose_keyset(RING)
+
+
+def test_what_has_its_default_is_left_out():
+    assert set(json.loads(dump_jwks(RING))["keys"][1]) == {
+        "kty", "crv", "x", "y", "alg", "kid", "yb_issuer", "yb_withdrawn_since",
+    }  # fmt: skip
+
+
+def test_names_are_written_as_they_read():
+    assert "浙江省医疗保障局" in dump_jwks(RING)
+
+
+def test_the_empty_set_is_a_ring():
+    assert len(load_jwks('{"keys": []}')) == len(load_cose_keyset(b"\x80")) == 0
+
+
+def test_what_may_be_left_out_may_be_left_out():
+    ring = load_jwks(jwks(kid="absent", nbf="absent", exp="absent", yb_scope="absent", yb_except="absent"))
+    assert ring.entries[0].kid == KEYS[0].kid
+    assert ring.entries[0].scope == Scope()
+    assert facts(load_cose_keyset(cose({2: "absent"})))[0] == facts(RING)[0]
+
+
+def test_a_key_for_verifying_may_say_so():
+    assert len(load_jwks(jwks(use="sig", key_ops=["verify"]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"d": "AAAA"}, "this is a private key"),
+        ({"note": 1}, r"unknown members \['note'\]"),
+        ({"kty": "OKP"}, '"kty": "EC"'),
+        ({"kty": "absent"}, "'kty' is missing"),
+        ({"use": "enc"}, "for verifying signatures"),
+        ({"key_ops": ["sign", "verify"]}, "for verifying signatures"),
+        ({"crv": "secp256k1"}, '"crv" is one of'),
+        ({"crv": "P-384"}, '"crv" is one of'),
+        ({"crv": ["P-256"]}, '"crv" is one of'),
+        ({"alg": "none"}, '"alg" is one of'),
+        ({"alg": "HS256"}, '"alg" is one of'),
+        ({"alg": "absent"}, "'alg' is missing"),
+        ({"kid": "0011223344556677"}, "the kid is"),
+        ({"kid": "xyz"}, "fromhex"),
+        ({"kid": 5}, "fromhex"),
+        ({"x": JWK["y"]}, "key 0 of the set"),
+        ({"x": JWK["x"] + "="}, "base64url"),
+        ({"x": JWK["x"][:-1]}, "base64url"),
+        ({"x": JWK["x"] + " "}, "base64url"),
+        ({"x": "!" * 43}, "base64url"),
+        ({"x": JWK["x"] + "é"}, "key 0 of the set"),
+        ({"x": "AAAA"}, "32 bytes"),
+        ({"x": 5}, "key 0 of the set"),
+        ({"yb_issuer": "absent"}, "'yb_issuer' is missing"),
+        ({"yb_issuer": 5}, "issuer's name is a string"),
+        ({"yb_issuer": ""}, "printable name"),
+        ({"yb_scope": "33"}, "arrays of prefixes"),
+        ({"yb_scope": None}, "arrays of prefixes"),
+        ({"yb_scope": [33]}, "2, 4 or 6 digits"),
+        ({"yb_except": ["33"]}, "leave nothing"),
+        ({"yb_except": "33"}, "arrays of prefixes"),
+        ({"nbf": "100"}, "whole seconds"),
+        ({"nbf": 100.0}, "whole seconds"),
+        ({"nbf": True}, "whole seconds"),
+        ({"yb_withdrawn_since": None}, "whole seconds"),
+        ({"nbf": 300}, "not_before is below not_after"),
+    ],
+    ids=str,
+)
+def test_a_jwk_that_is_not_right_is_refused(changes, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        load_jwks(jwks(**changes))
+
+
+@pytest.mark.parametrize("document", ["", "nope", "[]", "5", "null", "{}", '{"keys": {}}', '{"keys": [5]}', b"\xff"])
+def test_another_document_is_no_jwk_set(document):
+    with pytest.raises(ValueError):
+        load_jwks(document)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({-4: b"d"}, r"unknown labels \[-4\]"),
+        ({"note": 1}, "unknown labels"),
+        ({1: 1}, r"kty 2 \(EC2\)"),
+        ({1: "absent"}, "1 is missing"),
+        ({3: -8}, "not a valid Algorithm"),
+        ({3: -65537}, "SM2 is not an algorithm of P256"),
+        ({-1: 8}, "not a valid Curve"),
+        ({-1: "P-256"}, "not a valid Curve"),
+        ({2: bytes(8)}, "the kid is"),
+        ({-2: COSE_KEY[-3]}, "key 0 of the set"),
+        ({-2: "x"}, "coordinates .* are byte strings"),
+        ({-3: True}, "coordinates .* are byte strings"),  # a compressed point
+        ({-2: bytes(31)}, "32 bytes"),
+        ({-65537: b"Zhejiang"}, "issuer's name is a string"),
+        ({-65538: "33"}, "arrays of prefixes"),
+        ({-65540: "1"}, "whole seconds"),
+    ],
+    ids=str,
+)
+def test_a_cose_key_that_is_not_right_is_refused(changes, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        load_cose_keyset(cose(changes))
+
+
+@pytest.mark.parametrize("document", [b"", b"\xff", b"\x9f", b"\x81", cbor2.dumps({}), cbor2.dumps([5]), b"\x81" * 999])
+def test_another_document_is_no_cose_keyset(document):
+    with pytest.raises(ValueError):
+        load_cose_keyset(document)
+
+
+@pytest.mark.parametrize("more", [b"\0", b"\xf6", b"\x58", dump_cose_keyset(RING)])
+def test_nothing_follows_a_cose_keyset(more):
+    with pytest.raises(ValueError, match="nothing follows it"):
+        load_cose_keyset(dump_cose_keyset(RING) + more)
+
+
+def test_a_label_is_stated_once():
+    key = cbor2.dumps(COSE_KEY)
+    assert key[0] == 0xAC
+    twice = b"\x81\xad" + key[1:] + cbor2.dumps(-65537) + cbor2.dumps("Anhui")
+    with pytest.raises(ValueError, match="each label once"):
+        load_cose_keyset(twice)
+
+
+def test_two_keys_with_one_kid_are_refused():
+    with pytest.raises(ValueError, match="two keys have the kid"):
+        load_jwks(json.dumps({"keys": [JWK, JWK | {"yb_issuer": "Anhui"}]}))
+    with pytest.raises(ValueError, match="two keys have the kid"):
+        load_cose_keyset(cbor2.dumps([COSE_KEY, COSE_KEY | {3: -9}]))
+
+
+def test_the_key_that_is_wrong_is_named():
+    with pytest.raises(ValueError, match="key 1 of the set"):
+        load_jwks(json.dumps({"keys": [JWK, {}]}))
+
+
+values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.lists(st.text())
+
+
+@given(st.sampled_from(sorted(JWK)), values)
+def test_whatever_a_member_is_there_is_a_ring_or_a_value_error(member, value):
+    with suppress(ValueError):
+        load_jwks(json.dumps({"keys": [JWK | {member: value}]}))
+
+
+@given(st.sampled_from(list(COSE_KEY)), values | st.binary())
+def test_whatever_a_label_holds_there_is_a_ring_or_a_value_error(label, value):
+    with suppress(ValueError):
+        load_cose_keyset(cbor2.dumps([COSE_KEY | {label: value}]))

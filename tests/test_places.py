@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import digits
+from ybtoken import Scope
+from ybtoken.places import PROVINCES, check_city_code, describe_place
+
+prefixes = st.sampled_from([2, 4, 6]).flatmap(digits)
+
+
+@pytest.mark.parametrize("city_code", ["000000", "330106", "999999"])
+def test_six_digits_are_a_city_code(city_code):
+    assert check_city_code(city_code) == city_code
+
+
+@pytest.mark.parametrize(
+    "city_code",
+    ["", "33010", "3301060", "33010a", "+30106", "33_106", " 30106", "33010\n", "３３０１０６", "٣٣٠١٠٦", "33010²"],
+)
+def test_anything_else_is_no_city_code(city_code):
+    with pytest.raises(ValueError, match="six digits"):
+        check_city_code(city_code)
+
+
+@pytest.mark.parametrize("city_code", [330106, b"330106", None])
+def test_a_city_code_is_a_string(city_code):
+    with pytest.raises(ValueError, match="six digits"):
+        check_city_code(city_code)
+
+
+@pytest.mark.parametrize("prefix", ["", "3", "330", "33010", "3301066", "3a", "３３", "-3", 33, None, b"33"])
+def test_a_prefix_is_two_four_or_six_digits(prefix):
+    with pytest.raises(ValueError, match="2, 4 or 6 digits"):
+        Scope((prefix,))
+    with pytest.raises(ValueError, match="2, 4 or 6 digits"):
+        Scope(("33",), (prefix,))
+
+
+@pytest.mark.parametrize("arguments", [("33",), (("33",), "3302")])
+def test_one_string_is_not_a_sequence_of_prefixes(arguments):
+    with pytest.raises(TypeError, match="not one string"):
+        Scope(*arguments)
+
+
+def test_no_prefix_means_the_whole_country():
+    assert Scope().ranges == ((0, 1_000_000),)
+    assert Scope().covers("000000")
+    assert Scope().covers("999999")
+
+
+def test_the_whole_country_less_a_province():
+    scope = Scope((), ("33",))
+    assert scope.ranges == ((0, 330_000), (340_000, 1_000_000))
+    assert not scope.covers("330106")
+    assert scope.covers("320106")
+
+
+def test_neighbours_are_merged_and_ranges_sorted():
+    assert Scope(("34", "33", "3301", "31")).ranges == ((310_000, 320_000), (330_000, 350_000))
+
+
+def test_a_hole_at_the_edge_leaves_no_empty_range():
+    assert Scope(("33",), ("3300", "3399")).ranges == ((330_100, 339_900),)
+
+
+def test_an_exclusion_may_lie_outside_or_across():
+    assert Scope(("33",), ("44",)).ranges == ((330_000, 340_000),)
+    assert Scope(("3301", "3303"), ("3301",)).ranges == ((330_300, 330_400),)
+
+
+def test_a_scope_that_covers_nothing_is_a_mistake():
+    with pytest.raises(ValueError, match="leave nothing"):
+        Scope(("3301",), ("33",))
+
+
+@given(st.lists(prefixes, max_size=4), st.lists(prefixes, max_size=4), digits(6))
+def test_ranges_say_what_prefixes_say(included, excluded, city_code):
+    try:
+        scope = Scope(tuple(included), tuple(excluded))
+    except ValueError:
+        assert any(not included or prefix.startswith(tuple(excluded)) for prefix in included or [""])
+        return
+    wanted = (not included or city_code.startswith(tuple(included))) and not (
+        excluded and city_code.startswith(tuple(excluded))
+    )
+    assert scope.covers(city_code) is scope.covers_number(int(city_code)) is wanted
+    flat = [edge for low_high in scope.ranges for edge in low_high]
+    assert flat == sorted(set(flat))  # sorted, disjoint, and none that touch
+
+
+def test_covers_takes_city_codes_only():
+    with pytest.raises(ValueError, match="six digits"):
+        Scope().covers("33")
+
+
+def test_scopes_are_values():
+    assert Scope(["33"], ["3302"]) == Scope(("33",), ("3302",))
+    assert hash(Scope(["33"])) == hash(Scope(("33",)))
+    assert Scope(("33",)) != Scope(("3300",))
+
+
+@pytest.mark.parametrize(
+    ("scope", "text"),
+    [
+        (Scope(), "*"),
+        (Scope(("33", "3401")), "33+3401"),
+        (Scope(("33",), ("3302", "330101")), "33-3302-330101"),
+        (Scope((), ("33",)), "*-33"),
+    ],
+)
+def test_a_scope_reads_as_its_prefixes(scope, text):
+    assert str(scope) == text
+
+
+def test_places_are_named_by_province():
+    assert describe_place("330106") == ("330106 (Zhejiang)", "330106（浙江）")
+    assert describe_place("990106") == ("990106", "990106")
+    assert all(len(code) == 2 and words.en and words.zh for code, words in PROVINCES.items())

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import ybtoken
+
+NAMES = [
+    "Algorithm", "Assurance", "AsyncReplayGuard", "CannotCheckError", "Engine", "Issuer", "KeyEntry", "KeyRing",
+    "MemoryReplayGuard", "Profile", "ReplayGuard", "Scope", "SerialEngine", "SigningKey", "Token", "TokenError",
+    "Verdicts", "VerifiedVoucher", "Verifier", "VerifyingKey", "Voucher", "normalize_scan",
+]  # fmt: skip
+
+IMPORTED = """
+import json, sys
+before = set(sys.modules)
+{statement}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules a statement loads in a fresh interpreter."""
+    command = [sys.executable, "-I", "-c", IMPORTED.format(statement=statement)]
+    source = str(next(iter(ybtoken.__path__))).removesuffix("/ybtoken")
+    command[-1] = f"import sys; sys.path.insert(0, {source!r})\n" + command[-1]
+    return set(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+
+
+def tops(modules: set[str]) -> set[str]:
+    return {module.split(".")[0] for module in modules}
+
+
+def test_the_public_names_are_these():
+    assert ybtoken.__all__ == NAMES
+    assert sorted(ybtoken.__all__) == ybtoken.__all__
+    assert len(ybtoken.__all__) <= 24
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_public_name_is_there_and_says_what_it_is(name):
+    assert inspect.getdoc(getattr(ybtoken, name))
+
+
+def submodules() -> list[str]:
+    found = [module.name for module in pkgutil.walk_packages(ybtoken.__path__, "ybtoken.")]
+    return [name for name in found if not name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("module", submodules())
+def test_every_module_lists_its_public_names(module):
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        pytest.skip(f"needs the extra of {error.name}")
+    assert inspect.getdoc(loaded)
+    for name in getattr(loaded, "__all__", ()):
+        assert hasattr(loaded, name), f"{module}.{name}"
+
+
+def test_importing_the_core_loads_nothing_heavier_than_its_dependencies():
+    alone = loaded_by("import cbor2, cryptography.hazmat.primitives.asymmetric.ec, cryptography.exceptions")
+    core = loaded_by("import ybtoken")
+    ours = tops(core) - tops(alone)
+    assert ours - set(sys.stdlib_module_names) == {"ybtoken"}
+    assert not {"asyncio", "logging", "ssl", "socket", "http", "unittest", "multiprocessing"} & ours
+    assert not {"numpy", "segno", "typer", "redis", "typing_extensions", "hypothesis"} & tops(core)
+
+
+def test_importing_the_core_loads_no_optional_part():
+    core = loaded_by("import ybtoken")
+    optional = {"qr", "cli", "testing", "keyset", "identity", "native", "signals", "replay.redis", "backends"}
+    assert not {f"ybtoken.{name}" for name in optional} & core
+
+
+def test_the_core_is_typed():
+    from importlib.resources import files
+
+    assert files("ybtoken").joinpath("py.typed").is_file()

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import string
+
+import pytest
+
+from ybtoken.refusals import ACCEPTED, BY_CODE, BY_NUMBER, REFUSALS, Words
+
+# The contract: rows may be added, never renamed or renumbered.
+NUMBERS = {
+    "text.length": 17, "text.digits": 18, "text.prefix": 19, "text.range": 20, "text.check": 21,
+    "envelope.shape": 33, "key.unknown": 49, "signature.invalid": 65, "claims.shape": 81, "claims.profile": 82,
+    "time.future": 97, "time.expired": 98, "time.lifetime": 99,
+    "scope.period": 113, "scope.withdrawn": 114, "scope.place": 115,
+    "policy.place": 129, "policy.purpose": 130, "policy.channel": 131, "policy.assurance": 132,
+    "policy.presenter": 133, "policy.age": 134,
+    "status.suspended": 135, "status.invalid": 136, "status.unavailable": 137,
+    "redeem.replayed": 145, "redeem.unavailable": 146, "redeem.full": 147, "redeem.clock": 148,
+    "redeem.timeout": 150, "redeem.loading": 151, "redeem.readonly": 152, "redeem.memory": 153,
+    "redeem.unreplicated": 154, "redeem.restarted": 155,
+}  # fmt: skip
+
+
+def test_codes_and_numbers_stay_as_they_are():
+    assert {code: BY_CODE[code].number for code in NUMBERS} == NUMBERS
+
+
+def test_codes_and_numbers_are_unique_and_fit_a_byte():
+    assert len(BY_CODE) == len(BY_NUMBER) == len(REFUSALS)
+    assert all(ACCEPTED < refusal.number < 255 for refusal in REFUSALS)  # 255 is free for engines
+
+
+def test_rows_are_in_the_order_of_their_numbers():
+    assert [refusal.number for refusal in REFUSALS] == sorted(BY_NUMBER)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
+def test_both_languages_name_the_same_facts(refusal):
+    for words in (refusal.what, refusal.remedy, refusal.hint):
+        named = [{field for _, field, _, _ in string.Formatter().parse(text) if field} for text in words]
+        assert named[0] == named[1]
+        assert words.en[-1] in ".}"
+        assert words.en[0].isupper() or words.en.startswith(("iat", "exp", "now", "{"))
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
+def test_what_to_do_holds_no_placeholders(refusal):
+    assert "{" not in refusal.remedy.en + refusal.remedy.zh
+
+
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_the_words_of_steps_before_the_key_name_no_facts(step):
+    for refusal in REFUSALS:
+        if refusal.step == step:
+            assert "{" not in "".join((*refusal.what, *refusal.hint))
+
+
+def test_words_are_filled_in_both_languages():
+    assert Words("{n} s", "{n} 秒").format({"n": 3}) == ("3 s", "3 秒")

@@ -1,0 +1,187 @@
+"""The conformance suites are tools of others: what breaks a protocol must fail in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support import CITY, FAKE, HOLDER, RING, fake_issuer
+from ybtoken import Algorithm, MemoryReplayGuard, SerialEngine
+from ybtoken.errors import RedeemError, SignatureError, TextError
+from ybtoken.testing import FakeKey, check_engine, check_key_pair, check_replay_guard
+
+TEXTS = [*(fake_issuer().issue(HOLDER, CITY, now=now).text for now in (1, 2, 3)), "96", "", "x", "96x"]
+
+
+class TestFakeKey:
+    def test_the_same_name_is_the_same_key(self):
+        assert (FakeKey("a").kid, FakeKey("a").sign(b"m")) == (FakeKey("a").kid, FakeKey("a").sign(b"m"))
+        assert FakeKey("a").kid != FakeKey("b").kid
+        assert FakeKey("a", Algorithm.SM2).algorithm is Algorithm.SM2
+
+    def test_it_refuses_what_another_signed(self):
+        with pytest.raises(SignatureError) as caught:
+            FakeKey("a").verify(b"m", FakeKey("b").sign(b"m"))
+        assert caught.value.facts == {"kid": FakeKey("a").kid.hex()}
+
+    def test_it_says_that_it_is_fake(self):
+        assert repr(FakeKey("a")) == "FakeKey('a')"
+
+
+class Credulous(FakeKey):
+    def verify(self, message: bytes, signature: bytes) -> None:
+        pass
+
+
+class Prefix(FakeKey):
+    """Compares the first half of a signature only."""
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        if signature[:32] != self.sign(message)[:32]:
+            raise SignatureError("signature.invalid")
+
+
+class WrongError(FakeKey):
+    def verify(self, message: bytes, signature: bytes) -> None:
+        if signature != self.sign(message):
+            raise ValueError("bad signature")
+
+
+class Short(FakeKey):
+    def sign(self, message: bytes) -> bytes:
+        return super().sign(message)[:63]
+
+
+@pytest.mark.parametrize("kind", [Credulous, Prefix, WrongError, Short])
+def test_a_key_that_breaks_the_protocol_fails(kind):
+    with pytest.raises((AssertionError, ValueError)):
+        check_key_pair(kind("a"), kind("a"), other=kind("b"))
+
+
+def test_a_pair_that_does_not_belong_together_fails():
+    for signing, verifying, other in (
+        (FakeKey("a"), FakeKey("b"), FakeKey("c")),
+        (FakeKey("a"), FakeKey("a"), FakeKey("a")),
+        (FakeKey("a"), FakeKey("a", Algorithm.SM2), FakeKey("b")),
+    ):
+        with pytest.raises(AssertionError):
+            check_key_pair(signing, verifying, other=other)
+
+
+class Forgetful:
+    """Remembers the last key only."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.last = b""
+
+    def claim(self, key: bytes, expires_at: int) -> None:
+        if key == self.last:
+            raise RedeemError("redeem.replayed")
+        self.last = key
+
+
+class ForgetsExpired:
+    """Forgets what is past and accepts it again."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock, self.claims = clock, dict[bytes, int]()
+
+    def claim(self, key: bytes, expires_at: int) -> None:
+        if self.claims.get(key, 0) > self.clock():
+            raise RedeemError("redeem.replayed")
+        self.claims[key] = expires_at
+
+
+class KeyedByExpiry:
+    """Takes another expiry for another key."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.claims = set[tuple[bytes, int]]()
+
+    def claim(self, key: bytes, expires_at: int) -> None:
+        if (key, expires_at) in self.claims:
+            raise RedeemError("redeem.replayed")
+        self.claims.add((key, expires_at))
+
+
+class Racy(ForgetsExpired):
+    """Looks first and writes later."""
+
+    def claim(self, key: bytes, expires_at: int) -> None:
+        import time
+
+        known = key in self.claims
+        time.sleep(0.001)
+        self.claims[key] = expires_at
+        if known:
+            raise RedeemError("redeem.replayed")
+
+
+class NeverAccepts:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        pass
+
+    def claim(self, key: bytes, expires_at: int) -> None:
+        raise RedeemError("redeem.replayed")
+
+
+@pytest.mark.parametrize("kind", [Forgetful, ForgetsExpired, KeyedByExpiry, Racy, NeverAccepts])
+def test_a_guard_that_breaks_the_protocol_fails(kind):
+    with pytest.raises((AssertionError, RedeemError)):
+        check_replay_guard(kind)
+
+
+def test_a_good_guard_passes():
+    check_replay_guard(lambda clock: MemoryReplayGuard(clock=clock), threads=4)
+
+
+class Wrapped:
+    """An engine that differs from the serial one in one respect."""
+
+    name = "wrapped"
+
+    def __init__(self, **changes: object) -> None:
+        self.changes = changes
+
+    def prepare(self, keys):
+        opener, changes = SerialEngine().prepare(keys), self.changes
+
+        class Opener:
+            def __init__(self) -> None:
+                self.keys = keys
+
+            def open(self, text):
+                return changes.get("open", type(opener).open)(opener, text)
+
+            def open_many(self, texts):
+                return changes.get("open_many", type(opener).open_many)(opener, texts)
+
+        return Opener()
+
+
+def other_code(opener, text):
+    try:
+        return opener.open(text)
+    except TextError as error:
+        raise TextError("text.check") from error
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"open": other_code},
+        {"open": lambda opener, text: opener.open(TEXTS[0])},
+        {"open_many": lambda opener, texts: opener.open_many(list(texts)[::-1])},
+        {"open_many": lambda opener, texts: opener.open_many([*texts, TEXTS[0]])},
+        {"open_many": lambda opener, texts: opener.open_many(list(texts)[:1] * len(texts))},
+    ],
+)
+def test_an_engine_that_differs_from_the_serial_one_fails(changes):
+    with pytest.raises(AssertionError):
+        check_engine(Wrapped(**changes), RING, TEXTS)
+
+
+def test_a_good_engine_passes():
+    check_engine(Wrapped(), RING, TEXTS)
+    assert FAKE.kid in RING

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+import threading
+from collections import Counter
+
+import pytest
+
+from tests.support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, fake_issuer, fake_verifier, signed_text
+from ybtoken import (
+    Algorithm,
+    AsyncReplayGuard,
+    CannotCheckError,
+    KeyEntry,
+    KeyRing,
+    MemoryReplayGuard,
+    Profile,
+    ReplayGuard,
+    Scope,
+    SerialEngine,
+    TokenError,
+    VerifiedVoucher,
+    Verifier,
+    Voucher,
+)
+from ybtoken.cose import encode_claims
+from ybtoken.errors import PolicyError, RedeemError, ScopeError, TimeError
+from ybtoken.policy import Channel, Purpose
+
+
+def refused(call, **arguments) -> TokenError:
+    with pytest.raises(TokenError) as caught:
+        call(**arguments)
+    return caught.value
+
+
+class TestVerify:
+    def test_it_gives_the_voucher_and_what_was_checked(self, issuer, verifier):
+        token = issuer.issue(HOLDER, CITY, **EXTRAS)
+        verified = verifier.verify(token.text)
+        assert isinstance(verified, VerifiedVoucher)
+        for name in Voucher.__dataclass_fields__:
+            assert getattr(verified, name) == getattr(token.voucher, name)
+        assert verified.profile is Profile.VOUCHER
+        assert (verified.kid, verified.algorithm, verified.issuer) == (FAKE.kid, Algorithm.ES256, "Zhejiang")
+        assert verified.verified_at == NOW
+
+    def test_numbers_get_their_leading_zeros_back(self):
+        verifier = Verifier(KeyRing([KeyEntry(FAKE, "all")]), clock=lambda: NOW)
+        verified = verifier.verify(fake_issuer().issue(HOLDER, "000001", purpose="00007").text)
+        assert (verified.city_code, verified.purpose) == ("000001", "00007")
+
+    def test_it_is_pure(self, issuer, verifier):
+        text = issuer.issue(HOLDER, CITY).text
+        assert verifier.verify(text) == verifier.verify(text)
+        verifier.redeem(text)
+        assert verifier.verify(text)
+
+    def test_the_clock_is_read_once_and_a_call_may_bring_its_own_time(self, issuer):
+        times = iter([NOW + 0.999])
+        verifier = fake_verifier(clock=lambda: next(times))
+        text = issuer.issue(HOLDER, CITY).text
+        assert verifier.verify(text).verified_at == NOW
+        assert verifier.verify(text, now=NOW + 1).verified_at == NOW + 1
+
+    def test_an_error_of_time_states_its_facts(self, issuer, verifier):
+        text = issuer.issue(HOLDER, CITY).text
+        late = refused(verifier.verify, text=text, now=NOW + 100)
+        assert isinstance(late, TimeError)
+        assert late.facts == {
+            "issued_at": NOW, "expired_at": NOW + 60, "now": NOW + 100, "skew": 10,
+            "ahead": -100, "late": 40, "lifetime": 60,
+        }  # fmt: skip
+        assert "40 s ago" in late.what.en
+        early = refused(verifier.verify, text=text, now=NOW - 30)
+        assert (early.code, early.ahead) == ("time.future", 30)
+        long_lived = fake_issuer(lifetime=301).issue(HOLDER, CITY).text
+        assert refused(verifier.verify, text=long_lived).lifetime == 301
+
+    def test_an_error_of_scope_states_both_places(self, issuer, verifier):
+        error = refused(verifier.verify, text=issuer.issue(HOLDER, "330201").text)
+        assert isinstance(error, ScopeError)
+        assert error.facts == {
+            "kid": FAKE.kid.hex(), "issuer": "Zhejiang", "issued_at": NOW, "city_code": "330201", "scope": "33-3302",
+        }  # fmt: skip
+        assert "330201" in error.what.zh
+        assert "33-3302" in error.what.zh
+
+    def test_policies_come_last_and_all_must_agree(self, issuer):
+        verifier = fake_verifier(policies=iter([Channel(7), Purpose("01301")]))
+        assert verifier.verify(issuer.issue(HOLDER, CITY, channel=7, purpose="01301").text)
+        assert refused(verifier.verify, text=issuer.issue(HOLDER, CITY, channel=7).text).code == "policy.purpose"
+        assert refused(verifier.verify, text=issuer.issue(HOLDER, CITY).text).code == "policy.channel"
+        assert refused(verifier.verify, text=issuer.issue(HOLDER, "110101").text).code == "scope.place"
+
+    def test_a_policy_sees_a_verified_voucher_and_the_time(self, issuer):
+        seen = []
+
+        class Witness:
+            def check(self, voucher, now):
+                seen.append((voucher, now))
+
+        verified = fake_verifier(policies=[Witness()]).verify(issuer.issue(HOLDER, CITY).text, now=NOW + 3)
+        assert seen == [(verified, NOW + 3)]
+
+    def test_bounds_of_time_are_the_verifiers_own(self, issuer):
+        strict = fake_verifier(skew=0, max_lifetime=59)
+        assert refused(strict.verify, text=issuer.issue(HOLDER, CITY).text).code == "time.lifetime"
+        assert refused(strict.verify, text=issuer.issue(HOLDER, CITY).text, now=NOW - 1).code == "time.future"
+
+    @pytest.mark.parametrize("text", [None, b"96", 96])
+    def test_what_is_no_text_is_misuse(self, verifier, text):
+        with pytest.raises(TypeError):
+            verifier.verify(text)
+
+    def test_its_own_clock_is_the_machines(self):
+        from ybtoken import Issuer
+
+        assert Verifier(RING).verify(Issuer(FAKE).issue(HOLDER, CITY).text)
+
+    def test_an_engine_may_be_passed(self, issuer):
+        class Counting(SerialEngine):
+            prepared = 0
+
+            def prepare(self, keys):
+                self.prepared += 1
+                return super().prepare(keys)
+
+        engine = Counting()
+        verifier = fake_verifier(engine=engine)
+        verifier.verify(issuer.issue(HOLDER, CITY).text)
+        assert engine.prepared == 1
+        assert verifier.keys is RING
+
+    @pytest.mark.parametrize("options", [{"skew": -1}, {"max_lifetime": 0}])
+    def test_bounds_make_sense(self, options):
+        with pytest.raises(ValueError, match="skew is at least 0"):
+            fake_verifier(**options)
+
+    @pytest.mark.parametrize("keys", [[], {}, None, [RING.entries[0]], FAKE])
+    def test_keys_are_a_ring(self, keys):
+        with pytest.raises(TypeError, match="keys is a KeyRing"):
+            Verifier(keys)
+
+
+class AsyncMemory:
+    """An asynchronous guard that lets others run before it claims."""
+
+    def __init__(self) -> None:
+        self.guard = MemoryReplayGuard(clock=lambda: NOW)
+
+    async def claim(self, key: bytes, expires_at: int) -> None:
+        await asyncio.sleep(0)
+        self.guard.claim(key, expires_at)
+
+
+class Unavailable:
+    def claim(self, key: bytes, expires_at: int) -> None:
+        raise CannotCheckError("redeem.unavailable", reason="down")
+
+
+class Recording:
+    def __init__(self) -> None:
+        self.claims: list[tuple[bytes, int]] = []
+
+    def claim(self, key: bytes, expires_at: int) -> None:
+        self.claims.append((key, expires_at))
+
+
+class TestRedeem:
+    def test_a_token_is_good_once(self, issuer, verifier):
+        text = issuer.issue(HOLDER, CITY).text
+        assert isinstance(verifier.redeem(text), VerifiedVoucher)
+        for _ in range(3):
+            assert refused(verifier.redeem, text=text).code == "redeem.replayed"
+        assert verifier.redeem(issuer.issue(HOLDER, CITY).text)
+
+    def test_what_is_claimed_is_kid_and_nonce_until_no_verifier_takes_it(self, issuer):
+        guard = Recording()
+        token = issuer.issue(HOLDER, CITY)
+        verified = fake_verifier(guard=guard, skew=15).redeem(token.text)
+        assert guard.claims == [(FAKE.kid + token.voucher.nonce, NOW + 60 + 15)]
+        assert verified.replay_key == guard.claims[0][0]
+
+    def test_a_replay_is_refused_for_as_long_as_the_token_would_be_good(self, issuer):
+        clock = [NOW]
+        verifier = fake_verifier(guard=MemoryReplayGuard(clock=lambda: clock[0]), clock=lambda: clock[0])
+        text = issuer.issue(HOLDER, CITY).text
+        verifier.redeem(text)
+        codes = Counter()
+        for clock[0] in range(NOW, NOW + 100):
+            codes[refused(verifier.redeem, text=text).code] += 1
+        assert codes == {"redeem.replayed": 70, "time.expired": 30}
+
+    @pytest.mark.parametrize("bad", ["text", "late", "place", "policy"])
+    def test_a_bad_token_claims_nothing(self, issuer, bad):
+        guard = Recording()
+        verifier = fake_verifier(guard=guard, policies=[Channel(7)])
+        token = issuer.issue(HOLDER, "110101" if bad == "place" else CITY, channel=8 if bad == "policy" else 7)
+        text = token.text[:-1] if bad == "text" else token.text
+        assert refused(verifier.redeem, text=text, now=NOW + 1000 * (bad == "late"))
+        assert guard.claims == []
+
+    def test_two_keys_may_use_one_nonce(self):
+        from ybtoken.testing import FakeKey
+
+        other = FakeKey("other")
+        verifier = Verifier(
+            KeyRing([*RING.entries, KeyEntry(other, "Zhejiang")]), guard=MemoryReplayGuard(clock=lambda: NOW)
+        )
+        payload = encode_claims(a_voucher())
+        for key in (FAKE, other):
+            verifier.redeem(signed_text(payload, key), now=NOW)
+
+    def test_one_nonce_under_one_key_is_one_use_whatever_else_is_stated(self, issuer, verifier):
+        verifier.redeem(issuer.sign(a_voucher()).text)
+        assert refused(verifier.redeem, text=issuer.sign(a_voucher(channel=1)).text).code == "redeem.replayed"
+
+    def test_a_store_that_is_down_accepts_nothing(self, issuer):
+        verifier = fake_verifier(guard=Unavailable())
+        error = refused(verifier.redeem, text=issuer.issue(HOLDER, CITY).text)
+        assert error.code == "redeem.unavailable"
+        assert "down" in error.hint.zh
+
+    def test_without_a_guard_it_is_misuse(self, issuer):
+        text = issuer.issue(HOLDER, CITY).text
+        with pytest.raises(TypeError, match="needs a Verifier with a ReplayGuard"):
+            fake_verifier().redeem(text)
+        with pytest.raises(TypeError, match="needs a Verifier with a guard"):
+            asyncio.run(fake_verifier().redeem_async(text))
+
+    def test_an_asynchronous_guard_is_not_forgotten_to_be_awaited(self, issuer):
+        text = issuer.issue(HOLDER, CITY).text
+        with pytest.raises(TypeError, match="use redeem_async"):
+            fake_verifier(guard=AsyncMemory()).redeem(text)
+
+    def test_not_even_behind_a_wrapper(self, issuer):
+        inner = AsyncMemory()
+
+        class Wrapped:
+            def claim(self, key: bytes, expires_at: int):
+                awaitable = inner.claim(key, expires_at)
+                awaitable.close()  # or Python warns that nobody awaited it
+                return awaitable
+
+        with pytest.raises(TypeError, match="use redeem_async"):
+            fake_verifier(guard=Wrapped()).redeem(issuer.issue(HOLDER, CITY).text)
+
+    def test_64_threads_redeem_one_token_and_one_succeeds(self):
+        """1,000 tokens, each shown by 64 threads at once."""
+        threads, rounds = 64, 1000
+        verifier = fake_verifier(guard=MemoryReplayGuard(clock=lambda: NOW))
+        issuer = fake_issuer()
+        texts = [issuer.issue(HOLDER, CITY).text for _ in range(rounds)]
+        accepted: list[int] = []
+        refused_with: list[str] = []  # appending is atomic; adding to a counter is not
+        start = threading.Barrier(threads)
+
+        def redeem_all() -> None:
+            for number, text in enumerate(texts):
+                if number % 10 == 0:
+                    start.wait()
+                try:
+                    verifier.redeem(text)
+                except TokenError as error:
+                    refused_with.append(error.code)
+                else:
+                    accepted.append(number)
+
+        workers = [threading.Thread(target=redeem_all) for _ in range(threads)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert sorted(accepted) == list(range(rounds))
+        assert Counter(refused_with) == {"redeem.replayed": rounds * (threads - 1)}
+
+
+class TestRedeemAsync:
+    def test_one_of_many_succeeds(self, issuer):
+        verifier = fake_verifier(guard=AsyncMemory())
+        text = issuer.issue(HOLDER, CITY).text
+
+        async def redeem_all() -> list[object]:
+            return await asyncio.gather(*(verifier.redeem_async(text) for _ in range(50)), return_exceptions=True)
+
+        outcomes = asyncio.run(redeem_all())
+        assert sum(isinstance(outcome, VerifiedVoucher) for outcome in outcomes) == 1
+        assert sum(isinstance(outcome, RedeemError) for outcome in outcomes) == 49
+
+    def test_an_awaitable_of_any_kind_is_awaited(self, issuer):
+        class Partial:
+            def __init__(self) -> None:
+                self.claim = functools.partial(AsyncMemory().claim)
+
+        verifier = fake_verifier(guard=Partial())
+        text = issuer.issue(HOLDER, CITY).text
+        assert asyncio.run(verifier.redeem_async(text)).verified_at == NOW
+        with pytest.raises(RedeemError):
+            asyncio.run(verifier.redeem_async(text))
+
+    def test_a_guard_that_never_waits_will_do(self, issuer, verifier):
+        text = issuer.issue(HOLDER, CITY).text
+        assert asyncio.run(verifier.redeem_async(text, now=NOW + 1)).verified_at == NOW + 1
+        with pytest.raises(RedeemError):
+            asyncio.run(verifier.redeem_async(text))
+
+    def test_a_bad_token_is_refused_before_the_guard(self, issuer):
+        guard = Recording()
+        verifier = fake_verifier(guard=guard, policies=[Channel(7)])
+        with pytest.raises(PolicyError):
+            asyncio.run(verifier.redeem_async(issuer.issue(HOLDER, CITY).text))
+        assert guard.claims == []
+
+
+def test_guards_are_guards_by_protocol():
+    for guard in (MemoryReplayGuard(), Unavailable(), Recording()):
+        assert isinstance(guard, ReplayGuard)
+    assert isinstance(AsyncMemory(), AsyncReplayGuard)
+
+
+def test_a_ring_of_no_keys_accepts_nothing(issuer):
+    error = refused(Verifier(KeyRing()).verify, text=issuer.issue(HOLDER, CITY).text)
+    assert (error.code, error.kid) == ("key.unknown", FAKE.kid.hex())
+
+
+def test_a_withdrawn_key_is_refused_from_then_on(issuer):
+    verifier = Verifier(RING.withdrawn(FAKE.kid, since=NOW), clock=lambda: NOW)
+    assert verifier.verify(issuer.issue(HOLDER, CITY, now=NOW - 1).text)
+    assert refused(verifier.verify, text=issuer.issue(HOLDER, CITY).text).code == "scope.withdrawn"
+
+
+def test_a_key_out_of_force_is_refused(issuer):
+    verifier = Verifier(KeyRing([KeyEntry(FAKE, "Zhejiang", Scope(("33",)), NOW + 1)]), clock=lambda: NOW)
+    assert refused(verifier.verify, text=issuer.issue(HOLDER, CITY).text).code == "scope.period"
