@@ -9,7 +9,7 @@
 
 VENV ?= .venv
 ARGS ?=
-EXTRAS := qr,cli,redis,otel
+EXTRAS := qr,cli,redis,otel,otp,status-http
 UV ?= $(shell command -v uv 2>/dev/null)
 CARGO ?= $(shell command -v cargo 2>/dev/null)
 PY := $(VENV)/bin/python
