@@ -147,7 +147,7 @@ def test_an_error_that_is_no_verdict_is_not_swallowed():
 
 def test_a_text_that_is_no_string_is_misuse_in_a_batch_too():
     with pytest.raises(TypeError, match="a token's text is a string"):
-        OPENER.open_many([b"96"])
+        OPENER.open_many([96])
 
 
 class TestBatch:

@@ -69,7 +69,7 @@ def test_a_reference_has_16_bytes(size):
 
 
 class TestRotation:
-    KEYS = {100: b"a" * 16, 200: b"b" * 16, 0: b"0" * 16}  # noqa: RUF012
+    KEYS = {100: b"a" * 16, 200: b"b" * 16, 0: b"0" * 16}
 
     @pytest.mark.parametrize(("at", "key"), [(0, "0"), (99, "0"), (100, "a"), (199, "a"), (200, "b"), (2**32, "b")])
     def test_the_time_of_issue_says_which_key(self, at, key):

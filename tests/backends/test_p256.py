@@ -19,8 +19,8 @@ SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
 PEM = serialization.Encoding.PEM
 
 
-def private_pem(key, format=serialization.PrivateFormat.PKCS8) -> bytes:
-    return key.private_bytes(PEM, format, serialization.NoEncryption())
+def private_pem(key, kind=serialization.PrivateFormat.PKCS8) -> bytes:
+    return key.private_bytes(PEM, kind, serialization.NoEncryption())
 
 
 def pem_with(p256_key: P256SigningKey, old: str, new: str) -> bytes:

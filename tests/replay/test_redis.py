@@ -234,7 +234,7 @@ def test_flushing_the_store_is_noticed(server: RedisServer) -> None:
 
 @pytest.mark.parametrize("options", [{"token_life": 0}, {"replicas": -1}, {"replica_timeout": 0}, {"on_restart": "x"}])
 def test_misuse_is_a_value_error(options: dict[str, object]) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         RedisReplayGuard.from_url("redis://127.0.0.1", **options)
 
 

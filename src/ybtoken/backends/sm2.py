@@ -1,7 +1,7 @@
 """SM2 with SM3 (GB/T 32918.2): keys that sign by OpenSSL's libcrypto and verify by it or in plain Python.
 
 Signing needs an OpenSSL 3 libcrypto; verifying needs nothing. Both verifiers give the same verdicts: which one
-serves is a matter of speed and memory only (ADR 0010): ``libcrypto`` where there is one, ``tables`` elsewhere or if
+serves is a matter of speed and memory only (ADR 0013): ``libcrypto`` where there is one, ``tables`` elsewhere or if
 asked for.
 
 The SM2 user id belongs to the key: signer and verifier must use the same, and key ring files store it with the key.
