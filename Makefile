@@ -22,10 +22,10 @@ space := $(empty) $(empty)
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint coverage vectors docs native ci dist smoke clean FORCE
+.PHONY: help demo test bench bench-timing bench-memory lint coverage vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 demo: $(VENV)/ready ## the main thing, shown from end to end
 	@$(PY) examples/demo.py $(ARGS)
@@ -35,6 +35,12 @@ test: $(VENV)/ready native ## every test
 
 bench: $(VENV)/ready native ## rates and ratios, and build/bench.json
 	$(PY) -m benchmarks $(ARGS)
+
+bench-timing: $(VENV)/ready ## whether the time of an SM2 signature tells something of its nonce
+	$(PY) -m benchmarks.sm2_timing $(ARGS)
+
+bench-memory: $(VENV)/ready ## whether memory grows over a million operations, good and bad
+	$(PY) -m benchmarks.memory $(ARGS)
 
 lint: $(VENV)/ready-lint ## style and types
 	$(PY) -m ruff check .

@@ -29,7 +29,7 @@ from ybtoken.keys import Algorithm, Curve, kid_of_point
 __all__ = ["DEFAULT_USER_ID", "LibcryptoError", "SM2Backend", "SM2SigningKey", "SM2VerifyingKey"]
 
 SM2Backend: TypeAlias = Literal["libcrypto", "tables"]
-"""What verifies: OpenSSL, or plain Python with a table of about 1.4 MB for each key in use."""
+"""What verifies: OpenSSL, or plain Python with a table of about 1.6 MB for each key in use."""
 
 _SPKI_LABEL = "PUBLIC KEY"
 
