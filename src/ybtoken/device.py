@@ -11,14 +11,14 @@ text holds a payload of more than 255 bytes.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import cbor2
 
-from ybtoken.backends import p256, sm2
 from ybtoken.challenge import ANSWER_SIZE, Challenge
 from ybtoken.cose import encode_byte_string, encode_envelope, sign1_prefix, walk_uint
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
@@ -34,11 +34,21 @@ _HEADERS = {int(curve): cbor2.dumps({_ALG: int(algorithm)}) for curve, algorithm
 _PREFIXES = {curve: sign1_prefix(header) for curve, header in _HEADERS.items()}
 _STARTS = {b"\xd2\x84" + encode_byte_string(header) + b"\xa0": curve for curve, header in _HEADERS.items()}
 _START_SIZES = sorted({len(start) for start in _STARTS})
+_USER_ID = b"1234567812345678"
 _TAIL_SIZE = 66  # 58 40, signature
 _NONCE_SIZE = 8
 
-_Verify = Callable[[bytes, bool, bytes, bytes], None]
-_BACKENDS: Mapping[int, _Verify] = {Curve.P256: p256.verify_compressed, Curve.SM2: sm2.verify_compressed}
+
+@cache
+def _backend(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
+    """What checks the signatures of phones on a curve; loaded when the first such phone is seen."""
+    if curve == Curve.SM2:
+        from ybtoken.backends import sm2
+
+        return sm2.verify_compressed
+    from ybtoken.backends import p256
+
+    return p256.verify_compressed
 
 
 def device_key_of(key: VerifyingKey) -> DeviceKey:
@@ -50,7 +60,7 @@ def device_key_of(key: VerifyingKey) -> DeviceKey:
     curve = key.algorithm.curve
     if key.algorithm is not _ALGORITHMS[curve]:
         raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
-    if getattr(key, "user_id", sm2.DEFAULT_USER_ID) != sm2.DEFAULT_USER_ID:
+    if getattr(key, "user_id", _USER_ID) != _USER_ID:
         raise ValueError("an SM2 device key has the default user id")
     x, y = key.point
     return DeviceKey(int(curve), x, bool(y[-1] & 1))
@@ -78,7 +88,7 @@ class CutPresentation(NamedTuple):
         if self.curve != key.curve:
             raise SignatureError("device.signature")
         try:
-            _BACKENDS[key.curve](key.x, key.y_is_odd, _PREFIXES[key.curve] + self.signed, self.signature)
+            _backend(key.curve)(key.x, key.y_is_odd, _PREFIXES[key.curve] + self.signed, self.signature)
         except ValueError:
             raise ClaimsError("claims.shape") from None
 
@@ -163,7 +173,7 @@ class DeviceBoundPass:
         key: SigningKey,
         *,
         clock: Callable[[], float] = time.time,
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.data = data
         self._key = key
