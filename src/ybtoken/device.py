@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from functools import cache
 from typing import NamedTuple
 
 import cbor2
@@ -34,21 +33,17 @@ _HEADERS = {int(curve): cbor2.dumps({_ALG: int(algorithm)}) for curve, algorithm
 _PREFIXES = {curve: sign1_prefix(header) for curve, header in _HEADERS.items()}
 _STARTS = {b"\xd2\x84" + encode_byte_string(header) + b"\xa0": curve for curve, header in _HEADERS.items()}
 _START_SIZES = sorted({len(start) for start in _STARTS})
-_USER_ID = b"1234567812345678"
 _TAIL_SIZE = 66  # 58 40, signature
 _NONCE_SIZE = 8
 
 
-@cache
-def _backend(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
-    """What checks the signatures of phones on a curve; loaded when the first such phone is seen."""
-    if curve == Curve.SM2:
-        from ybtoken.backends import sm2
-
-        return sm2.verify_compressed
-    from ybtoken.backends import p256
-
-    return p256.verify_compressed
+def _verify(key: DeviceKey, message: bytes, signature: bytes) -> None:
+    # Imported when a phone's signature is checked: who verifies profile 1 only loads the backend of its own keys.
+    if key.curve == Curve.P256:
+        from ybtoken.backends.p256 import verify_compressed
+    else:
+        from ybtoken.backends.sm2 import verify_compressed
+    verify_compressed(key.x, key.y_is_odd, message, signature)
 
 
 def device_key_of(key: VerifyingKey) -> DeviceKey:
@@ -60,8 +55,11 @@ def device_key_of(key: VerifyingKey) -> DeviceKey:
     curve = key.algorithm.curve
     if key.algorithm is not _ALGORITHMS[curve]:
         raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
-    if getattr(key, "user_id", _USER_ID) != _USER_ID:
-        raise ValueError("an SM2 device key has the default user id")
+    if curve is Curve.SM2:
+        from ybtoken.backends.sm2 import DEFAULT_USER_ID  # not loaded by who has no such key
+
+        if getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
+            raise ValueError("an SM2 device key has the default user id")
     x, y = key.point
     return DeviceKey(int(curve), x, bool(y[-1] & 1))
 
@@ -88,7 +86,7 @@ class CutPresentation(NamedTuple):
         if self.curve != key.curve:
             raise SignatureError("device.signature")
         try:
-            _backend(key.curve)(key.x, key.y_is_odd, _PREFIXES[key.curve] + self.signed, self.signature)
+            _verify(key, _PREFIXES[key.curve] + self.signed, self.signature)
         except ValueError:
             raise ClaimsError("claims.shape") from None
 

@@ -7,7 +7,7 @@ the serial engine.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 from ybtoken.cose import Claims
@@ -176,6 +176,8 @@ class NativeBatch(OpenedBatch):
         self._opener = opener
         super().__init__(opener.keys, *opener.complete(columns, texts))
 
-    def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
+    def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """See `OpenedBatch.judge`: the same, a column at a time and without the GIL."""
+        if not isinstance(now, int):
+            return super().judge(now, skew, max_lifetime)
         return self._opener.judge(self, now, skew, max_lifetime)

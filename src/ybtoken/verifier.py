@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
@@ -116,24 +115,29 @@ class Verifier:
         """
         return self._judge(self._opener.open(text), self._now(now), challenge)
 
-    def verify_many(self, texts: Texts, *, now: int | None = None, challenge: Asked = None) -> Verdicts:
+    def verify_many(self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Asked = None) -> Verdicts:
         """Verify many tokens: one verdict each, in order; a bad one raises nothing.
 
         Args:
             texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
-            now: one time for all, in seconds since 1970; the verifier's clock if it is not given.
+            now: in seconds since 1970, one time for all or one for each; the verifier's clock if it is not given.
             challenge: one for all, as for `verify`.
         """
         if isinstance(texts, str):
             raise TypeError("verify_many takes many texts, not one string")
-        at = self._now(now)
-        judge_one = partial(self._judge, now=at, challenge=challenge)
         batch = self._opener.open_many(texts)
+        at = now if isinstance(now, Sequence) else self._now(now)
+        if not isinstance(at, int) and len(at) != len(batch):
+            raise ValueError(f"{len(at)} times for {len(batch)} texts")
+
+        def judge_one(i: int, opened: Opened) -> VerifiedVoucher:
+            return self._judge(opened, at if isinstance(at, int) else int(at[i]), challenge)
+
         codes = batch.judge(at, self._skew, self._max_lifetime)
         passes: dict[int, Verdict] = {}
         for i, opened in batch.passes.items():
             try:
-                passes[i] = judge_one(opened)
+                passes[i] = judge_one(i, opened)
                 codes[i] = ACCEPTED
             except TokenError as error:
                 passes[i] = error
@@ -142,7 +146,7 @@ class Verifier:
             for i, code in enumerate(codes):
                 if code == ACCEPTED and i not in passes:
                     try:
-                        judge_one(batch.opened(i))
+                        judge_one(i, batch.opened(i))
                     except TokenError as error:
                         codes[i] = error.number
         return Verdicts(batch, codes, judge_one, passes)

@@ -9,6 +9,9 @@ use crate::columns::filled;
 use crate::engine::PyEngine;
 use crate::guarded;
 
+/// Not before, not after, withdrawn since, places.
+type ScopeTuple = (i64, i64, Option<i64>, Vec<(u32, u32)>);
+
 /// What the keys of a ring may sign for, in the order of its entries.
 #[pyclass(name = "Scopes", module = "ybtoken_native", frozen)]
 pub struct PyScopes {
@@ -19,7 +22,7 @@ pub struct PyScopes {
 impl PyScopes {
     #[new]
     #[pyo3(signature = (scopes, /))]
-    fn new(scopes: Vec<(i64, i64, Option<i64>, Vec<(u32, u32)>)>) -> PyResult<Self> {
+    fn new(scopes: Vec<ScopeTuple>) -> PyResult<Self> {
         let made = scopes.into_iter().enumerate().map(
             |(at, (not_before, not_after, withdrawn_since, places))| {
                 Scope::new(not_before, not_after, withdrawn_since, places).ok_or_else(|| {
