@@ -12,22 +12,24 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ybtoken.challenge import Challenge
 from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
 from ybtoken.errors import CannotCheckError, ChallengeError, RedeemError, TimeError, TokenError, error_for
 from ybtoken.keys import KeyRing, Use
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
-from ybtoken.rotating import STEP, RotatingCodes
 from ybtoken.verdicts import Verdict, Verdicts
 from ybtoken.voucher import DevicePresentation, Profile, VerifiedVoucher, Voucher
 
+if TYPE_CHECKING:
+    from ybtoken.challenge import Challenge
+    from ybtoken.rotating import RotatingCodes
+
 __all__ = ["Asked", "Verifier"]
 
-Asked = Challenge | Literal["any"] | None
+Asked: TypeAlias = 'Challenge | Literal["any"] | None'
 """What a terminal asked a phone to answer."""
 
 _STEP_7 = 7 * 16  # refusals of step 7 have numbers from here on
@@ -189,8 +191,7 @@ class Verifier:
         """
         if voucher.time_step is None or self._otp is None:
             return
-        first = (voucher.verified_at - self._skew) // STEP - self._otp.steps_back
-        for step in range(first, voucher.time_step):
+        for step in range(self._otp.earliest(voucher.verified_at - self._skew), voucher.time_step):
             yield voucher.replay_key[:-4] + step.to_bytes(4, "big"), voucher.redeem_until
 
     def _now(self, now: int | None) -> int:
@@ -223,7 +224,7 @@ class Verifier:
             raise CannotCheckError("otp.unavailable", reason="this verifier has no master key")
         step = self._otp.check(opened.claims, opened.entry.kid, otp, now)
         # Another verifier's clock may be behind this one's by the skew.
-        return step, (step + self._otp.steps_back + 1) * STEP + self._skew
+        return step, self._otp.window(step) + self._skew
 
     def _check_display(self, shown: DevicePresentation, now: int) -> int:
         issued_at, until = shown.issued_at, shown.issued_at + self._max_display_age + self._skew
