@@ -267,6 +267,13 @@ class TestEnvelope:
     def test_a_payload_of_another_size_class_is_refused(self, size):
         self.refuse(self.envelope(payload=bytes(size)))
 
+    @pytest.mark.parametrize("size", [0, 20, 22, 23])
+    def test_a_short_payload_is_refused_with_a_wide_head_too(self, size):
+        start = b"\xd2\x84\x51" + self.LONG_HEADER + b"\xa0"
+        data = start + bytes([0x58, size]) + bytes(size) + b"\x58\x40" + self.SIGNATURE
+        assert cbor2.loads(data).value[2] == bytes(size)
+        self.refuse(data)
+
     @pytest.mark.parametrize("size", [0, 12, 14, 16, 18, 24])
     def test_a_header_of_another_size_is_refused(self, size):
         self.refuse(self.envelope(header=bytes(size)))
