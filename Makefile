@@ -9,23 +9,23 @@
 
 VENV ?= .venv
 ARGS ?=
-EXTRAS := qr,cli,redis,otel
+EXTRAS := qr,cli,redis,otel,otp,status-http
 UV ?= $(shell command -v uv 2>/dev/null)
 CARGO ?= $(shell command -v cargo 2>/dev/null)
 PY := $(VENV)/bin/python
 
-# Modules whose branches are covered to the last: the format, the verifier, the guard in memory.
-WHOLE := cose text voucher places engine verdicts verifier replay/memory
+# Modules whose branches are covered to the last: the format, the keys, issuer and verifier, the guard in memory.
+WHOLE := cose text voucher places keys engine verdicts verifier policy issuer replay/memory
 comma := ,
 empty :=
 space := $(empty) $(empty)
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-timing bench-memory lint coverage vectors docs native ci dist smoke clean FORCE
+.PHONY: help demo test bench bench-here bench-timing bench-memory interop cbor2 cbor2-here lint coverage vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
 
 demo: $(VENV)/ready ## the main thing, shown from end to end
 	@$(PY) examples/demo.py $(ARGS)
@@ -33,7 +33,10 @@ demo: $(VENV)/ready ## the main thing, shown from end to end
 test: $(VENV)/ready native ## every test
 	$(PY) -m pytest $(ARGS)
 
-bench: $(VENV)/ready native ## rates and ratios, and build/bench.json
+bench: ## rates and ratios beside other libraries, and build/bench.json
+	@$(MAKE) --no-print-directory VENV=build/venv-bench bench-here # one of those libraries holds cbor2 back
+
+bench-here: $(VENV)/ready-bench native
 	$(PY) -m benchmarks $(ARGS)
 
 bench-timing: $(VENV)/ready ## whether the time of an SM2 signature tells something of its nonce
@@ -41,6 +44,18 @@ bench-timing: $(VENV)/ready ## whether the time of an SM2 signature tells someth
 
 bench-memory: $(VENV)/ready ## whether memory grows over a million operations, good and bad
 	$(PY) -m benchmarks.memory $(ARGS)
+
+interop: $(VENV)/ready ## tokens to and from other libraries, which are made ready first
+	$(PY) interop/prepare.py
+	$(PY) -m pytest tests/interop $(ARGS)
+
+cbor2: ## every test with the oldest cbor2 that is supported, and with the last before 6
+	@$(MAKE) --no-print-directory VENV=build/venv-cbor2-oldest CBOR2='cbor2==5.6.0' cbor2-here
+	@$(MAKE) --no-print-directory VENV=build/venv-cbor2-5 CBOR2='cbor2<6' cbor2-here
+
+cbor2-here: $(VENV)/ready
+	@$(INSTALL) '$(CBOR2)'
+	$(PY) -m pytest $(ARGS)
 
 lint: $(VENV)/ready-lint ## style and types
 	$(PY) -m ruff check .
@@ -118,6 +133,11 @@ $(VENV)/ready: $(VENV)/made pyproject.toml
 
 $(VENV)/ready-lint: $(VENV)/ready
 	@$(INSTALL) --group lint
+	@touch $@
+
+$(VENV)/ready-bench: $(VENV)/ready
+	@$(INSTALL) --group bench
+	@$(INSTALL) --group bench-sm2 || echo 'not every SM2 peer installs here; those that are missing are left out'
 	@touch $@
 
 FORCE:

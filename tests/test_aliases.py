@@ -391,7 +391,7 @@ def test_numbers_of_a_signature_are_not_reduced(p256_key, p256_ring):
 
 def test_a_signature_is_good_for_one_algorithm_and_kid(p256_key, p256_ring):
     """The header is signed: the same claims and signature under another header are no token."""
-    header, signed, signature = cut_envelope(Issuer(p256_key).sign(a_voucher()).data)
+    _, signed, signature = cut_envelope(Issuer(p256_key).sign(a_voucher()).data)
     other = encode_header(-9, p256_key.kid)
     data = b"\xd2\x84" + encode_byte_string(other) + b"\xa0" + signed + b"\x58\x40" + signature
     with pytest.raises(TokenError) as caught:

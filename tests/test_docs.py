@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,12 @@ def test_both_readmes_have_the_same_structure() -> None:
             }
         )
     assert outlines[0] == outlines[1]
+
+
+def test_the_readme_names_every_extra_and_no_other() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = set(re.findall(r"ybtoken\[(\w+)\]", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert named == set(project["optional-dependencies"])
 
 
 def test_the_example_of_the_readme_has_twelve_lines() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, fake_issuer, signed_bytes, signed_text
 from ybtoken import Engine, KeyEntry, KeyRing, Profile, Scope, SerialEngine
 from ybtoken.cose import Claims, encode_claims, encode_header
-from ybtoken.engine import COLUMNS, NO_ENTRY, Opened, OpenedBatch, judge
+from ybtoken.engine import COLUMNS, NO_ENTRY, Opened, OpenedBatch, judge, texts_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError, TokenError, UnknownKeyError
 from ybtoken.refusals import BY_NUMBER
 from ybtoken.testing import FakeKey
@@ -18,6 +18,7 @@ STRANGER = FakeKey("stranger")
 OPENER = SerialEngine().prepare(RING)
 CLAIMS = encode_claims(a_voucher(**EXTRAS))
 GOOD = signed_bytes(CLAIMS)
+TEXT = encode_text(1, GOOD)
 BAD_SIGNATURE = GOOD[:-1] + bytes([GOOD[-1] ^ 1])
 
 # One text for each refusal of steps 1 to 5, and what it is refused with.
@@ -145,13 +146,63 @@ def test_an_error_that_is_no_verdict_is_not_swallowed():
         opener.open_many([encode_text(1, GOOD)])
 
 
-def test_a_text_that_is_no_string_is_misuse_in_a_batch_too():
-    with pytest.raises(TypeError, match="a token's text is a string"):
-        OPENER.open_many([96])
+@pytest.mark.parametrize("misuse", [[96], [None], [["96"]], 96, None])
+def test_what_is_no_text_is_misuse_in_a_batch_too(misuse):
+    with pytest.raises(TypeError):
+        OPENER.open_many(misuse)
+
+
+class Scalar:
+    """As an Arrow array holds its items."""
+
+    def __init__(self, value: str | bytes) -> None:
+        self.value = value
+
+    def as_py(self) -> str | bytes:
+        return self.value
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [TEXT, "96", TEXT],
+        [TEXT.encode(), b"96", TEXT.encode()],
+        [Scalar(TEXT), Scalar("96"), Scalar(TEXT.encode())],
+        iter((TEXT, b"96", TEXT)),
+        f"{TEXT}\n96\n{TEXT}".encode(),
+        f"{TEXT}\n96\n{TEXT}\n".encode(),
+        bytearray(f"{TEXT}\n96\n{TEXT}\n".encode()),
+        memoryview(f"{TEXT}\n96\n{TEXT}\n".encode()),
+    ],
+    ids=["strings", "bytes", "arrow", "any iterable", "lines", "ended lines", "bytearray", "memoryview"],
+)
+def test_texts_come_in_several_forms(texts):
+    assert [BY_NUMBER[code].code if code else "" for code in OPENER.open_many(texts).codes] == ["", "text.length", ""]
+
+
+@pytest.mark.parametrize(
+    ("lines", "texts"),
+    [
+        (b"", []),
+        (b"\n", [""]),
+        (b"a\n\nb", ["a", "", "b"]),
+        (b"a\r\n", ["a\r"]),
+        (b"a\x0bb\x0cc\x1cd\x85e\rf", ["a\x0bb\x0cc\x1cd\x85e\rf"]),
+        (b"\xe9\xff", ["\xe9\xff"]),
+    ],
+)
+def test_a_line_ends_with_a_line_feed_and_nothing_else(lines, texts):
+    assert list(texts_of(lines)) == texts
+
+
+def test_bytes_beyond_ascii_are_no_digits():
+    changed = TEXT[:100].encode() + b"\xb2" + TEXT[101:].encode()  # a superscript two in Latin-1
+    full_width = ("96" + TEXT[2:].translate({ord("0") + i: 0xFF10 + i for i in range(10)})).encode()[:700]
+    assert [BY_NUMBER[code].code for code in OPENER.open_many([changed, full_width]).codes] == ["text.digits"] * 2
 
 
 class TestBatch:
-    TEXTS = [encode_text(1, GOOD), *(text for text, _ in REFUSED.values()), signed_text(encode_claims(a_voucher()))]
+    TEXTS = (TEXT, *(text for text, _ in REFUSED.values()), signed_text(encode_claims(a_voucher())))
 
     def test_it_has_a_code_for_each_text_in_order(self):
         batch = OPENER.open_many(iter(self.TEXTS))
@@ -232,7 +283,8 @@ class TestBatch:
         ]
         batch = OPENER.open_many([*texts, "96"])
         codes = batch.judge(NOW, 10, 300)
-        each = [judge(*reversed(OPENER.open(text)), NOW, 10, 300) for text in texts]
+        opened = [(opened.claims, opened.entry) for opened in map(OPENER.open, texts)]
+        each = [judge(c.issued_at, c.expires_at, c.city, entry, NOW, 10, 300) for c, entry in opened]
         assert list(codes) == [*each, 17]
         assert set(codes) == {0, 17, 97, 98, 115}
         assert not any(batch.codes[:-1])  # judging changes nothing
@@ -241,7 +293,8 @@ class TestBatch:
 class TestJudge:
     def judged(self, *, now: int = NOW, skew: int = 10, max_lifetime: int = 300, entry=None, **changes) -> str:
         claims = OPENER.open(signed_text(encode_claims(a_voucher(**changes)))).claims
-        number = judge(claims, entry or RING.entries[0], now, skew, max_lifetime)
+        entry = entry or RING.entries[0]
+        number = judge(claims.issued_at, claims.expires_at, claims.city, entry, now, skew, max_lifetime)
         return BY_NUMBER[number].code if number else "accepted"
 
     @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from contextlib import suppress
+from typing import Any
 
 import cbor2
 import pytest
@@ -10,7 +11,6 @@ from hypothesis import strategies as st
 
 from ybtoken import Algorithm, KeyEntry, KeyRing, Scope
 from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
-from ybtoken.backends.sm2 import SM2Backend, SM2SigningKey
 from ybtoken.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
 
 KEYS = [P256SigningKey.generate().verifying_key for _ in range(2)]
@@ -142,8 +142,8 @@ def test_another_document_is_no_jwk_set(document):
         ({-1: "P-256"}, "not a valid Curve"),
         ({2: bytes(8)}, "the kid is"),
         ({-2: COSE_KEY[-3]}, "key 0 of the set"),
-        ({-2: "x"}, "coordinates are byte strings"),
-        ({-3: True}, "coordinates are byte strings"),  # a compressed point
+        ({-2: "x"}, "coordinates .* are byte strings"),
+        ({-3: True}, "coordinates .* are byte strings"),  # a compressed point
         ({-2: bytes(31)}, "32 bytes"),
         ({-65537: b"Zhejiang"}, "issuer's name is a string"),
         ({-65538: "33"}, "arrays of prefixes"),
@@ -193,62 +193,11 @@ values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) 
 
 @given(st.sampled_from(sorted(JWK)), values)
 def test_whatever_a_member_is_there_is_a_ring_or_a_value_error(member, value):
-    try:
+    with suppress(ValueError):
         load_jwks(json.dumps({"keys": [JWK | {member: value}]}))
-    except ValueError:
-        pass
 
 
 @given(st.sampled_from(list(COSE_KEY)), values | st.binary())
 def test_whatever_a_label_holds_there_is_a_ring_or_a_value_error(label, value):
-    try:
+    with suppress(ValueError):
         load_cose_keyset(cbor2.dumps([COSE_KEY | {label: value}]))
-    except ValueError:
-        pass
-
-
-SM2_KEYS = [SM2SigningKey.generate().verifying_key, SM2SigningKey.generate(user_id=b"\xff own").verifying_key]
-SM2_RING = KeyRing([KeyEntry(SM2_KEYS[0], "浙江"), KeyEntry(SM2_KEYS[1], "Anhui"), KeyEntry(KEYS[0], "Jiangsu")])
-
-
-@pytest.mark.parametrize("backend", get_args(SM2Backend))
-@pytest.mark.parametrize(("dump", "load"), [(dump_jwks, load_jwks), (dump_cose_keyset, load_cose_keyset)])
-def test_sm2_keys_keep_their_user_ids_in_files(dump, load, backend):
-    ring = load(dump(SM2_RING), sm2_backend=backend)
-    assert facts(ring) == facts(SM2_RING)
-    assert [entry.key.user_id for entry in ring.entries[:2]] == [b"1234567812345678", b"\xff own"]
-    assert {entry.key.backend for entry in ring.entries[:2]} == {backend}
-
-
-def test_the_user_id_of_an_sm2_key_is_always_written():
-    assert [jwk.get("yb_user_id") for jwk in json.loads(dump_jwks(SM2_RING))["keys"]] == [
-        "MTIzNDU2NzgxMjM0NTY3OA", "_yBvd24", None,
-    ]  # fmt: skip
-    assert [key.get(-65543) for key in cbor2.loads(dump_cose_keyset(SM2_RING))] == [
-        b"1234567812345678", b"\xff own", None,
-    ]  # fmt: skip
-
-
-def test_a_user_id_that_is_not_written_is_the_usual_one():
-    (key,) = cbor2.loads(dump_cose_keyset(KeyRing(SM2_RING.entries[:1])))
-    del key[-65543]
-    assert load_cose_keyset(cbor2.dumps([key])).entries[0].key.user_id == b"1234567812345678"
-
-
-@pytest.mark.parametrize(
-    ("changes", "complaint"),
-    [
-        ({-65543: "text"}, "byte string"),
-        ({-65543: b""}, "user id"),
-        ({-65543: bytes(8192)}, "user id"),
-        ({-1: 1}, "SM2 is not an algorithm of P256"),
-        ({3: -7}, "ES256 is not an algorithm of SM2"),
-        ({3: -48}, "-48 is not a valid Algorithm"),
-        ({-2: KEYS[0].point[0], -3: KEYS[0].point[1], 2: KEYS[0].kid}, "not on the SM2 curve"),
-        ({2: KEYS[0].kid}, "the kid is"),
-    ],
-)
-def test_an_sm2_cose_key_that_is_not_right_is_refused(changes, complaint):
-    key = cbor2.loads(dump_cose_keyset(SM2_RING))[0]
-    with pytest.raises(ValueError, match=complaint):
-        load_cose_keyset(cbor2.dumps([key | changes]))

@@ -143,11 +143,11 @@ class NativeOpener:
             columns, texts = self._ring.open_many(many), many
         return NativeBatch(self, {name: getattr(columns, native) for name, native in _COLUMNS.items()}, texts)
 
-    def complete(self, columns: dict[str, Buffer], texts: Texts) -> dict[str, Buffer]:
-        """Fill in the rows of texts that the native engine leaves to the serial one."""
+    def complete(self, columns: dict[str, Buffer], texts: Texts) -> tuple[dict[str, Buffer], dict[int, Opened]]:
+        """Fill in the rows of texts that the native engine leaves to the serial one; and the passes among them."""
         codes = bytes(columns["codes"])
         if _NOT_MINE not in codes:
-            return columns
+            return columns, {}
         positions = [i for i, code in enumerate(codes) if code == _NOT_MINE]
         wanted = set(positions)
         rest = self._serial.open_many(text for i, text in enumerate(texts_of(texts)) if i in wanted)
@@ -157,7 +157,7 @@ class NativeOpener:
             items = memoryview(getattr(rest, name)).cast("B")
             for row, position in enumerate(positions):
                 memoryview(column)[position * width : (position + 1) * width] = items[row * width : (row + 1) * width]
-        return filled
+        return filled, {positions[row]: opened for row, opened in rest.passes.items()}
 
     def judge(self, batch: OpenedBatch, now: int, skew: int, max_lifetime: int) -> bytearray:
         """Steps 6 and 7 in columns."""
@@ -174,7 +174,7 @@ class NativeBatch(OpenedBatch):
 
     def __init__(self, opener: NativeOpener, columns: dict[str, Buffer], texts: Texts) -> None:
         self._opener = opener
-        super().__init__(opener.keys, opener.complete(columns, texts))
+        super().__init__(opener.keys, *opener.complete(columns, texts))
 
     def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
         """See `OpenedBatch.judge`: the same, a column at a time and without the GIL."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import copy
 import pickle
 
@@ -19,14 +20,12 @@ SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
 PEM = serialization.Encoding.PEM
 
 
-def private_pem(key, kind=serialization.PrivateFormat.PKCS8) -> bytes:
-    return key.private_bytes(PEM, kind, serialization.NoEncryption())
+def private_pem(key, form=serialization.PrivateFormat.PKCS8) -> bytes:
+    return key.private_bytes(PEM, form, serialization.NoEncryption())
 
 
 def pem_with(p256_key: P256SigningKey, old: str, new: str) -> bytes:
     """A public key's PEM with some bytes of its DER exchanged."""
-    import base64
-
     der = base64.b64decode(b"".join(p256_key.verifying_key.to_pem().splitlines()[1:-1]))
     der = der.replace(bytes.fromhex(old), bytes.fromhex(new))
     return b"-----BEGIN PUBLIC KEY-----\n" + base64.encodebytes(der) + b"-----END PUBLIC KEY-----\n"

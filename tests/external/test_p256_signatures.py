@@ -28,7 +28,7 @@ def verifies(key: P256VerifyingKey, message: bytes, signature: bytes) -> bool:
 
 
 def raw(der: bytes) -> bytes | None:
-    """r || s of a signature in DER, taken strictly: ``None`` for any but its one encoding or numbers that fit."""
+    """r || s of a signature in strict DER; ``None`` for any but its one encoding, or for numbers that do not fit."""
     try:
         r, s = decode_dss_signature(der)
     except ValueError:

@@ -27,7 +27,7 @@ VERIFIER = Verifier(KeyRing([KeyEntry(KEY.verifying_key, "Shanghai")]), max_life
 
 
 def voucher(**claims: Any) -> Voucher:
-    stated = {
+    stated: dict[str, Any] = {
         "identity_ref": bytes(range(16)),
         "city_code": "310100",
         "issued_at": NOW,
