@@ -10,7 +10,7 @@
 
 VENV ?= .venv
 ARGS ?=
-EXTRAS := qr,cli,redis,otel,otp,status-http
+EXTRAS := qr,cli,redis,otel,otp,status-http,bulk
 UV ?= $(shell command -v uv 2>/dev/null)
 CARGO ?= $(shell command -v cargo 2>/dev/null)
 PY := $(VENV)/bin/python
@@ -23,10 +23,10 @@ space := $(empty) $(empty)
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test bench bench-here interop cbor2 cbor2-here lint coverage vectors docs native ci dist smoke clean FORCE
+.PHONY: help demo serve test bench bench-here bench-timing bench-memory interop cbor2 cbor2-here lint coverage vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
-	@grep -hE '^[a-z0-9]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
 
 demo: $(VENV)/ready ## the main thing, shown from end to end
 	@$(PY) examples/demo.py $(ARGS)
@@ -42,6 +42,12 @@ bench: ## rates and ratios beside other libraries, and build/bench.json
 
 bench-here: $(VENV)/ready-bench native
 	$(PY) -m benchmarks $(ARGS)
+
+bench-timing: $(VENV)/ready ## whether the time of an SM2 signature tells something of its nonce
+	$(PY) -m benchmarks.sm2_timing $(ARGS)
+
+bench-memory: $(VENV)/ready ## whether memory grows over a million operations, good and bad
+	$(PY) -m benchmarks.memory $(ARGS)
 
 interop: $(VENV)/ready ## tokens to and from other libraries, which are made ready first
 	$(PY) interop/prepare.py
@@ -135,6 +141,7 @@ $(VENV)/ready-lint: $(VENV)/ready
 
 $(VENV)/ready-bench: $(VENV)/ready
 	@$(INSTALL) --group bench
+	@$(INSTALL) --group bench-sm2 || echo 'not every SM2 peer installs here; those that are missing are left out'
 	@touch $@
 
 FORCE:

@@ -14,6 +14,7 @@ from benchmarks.measure import AbsentError, Bench, Row, machine, pin
 PACKAGES = (
     "ybtoken", "ybtoken-native", "cryptography", "cbor2", "segno", "numpy", "pyarrow", "redis",
     "pyjwt", "joserfc", "cwt", "pycose", "pyseto", "python-jose",
+    "easy-gmssl", "gmalg", "gmalglib", "gmssl", "gmssl-fast", "gmssl-pyx", "tongsuopy-crayon",
 )  # fmt: skip
 
 

@@ -97,9 +97,8 @@ def main() -> int:
     key = SM2SigningKey.generate()
     point, scalar = b"\x04" + b"".join(key.verifying_key.point), key._key.scalar()
     signers: dict[str, Signer] = {"libcrypto": key.sign, "leaky": leaky(point, scalar)}
-    for peer in peers(point, scalar, b"", key.sign(b"")):
-        if not isinstance(peer, str) and peer.sign:
-            signers[peer.name] = peer.sign
+    present, _ = peers(point, scalar, b"message", key.sign(b"message"))
+    signers |= {peer.name: peer.sign for peer in present if peer.sign}
     if arguments.signer not in signers:
         parser.error(f"the signers here are {', '.join(signers)}")
     sign = signers[arguments.signer]

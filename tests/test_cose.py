@@ -90,18 +90,50 @@ class TestClaims:
         with pytest.raises(ClaimsError):
             parse_claims(b"")
 
-    @pytest.mark.parametrize("at", range(len(EXTRA_CLAIMS)))
-    def test_no_other_byte_stands_at_the_place_of_a_head(self, at):
+    @pytest.mark.parametrize(
+        ("whole", "at"), [(whole, at) for whole in (CLAIMS, EXTRA_CLAIMS) for at in range(len(whole))]
+    )
+    def test_no_other_byte_stands_at_the_place_of_a_head(self, whole, at):
         """Every byte in turn becomes every other: accepted only where it is a value, and then read as written."""
         for byte in range(256):
-            changed = EXTRA_CLAIMS[:at] + bytes([byte]) + EXTRA_CLAIMS[at + 1 :]
+            changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
             try:
                 claims = parse(changed)
             except ClaimsError:
                 continue
             exp, iat, nonce, profile, ref, city, *extras = claims
-            stated = dict(enumerate(extras, 1))
-            assert cbor2.dumps({4: exp, 6: iat, 7: nonce, -65537: [profile, ref, city, stated]}) == changed
+            stated = {label: extra for label, extra in enumerate(extras, 1) if extra is not None}
+            voucher = [profile, ref, city, stated] if stated else [profile, ref, city]
+            assert cbor2.dumps({4: exp, 6: iat, 7: nonce, -65537: voucher}) == changed
+
+    @pytest.mark.parametrize("number", [0, 23, 24, 255, 256, 65_535, 65_536])
+    def test_numbers_of_four_bytes_are_numbers_that_need_four(self, number):
+        """In the layout that nearly every token has, where each number takes four bytes."""
+        wide = b"\x1a" + number.to_bytes(4, "big")
+        early = CLAIMS[:8] + wide + CLAIMS[13:]
+        near = CLAIMS[:-5] + wide
+        if number > 65_535:
+            assert (parse(early).issued_at, parse(near).city) == (number, number)
+        else:
+            refuse(early)
+            refuse(near)
+            refuse(CLAIMS[:3] + (number + 1).to_bytes(4, "big") + CLAIMS[7:8] + wide + CLAIMS[13:])
+
+    @pytest.mark.parametrize("city", [999_999, 1_000_000, 2**32 - 1])
+    def test_a_city_has_six_digits(self, city):
+        payload = CLAIMS[:-4] + city.to_bytes(4, "big")
+        if city > 999_999:
+            refuse(payload)
+        else:
+            assert parse(payload).city == city
+
+    @pytest.mark.parametrize("later", [-1, 0, 1])
+    def test_times_of_the_usual_layout_are_in_order(self, later):
+        payload = CLAIMS[:3] + (NOW + later).to_bytes(4, "big") + CLAIMS[7:]
+        if later > 0:
+            assert parse(payload).expires_at == NOW + later
+        else:
+            refuse(payload)
 
     @pytest.mark.parametrize(
         "bad",
@@ -234,6 +266,13 @@ class TestEnvelope:
     @pytest.mark.parametrize("size", [0, 1, 23, 256, 300])
     def test_a_payload_of_another_size_class_is_refused(self, size):
         self.refuse(self.envelope(payload=bytes(size)))
+
+    @pytest.mark.parametrize("size", [0, 20, 22, 23])
+    def test_a_short_payload_is_refused_with_a_wide_head_too(self, size):
+        start = b"\xd2\x84\x51" + self.LONG_HEADER + b"\xa0"
+        data = start + bytes([0x58, size]) + bytes(size) + b"\x58\x40" + self.SIGNATURE
+        assert cbor2.loads(data).value[2] == bytes(size)
+        self.refuse(data)
 
     @pytest.mark.parametrize("size", [0, 12, 14, 16, 18, 24])
     def test_a_header_of_another_size_is_refused(self, size):

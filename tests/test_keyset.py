@@ -96,7 +96,7 @@ def test_a_key_for_verifying_may_say_so():
         ({"kid": 5}, "fromhex"),
         ({"x": JWK["y"]}, "key 0 of the set"),
         ({"x": JWK["x"] + "="}, "base64url"),
-        ({"x": JWK["x"][:-1]}, "base64url"),
+        ({"x": JWK["x"][:-1]}, "base64url|32 bytes"),
         ({"x": JWK["x"] + " "}, "base64url"),
         ({"x": "!" * 43}, "base64url"),
         ({"x": JWK["x"] + "é"}, "key 0 of the set"),
@@ -123,7 +123,9 @@ def test_a_jwk_that_is_not_right_is_refused(changes, complaint):
         load_jwks(jwks(**changes))
 
 
-@pytest.mark.parametrize("document", ["", "nope", "[]", "5", "null", "{}", '{"keys": {}}', '{"keys": [5]}', b"\xff"])
+@pytest.mark.parametrize(
+    "document", ["", "nope", "[]", "5", "null", "{}", '{"keys": {}}', '{"keys": [5]}', b"\xff", "[" * 99_999]
+)
 def test_another_document_is_no_jwk_set(document):
     with pytest.raises(ValueError):
         load_jwks(document)
@@ -142,8 +144,8 @@ def test_another_document_is_no_jwk_set(document):
         ({-1: "P-256"}, "not a valid Curve"),
         ({2: bytes(8)}, "the kid is"),
         ({-2: COSE_KEY[-3]}, "key 0 of the set"),
-        ({-2: "x"}, "coordinates .* are byte strings"),
-        ({-3: True}, "coordinates .* are byte strings"),  # a compressed point
+        ({-2: "x"}, "coordinates are byte strings"),
+        ({-3: True}, "coordinates are byte strings"),  # a compressed point
         ({-2: bytes(31)}, "32 bytes"),
         ({-65537: b"Zhejiang"}, "issuer's name is a string"),
         ({-65538: "33"}, "arrays of prefixes"),

@@ -8,8 +8,8 @@ and only who asked knows what it answers.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ class Challenge:
 
     terminal: str
     purpose: str
-    nonce: bytes = field(default_factory=lambda: secrets.token_bytes(_NONCE_SIZE))
+    nonce: bytes = field(default_factory=lambda: os.urandom(_NONCE_SIZE))
 
     def __post_init__(self) -> None:
         if not _TERMINAL.fullmatch(self.terminal):
@@ -55,7 +55,7 @@ class Challenge:
             raise ValueError(f"a challenge's nonce is {_NONCE_SIZE} bytes")
 
     @classmethod
-    def new(cls, terminal: str, purpose: str, *, random: Callable[[int], bytes] = secrets.token_bytes) -> Challenge:
+    def new(cls, terminal: str, purpose: str, *, random: Callable[[int], bytes] = os.urandom) -> Challenge:
         """Make a challenge with a nonce of its own."""
         return cls(terminal, purpose, random(_NONCE_SIZE))
 

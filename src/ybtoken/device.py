@@ -11,14 +11,13 @@ text holds a payload of more than 255 bytes.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cbor2
 
-from ybtoken.backends import p256, sm2
 from ybtoken.challenge import ANSWER_SIZE, Challenge
 from ybtoken.cose import encode_byte_string, encode_envelope, sign1_prefix, walk_uint
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
@@ -37,8 +36,14 @@ _START_SIZES = sorted({len(start) for start in _STARTS})
 _TAIL_SIZE = 66  # 58 40, signature
 _NONCE_SIZE = 8
 
-_Verify = Callable[[bytes, bool, bytes, bytes], None]
-_BACKENDS: Mapping[int, _Verify] = {Curve.P256: p256.verify_compressed, Curve.SM2: sm2.verify_compressed}
+
+def _verify(key: DeviceKey, message: bytes, signature: bytes) -> None:
+    # Imported when a phone's signature is checked: who verifies profile 1 only loads the backend of its own keys.
+    if key.curve == Curve.P256:
+        from ybtoken.backends.p256 import verify_compressed
+    else:
+        from ybtoken.backends.sm2 import verify_compressed
+    verify_compressed(key.x, key.y_is_odd, message, signature)
 
 
 def device_key_of(key: VerifyingKey) -> DeviceKey:
@@ -50,8 +55,11 @@ def device_key_of(key: VerifyingKey) -> DeviceKey:
     curve = key.algorithm.curve
     if key.algorithm is not _ALGORITHMS[curve]:
         raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
-    if getattr(key, "user_id", sm2.DEFAULT_USER_ID) != sm2.DEFAULT_USER_ID:
-        raise ValueError("an SM2 device key has the default user id")
+    if curve is Curve.SM2:
+        from ybtoken.backends.sm2 import DEFAULT_USER_ID  # not loaded by who has no such key
+
+        if getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
+            raise ValueError("an SM2 device key has the default user id")
     x, y = key.point
     return DeviceKey(int(curve), x, bool(y[-1] & 1))
 
@@ -78,7 +86,7 @@ class CutPresentation(NamedTuple):
         if self.curve != key.curve:
             raise SignatureError("device.signature")
         try:
-            _BACKENDS[key.curve](key.x, key.y_is_odd, _PREFIXES[key.curve] + self.signed, self.signature)
+            _verify(key, _PREFIXES[key.curve] + self.signed, self.signature)
         except ValueError:
             raise ClaimsError("claims.shape") from None
 
@@ -163,7 +171,7 @@ class DeviceBoundPass:
         key: SigningKey,
         *,
         clock: Callable[[], float] = time.time,
-        random: Callable[[int], bytes] = secrets.token_bytes,
+        random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.data = data
         self._key = key

@@ -7,7 +7,8 @@ reference: plain Python, a text at a time. Others replace it whole, and give the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
@@ -192,16 +193,17 @@ class OpenedBatch:
         except KeyError:
             raise AttributeError(name) from None
 
-    def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
-        """Steps 6 and 7 for every voucher that was opened; returns the codes.
+    def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
+        """Steps 6 and 7 for every voucher that was opened, at one time or at one time each; returns the codes.
 
         A pass has bounds of its own, and its code here says nothing: the verifier judges it by itself.
         """
+        times = repeat(now, len(self)) if isinstance(now, int) else now
         codes, entries = bytearray(self.codes), self.keys.entries
-        columns = zip(self.codes, self.entries, self.issued_at, self.expires_at, self.cities, strict=True)
-        for i, (code, entry, issued_at, expires_at, city) in enumerate(columns):
+        columns = zip(self.codes, self.entries, self.issued_at, self.expires_at, self.cities, times, strict=True)
+        for i, (code, entry, issued_at, expires_at, city, at) in enumerate(columns):
             if code == ACCEPTED:
-                codes[i] = judge(issued_at, expires_at, city, entries[entry], now, skew, max_lifetime)
+                codes[i] = judge(issued_at, expires_at, city, entries[entry], at, skew, max_lifetime)
         return codes
 
     def opened(self, i: int) -> Opened:

@@ -63,7 +63,10 @@ def load_jwks(document: str | bytes, *, sm2_backend: SM2Backend | None = None) -
         ValueError: not a JWK Set; an unknown member, algorithm or curve; a private key; a kid that is not the key's; a
             point off its curve; two keys with one kid.
     """
-    jwks = json.loads(document)
+    try:
+        jwks = json.loads(document)
+    except RecursionError as error:
+        raise ValueError("not a JWK Set: nested too deeply") from error
     if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
         raise ValueError('a JWK Set is an object with an array "keys"')
     return KeyRing(_numbered(jwks["keys"], partial(_entry_from_jwk, sm2_backend)))
@@ -78,7 +81,7 @@ def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) 
     """Read a key ring from a COSE_KeySet; takes and raises what `load_jwks` does."""
     try:
         keys = cbor2.loads(document)
-    except (cbor2.CBORError, ValueError, EOFError) as error:
+    except (cbor2.CBORError, ValueError, EOFError, RecursionError) as error:
         raise ValueError(f"not CBOR: {error}") from error
     if not isinstance(keys, (list, tuple)):
         raise ValueError("a COSE_KeySet is an array")

@@ -116,6 +116,14 @@ class RotatingCodes:
             raise ValueError("this is no rotating pass")
         return RotatingPass(issued.data, self._secret(issued.voucher))
 
+    def window(self, step: int) -> int:
+        """From which time on (seconds since 1970) the code of a step is refused by a clock that is right."""
+        return (step + self.steps_back + 1) * STEP
+
+    def earliest(self, now: int) -> int:
+        """The first step whose code is accepted at a time."""
+        return max(now // STEP - self.steps_back, 0)
+
     def check(self, claims: _PassClaims, kid: bytes, otp: str, now: int) -> int:
         """Check the code that a pass was shown with, in constant time.
 
@@ -142,7 +150,7 @@ class RotatingCodes:
             wrong = self._wrong.get(key, 0)
         if wrong >= self._tries:
             raise OtpError("otp.throttled", wrong=wrong, wait=STEP - now % STEP)
-        for step in range(max(present - self.steps_back, 0), present + 1):
+        for step in range(self.earliest(now), present + 1):
             if compare_digest(_one_time_number(secret, step).to_bytes(4, "big"), shown):
                 found = step
         if found < 0:

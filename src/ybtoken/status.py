@@ -1,4 +1,4 @@
-"""The status list: which passes are suspended or revoked (Spec 5).
+"""The status list: which passes are suspended or revoked (Spec 3.5).
 
 An IETF Token Status List (draft-ietf-oauth-status-list) in CWT form: a tagged COSE_Sign1 whose payload is
 

@@ -32,7 +32,7 @@ class Verdicts(Sequence[Verdict]):
         self,
         batch: OpenedBatch,
         codes: bytearray,
-        judge: Callable[[Opened], VerifiedVoucher],
+        judge: Callable[[int, Opened], VerifiedVoucher],
         passes: Mapping[int, Verdict],
     ) -> None:
         self.batch = batch
@@ -56,7 +56,7 @@ class Verdicts(Sequence[Verdict]):
         if (verdict := self._passes.get(i)) is not None:
             return verdict
         try:
-            voucher = self._judge(self.batch.opened(i))
+            voucher = self._judge(i, self.batch.opened(i))
         except TokenError as error:
             return error
         # A policy may judge by what has changed since (a status list): that does not undo a refusal.

@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ybtoken.challenge import Challenge
 from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
 from ybtoken.errors import CannotCheckError, ChallengeError, RedeemError, TimeError, TokenError, error_for
 from ybtoken.keys import KeyRing, Use
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
-from ybtoken.rotating import STEP, RotatingCodes
 from ybtoken.verdicts import Verdict, Verdicts
 from ybtoken.voucher import DevicePresentation, Profile, VerifiedVoucher, Voucher
 
+if TYPE_CHECKING:
+    from ybtoken.challenge import Challenge
+    from ybtoken.rotating import RotatingCodes
+
 __all__ = ["Asked", "Verifier"]
 
-Asked = Challenge | Literal["any"] | None
+Asked: TypeAlias = 'Challenge | Literal["any"] | None'
 """What a terminal asked a phone to answer."""
 
 _STEP_7 = 7 * 16  # refusals of step 7 have numbers from here on
@@ -114,24 +115,29 @@ class Verifier:
         """
         return self._judge(self._opener.open(text), self._now(now), challenge)
 
-    def verify_many(self, texts: Texts, *, now: int | None = None, challenge: Asked = None) -> Verdicts:
+    def verify_many(self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Asked = None) -> Verdicts:
         """Verify many tokens: one verdict each, in order; a bad one raises nothing.
 
         Args:
             texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
-            now: one time for all, in seconds since 1970; the verifier's clock if it is not given.
+            now: in seconds since 1970, one time for all or one for each; the verifier's clock if it is not given.
             challenge: one for all, as for `verify`.
         """
         if isinstance(texts, str):
             raise TypeError("verify_many takes many texts, not one string")
-        at = self._now(now)
-        judge_one = partial(self._judge, now=at, challenge=challenge)
         batch = self._opener.open_many(texts)
+        at = now if isinstance(now, Sequence) else self._now(now)
+        if not isinstance(at, int) and len(at) != len(batch):
+            raise ValueError(f"{len(at)} times for {len(batch)} texts")
+
+        def judge_one(i: int, opened: Opened) -> VerifiedVoucher:
+            return self._judge(opened, at if isinstance(at, int) else int(at[i]), challenge)
+
         codes = batch.judge(at, self._skew, self._max_lifetime)
         passes: dict[int, Verdict] = {}
         for i, opened in batch.passes.items():
             try:
-                passes[i] = judge_one(opened)
+                passes[i] = judge_one(i, opened)
                 codes[i] = ACCEPTED
             except TokenError as error:
                 passes[i] = error
@@ -140,7 +146,7 @@ class Verifier:
             for i, code in enumerate(codes):
                 if code == ACCEPTED and i not in passes:
                     try:
-                        judge_one(batch.opened(i))
+                        judge_one(i, batch.opened(i))
                     except TokenError as error:
                         codes[i] = error.number
         return Verdicts(batch, codes, judge_one, passes)
@@ -185,8 +191,7 @@ class Verifier:
         """
         if voucher.time_step is None or self._otp is None:
             return
-        first = (voucher.verified_at - self._skew) // STEP - self._otp.steps_back
-        for step in range(first, voucher.time_step):
+        for step in range(self._otp.earliest(voucher.verified_at - self._skew), voucher.time_step):
             yield voucher.replay_key[:-4] + step.to_bytes(4, "big"), voucher.redeem_until
 
     def _now(self, now: int | None) -> int:
@@ -209,8 +214,8 @@ class Verifier:
         if challenge != "any":
             _check_challenge(challenge, shown)
         voucher = _verified(opened, now, until, step)
-        notes = [note for policy in self._policies if (note := policy.check(voucher, now)) is not None]
-        if notes:
+        if self._policies:
+            notes = [note for policy in self._policies if (note := policy.check(voucher, now)) is not None]
             object.__setattr__(voucher, "notes", tuple(notes))
         return voucher
 
@@ -219,7 +224,7 @@ class Verifier:
             raise CannotCheckError("otp.unavailable", reason="this verifier has no master key")
         step = self._otp.check(opened.claims, opened.entry.kid, otp, now)
         # Another verifier's clock may be behind this one's by the skew.
-        return step, (step + self._otp.steps_back + 1) * STEP + self._skew
+        return step, self._otp.window(step) + self._skew
 
     def _check_display(self, shown: DevicePresentation, now: int) -> int:
         issued_at, until = shown.issued_at, shown.issued_at + self._max_display_age + self._skew

@@ -1,4 +1,4 @@
-"""The status list (Spec 5.2): its bytes, and what it says of an index."""
+"""The status list (Spec 3.5): its bytes, and what it says of an index."""
 
 from __future__ import annotations
 

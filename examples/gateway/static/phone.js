@@ -119,6 +119,7 @@ function paint() {
   for (const label of document.querySelectorAll("#kinds span")) {
     label.textContent = language.pick(KINDS[label.dataset.kind].name);
   }
+  tick();
 }
 
 function tick() {

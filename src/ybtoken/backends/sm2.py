@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 SM2Backend: TypeAlias = Literal["libcrypto", "tables"]
-"""What verifies: OpenSSL, or plain Python with a table of about 1.4 MB for each key in use."""
+"""What verifies: OpenSSL, or plain Python with a table of about 1.6 MB for each key in use."""
 
 _SPKI_LABEL = "PUBLIC KEY"
 
