@@ -1,4 +1,7 @@
-"""The native engine of ybtoken. See `ybtoken.engines.native`, which wraps it; nothing here checks policy."""
+"""The native engine of ybtoken. See `ybtoken.engines.native`, which wraps it; nothing here checks policy.
+
+For annotations only, and not there at run time: Path, Key, Row, Places, ArrowArray, ArrowStream, TableStats.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, final
@@ -6,13 +9,13 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, final
 from typing_extensions import Buffer
 
 ABI: Final[int]
-"""What this module and its caller must agree on; it grows when a caller of an earlier one would be answered otherwise."""
+"""What module and caller must agree on; it grows when a caller of an earlier one would be misled."""
 VERSION: Final[str]
 
 Path: TypeAlias = Literal["ifma", "scalar", "slow"]
 
 Key: TypeAlias = tuple[bytes, bytes, bytes, bytes, int]
-"""Raw protected header, x and y of 32 bytes each, SM2 user id (empty for others), window bits (8; 10 for the few hot keys)."""
+"""Raw protected header, x, y (32 bytes each), SM2 user id (empty for others), window bits (8; 10 if hot)."""
 
 Row: TypeAlias = tuple[
     int,  # code; 0 accepted, 255 not mine: open it with the serial engine
@@ -65,12 +68,12 @@ class Engine:
     @property
     def path(self) -> Path: ...
     def prepare(self, keys: Sequence[Key], *, table_bytes: int = 268435456) -> Ring:
-        """Check the keys and build their tables, without the GIL: 262 KB and some 0.7 ms of one core a key (window 8).
+        """Check the keys and build their tables, without the GIL: 262 KB and 0.7 ms a key (window 8).
 
         Args:
             keys: the ring's entries; a column's `entry` is the place here.
-            table_bytes: the cap of what the tables take. Keys over it are built at first use, the least recently used
-                ones going first: then a text that names such a key costs a table, whether it is good or not.
+            table_bytes: the cap of what the tables take. Those over it are built at first use, the least
+                recently used going first: then a text that names such a key costs a table, good or not.
 
         Raises:
             ValueError: a key that is wrong, or two of one header.
@@ -90,7 +93,7 @@ class Ring:
         """
 
     def open_many(self, texts: Iterable[str] | Iterable[bytes] | ArrowArray | ArrowStream, /) -> Columns:
-        """Open many texts, without the GIL. Arrow strings (also large ones, views and binary) are read in place.
+        """Open many texts, without the GIL. Arrow strings are read in place.
 
         Raises:
             TypeError: not texts.
@@ -100,7 +103,8 @@ class Ring:
     def open_lines(self, buffer: Buffer, /, *, last: bool = True) -> tuple[Columns, int]:
         r"""Open the lines of a buffer, without the GIL.
 
-        A line ends at ``\n`` and at nothing else; a ``\r`` before it is part of the text, which is then refused.
+        A line ends at ``\n`` and at nothing else; a ``\r`` before it belongs to the text, which is then
+        refused.
 
         Args:
             buffer: `bytes` are read in place, anything else is copied first.
@@ -114,8 +118,8 @@ class Ring:
 class Columns:
     """What became of a batch: a row a text, numbers little-endian.
 
-    Where the code is not 0 every other column is zero (entry 0xFFFF), but `entry` is set from step 4 on, and for
-    key.unknown the nonce is the kid.
+    Where the code is not 0 every other column is zero (entry 0xFFFF), but `entry` is set from step 4 on, and
+    for key.unknown the nonce is the kid.
     """
 
     def __len__(self) -> int: ...
@@ -216,7 +220,9 @@ class Scopes:
 
 @final
 class Sm2Key:
-    """An SM2 key that signs, by RustCrypto's constant-time arithmetic. It never shows its secret and is not pickled.
+    """An SM2 key that signs, by RustCrypto's constant-time arithmetic.
+
+    It never shows its secret, and is not pickled.
 
     Args:
         secret: 32 bytes, 1 to n - 2, big-endian.

@@ -24,8 +24,8 @@ import ybtoken_native as native
 ES256, SM2 = b"\xa2\x01\x26\x04\x48", b"\xa2\x01\x3a\x00\x01\x00\x00\x04\x48"
 IAT, EXP, CITY = 1_780_000_000, 1_780_000_060, 330_100
 COLUMNS = {
-    "code": 1, "entry": 2, "iat": 4, "exp": 4, "city": 4, "profile": 1, "nonce_len": 1, "nonce": 16, "identity": 16,
-    "present": 1, "channel": 2, "purpose": 4, "presenter": 16, "assurance": 1, "status_index": 4,
+    "code": 1, "entry": 2, "iat": 4, "exp": 4, "city": 4, "profile": 1, "nonce_len": 1, "nonce": 16,
+    "identity": 16, "present": 1, "channel": 2, "purpose": 4, "presenter": 16, "assurance": 1, "status_index": 4,
 }  # fmt: skip
 
 
@@ -58,7 +58,9 @@ class Sm2Signer:
 
 def claims(number: int, extras: bytes = b"") -> bytes:
     nonce = number.to_bytes(8, "big")
-    head = b"\xa4\x04\x1a" + struct.pack(">I", EXP) + b"\x06\x1a" + struct.pack(">I", IAT) + b"\x07\x48" + nonce
+    head = (
+        b"\xa4\x04\x1a" + struct.pack(">I", EXP) + b"\x06\x1a" + struct.pack(">I", IAT) + b"\x07\x48" + nonce
+    )
     voucher = b"\x3a\x00\x01\x00\x00" + (b"\x84" if extras else b"\x83") + b"\x01\x50" + b"identity 16bytes"
     return head + voucher + b"\x1a" + struct.pack(">I", CITY) + extras
 
@@ -98,10 +100,30 @@ def rows(columns: native.Columns) -> list[tuple[bytes, ...]]:
 
 def flat(row: tuple[object, ...]) -> tuple[bytes, ...]:
     """A row of `open_one` as the columns have it."""
-    code, entry, iat, exp, city, profile, nonce, identity, channel, purpose, presenter, assurance, status = row
-    present = sum(1 << i for i, value in enumerate([channel, purpose, presenter, assurance, status]) if value is not None)
-    number = {"code": code, "entry": entry, "iat": iat, "exp": exp, "city": city, "profile": profile, "present": present}
-    number |= {"nonce_len": len(nonce), "channel": channel, "purpose": purpose, "assurance": assurance, "status_index": status}
+    code, entry, iat, exp, city, profile, nonce, identity, channel, purpose, presenter, assurance, status = (
+        row
+    )
+    present = sum(
+        1 << i
+        for i, value in enumerate([channel, purpose, presenter, assurance, status])
+        if value is not None
+    )
+    number = {
+        "code": code,
+        "entry": entry,
+        "iat": iat,
+        "exp": exp,
+        "city": city,
+        "profile": profile,
+        "present": present,
+    }
+    number |= {
+        "nonce_len": len(nonce),
+        "channel": channel,
+        "purpose": purpose,
+        "assurance": assurance,
+        "status_index": status,
+    }
     other = {"nonce": nonce, "identity": identity, "presenter": presenter or b""}
     return tuple(
         other[name].ljust(16, b"\0") if name in other else (number[name] or 0).to_bytes(width, "little")
@@ -181,7 +203,7 @@ def test_lines_are_a_batch(ring: native.Ring) -> None:
 
 
 class Crafted:
-    """An Arrow array made by hand, one string of ``x`` unless told otherwise, to be wrong in one way at a time."""
+    """An Arrow array made by hand, one string of ``x`` unless told otherwise: wrong in one way at a time."""
 
     _data = b"x" * 16
 
@@ -206,7 +228,9 @@ class Crafted:
         at = [ctypes.addressof(part) if part else None for part in parts]
         at[1] = (at[1] or 0) + shift
         kept = buffers or [True] * len(at)
-        self._pointers = (ctypes.c_void_p * len(at))(*[there if keep else None for there, keep in zip(at, kept)])
+        self._pointers = (ctypes.c_void_p * len(at))(
+            *[there if keep else None for there, keep in zip(at, kept, strict=True)]
+        )
         self._release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
         release = ctypes.cast(self._release, ctypes.c_void_p).value or 0
         self._format = ctypes.create_string_buffer(b"u" if views is None else b"vu")
@@ -230,7 +254,9 @@ class TestArrow:
     def expected(self, ring: native.Ring) -> list[tuple[bytes, ...]]:
         return rows(ring.open_many(self.texts))
 
-    @pytest.mark.parametrize("kind", ["string", "large_string", "string_view", "binary", "large_binary", "binary_view"])
+    @pytest.mark.parametrize(
+        "kind", ["string", "large_string", "string_view", "binary", "large_binary", "binary_view"]
+    )
     def test_arrays_are_read(self, ring: native.Ring, expected: list[tuple[bytes, ...]], kind: str) -> None:
         values = self.texts if "string" in kind else [text.encode() for text in self.texts]
         array = self.pa.array(values, type=getattr(self.pa, kind)())
@@ -280,11 +306,15 @@ class TestArrow:
             {"released": True},
         ],
     )
-    def test_arrays_that_make_no_sense_are_refused(self, ring: native.Ring, change: dict[str, object]) -> None:
+    def test_arrays_that_make_no_sense_are_refused(
+        self, ring: native.Ring, change: dict[str, object]
+    ) -> None:
         with pytest.raises(ValueError, match="Arrow"):
             ring.open_many(Crafted(**change))  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("view", [(13, 0, 0, 4), (13, 0, 1, 0), (13, 0, -1, 0), (-1, 0, 0, 0), (13, 0, 0, -1)])
+    @pytest.mark.parametrize(
+        "view", [(13, 0, 0, 4), (13, 0, 1, 0), (13, 0, -1, 0), (-1, 0, 0, 0), (13, 0, 0, -1)]
+    )
     def test_views_that_make_no_sense_are_refused(self, ring: native.Ring, view: tuple[int, ...]) -> None:
         with pytest.raises(ValueError, match="make no sense"):
             ring.open_many(Crafted(views=view))
@@ -401,7 +431,9 @@ def test_tables_are_counted(ring: native.Ring) -> None:
 
 def test_batches_are_judged(ring: native.Ring) -> None:
     everywhere = [(0, 1_000_000)]
-    scopes = native.Scopes([(0, 2**40, None, everywhere), (0, 2**40, IAT, everywhere), (0, 2**40, None, [(0, CITY)])])
+    scopes = native.Scopes(
+        [(0, 2**40, None, everywhere), (0, 2**40, IAT, everywhere), (0, 2**40, None, [(0, CITY)])]
+    )
     engine, opened = native.Engine(threads=2), ring.open_many([*GOOD[:3], FORGED])
 
     def judge(now: int) -> bytes:
@@ -416,10 +448,20 @@ def test_batches_are_judged(ring: native.Ring) -> None:
         native.Scopes([(0, 1, None, [(2, 1)])])
     with pytest.raises(ValueError, match="scope"):
         native.Scopes([]).judge(
-            engine, opened.code, opened.entry, opened.iat, opened.exp, opened.city, now=IAT, skew=5, max_lifetime=300
+            engine,
+            opened.code,
+            opened.entry,
+            opened.iat,
+            opened.exp,
+            opened.city,
+            now=IAT,
+            skew=5,
+            max_lifetime=300,
         )
     with pytest.raises(ValueError):
-        scopes.judge(engine, opened.code, b"\0", opened.iat, opened.exp, opened.city, now=IAT, skew=5, max_lifetime=300)
+        scopes.judge(
+            engine, opened.code, b"\0", opened.iat, opened.exp, opened.city, now=IAT, skew=5, max_lifetime=300
+        )
 
 
 class TestSm2Key:
@@ -441,7 +483,10 @@ class TestSm2Key:
     def test_generated_keys_differ(self) -> None:
         assert len({native.Sm2Key.generate(user_id=b"id").x for _ in range(5)}) == 5
 
-    @pytest.mark.parametrize("secret", [bytes(32), (order - 1).to_bytes(32, "big"), order.to_bytes(32, "big"), b"\xff" * 32, b"\x01"])
+    @pytest.mark.parametrize(
+        "secret",
+        [bytes(32), (order - 1).to_bytes(32, "big"), order.to_bytes(32, "big"), b"\xff" * 32, b"\x01"],
+    )
     def test_secrets_out_of_range_are_refused(self, secret: bytes) -> None:
         with pytest.raises(ValueError, match="secret"):
             native.Sm2Key(secret)
