@@ -25,7 +25,8 @@ ES256, SM2 = b"\xa2\x01\x26\x04\x48", b"\xa2\x01\x3a\x00\x01\x00\x00\x04\x48"
 IAT, EXP, CITY = 1_780_000_000, 1_780_000_060, 330_100
 COLUMNS = {
     "code": 1, "entry": 2, "iat": 4, "exp": 4, "city": 4, "profile": 1, "nonce_len": 1, "nonce": 16,
-    "identity": 16, "present": 1, "channel": 2, "purpose": 4, "presenter": 16, "assurance": 1, "status_index": 4,
+    "identity": 16, "present": 1, "channel": 2, "purpose": 4, "presenter": 16,
+    "assurance": 1, "status_index": 4,
 }  # fmt: skip
 
 
