@@ -19,15 +19,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "places"),
     ("voucher",),
     ("cose", "text"),
-    ("keys", "challenge"),
-    ("backends", "replay", "identity", "status"),
-    ("device", "policy", "statussource", "registry"),
-    ("engine", "statushttp"),
-    ("keyset", "verdicts", "native", "crosscheck"),
-    ("issuer",),
-    ("rotating",),
-    ("verifier", "otpauth"),
-    ("signals",),
+    ("keys",),
+    ("challenge", "status"),
+    ("device", "replay", "statussource", "registry"),
+    ("backends", "engine", "identity"),
+    ("keyset", "verdicts", "native", "crosscheck", "policy", "statushttp"),
+    ("issuer", "rotating"),
+    ("verifier",),
+    ("signals", "bulk", "otpauth", "summary"),
     ("qr", "audit", "telemetry", "velocity"),
     ("testing", "__init__"),
     ("cli",),
@@ -35,17 +34,26 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
 # Imports within a function, which go up: what they need is an extra that the core must not ask for.
-DEFERRED = {("issuer", "qr"), ("challenge", "qr"), ("rotating", "otpauth")}
+DEFERRED = {
+    ("challenge", "qr"),
+    ("device", "backends"),
+    ("issuer", "qr"),
+    ("policy", "identity"),
+    ("rotating", "issuer"),
+    ("rotating", "otpauth"),
+    ("verifier", "rotating"),
+}
 
 THIRD_PARTY = {
     "cbor2": {"cose", "device", "keys", "keyset", "status"},
     "cryptography": {"backends", "identity"},
     "segno": {"qr"},
+    "httpx": {"statushttp"},
+    "pyarrow": {"bulk", "summary"},
+    "pyotp": {"otpauth"},
     "redis": {"replay"},
     "opentelemetry": {"telemetry"},
     "ybtoken_native": {"native"},
-    "pyotp": {"otpauth"},
-    "httpx": {"statushttp"},
 }
 
 

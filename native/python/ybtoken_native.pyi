@@ -201,11 +201,14 @@ class Scopes:
         exp: bytes,
         city: bytes,
         *,
-        now: int,
+        now: int | bytes,
         skew: int,
         max_lifetime: int,
     ) -> bytes:
         """Judge the time and the scope of every row whose code is 0 (steps 6 and 7), without the GIL.
+
+        Args:
+            now: one time for all rows, or an i64 for each.
 
         Returns:
             The new code column.

@@ -7,6 +7,7 @@ the serial engine.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -116,7 +117,7 @@ class NativeOpener:
         """Steps 1 to 5 for one text; raises `TokenError`."""
         code, entry, issued_at, expires_at, city, profile, nonce, identity_ref, *extras = self._open_one(text)
         if code == ACCEPTED:
-            claims = Claims._make((expires_at, issued_at, nonce, profile, identity_ref, city, *extras))
+            claims = Claims._make((expires_at, issued_at, nonce, profile, identity_ref, city, *extras, None))
             return Opened(self._entries[entry], claims)
         if code == _NOT_MINE:
             return self._serial.open(text)
@@ -159,12 +160,11 @@ class NativeOpener:
                 memoryview(column)[position * width : (position + 1) * width] = items[row * width : (row + 1) * width]
         return filled, {positions[row]: opened for row, opened in rest.passes.items()}
 
-    def judge(self, batch: OpenedBatch, now: int, skew: int, max_lifetime: int) -> bytearray:
+    def judge(self, batch: OpenedBatch, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """Steps 6 and 7 in columns."""
-        columns = (batch.codes, batch.entries, batch.issued_at, batch.expires_at, batch.cities)
-        return bytearray(
-            self._scopes.judge(self._engine, *map(bytes, columns), now=now, skew=skew, max_lifetime=max_lifetime)
-        )
+        columns = map(bytes, (batch.codes, batch.entries, batch.issued_at, batch.expires_at, batch.cities))
+        at = now if isinstance(now, int) else array("q", now).tobytes()
+        return bytearray(self._scopes.judge(self._engine, *columns, now=at, skew=skew, max_lifetime=max_lifetime))
 
 
 class NativeBatch(OpenedBatch):
@@ -178,6 +178,4 @@ class NativeBatch(OpenedBatch):
 
     def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """See `OpenedBatch.judge`: the same, a column at a time and without the GIL."""
-        if not isinstance(now, int):
-            return super().judge(now, skew, max_lifetime)
         return self._opener.judge(self, now, skew, max_lifetime)

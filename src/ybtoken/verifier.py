@@ -214,8 +214,8 @@ class Verifier:
         if challenge != "any":
             _check_challenge(challenge, shown)
         voucher = _verified(opened, now, until, step)
-        notes = [note for policy in self._policies if (note := policy.check(voucher, now)) is not None]
-        if notes:
+        if self._policies:
+            notes = [note for policy in self._policies if (note := policy.check(voucher, now)) is not None]
             object.__setattr__(voucher, "notes", tuple(notes))
         return voucher
 

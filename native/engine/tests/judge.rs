@@ -1,10 +1,10 @@
 //! Steps 6 and 7 in columns.
 
-use ybtoken_engine::judge::{Judged, Mismatch, Moment, Scope, judge};
+use ybtoken_engine::judge::{Judged, Mismatch, Moment, Now, Scope, judge};
 use ybtoken_engine::{Code, Workers};
 
 const DAY: Moment = Moment {
-    now: 1000,
+    now: Now::Same(1000),
     skew: 5,
     max_lifetime: 100,
 };
@@ -83,7 +83,7 @@ fn time_is_judged_in_order() {
     let none = Moment {
         max_lifetime: 0,
         skew: 0,
-        now: 10,
+        now: Now::Same(10),
     };
     assert_eq!(one_at(none, 0, 11, 9, 0), Code::TimeFuture);
     assert_eq!(one_at(none, 0, 5, 10, 0), Code::TimeExpired);
@@ -95,7 +95,7 @@ fn no_clock_overflows() {
     for now in [i64::MIN, i64::MAX] {
         for skew in [0, i64::MAX] {
             let moment = Moment {
-                now,
+                now: Now::Same(now),
                 skew,
                 max_lifetime: i64::MAX,
             };
@@ -165,6 +165,25 @@ fn an_entry_without_a_scope_is_a_mismatch() {
         judge(&mut [0], columns, &scopes(), DAY, &Workers::none()),
         Err(Mismatch)
     );
+}
+
+#[test]
+fn rows_may_have_a_time_each() {
+    let rows = [((1, 980, 1000, 0), 0); 4];
+    let times: Vec<_> = [974_i64, 975, 1004, 1005].map(i64::to_le_bytes).to_vec();
+    let moment = Moment {
+        now: Now::Each(&times),
+        ..DAY
+    };
+    let expected = [
+        Code::TimeFuture,
+        Code::Accepted,
+        Code::Accepted,
+        Code::TimeExpired,
+    ];
+    let expected = expected.map(Code::number).to_vec();
+    assert_eq!(judged(&rows, moment, &Workers::none()), Ok(expected));
+    assert_eq!(judged(&rows[..3], moment, &Workers::none()), Err(Mismatch));
 }
 
 #[test]
