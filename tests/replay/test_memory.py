@@ -174,7 +174,7 @@ def test_its_own_clock_is_the_machines():
 
 
 class Yielding(bytes):
-    """A key at every look-up of which another thread may run: between the question and the answer, if nothing bars it."""
+    """A key at every look-up of which another thread may run: between question and answer, if nothing bars it."""
 
     def __hash__(self) -> int:
         time.sleep(0)
