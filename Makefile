@@ -9,7 +9,7 @@
 
 VENV ?= .venv
 ARGS ?=
-EXTRAS := qr,cli,redis,otel
+EXTRAS := qr,cli,redis,otel,otp,status-http,bulk
 UV ?= $(shell command -v uv 2>/dev/null)
 CARGO ?= $(shell command -v cargo 2>/dev/null)
 PY := $(VENV)/bin/python
@@ -22,10 +22,10 @@ space := $(empty) $(empty)
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint coverage vectors docs native ci dist smoke clean FORCE
+.PHONY: help demo test bench bench-here bench-timing bench-memory interop cbor2 cbor2-here lint coverage vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
 
 demo: $(VENV)/ready ## the main thing, shown from end to end
 	@$(PY) examples/demo.py $(ARGS)
@@ -33,8 +33,29 @@ demo: $(VENV)/ready ## the main thing, shown from end to end
 test: $(VENV)/ready native ## every test
 	$(PY) -m pytest $(ARGS)
 
-bench: $(VENV)/ready native ## rates and ratios, and build/bench.json
+bench: ## rates and ratios beside other libraries, and build/bench.json
+	@$(MAKE) --no-print-directory VENV=build/venv-bench bench-here # one of those libraries holds cbor2 back
+
+bench-here: $(VENV)/ready-bench native
 	$(PY) -m benchmarks $(ARGS)
+
+bench-timing: $(VENV)/ready ## whether the time of an SM2 signature tells something of its nonce
+	$(PY) -m benchmarks.sm2_timing $(ARGS)
+
+bench-memory: $(VENV)/ready ## whether memory grows over a million operations, good and bad
+	$(PY) -m benchmarks.memory $(ARGS)
+
+interop: $(VENV)/ready ## tokens to and from other libraries, which are made ready first
+	$(PY) interop/prepare.py
+	$(PY) -m pytest tests/interop $(ARGS)
+
+cbor2: ## every test with the oldest cbor2 that is supported, and with the last before 6
+	@$(MAKE) --no-print-directory VENV=build/venv-cbor2-oldest CBOR2='cbor2==5.6.0' cbor2-here
+	@$(MAKE) --no-print-directory VENV=build/venv-cbor2-5 CBOR2='cbor2<6' cbor2-here
+
+cbor2-here: $(VENV)/ready
+	@$(INSTALL) '$(CBOR2)'
+	$(PY) -m pytest $(ARGS)
 
 lint: $(VENV)/ready-lint ## style and types
 	$(PY) -m ruff check .
@@ -64,7 +85,10 @@ ifeq ($(wildcard $(NATIVE)/pyproject.toml),)
 else ifeq ($(CARGO),)
 	@echo 'native engine: NOT BUILT, no cargo here (https://rustup.rs); its tests are skipped'
 else
-	@$(MAKE) --no-print-directory $(VENV)/ready-native
+	@need=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' native/Cargo.toml); have=$$($(CARGO) --version | cut -d' ' -f2); \
+	if [ "$$(printf '%s\n' "$$need" "$$have" | sort -V | head -n 1)" = "$$need" ]; then \
+	  $(MAKE) --no-print-directory $(VENV)/ready-native; \
+	else echo "native engine: NOT BUILT, cargo $$have is older than $$need; its tests are skipped"; fi
 endif
 
 $(VENV)/ready-native: $(VENV)/ready $(NATIVE_SOURCES)
@@ -109,6 +133,11 @@ $(VENV)/ready: $(VENV)/made pyproject.toml
 
 $(VENV)/ready-lint: $(VENV)/ready
 	@$(INSTALL) --group lint
+	@touch $@
+
+$(VENV)/ready-bench: $(VENV)/ready
+	@$(INSTALL) --group bench
+	@$(INSTALL) --group bench-sm2 || echo 'not every SM2 peer installs here; those that are missing are left out'
 	@touch $@
 
 FORCE:

@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 from benchmarks.families import FAMILIES
-from benchmarks.measure import Absent, Bench, Row, machine, pin
+from benchmarks.measure import AbsentError, Bench, Row, machine, pin
 
 PACKAGES = (
     "ybtoken", "ybtoken-native", "cryptography", "cbor2", "segno", "numpy", "pyarrow", "redis",
     "pyjwt", "joserfc", "cwt", "pycose", "pyseto", "python-jose",
+    "easy-gmssl", "gmalg", "gmalglib", "gmssl", "gmssl-fast", "gmssl-pyx", "tongsuopy-crayon",
 )  # fmt: skip
 
 
@@ -31,7 +32,7 @@ def main() -> None:
     for family in arguments.families or FAMILIES:
         try:
             importlib.import_module(f"benchmarks.families.{family}").run(bench)
-        except (Absent, ModuleNotFoundError) as reason:
+        except (AbsentError, ModuleNotFoundError) as reason:
             skipped[family] = str(reason)
     meta = machine(PACKAGES) | {"core": core, "seconds": round(time.monotonic() - start, 1), "skipped": skipped}
     _print(bench.rows, meta)
@@ -41,14 +42,20 @@ def main() -> None:
     print(f"written: {arguments.json}")
 
 
+_LEFT = (0, 3, 4, 7)
+
+
 def _print(rows: list[Row], meta: dict[str, object]) -> None:
     print(f"{meta['processor']}, core {meta['core']}, load {meta['load']}; {meta['python']}, {meta['versions']}\n")
     heads = ("figure", "value", "noise", "unit", "target", "bytes", "QR", "")
     lines = [heads, *map(_line, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(heads) - 1)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     for line in lines:
-        name, *cells = (cell.ljust(width) if i in (0, 3, 4) else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths)))
-        print("  ".join((name, *cells, line[-1])).rstrip())
+        cells = (
+            cell.ljust(width) if i in _LEFT else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        print("  ".join(cells).rstrip())
     for family, reason in dict(meta["skipped"]).items():  # type: ignore[call-overload]
         print(f"skipped: {family}: {reason}")
     print(f"\n{len(rows)} figures in {meta['seconds']} s")

@@ -16,14 +16,14 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Literal
 
-__all__ = ["Absent", "Bench", "Row", "Times", "machine", "pin"]
+__all__ = ["AbsentError", "Bench", "Row", "Times", "machine", "pin"]
 
 QUANTILE = 0.1
 CHUNKS = 5
 """Into how many parts a measurement is cut to see how far they differ: the noise."""
 
 
-class Absent(Exception):
+class AbsentError(Exception):
     """A family cannot be measured here; its text says what is missing."""
 
 
@@ -143,4 +143,6 @@ def _processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )

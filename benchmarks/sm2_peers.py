@@ -8,8 +8,8 @@ nonces.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from ybtoken.backends._der import der_from_raw, raw_from_der
 from ybtoken.backends._sm2_curve import pem_from_der, spki_from_point
@@ -109,16 +109,22 @@ _MAKERS: list[Callable[[bytes, bytes], Peer]] = [
 ]  # fmt: skip
 
 
-def peers(point: bytes, scalar: bytes, message: bytes, signature: bytes) -> Iterator[Peer | str]:
-    """Each peer that is here and accepts a good signature; else a line that says why it is left out."""
+def peers(point: bytes, scalar: bytes, message: bytes, signature: bytes) -> tuple[list[Peer], list[str]]:
+    """The peers that are here and accept a good signature, and for each other a line that says why it is left out."""
+    present: list[Peer] = []
+    absent: list[str] = []
     for make in _MAKERS:
         name = make.__name__[1:]
         try:
-            peer: Any = make(point, scalar)
+            peer = make(point, scalar)
             good = peer.verify(message, signature)
         except ImportError as error:
-            yield f"{name}: not here ({error})"
-        except Exception as error:
-            yield f"{name}: {type(error).__name__}: {error}"
+            absent.append(f"{name}: not here ({error})")
+        except Exception as error:  # whatever a peer raises, the others are measured
+            absent.append(f"{name}: {type(error).__name__}: {error}")
         else:
-            yield peer if good else f"{name}: refuses a good signature"
+            if good:
+                present.append(peer)
+            else:
+                absent.append(f"{name}: refuses a good signature")
+    return present, absent

@@ -1,6 +1,6 @@
 """Whether the time of an SM2 signature tells something of its nonce.
 
-    python benchmarks/sm2_timing.py [--signatures 20000] [--signer libcrypto|leaky|PEER]
+    python -m benchmarks.sm2_timing [--signatures 20000] [--signer libcrypto|leaky|PEER]
 
 Method. Whoever holds the private key d can compute the nonce of a signature: ``k = s (1 + d) + r d mod n``. Sign random
 messages one by one and note the CPU time of each. Divide it by the median of its block of 50: machines slow down and
@@ -26,8 +26,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from sm2_peers import peers
-
+from benchmarks.sm2_peers import peers
 from ybtoken.backends._sm2_curve import DEFAULT_USER_ID, G, N, message_hash
 from ybtoken.backends._sm2_tables import Point, _add, _double
 from ybtoken.backends.sm2 import SM2SigningKey
@@ -98,9 +97,8 @@ def main() -> int:
     key = SM2SigningKey.generate()
     point, scalar = b"\x04" + b"".join(key.verifying_key.point), key._key.scalar()
     signers: dict[str, Signer] = {"libcrypto": key.sign, "leaky": leaky(point, scalar)}
-    for peer in peers(point, scalar, b"", key.sign(b"")):
-        if not isinstance(peer, str) and peer.sign:
-            signers[peer.name] = peer.sign
+    present, _ = peers(point, scalar, b"message", key.sign(b"message"))
+    signers |= {peer.name: peer.sign for peer in present if peer.sign}
     if arguments.signer not in signers:
         parser.error(f"the signers here are {', '.join(signers)}")
     sign = signers[arguments.signer]

@@ -31,7 +31,8 @@ from ybtoken import (
     normalize_scan,
 )
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.identity import BlockCipher, IdentitySealer, derive_person_number
+from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
+from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.policy import InsuredPlace, Purpose
 from ybtoken.text import encode_text
 
@@ -40,8 +41,9 @@ START = int(datetime(2026, 5, 1, 9, 30, tzinfo=timezone(timedelta(hours=8))).tim
 HANGZHOU, SHANGHAI = "330100", "310100"
 ZHEJIANG, JIANGSU = Scope(("33",)), Scope(("32",))
 PHARMACY = "02121"
-SIGNERS: dict[str, Callable[[], SigningKey]] = {"es256": P256SigningKey.generate}
-"""The algorithms that the demo can be run with; the first is the default."""
+SIGNERS: dict[str, Callable[[], SigningKey]] = {"sm2": SM2SigningKey.generate, "es256": P256SigningKey.generate}
+"""The algorithms that the demo can be run with; the first is the default where a libcrypto signs with it."""
+PERSON, PERSON_KEY = "11010519491231002X", b"a key for the demo only"
 
 
 class SurpriseError(Exception):
@@ -113,7 +115,7 @@ class World:
         verifying_key = self.key.verifying_key  # type: ignore[attr-defined]  # every software key has one
         self.ring = KeyRing([KeyEntry(verifying_key, "浙江省医保局 (Zhejiang)", ZHEJIANG)])
         self.pharmacy = self.terminal(ZHEJIANG)
-        self.sealer = IdentitySealer(bytes(range(16)), cipher=BlockCipher.AES, clock=self.clock)
+        self.sealer = IdentitySealer.for_ring(self.ring, bytes(range(16)), clock=self.clock)
 
     def terminal(self, accepted: Scope) -> Verifier:
         """A terminal in a pharmacy that serves people insured in these places."""
@@ -126,8 +128,11 @@ class World:
 
     def voucher(self) -> Token:
         """Another display of the same person's code."""
-        person = derive_person_number("11010519491231002X", key=b"a key for the demo only")
-        return self.issuer.issue(self.sealer.seal(person), HANGZHOU, purpose=PHARMACY)
+        return self.issuer.issue(self.sealer.seal(self.person(PERSON)), HANGZHOU, purpose=PHARMACY)
+
+    def person(self, document_number: str) -> int:
+        """The platform's number for a person: by HMAC-SM3 where the keys are SM2."""
+        return derive_person_number(document_number, key=PERSON_KEY, national=self.ring.national)
 
 
 def issue(world: World, stage: Stage) -> Token:
@@ -183,7 +188,7 @@ def accept(world: World, stage: Stage, text: str) -> None:
     redeemed = world.pharmacy.redeem(text)
     stage.must(redeemed.replay_key == voucher.replay_key, "another voucher was redeemed")
     person = world.sealer.open(redeemed.identity_ref, at=redeemed.issued_at)
-    stage.must(person == derive_person_number("11010519491231002x", key=b"a key for the demo only"), "another person")
+    stage.must(person == world.person(PERSON.lower()), "another person")
     stage.good("redeemed: once; only the platform can tell whose it is", "已核销：仅此一次；只有平台能识别持码人")
 
 
@@ -265,15 +270,26 @@ def tell(world: World, stage: Stage) -> None:
     refuse(world, stage, text)
 
 
+def default_algorithm() -> str:
+    try:
+        SIGNERS["sm2"]()
+    except LibcryptoError as reason:
+        print(
+            f"ES256, for SM2 cannot be signed with here: {reason.en}\n改用 ES256，本机无法进行 SM2 签名：{reason.zh}\n"
+        )
+        return "es256"
+    return "sm2"
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--algorithm", choices=SIGNERS, default=next(iter(SIGNERS)))
+    parser.add_argument("--algorithm", choices=SIGNERS, help="sm2 by default where a libcrypto signs with it")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "demo", help="where the picture is written")
     options = parser.parse_args(arguments)
     if isinstance(reconfigure := getattr(sys.stdout, "reconfigure", None), Callable):
         reconfigure(errors="replace")
     try:
-        tell(World(options.algorithm, options.folder), Stage())
+        tell(World(options.algorithm or default_algorithm(), options.folder), Stage())
     except (SurpriseError, TokenError) as surprise:
         print(f"\nNOT AS IT SHOULD BE / 与预期不符: {surprise}", file=sys.stderr)
         return 1

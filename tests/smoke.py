@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -19,23 +20,21 @@ def main() -> None:
     verifier = ybtoken.Verifier(ring, guard=ybtoken.MemoryReplayGuard())
     token = ybtoken.Issuer(key).issue(bytes(16), "330100")
     assert verifier.redeem(token.text).city_code == "330100"
-    try:
-        verifier.redeem(token.text)
-    except ybtoken.TokenError as error:
-        assert error.code == "redeem.replayed"
-    else:
-        raise AssertionError("redeemed twice")
-    for module, extra in (("ybtoken.qr", "ybtoken[qr]"), ("ybtoken.replay.redis", "ybtoken[redis]")):
-        try:
-            import_module(module)
-        except ModuleNotFoundError as error:
-            assert extra in str(error), error
-        else:
-            raise AssertionError(f"{module} needs no extra")
+    assert "[redeem.replayed]" in refusal(lambda: verifier.redeem(token.text))
+    for module, extra in (("ybtoken.qr", "'ybtoken[qr]'"), ("ybtoken.replay.redis", "'ybtoken[redis]'")):
+        assert extra in refusal(lambda module=module: import_module(module))
     script = subprocess.run([Path(sys.prefix) / "bin" / "ybtoken"], capture_output=True, text=True, check=False)
     assert script.returncode == 2, script
     assert "ybtoken[cli]" in script.stderr, script
     print(f"ybtoken {version('ybtoken')} from the wheel: issued, verified, redeemed")
+
+
+def refusal(act: Callable[[], object]) -> str:
+    try:
+        act()
+    except (ybtoken.TokenError, ModuleNotFoundError) as error:
+        return str(error)
+    return "nothing was refused"
 
 
 main()

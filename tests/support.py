@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
 from ybtoken.cose import encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
+from ybtoken.device import device_key_of
 from ybtoken.testing import FakeKey
 from ybtoken.text import PREFIXES, encode_text
-from ybtoken.voucher import Profile
+from ybtoken.voucher import CURVES, DeviceKey, Profile
 
 NOW = 1_800_000_000
 HOLDER = bytes(range(0x50, 0x60))
 PRESENTER = bytes(range(0x70, 0x80))
 CITY = "330106"
+OTP = "01234567"
+DEVICE = FakeKey("phone")
+DEVICE_KEY = device_key_of(DEVICE)
 FAKE = FakeKey("issuer")
 RING = KeyRing([KeyEntry(FAKE, "Zhejiang", Scope(("33",), ("3302",)))])
 EXTRAS: dict[str, Any] = {
@@ -51,6 +55,8 @@ def a_voucher(**changes: Any) -> Voucher:
         "expires_at": NOW + 60,
         "nonce": b"nonce008",
     }
+    if changes.get("profile") == Profile.DEVICE_BOUND:
+        stated["device_key"] = DEVICE_KEY
     return Voucher(**stated | changes)
 
 
@@ -61,7 +67,7 @@ def signed_bytes(payload: bytes, key: Any = FAKE, header: bytes | None = None) -
 
 
 def signed_text(payload: bytes, key: Any = FAKE, profile: int = 1) -> str:
-    return encode_text(profile, signed_bytes(payload, key))
+    return encode_text(profile, signed_bytes(payload, key), OTP if profile == Profile.ROTATING else "")
 
 
 def with_check(body: str) -> str:
@@ -74,7 +80,7 @@ def text_of(data: bytes, profile: int = 1) -> str:
     digits = {1: 3, 2: 5, 3: 8, 4: 10, 5: 13, 6: 15, 7: 17}
     groups = [data[i : i + 7] for i in range(0, len(data), 7)]
     body = "".join(str(int.from_bytes(group, "little")).rjust(digits[len(group)], "0") for group in groups)
-    return with_check(PREFIXES[profile] + body)
+    return with_check(PREFIXES[profile] + body + (OTP if profile == Profile.ROTATING else ""))
 
 
 def claims_map(**changes: Any) -> dict[int, Any]:
@@ -96,13 +102,16 @@ def digits(size: int) -> st.SearchStrategy[str]:
 def vouchers(draw: st.DrawFn, profiles: tuple[Profile, ...] = (Profile.VOUCHER,)) -> Voucher:
     """Any voucher that can be."""
     issued_at = draw(st.integers(0, 2**32 - 2))
+    profile = draw(st.sampled_from(profiles))
+    keys = st.builds(DeviceKey, st.sampled_from(CURVES), st.binary(min_size=32, max_size=32), st.booleans())
     return Voucher(
         identity_ref=draw(st.binary(min_size=16, max_size=16)),
         city_code=draw(digits(6)),
         issued_at=issued_at,
         expires_at=draw(st.integers(issued_at + 1, 2**32 - 1)),
         nonce=draw(st.binary(min_size=8, max_size=16)),
-        profile=draw(st.sampled_from(profiles)),
+        profile=profile,
+        device_key=draw(keys) if profile is Profile.DEVICE_BOUND else None,
         channel=draw(optional(st.integers(0, 0xFFFF))),
         purpose=draw(optional(digits(5))),
         presenter=draw(optional(st.binary(min_size=16, max_size=16))),

@@ -4,12 +4,15 @@ import copy
 import pickle
 
 import pytest
+from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import NOW
+from ybtoken import Algorithm, KeyEntry, KeyRing
 from ybtoken.identity import BlockCipher, IdentitySealer, derive_person_number
+from ybtoken.testing import FakeKey
 
 KEY = bytes(range(16))
 NUMBER = 0x0123456789ABCDEF
@@ -66,7 +69,7 @@ def test_a_reference_has_16_bytes(size):
 
 
 class TestRotation:
-    KEYS = {100: b"a" * 16, 200: b"b" * 16, 0: b"0" * 16}  # noqa: RUF012
+    KEYS = {100: b"a" * 16, 200: b"b" * 16, 0: b"0" * 16}
 
     @pytest.mark.parametrize(("at", "key"), [(0, "0"), (99, "0"), (100, "a"), (199, "a"), (200, "b"), (2**32, "b")])
     def test_the_time_of_issue_says_which_key(self, at, key):
@@ -163,3 +166,29 @@ class TestPersonNumber:
         with pytest.raises(ValueError) as caught:
             derive_person_number("110105-19491231", key=KEY)
         assert "19491231" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "cipher"),
+    [
+        (["SM2"], BlockCipher.SM4),
+        (["SM2", "SM2"], BlockCipher.SM4),
+        (["ES256"], BlockCipher.AES),
+        (["SM2", "ES256"], BlockCipher.AES),
+        ([], BlockCipher.AES),
+    ],
+)
+def test_a_ring_of_sm2_keys_only_is_sealed_for_with_sm4(names, cipher):
+    keys = [FakeKey(f"{number}", Algorithm[name]) for number, name in enumerate(names)]
+    ring = KeyRing(KeyEntry(key, "issuer") for key in keys)
+    assert ring.national is (cipher is BlockCipher.SM4)
+    reference = IdentitySealer.for_ring(ring, bytes(16)).seal(42, at=0)
+    assert IdentitySealer(bytes(16), cipher=cipher).open(reference, at=0) == 42
+
+
+def test_a_national_person_number_is_by_hmac_sm3():
+    mac = hmac.HMAC(bytes(16), hashes.SM3())
+    mac.update(b"ybtoken person number\0resident-id\x000\x0011010519491231002X")
+    number = derive_person_number("11010519491231002x", key=bytes(16), national=True)
+    assert number.to_bytes(8, "big") == mac.finalize()[:8]
+    assert number != derive_person_number("11010519491231002x", key=bytes(16))

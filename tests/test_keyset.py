@@ -144,8 +144,8 @@ def test_another_document_is_no_jwk_set(document):
         ({-1: "P-256"}, "not a valid Curve"),
         ({2: bytes(8)}, "the kid is"),
         ({-2: COSE_KEY[-3]}, "key 0 of the set"),
-        ({-2: "x"}, "coordinates .* are byte strings"),
-        ({-3: True}, "coordinates .* are byte strings"),  # a compressed point
+        ({-2: "x"}, "coordinates are byte strings"),
+        ({-3: True}, "coordinates are byte strings"),  # a compressed point
         ({-2: bytes(31)}, "32 bytes"),
         ({-65537: b"Zhejiang"}, "issuer's name is a string"),
         ({-65538: "33"}, "arrays of prefixes"),

@@ -128,7 +128,7 @@ def _bad_tokens(sample: P256Sample) -> dict[str, str]:
         "claims: all extras, the last too large": signed(nearly[:-5] + b"\x1b" + nearly[-4:]),
         "claims: all extras, one byte more": signed(nearly + b"\0"),
         "claims: cut short": signed(nearly[:-1]),
-        "prefix of profile 2": encode_text(2, data),
+        "prefix of profile 2": encode_text(2, data, "12345678"),
         "prefix of profile 3": encode_text(3, data),
     }
 

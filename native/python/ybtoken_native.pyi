@@ -1,20 +1,20 @@
 """The native engine of ybtoken. See `ybtoken.native`, which wraps it; nothing here checks policy."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, Protocol, TypedDict, final
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, final
 
 from typing_extensions import Buffer
 
 ABI: Final[int]
-"""What this module and its caller must agree on; it grows when a caller of an earlier one would be answered otherwise."""
+"""What module and caller must agree on; it grows when a caller of an earlier one would be answered otherwise."""
 VERSION: Final[str]
 
-type Path = Literal["ifma", "scalar", "slow"]
+Path: TypeAlias = Literal["ifma", "scalar", "slow"]
 
-type Key = tuple[bytes, bytes, bytes, bytes, int]
-"""Raw protected header, x and y of 32 bytes each, SM2 user id (empty for others), window bits (8; 10 for the few hot keys)."""
+Key: TypeAlias = tuple[bytes, bytes, bytes, bytes, int]
+"""Raw protected header, x and y of 32 bytes each, SM2 user id (empty for others), window bits (8; 10 for hot keys)."""
 
-type Row = tuple[
+Row: TypeAlias = tuple[
     int,  # code; 0 accepted, 255 not mine: open it with the serial engine
     int,  # entry, 0xFFFF none
     int,  # iat
@@ -30,7 +30,7 @@ type Row = tuple[
     int | None,  # status index
 ]
 
-type Places = Sequence[tuple[int, int]]
+Places: TypeAlias = Sequence[tuple[int, int]]
 """City codes as ranges [from, to), ascending and disjoint."""
 
 class ArrowArray(Protocol):
@@ -201,11 +201,14 @@ class Scopes:
         exp: bytes,
         city: bytes,
         *,
-        now: int,
+        now: int | bytes,
         skew: int,
         max_lifetime: int,
     ) -> bytes:
         """Judge the time and the scope of every row whose code is 0 (steps 6 and 7), without the GIL.
+
+        Args:
+            now: one time for all rows, or an i64 for each.
 
         Returns:
             The new code column.

@@ -14,12 +14,14 @@ import cbor2
 
 from ybtoken.errors import ClaimsError, EnvelopeError
 from ybtoken.voucher import (
+    CURVES,
     IDENTITY_REF_SIZE,
     MAX_CHANNEL,
     MAX_PURPOSE,
     MAX_UINT8,
     MAX_UINT32,
     NONCE_SIZES,
+    DeviceKey,
     Profile,
     Voucher,
 )
@@ -33,10 +35,12 @@ __all__ = [
     "encode_header",
     "parse_claims",
     "sign1_prefix",
+    "walk_uint",
 ]
 
 _ALG, _KID = 1, 4
-_EXP, _IAT, _CTI, _VOUCHER = 4, 6, 7, -65537
+_EXP, _IAT, _CTI, _CNF, _VOUCHER = 4, 6, 7, 8, -65537
+_COSE_KEY, _KTY, _CRV, _X, _Y, _EC2 = 1, 1, -1, -2, -3, 2
 _CHANNEL, _PURPOSE, _PRESENTER, _ASSURANCE, _STATUS = 1, 2, 3, 4, 5
 _SIGN1_TAG = 18
 _SIGNATURE_SIZE = 64
@@ -64,9 +68,10 @@ def encode_claims(voucher: Voucher) -> bytes:
     body: list[object] = [int(voucher.profile), voucher.identity_ref, int(voucher.city_code)]
     if stated:
         body.append(stated)
-    return cbor2.dumps(
-        {_EXP: voucher.expires_at, _IAT: voucher.issued_at, _CTI: voucher.nonce, _VOUCHER: body},
-    )
+    claims: dict[int, object] = {_EXP: voucher.expires_at, _IAT: voucher.issued_at, _CTI: voucher.nonce}
+    if (key := voucher.device_key) is not None:  # cnf (RFC 8747 section 3.2)
+        claims[_CNF] = {_COSE_KEY: {_KTY: _EC2, _CRV: key.curve, _X: key.x, _Y: key.y_is_odd}}
+    return cbor2.dumps(claims | {_VOUCHER: body})
 
 
 def sign1_prefix(header: bytes) -> bytes:
@@ -134,6 +139,7 @@ class Claims(NamedTuple):
     presenter: bytes | None = None
     assurance: int | None = None
     status_index: int | None = None
+    device_key: DeviceKey | None = None
 
 
 def _refuse() -> NoReturn:
@@ -143,10 +149,16 @@ def _refuse() -> NoReturn:
 _WIDEST_HEAD = 0x1A  # a head followed by four bytes: no number here exceeds 32 bits
 _LEAST = {0x18: 24, 0x19: 1 << 8, 0x1A: 1 << 16}  # the least number that needs a head of that width
 _PROFILES = frozenset(int(profile) for profile in Profile)
+_DEVICE_BOUND = int(Profile.DEVICE_BOUND)
 
 
-def _uint(payload: bytes, at: int, maximum: int) -> tuple[int, int]:
-    """Read an unsigned integer in its shortest form (RFC 8949 section 4.2.1); returns it and where it ends."""
+def walk_uint(payload: bytes, at: int, maximum: int) -> tuple[int, int]:
+    """Read an unsigned integer in its shortest form (RFC 8949 section 4.2.1); returns it and where it ends.
+
+    Raises:
+        ClaimsError: another form, or above the maximum.
+        IndexError: it lies behind the end.
+    """
     head = payload[at]
     if head < 0x18:
         number, end = head, at + 1
@@ -181,10 +193,26 @@ def parse_claims(signed: bytes) -> Claims:
 _USUAL = Struct(">2x3sI2sI2s8s8s16sBI")
 _USUAL_PROFILE = int(Profile.VOUCHER)
 _USUAL_HEADS = b"\xa4\x04\x1a", b"\x06\x1a", b"\x07\x48", b"\x3a\x00\x01\x00\x00\x83\x01\x50", 0x1A
+# And of a rotating pass: the same with a status index.
+_USUAL_PASS = Struct(">2x3sI2sI2s8s8s16sBI3sI")
+_USUAL_PASS_PROFILE = int(Profile.ROTATING)
+_USUAL_PASS_HEADS = *_USUAL_HEADS[:3], b"\x3a\x00\x01\x00\x00\x84\x02\x50", 0x1A, b"\xa1\x05\x1a"
 
 
 def _read_usual(payload: bytes) -> Claims | None:
     """What `_walk` would return, at once, if the claims are of the usual layout; ``None`` if it must walk."""
+    if len(payload) == _USUAL_PASS.size:
+        map_exp, expires_at, iat, issued_at, cti, nonce, voucher, identity_ref, city_head, city, extras, index = (
+            _USUAL_PASS.unpack(payload)
+        )
+        if (
+            (map_exp, iat, cti, voucher, city_head, extras) == _USUAL_PASS_HEADS
+            and 0xFFFF < issued_at < expires_at
+            and 0xFFFF < city <= _MAX_CITY
+            and index > 0xFFFF
+        ):
+            return Claims(expires_at, issued_at, nonce, _USUAL_PASS_PROFILE, identity_ref, city, status_index=index)
+        return None
     if len(payload) != _USUAL.size:
         return None
     map_exp, expires_at, iat, issued_at, cti, nonce, voucher, identity_ref, city_head, city = _USUAL.unpack(payload)
@@ -198,33 +226,65 @@ def _read_usual(payload: bytes) -> Claims | None:
 
 
 def _walk(payload: bytes) -> Claims:
-    # 58 n | a4 | 04 exp | 06 iat | 07 4x nonce | 3a00010000 8x profile 50 identity_ref city_code [extras]
-    if payload[2:4] != b"\xa4\x04":
+    # 58 n | a4 or a5 | 04 exp | 06 iat | 07 4x nonce | [08 cnf] |
+    # 3a00010000 8x profile 50 identity_ref city_code [extras]
+    if payload[3] != _EXP:
         _refuse()
-    expires_at, at = _uint(payload, 4, MAX_UINT32)
+    expires_at, at = walk_uint(payload, 4, MAX_UINT32)
     if payload[at] != _IAT:
         _refuse()
-    issued_at, at = _uint(payload, at + 1, MAX_UINT32)
+    issued_at, at = walk_uint(payload, at + 1, MAX_UINT32)
     if payload[at] != _CTI or expires_at <= issued_at:
         _refuse()
     nonce_size = payload[at + 1] - 0x40
     end = at + 2 + nonce_size
-    if nonce_size not in NONCE_SIZES or payload[end : end + 5] != b"\x3a\x00\x01\x00\x00":
+    if nonce_size not in NONCE_SIZES:
         _refuse()
     nonce = payload[at + 2 : end]
+    device_key = None
+    if payload[2] == 0xA5:
+        device_key, end = _walk_cnf(payload, end)
+    elif payload[2] != 0xA4:
+        _refuse()
+    if payload[end : end + 5] != b"\x3a\x00\x01\x00\x00":
+        _refuse()
     items, profile, at = payload[end + 5] - 0x80, payload[end + 6], end + 8
-    if profile not in _PROFILES or payload[end + 7] != 0x50:
+    if profile not in _PROFILES or payload[end + 7] != 0x50 or (device_key is None) is (profile == _DEVICE_BOUND):
         _refuse()
     identity_ref = payload[at : at + IDENTITY_REF_SIZE]
-    city, at = _uint(payload, at + IDENTITY_REF_SIZE, _MAX_CITY)
+    city, at = walk_uint(payload, at + IDENTITY_REF_SIZE, _MAX_CITY)
     if items == 3 and at == len(payload):
-        return Claims(expires_at, issued_at, nonce, profile, identity_ref, city)
-    if items != 4:
+        extras: _Extras = (None,) * 5
+    elif items == 4:
+        extras = _walk_extras(payload, at)
+    else:
         _refuse()
-    return Claims(expires_at, issued_at, nonce, profile, identity_ref, city, *_walk_extras(payload, at))
+    return Claims(expires_at, issued_at, nonce, profile, identity_ref, city, *extras, device_key)
 
 
-def _walk_extras(payload: bytes, at: int) -> tuple[int | None, int | None, bytes | None, int | None, int | None]:
+# 08 a1 01 a4 01 02 20 crv 21 58 20 x 22 f4 or f5: up to x there is one spelling for each curve
+_CNF_STARTS = {
+    cbor2.dumps({_CNF: {_COSE_KEY: {_KTY: _EC2, _CRV: curve, _X: bytes(32), _Y: False}}})[1:-34]: curve
+    for curve in CURVES
+}
+_Y_IS_ODD = {b"\x22\xf4": False, b"\x22\xf5": True}
+
+
+def _walk_cnf(payload: bytes, at: int) -> tuple[DeviceKey, int]:
+    for start, curve in _CNF_STARTS.items():
+        x_at = at + len(start)
+        if payload[at:x_at] == start:
+            y_at = x_at + 32
+            y_is_odd = _Y_IS_ODD.get(payload[y_at : y_at + 2])
+            if y_is_odd is not None:
+                return DeviceKey(curve, payload[x_at:y_at], y_is_odd), y_at + 2
+    _refuse()
+
+
+_Extras = tuple[int | None, int | None, bytes | None, int | None, int | None]
+
+
+def _walk_extras(payload: bytes, at: int) -> _Extras:
     count = payload[at] - 0xA0
     if not 1 <= count <= 5:
         _refuse()
@@ -237,18 +297,18 @@ def _walk_extras(payload: bytes, at: int) -> tuple[int | None, int | None, bytes
             _refuse()
         previous = label
         if label == _CHANNEL:
-            channel, at = _uint(payload, at + 1, MAX_CHANNEL)
+            channel, at = walk_uint(payload, at + 1, MAX_CHANNEL)
         elif label == _PURPOSE:
-            purpose, at = _uint(payload, at + 1, MAX_PURPOSE)
+            purpose, at = walk_uint(payload, at + 1, MAX_PURPOSE)
         elif label == _PRESENTER:
             presenter = payload[at + 2 : at + 2 + IDENTITY_REF_SIZE]
             if payload[at + 1] != 0x50 or len(presenter) != IDENTITY_REF_SIZE:
                 _refuse()
             at += 2 + IDENTITY_REF_SIZE
         elif label == _ASSURANCE:
-            assurance, at = _uint(payload, at + 1, MAX_UINT8)
+            assurance, at = walk_uint(payload, at + 1, MAX_UINT8)
         elif label == _STATUS:
-            status_index, at = _uint(payload, at + 1, MAX_UINT32)
+            status_index, at = walk_uint(payload, at + 1, MAX_UINT32)
         else:
             _refuse()
     if at != len(payload):

@@ -7,16 +7,18 @@ reference: plain Python, a text at a time. Others replace it whole, and give the
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
 from ybtoken.cose import Claims, cut_envelope, parse_claims
+from ybtoken.device import cut_presentation
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
 from ybtoken.keys import KeyEntry, KeyRing, kid_of_header
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
-from ybtoken.text import decode_text
-from ybtoken.voucher import Profile
+from ybtoken.text import decode_text, otp_of_text
+from ybtoken.voucher import DevicePresentation, Profile
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on
@@ -54,10 +56,12 @@ def texts_of(texts: Texts) -> Iterator[str]:
 
 
 class Opened(NamedTuple):
-    """A token whose signature is good: who signed it, and what."""
+    """A token whose signatures are good: who signed it, and what; and what the phone added to a pass."""
 
     entry: KeyEntry
     claims: Claims
+    shown: str | DevicePresentation | None = None
+    """The one-time code of a rotating pass, not checked yet; what the phone signed of a device-bound pass."""
 
 
 class Opener(Protocol):
@@ -111,7 +115,7 @@ def judge(issued_at: int, expires_at: int, city: int, entry: KeyEntry, now: int,
     return ACCEPTED
 
 
-_PROFILE = int(Profile.VOUCHER)  # the member itself takes half a microsecond to reach on Python 3.11
+_VOUCHER, _DEVICE_BOUND = int(Profile.VOUCHER), int(Profile.DEVICE_BOUND)  # a member is slow to reach on Python 3.11
 _FUTURE, _EXPIRED, _LIFETIME = 97, 98, 99
 _PERIOD, _WITHDRAWN, _PLACE = 113, 114, 115
 
@@ -142,12 +146,16 @@ class OpenedBatch:
     Args:
         keys: the ring that was used.
         columns: each column's items in the machine's byte order, one after another.
+        passes: every pass that was opened, by its place: what the phone added to it is in no column.
     """
 
-    __slots__ = ("_columns", "keys")
+    __slots__ = ("_columns", "keys", "passes")
 
-    def __init__(self, keys: KeyRing, columns: Mapping[str, Buffer]) -> None:
+    def __init__(
+        self, keys: KeyRing, columns: Mapping[str, Buffer], passes: Mapping[int, Opened] = MappingProxyType({})
+    ) -> None:
         self.keys = keys
+        self.passes = passes
         self._columns: dict[str, memoryview[int]] = {
             name: memoryview(columns[name]).cast("B").cast(kind if isinstance(kind, str) else "B")
             for name, kind in COLUMNS.items()
@@ -164,11 +172,17 @@ class OpenedBatch:
             columns[name].append if isinstance(kind, str) else columns[name].frombytes for name, kind in COLUMNS.items()
         ]
         index = {entry.kid: number for number, entry in enumerate(keys.entries)}
-        for outcome in outcomes:
-            row = _refused_row(outcome, index) if isinstance(outcome, TokenError) else _opened_row(outcome, index)
+        passes: dict[int, Opened] = {}
+        for i, outcome in enumerate(outcomes):
+            if isinstance(outcome, TokenError):
+                row = _refused_row(outcome, index)
+            else:
+                row = _opened_row(outcome, index)
+                if outcome.shown is not None:
+                    passes[i] = outcome
             for put, item in zip(puts, row, strict=True):
                 put(item)
-        return cls(keys, columns)
+        return cls(keys, columns, passes)
 
     def __len__(self) -> int:
         return len(self._columns["codes"])
@@ -179,17 +193,23 @@ class OpenedBatch:
         except KeyError:
             raise AttributeError(name) from None
 
-    def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
-        """Steps 6 and 7 for every token that was opened; returns the codes."""
+    def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
+        """Steps 6 and 7 for every voucher that was opened, at one time or at one time each; returns the codes.
+
+        A pass has bounds of its own, and its code here says nothing: the verifier judges it by itself.
+        """
+        times = repeat(now, len(self)) if isinstance(now, int) else now
         codes, entries = bytearray(self.codes), self.keys.entries
-        columns = zip(self.codes, self.entries, self.issued_at, self.expires_at, self.cities, strict=True)
-        for i, (code, entry, issued_at, expires_at, city) in enumerate(columns):
+        columns = zip(self.codes, self.entries, self.issued_at, self.expires_at, self.cities, times, strict=True)
+        for i, (code, entry, issued_at, expires_at, city, at) in enumerate(columns):
             if code == ACCEPTED:
-                codes[i] = judge(issued_at, expires_at, city, entries[entry], now, skew, max_lifetime)
+                codes[i] = judge(issued_at, expires_at, city, entries[entry], at, skew, max_lifetime)
         return codes
 
     def opened(self, i: int) -> Opened:
         """The i-th token, whose code is 0."""
+        if (opened := self.passes.get(i)) is not None:
+            return opened
         at, present = 16 * i, self.present[i]
         nonce = bytes(self.nonces[at : at + self.nonce_sizes[i]])
         return Opened(
@@ -221,7 +241,7 @@ class OpenedBatch:
 
 def _opened_row(opened: Opened, index: Mapping[bytes, int]) -> tuple[Any, ...]:
     """The items of one text, in the order of `COLUMNS`."""
-    expires_at, issued_at, nonce, profile, identity_ref, city, *extras = opened.claims
+    expires_at, issued_at, nonce, profile, identity_ref, city, *extras, _ = opened.claims
     channel, purpose, presenter, assurance, status_index = extras
     present = sum(1 << bit for bit, extra in enumerate(extras) if extra is not None)
     return (
@@ -266,7 +286,11 @@ class SerialOpener:
         """Steps 1 to 5 for one text; raises `TokenError`."""
         # 1. text -> bytes
         profile, data = decode_text(text)
-        # 2. envelope
+        # 2. envelope; of what a phone signed, its own first
+        cut = None
+        if profile == _DEVICE_BOUND:
+            cut = cut_presentation(data)
+            data = cut.token
         header, signed, signature = cut_envelope(data)
         # 3. key
         entry = self._by_header.get(header)
@@ -280,9 +304,18 @@ class SerialOpener:
             claims = parse_claims(signed)
         except (SignatureError, ClaimsError) as error:
             raise error_for(error.code, kid=entry.kid.hex()) from None  # the same facts, whoever made the key
-        if claims.profile != profile or profile != _PROFILE:
+        if claims.profile != profile:
             raise ClaimsError("claims.profile", kid=entry.kid.hex())
-        return Opened(entry, claims)
+        if profile == _VOUCHER:
+            return Opened(entry, claims)
+        if cut is None or claims.device_key is None:
+            return Opened(entry, claims, otp_of_text(text))
+        # 4. signature, of the phone: its key is known only now
+        try:
+            cut.check(claims.device_key)
+        except (SignatureError, ClaimsError) as error:
+            raise type(error)(error.code, kid=entry.kid.hex()) from None
+        return Opened(entry, claims, cut.presentation)
 
     def open_many(self, texts: Texts) -> OpenedBatch:
         """Steps 1 to 5 for many texts, order kept; never raises for a bad token."""

@@ -14,8 +14,10 @@ from ybtoken.refusals import BY_CODE, Refusal, Words
 
 __all__ = [
     "CannotCheckError",
+    "ChallengeError",
     "ClaimsError",
     "EnvelopeError",
+    "OtpError",
     "PolicyError",
     "RedeemError",
     "ScopeError",
@@ -133,9 +135,9 @@ class UnknownKeyError(TokenError):
 
 
 class SignatureError(TokenError):
-    """Step 4: the signature is not good. Fact: ``kid`` (hex)."""
+    """Step 4: the signature is not good: the issuer's (fact: ``kid``, hex), or that of the phone."""
 
-    codes = frozenset({"signature.invalid"})
+    codes = frozenset({"signature.invalid", "device.signature"})
 
 
 class ClaimsError(TokenError):
@@ -147,10 +149,16 @@ class ClaimsError(TokenError):
 class TimeError(TokenError):
     """Step 6: too early, too late, or valid for too long.
 
-    Facts, in seconds: ``issued_at``, ``expired_at``, ``now``, ``skew``.
+    Facts, in seconds: ``issued_at``, ``expired_at``, ``now``, ``skew``; ``presented_at`` of what a phone signed.
     """
 
-    codes = frozenset({"time.future", "time.expired", "time.lifetime"})
+    codes = frozenset({"time.future", "time.expired", "time.lifetime", "presentation.future", "presentation.expired"})
+
+
+class OtpError(TokenError):
+    """Step 6: the one-time code of a rotating pass is not that of this time, or too many were not."""
+
+    codes = frozenset({"otp.wrong", "otp.throttled"})
 
 
 class ScopeError(TokenError):
@@ -166,8 +174,17 @@ class PolicyError(TokenError):
     """Step 8: the verifier's own policy refuses. Facts: what was ``found`` and what is ``accepted``."""
 
     codes = frozenset(
-        {"policy.place", "policy.purpose", "policy.channel", "policy.assurance", "policy.presenter", "policy.age"}
-    )
+        {
+            "policy.place", "policy.purpose", "policy.channel", "policy.assurance", "policy.presenter", "policy.age",
+            "policy.profile",
+        }
+    )  # fmt: skip
+
+
+class ChallengeError(TokenError):
+    """Step 8: the terminal's challenge was not answered, or another one was."""
+
+    codes = frozenset({"challenge.missing", "challenge.wrong"})
 
 
 class StatusError(TokenError):
@@ -183,10 +200,11 @@ class RedeemError(TokenError):
 
 
 class CannotCheckError(TokenError):
-    """Steps 8 and 9: what is needed to judge is not to be had. Whoever cannot check refuses."""
+    """Steps 6, 8 and 9: what is needed to judge is not to be had. Whoever cannot check refuses."""
 
     codes = frozenset(
         {
+            "otp.unavailable",
             "status.unavailable",
             "redeem.unavailable",
             "redeem.full",

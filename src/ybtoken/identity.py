@@ -34,6 +34,11 @@ class BlockCipher(Enum):
     AES = "AES"
     """FIPS 197; keys of 16, 24 or 32 bytes."""
 
+    @classmethod
+    def default(cls, *, national: bool) -> BlockCipher:
+        """SM4 where national algorithms are asked for (see `KeyRing.national`), AES elsewhere."""
+        return cls.SM4 if national else cls.AES
+
 
 class IdentitySealer:
     """Makes identity references from person numbers, and opens them again. Safe to share between threads.
@@ -76,8 +81,7 @@ class IdentitySealer:
         random: Callable[[int], bytes] = os.urandom,
     ) -> IdentitySealer:
         """The sealer that goes with a key ring: SM4 where the ring is `KeyRing.national`, AES otherwise."""
-        cipher = BlockCipher.SM4 if ring.national else BlockCipher.AES
-        return cls(key, cipher=cipher, clock=clock, random=random)
+        return cls(key, cipher=BlockCipher.default(national=ring.national), clock=clock, random=random)
 
     def seal(self, person_number: int, *, at: int | None = None) -> bytes:
         """Make a new reference, 16 bytes, for a person number of 64 bits.

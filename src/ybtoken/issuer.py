@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from ybtoken.cose import encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
-from ybtoken.keys import SigningKey
+from ybtoken.device import device_key_of
+from ybtoken.keys import SigningKey, VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.text import encode_text
-from ybtoken.voucher import Profile, Voucher
+from ybtoken.voucher import DeviceKey, Profile, Voucher
 
 if TYPE_CHECKING:
     from ybtoken.qr import QrCode
 
-__all__ = ["Extras", "Issuer", "Token"]
+__all__ = ["Extras", "Issuer", "Pass", "Token"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,14 @@ class Token:
         from ybtoken.qr import QrCode
 
         return QrCode(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A signed pass: its bytes, for the phone, and what it states. The phone makes a text of it at each display."""
+
+    data: bytes
+    voucher: Voucher
 
 
 class Extras(TypedDict, total=False):
@@ -53,11 +62,12 @@ class Issuer:
         key: signs every token.
         scope: the insured places this issuer may state; as the verifiers' key ring has it.
         lifetime: for how many seconds a token is valid.
+        pass_lifetime: for how many seconds a pass is valid, from which a phone makes codes offline.
         clock: seconds since 1970; read once a call, unless the call is given its own ``now``.
         random: gives that many unpredictable bytes; the nonce comes from it.
     """
 
-    __slots__ = ("_clock", "_header", "_key", "_lifetime", "_prefix", "_random", "_scope")
+    __slots__ = ("_clock", "_header", "_key", "_lifetime", "_pass_lifetime", "_prefix", "_random", "_scope")
 
     def __init__(
         self,
@@ -65,14 +75,16 @@ class Issuer:
         *,
         scope: Scope = Scope(),
         lifetime: int = 60,
+        pass_lifetime: int = 12 * 3600,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        if lifetime < 1:
-            raise ValueError("lifetime is at least 1 second")
+        if lifetime < 1 or pass_lifetime < 1:
+            raise ValueError("lifetime and pass_lifetime are at least 1 second")
         self._key = key
         self._scope = scope
         self._lifetime = lifetime
+        self._pass_lifetime = pass_lifetime
         self._clock = clock
         self._random = random
         self._header = encode_header(key.algorithm, key.kid)
@@ -90,16 +102,7 @@ class Issuer:
         Raises:
             ValueError, TypeError: a claim is out of its bounds, or the place out of the issuer's scope.
         """
-        issued_at = int(self._clock()) if now is None else now
-        voucher = Voucher(
-            identity_ref=identity_ref,
-            city_code=city_code,
-            issued_at=issued_at,
-            expires_at=issued_at + self._lifetime,
-            nonce=self._random(8),
-            **extras,
-        )
-        return self.sign(voucher)
+        return self.sign(self._voucher(identity_ref, city_code, Profile.VOUCHER, self._lifetime, now, extras))
 
     def issue_many(
         self, holders: Iterable[tuple[bytes, str]], *, now: int | None = None, **extras: Unpack[Extras]
@@ -108,16 +111,74 @@ class Issuer:
         for identity_ref, city_code in holders:
             yield self.issue(identity_ref, city_code, now=now, **extras)
 
+    def issue_rotating_pass(
+        self, identity_ref: bytes, city_code: str, *, now: int | None = None, **extras: Unpack[Extras]
+    ) -> Pass:
+        """Issue a rotating pass (profile 2); `RotatingCodes.enrol` makes it ready for the phone. Else as `issue`."""
+        return self.sign_pass(
+            self._voucher(identity_ref, city_code, Profile.ROTATING, self._pass_lifetime, now, extras)
+        )
+
+    def issue_device_bound_pass(
+        self,
+        identity_ref: bytes,
+        city_code: str,
+        device_key: VerifyingKey,
+        *,
+        now: int | None = None,
+        **extras: Unpack[Extras],
+    ) -> Pass:
+        """Issue a device-bound pass (profile 3) for the phone with this public key. Else as `issue`.
+
+        Have the phone prove that it holds the private key first, and that it is in a secure element, by the platform's
+        own attestation: a pass says only which key it is bound to.
+        """
+        key = device_key_of(device_key)
+        return self.sign_pass(
+            self._voucher(identity_ref, city_code, Profile.DEVICE_BOUND, self._pass_lifetime, now, extras, key)
+        )
+
     def sign(self, voucher: Voucher) -> Token:
         """Sign a voucher that was made elsewhere, nonce included: a nonce must never be used twice under a key."""
         if voucher.profile is not Profile.VOUCHER:
-            raise ValueError("only profile 1 is a token by itself")
+            raise ValueError("only profile 1 is a token by itself: sign a pass with sign_pass")
+        data = self._sign(voucher)
+        return Token(data, encode_text(voucher.profile, data), voucher)
+
+    def sign_pass(self, voucher: Voucher) -> Pass:
+        """The same for a pass, of profile 2 or 3."""
+        if voucher.profile is Profile.VOUCHER:
+            raise ValueError("profile 1 is a token by itself and no pass")
+        return Pass(self._sign(voucher), voucher)
+
+    def _voucher(
+        self,
+        identity_ref: bytes,
+        city_code: str,
+        profile: Profile,
+        lifetime: int,
+        now: int | None,
+        extras: Extras,
+        device_key: DeviceKey | None = None,
+    ) -> Voucher:
+        issued_at = int(self._clock()) if now is None else now
+        return Voucher(
+            identity_ref=identity_ref,
+            city_code=city_code,
+            issued_at=issued_at,
+            expires_at=issued_at + lifetime,
+            nonce=self._random(8),
+            profile=profile,
+            device_key=device_key,
+            **extras,
+        )
+
+    def _sign(self, voucher: Voucher) -> bytes:
         if not self._scope.covers(voucher.city_code):
             raise ValueError(f"the insured place {voucher.city_code} is outside this issuer's scope {self._scope}")
         payload = encode_claims(voucher)
         signature = self._key.sign(self._prefix + encode_byte_string(payload))
-        data = encode_envelope(self._header, payload, signature)
-        return Token(data, encode_text(voucher.profile, data), voucher)
+        return encode_envelope(self._header, payload, signature)
 
     def __repr__(self) -> str:
         return f"Issuer({self._key!r}, scope={self._scope}, lifetime={self._lifetime})"

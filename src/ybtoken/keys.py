@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
+from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
@@ -27,6 +27,7 @@ __all__ = [
     "KeyEntry",
     "KeyRing",
     "SigningKey",
+    "Use",
     "VerifyingKey",
     "kid_of_header",
     "kid_of_point",
@@ -61,6 +62,14 @@ class Curve(IntEnum):
     P256 = 1
     SM2 = -65537
     """sm2p256v1; a private-use number, for none is registered."""
+
+
+class Use(Enum):
+    """What a public key may check; one ring holds keys of one use."""
+
+    TOKENS = "tokens"
+    STATUS = "status"
+    """Status lists, and no tokens."""
 
 
 @runtime_checkable
@@ -137,6 +146,8 @@ class KeyEntry:
         not_before: it may sign from this time on (seconds since 1970).
         not_after: it may sign before this time.
         withdrawn_since: refuse whatever it signed at or after this time: the key is held to be compromised since then.
+        use: what it may sign: tokens, or status lists.
+        status_uri: the address of the status list in which the passes it signed have their places.
     """
 
     key: VerifyingKey
@@ -145,6 +156,8 @@ class KeyEntry:
     not_before: int = 0
     not_after: int = FOREVER
     withdrawn_since: int | None = None
+    use: Use = Use.TOKENS
+    status_uri: str | None = None
     header: bytes = field(init=False, repr=False, compare=False)
     """The raw protected header of every token signed with this key."""
     prefix: bytes = field(init=False, repr=False, compare=False)
@@ -159,6 +172,11 @@ class KeyEntry:
             raise ValueError("not_before is below not_after")
         if len(self.key.kid) != KID_SIZE:
             raise ValueError(f"a kid is {KID_SIZE} bytes")
+        if self.status_uri is not None:
+            if not isinstance(self.status_uri, str) or not self.status_uri.isprintable():
+                raise ValueError("a status_uri is the address of a status list")
+            if self.use is not Use.TOKENS:
+                raise ValueError("a key for status lists has no status list itself")
         header = encode_header(Algorithm(self.key.algorithm), self.key.kid)
         object.__setattr__(self, "header", header)
         object.__setattr__(self, "prefix", sign1_prefix(header))
@@ -178,15 +196,19 @@ class KeyRing(Mapping[bytes, KeyEntry]):
         entries: the keys and their scopes.
 
     Raises:
-        ValueError: two entries have the same kid, under one algorithm or two.
+        ValueError: two entries have the same kid, under one algorithm or two; or they have different uses.
     """
 
-    __slots__ = ("_by_kid", "by_header", "entries")
+    __slots__ = ("_by_kid", "by_header", "entries", "use")
 
     def __init__(self, entries: Iterable[KeyEntry] = ()) -> None:
         self.entries: tuple[KeyEntry, ...] = tuple(entries)
         if len(self.entries) > MAX_KEYS:
             raise ValueError(f"a key ring holds at most {MAX_KEYS} keys")
+        uses = {entry.use for entry in self.entries} or {Use.TOKENS}
+        if len(uses) > 1:
+            raise ValueError("keys for tokens and keys for status lists are in rings of their own")
+        self.use: Use = uses.pop()
         self._by_kid: dict[bytes, KeyEntry] = {}
         for entry in self.entries:
             if entry.kid in self._by_kid:

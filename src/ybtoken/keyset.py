@@ -11,6 +11,8 @@ place; what is malformed in it raises `ValueError`, never a `TokenError`.
 | ``nbf``, ``exp`` | -65540, -65541 | not before, not after (seconds since 1970) |
 | ``yb_withdrawn_since`` | -65542 | refuse what it signed since then |
 | ``yb_user_id`` | -65543 | SM2 keys only: the SM2 user id (base64url in JWK); `DEFAULT_USER_ID` if left out |
+| ``yb_use`` | -65544 | "tokens", which need not be said, or "status" |
+| ``yb_status_uri`` | -65545 | the address of the status list of what it signs |
 
 For SM2 no names are registered: ``"crv": "SM2"``, ``"alg": "SM2"`` in JWK, and -65537 for both in COSE_Key, are ours.
 """
@@ -29,7 +31,7 @@ import cbor2
 
 from ybtoken.backends.p256 import P256VerifyingKey
 from ybtoken.backends.sm2 import DEFAULT_USER_ID, SM2Backend, SM2VerifyingKey
-from ybtoken.keys import FOREVER, Algorithm, Curve, KeyEntry, KeyRing, VerifyingKey
+from ybtoken.keys import FOREVER, Algorithm, Curve, KeyEntry, KeyRing, Use, VerifyingKey
 from ybtoken.places import Scope
 
 __all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks"]
@@ -45,6 +47,8 @@ _COSE_LABELS = {
     "exp": -65541,
     "yb_withdrawn_since": -65542,
     "yb_user_id": -65543,
+    "yb_use": -65544,
+    "yb_status_uri": -65545,
 }
 
 
@@ -131,8 +135,10 @@ def _entry_from_cose_key(sm2_backend: SM2Backend | None, cose_key: Mapping[Any, 
         raise ValueError("a key has kty 2 (EC2)")
     members = {names[label]: value for label, value in cose_key.items() if label in names}
     x, y, user_id = cose_key[_X], cose_key[_Y], members.get("yb_user_id")
-    if not isinstance(x, bytes) or not isinstance(y, bytes) or not isinstance(user_id, (bytes, NoneType)):
-        raise ValueError("coordinates and a user id are byte strings")
+    if not isinstance(x, bytes) or not isinstance(y, bytes):
+        raise ValueError("coordinates are byte strings")
+    if not isinstance(user_id, (bytes, NoneType)):
+        raise ValueError("a user id is a byte string")
     key = _key(Curve(cose_key[_CRV]), Algorithm(cose_key[_ALG]), x, y, user_id, sm2_backend)
     return _entry(key, cose_key.get(_KID), members)
 
@@ -166,6 +172,8 @@ def _entry(key: VerifyingKey, kid: bytes | None, members: Mapping[Any, Any]) -> 
         not_before=times.get("nbf", 0),
         not_after=times.get("exp", FOREVER),
         withdrawn_since=times.get("yb_withdrawn_since"),
+        use=Use(members.get("yb_use", Use.TOKENS.value)),
+        status_uri=members.get("yb_status_uri"),
     )
 
 
@@ -178,6 +186,8 @@ def _members(entry: KeyEntry) -> dict[str, Any]:
         "nbf": entry.not_before,
         "exp": entry.not_after if entry.not_after != FOREVER else 0,
         "yb_withdrawn_since": entry.withdrawn_since,
+        "yb_use": "" if entry.use is Use.TOKENS else entry.use.value,
+        "yb_status_uri": entry.status_uri,
     }
     if entry.key.algorithm is Algorithm.SM2:
         members["yb_user_id"] = getattr(entry.key, "user_id", DEFAULT_USER_ID)

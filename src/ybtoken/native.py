@@ -7,7 +7,8 @@ the serial engine.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from array import array
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, cast
 
 from ybtoken.cose import Claims
@@ -116,7 +117,7 @@ class NativeOpener:
         """Steps 1 to 5 for one text; raises `TokenError`."""
         code, entry, issued_at, expires_at, city, profile, nonce, identity_ref, *extras = self._open_one(text)
         if code == ACCEPTED:
-            claims = Claims._make((expires_at, issued_at, nonce, profile, identity_ref, city, *extras))
+            claims = Claims._make((expires_at, issued_at, nonce, profile, identity_ref, city, *extras, None))
             return Opened(self._entries[entry], claims)
         if code == _NOT_MINE:
             return self._serial.open(text)
@@ -143,11 +144,11 @@ class NativeOpener:
             columns, texts = self._ring.open_many(many), many
         return NativeBatch(self, {name: getattr(columns, native) for name, native in _COLUMNS.items()}, texts)
 
-    def complete(self, columns: dict[str, Buffer], texts: Texts) -> dict[str, Buffer]:
-        """Fill in the rows of texts that the native engine leaves to the serial one."""
+    def complete(self, columns: dict[str, Buffer], texts: Texts) -> tuple[dict[str, Buffer], dict[int, Opened]]:
+        """Fill in the rows of texts that the native engine leaves to the serial one; and the passes among them."""
         codes = bytes(columns["codes"])
         if _NOT_MINE not in codes:
-            return columns
+            return columns, {}
         positions = [i for i, code in enumerate(codes) if code == _NOT_MINE]
         wanted = set(positions)
         rest = self._serial.open_many(text for i, text in enumerate(texts_of(texts)) if i in wanted)
@@ -157,14 +158,13 @@ class NativeOpener:
             items = memoryview(getattr(rest, name)).cast("B")
             for row, position in enumerate(positions):
                 memoryview(column)[position * width : (position + 1) * width] = items[row * width : (row + 1) * width]
-        return filled
+        return filled, {positions[row]: opened for row, opened in rest.passes.items()}
 
-    def judge(self, batch: OpenedBatch, now: int, skew: int, max_lifetime: int) -> bytearray:
+    def judge(self, batch: OpenedBatch, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """Steps 6 and 7 in columns."""
-        columns = (batch.codes, batch.entries, batch.issued_at, batch.expires_at, batch.cities)
-        return bytearray(
-            self._scopes.judge(self._engine, *map(bytes, columns), now=now, skew=skew, max_lifetime=max_lifetime)
-        )
+        columns = map(bytes, (batch.codes, batch.entries, batch.issued_at, batch.expires_at, batch.cities))
+        at = now if isinstance(now, int) else array("q", now).tobytes()
+        return bytearray(self._scopes.judge(self._engine, *columns, now=at, skew=skew, max_lifetime=max_lifetime))
 
 
 class NativeBatch(OpenedBatch):
@@ -174,8 +174,8 @@ class NativeBatch(OpenedBatch):
 
     def __init__(self, opener: NativeOpener, columns: dict[str, Buffer], texts: Texts) -> None:
         self._opener = opener
-        super().__init__(opener.keys, opener.complete(columns, texts))
+        super().__init__(opener.keys, *opener.complete(columns, texts))
 
-    def judge(self, now: int, skew: int, max_lifetime: int) -> bytearray:
+    def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """See `OpenedBatch.judge`: the same, a column at a time and without the GIL."""
         return self._opener.judge(self, now, skew, max_lifetime)

@@ -6,22 +6,39 @@ voucher whose signature, time and scope are good, and read no clock: the time is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Container, Iterable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ybtoken.errors import PolicyError, TokenError
 from ybtoken.places import Scope
-from ybtoken.voucher import Assurance, Voucher, check_purpose
+from ybtoken.voucher import Assurance, Note, Profile, Voucher, check_purpose
 
-__all__ = ["AnyOf", "Channel", "InsuredPlace", "MaximumAge", "MinimumAssurance", "Policy", "Purpose"]
+if TYPE_CHECKING:
+    from ybtoken.identity import IdentitySealer
+
+__all__ = [
+    "AcceptedProfiles",
+    "AnyOf",
+    "Channel",
+    "FamilyAccount",
+    "HolderOnly",
+    "InsuredPlace",
+    "MaximumAge",
+    "MinimumAssurance",
+    "Policy",
+    "Purpose",
+]
 
 
 @runtime_checkable
 class Policy(Protocol):
     """One thing a verifier insists on."""
 
-    def check(self, voucher: Voucher, now: int) -> None:
-        """Raise a `TokenError` to refuse; ``now`` is in seconds since 1970. Depends on nothing else."""
+    def check(self, voucher: Voucher, now: int) -> Note | None:
+        """Raise a `TokenError` to refuse; return a note if whoever accepts should know something.
+
+        ``now`` is in seconds since 1970.
+        """
 
 
 class InsuredPlace:
@@ -73,6 +90,56 @@ class Channel:
             raise PolicyError("policy.channel", found=found, accepted="/".join(map(str, sorted(self.channels))))
 
 
+class AcceptedProfiles:
+    """Accept only these kinds of codes: where the risk asks for it, only device-bound passes."""
+
+    __slots__ = ("profiles",)
+
+    def __init__(self, *profiles: Profile) -> None:
+        self.profiles = frozenset(map(Profile, profiles))
+
+    def check(self, voucher: Voucher, now: int) -> None:
+        """See `Policy`."""
+        if voucher.profile not in self.profiles:
+            accepted = "/".join(profile.name for profile in sorted(self.profiles))
+            raise PolicyError("policy.profile", found=voucher.profile.name, accepted=accepted)
+
+
+class HolderOnly:
+    """Accept only codes that their holder shows: none of a family account (亲情账户)."""
+
+    __slots__ = ()
+
+    def check(self, voucher: Voucher, now: int) -> None:
+        """See `Policy`."""
+        if voucher.presenter is not None:
+            raise PolicyError("policy.presenter")
+
+
+class FamilyAccount:
+    """Accept what the holder shows, and of others what their family account (亲情账户) covers.
+
+    Args:
+        sealer: opens the references of holder and presenter.
+        members: whose codes a presenter may show: the presenter's person number in, the holders' out.
+    """
+
+    __slots__ = ("members", "sealer")
+
+    def __init__(self, sealer: IdentitySealer, members: Callable[[int], Container[int]]) -> None:
+        self.sealer = sealer
+        self.members = members
+
+    def check(self, voucher: Voucher, now: int) -> None:
+        """See `Policy`."""
+        if voucher.presenter is None:
+            return
+        holder = self.sealer.open(voucher.identity_ref, at=voucher.issued_at)
+        presenter = self.sealer.open(voucher.presenter, at=voucher.issued_at)
+        if holder not in self.members(presenter):
+            raise PolicyError("policy.presenter")
+
+
 class MinimumAssurance:
     """Accept only holders who were authenticated at least this strongly."""
 
@@ -113,7 +180,7 @@ class AnyOf:
         if not self.policies:
             raise ValueError("AnyOf takes at least one policy")
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: Voucher, now: int) -> Note | None:
         """See `Policy`."""
         refused: TokenError | None = None
         for policy in self.policies:

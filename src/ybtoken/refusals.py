@@ -129,6 +129,15 @@ REFUSALS = (
         ),
     ),
     Refusal(
+        66, "device.signature", 4,
+        Words("The phone's signature is not good: the code was made by another phone, or altered.", "手机签名无效：此码由其他手机生成或被篡改。"),
+        _SUPPORT,
+        Words(
+            "The pass is the issuer's, but the display was not signed with the key in its cnf claim: a copied pass.",
+            "通行凭证确由签发方签发，但展示未用其 cnf 声明中的密钥签名：凭证被复制。",
+        ),
+    ),
+    Refusal(
         81, "claims.shape", 5,
         Words("The signed content is not what format 1 allows.", "已签名的内容不符合格式 1。"),
         _SUPPORT,
@@ -166,6 +175,48 @@ REFUSALS = (
         Words("The code is valid for {lifetime} s, longer than is allowed here.", "此码有效期 {lifetime} 秒，超过本机允许的上限。"),
         _SUPPORT,
         Words("exp - iat exceeds the verifier's max_lifetime.", "exp - iat 超过验证方的 max_lifetime。"),
+    ),
+    Refusal(
+        100, "presentation.future", 6,
+        Words("The code was shown {ahead} s in the future by this terminal's clock.", "按本机时钟，此码的展示时间在未来 {ahead} 秒。"),
+        Words(
+            "Compare the date and time of this terminal and of the phone, correct them, then scan again.",
+            "请核对并校准本机与手机的日期和时间后重扫。",
+        ),
+        Words("The phone's iat > now + skew: one of the two clocks is wrong.", "手机的 iat > now + skew：两端时钟之一不准。"),
+    ),
+    Refusal(
+        101, "presentation.expired", 6,
+        Words("The code was shown {late} s too long ago.", "此码的展示时间已超限 {late} 秒。"),
+        Words(
+            "Show the code again in the app; if it persists, set the phone's date and time to automatic.",
+            "请在App内重新出示；仍不成功请将手机日期和时间设为自动。",
+        ),
+        Words("now >= the phone's iat + max_display_age + skew: a recorded code, or a slow clock.", "now >= 手机的 iat + max_display_age + skew：录存的码，或手机时钟偏慢。"),
+    ),
+    Refusal(
+        102, "otp.wrong", 6,
+        Words("The code is not the one that this pass shows now.", "此码不是该凭证当前应显示的动态码。"),
+        Words(
+            "Wait for the next code and scan it at once; if it persists, set the phone's date and time to automatic.",
+            "请等待下一个动态码并立即扫码；仍不成功请将手机日期和时间设为自动。",
+        ),
+        Words(
+            "An old display, a copied pass without its secret, a phone's clock that is off, or another master key.",
+            "过期展示、缺少密钥的复制凭证、手机时钟不准，或主密钥不同。",
+        ),
+    ),
+    Refusal(
+        103, "otp.throttled", 6,
+        Words("Too many wrong codes of this pass were tried.", "该凭证的错误动态码尝试过多。"),
+        Words("Wait {wait} s, then scan the code that is shown then.", "请等待 {wait} 秒后扫描届时显示的码。"),
+        Words("{wrong} wrong codes of one pass within a step of 30 s; other passes are not touched.", "30 秒内同一凭证已有 {wrong} 个错误动态码；不影响其他凭证。"),
+    ),
+    Refusal(
+        104, "otp.unavailable", 6,
+        Words("One-time codes cannot be checked here.", "此处无法校验动态码。"),
+        Words("Send this code to the platform to be verified, or show another kind of code.", "请将此码送平台验证，或改用其他类型的码。"),
+        Words("{reason}: rotating passes are verified where the master key is.", "{reason}：轮换凭证只能在持有主密钥处验证。"),
     ),
     Refusal(
         113, "scope.period", 7,
@@ -247,6 +298,24 @@ REFUSALS = (
         Words("The status of the voucher cannot be checked now.", "暂时无法查询凭证状态。"),
         _OFFLINE,
         Words("The status list is missing, stale or unreadable; refresh the StatusSource.", "状态列表缺失、过期或不可读；请刷新 StatusSource。"),
+    ),
+    Refusal(
+        138, "challenge.missing", 8,
+        Words("The code does not answer this terminal's challenge.", "此码未应答本终端的挑战。"),
+        Words("Scan this terminal's code with the app first, then show the new code.", "请先用App扫描本终端的码，再出示新码。"),
+        Words("A challenge was given and the code has no answer: no device-bound pass, or one shown without it.", "已下发挑战但码中无应答：不是设备绑定凭证，或展示时未应答。"),
+    ),
+    Refusal(
+        139, "challenge.wrong", 8,
+        Words("The code answers another terminal's challenge: it may have been relayed.", "此码应答的是其他终端的挑战：可能被转发盗用。"),
+        Words("Do not accept this code. Scan this terminal's code with the app, then show the new code.", "请勿受理此码。请用App扫描本终端的码后出示新码。"),
+        Words("The signed answer is not that of the challenge that was given, or none was given.", "已签名的应答与所下发的挑战不符，或未下发挑战。"),
+    ),
+    Refusal(
+        140, "policy.profile", 8,
+        Words("This kind of code ({found}) is not accepted here ({accepted}).", "本机不受理此类码（{found}，受理 {accepted}）。"),
+        Words("Show another kind of code in the app.", "请在App内改用其他类型的码。"),
+        Words("The AcceptedProfiles policy does not include the signed profile.", "AcceptedProfiles 策略不含已签名的类型。"),
     ),
     Refusal(
         145, "redeem.replayed", 9,

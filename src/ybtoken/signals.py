@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ybtoken.errors import TokenError
-from ybtoken.verifier import Verifier
+from ybtoken.verifier import Asked, Verifier
 from ybtoken.voucher import VerifiedVoucher
 
 __all__ = ["LogObserver", "Observer", "VerdictEvent", "Watch"]
@@ -113,25 +113,43 @@ class Watch:
         self._clock = clock
 
     def verify(
-        self, text: str, *, now: int | None = None, terminal: str | None = None, place: str | None = None
+        self,
+        text: str,
+        *,
+        now: int | None = None,
+        challenge: Asked = None,
+        terminal: str | None = None,
+        place: str | None = None,
     ) -> VerifiedVoucher:
         """See `Verifier.verify`."""
         with self._told("verify", terminal, place) as tell:
-            return tell(self.verifier.verify(text, now=now))
+            return tell(self.verifier.verify(text, now=now, challenge=challenge))
 
     def redeem(
-        self, text: str, *, now: int | None = None, terminal: str | None = None, place: str | None = None
+        self,
+        text: str,
+        *,
+        now: int | None = None,
+        challenge: Asked = None,
+        terminal: str | None = None,
+        place: str | None = None,
     ) -> VerifiedVoucher:
         """See `Verifier.redeem`."""
         with self._told("redeem", terminal, place) as tell:
-            return tell(self.verifier.redeem(text, now=now))
+            return tell(self.verifier.redeem(text, now=now, challenge=challenge))
 
     async def redeem_async(
-        self, text: str, *, now: int | None = None, terminal: str | None = None, place: str | None = None
+        self,
+        text: str,
+        *,
+        now: int | None = None,
+        challenge: Asked = None,
+        terminal: str | None = None,
+        place: str | None = None,
     ) -> VerifiedVoucher:
         """See `Verifier.redeem_async`."""
         with self._told("redeem", terminal, place) as tell:
-            return tell(await self.verifier.redeem_async(text, now=now))
+            return tell(await self.verifier.redeem_async(text, now=now, challenge=challenge))
 
     @contextmanager
     def _told(

@@ -1,10 +1,13 @@
 """The text in the QR code: the one place that knows its spelling (Spec 2.1).
 
-    text = prefix(2) || groups || check(2)
+    text = prefix(2) || groups || [one-time code(8)] || check(2)
 
 Digits only, so that it fits QR numeric mode and survives any scanner. ``groups`` are 7 bytes at a time, little-endian,
-as 17 decimal digits; the last 1 to 6 bytes as 3, 5, 8, 10, 13 or 15 digits. ``check`` is ISO 7064 MOD 97-10 over all
-that precedes. Decoding is one-to-one: a text is the spelling of one byte string, and a byte string has one spelling.
+as 17 decimal digits; the last 1 to 6 bytes as 3, 5, 8, 10, 13 or 15 digits. A rotating pass (profile 2), and nothing
+else, has a one-time code. ``check`` is ISO 7064 MOD 97-10 over all that precedes. Decoding is one-to-one: a text is the
+spelling of one byte string and one code, and they have one spelling.
+
+A terminal's challenge (`ybtoken.challenge`) is spelled in the same way, under a prefix of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +18,16 @@ from struct import Struct
 
 from ybtoken.errors import TextError
 
-__all__ = ["MAX_TEXT", "PREFIXES", "decode_text", "encode_text", "normalize_scan"]
+__all__ = [
+    "CHALLENGE",
+    "MAX_TEXT",
+    "OTP_DIGITS",
+    "PREFIXES",
+    "decode_text",
+    "encode_text",
+    "normalize_scan",
+    "otp_of_text",
+]
 
 MAX_TEXT = 800
 """The longest text that is looked at at all, in characters; a version 13-M symbol holds 796."""
@@ -23,23 +35,34 @@ MAX_TEXT = 800
 PREFIXES = {1: "96", 2: "97", 3: "98"}
 """The prefix of each profile's text; clear of the prefixes of pay codes in use (10-15, 25-30, 62)."""
 
+CHALLENGE = 0
+"""Stands where a profile does for the text of a terminal's challenge, which is no token."""
+
+OTP_DIGITS = 8
+"""How many digits the one-time code of a rotating pass has (RFC 6238)."""
+
 _GROUP_BYTES, _GROUP_DIGITS = 7, 17
 _LAST_GROUP_DIGITS = (0, 3, 5, 8, 10, 13, 15)
 _LAST_GROUP_BYTES = {digits: size for size, digits in enumerate(_LAST_GROUP_DIGITS)}
-_PROFILES = {prefix: profile for profile, prefix in PREFIXES.items()}
+_SPELLED = PREFIXES | {CHALLENGE: "95"}
+_KINDS = {prefix: kind for kind, prefix in _SPELLED.items()}
+_ROTATING = 2
 _FRAME_DIGITS = 4  # prefix and check
 # ISO 7064 MOD 97-10: the whole is 1 modulo 97. Check digits are 02 to 98; 00, 01 and 99 are congruent to 97, 98 and 02,
 # and would be second spellings. Both rules at once, as one remainder by 97 * 100:
 _GOOD_REMAINDERS = frozenset(r for r in range(1, 9700, 97) if 2 <= r % 100 <= 98)
 
 
-def encode_text(profile: int, data: bytes) -> str:
+def encode_text(profile: int, data: bytes, otp: str = "") -> str:
     """Spell a byte string as the text of a QR code.
 
     Args:
-        profile: 1, 2 or 3.
+        profile: 1, 2 or 3; or `CHALLENGE`.
         data: the token's bytes, at least one.
+        otp: the one-time code that a rotating pass (profile 2) is shown with, 8 digits.
     """
+    if len(otp) != (OTP_DIGITS if profile == _ROTATING else 0) or not (otp or "0").isdigit() or not otp.isascii():
+        raise ValueError("profile 2, and nothing else, has a one-time code of 8 digits")
     whole = len(data) - len(data) % _GROUP_BYTES
     groups = [
         f"{int.from_bytes(data[i : i + _GROUP_BYTES], 'little'):0{_GROUP_DIGITS}d}"
@@ -47,7 +70,7 @@ def encode_text(profile: int, data: bytes) -> str:
     ]
     if rest := data[whole:]:
         groups.append(f"{int.from_bytes(rest, 'little'):0{_LAST_GROUP_DIGITS[len(rest)]}d}")
-    body = PREFIXES[profile] + "".join(groups)
+    body = _SPELLED[profile] + "".join(groups) + otp
     text = f"{body}{98 - int(body) * 100 % 97:02d}"
     if not data or len(text) > MAX_TEXT:
         raise ValueError(f"{len(data)} bytes do not fit a text of at most {MAX_TEXT} digits")
@@ -59,31 +82,32 @@ class _Layout:
 
     __slots__ = ("cut", "last_bytes", "pack")
 
-    def __init__(self, groups_digits: int) -> None:
+    def __init__(self, groups_digits: int, otp_digits: int) -> None:
         whole, last_digits = divmod(groups_digits, _GROUP_DIGITS)
         self.last_bytes = _LAST_GROUP_BYTES[last_digits]
         last = f"{last_digits}s" if last_digits else ""
-        self.cut = Struct(f"2x{f'{_GROUP_DIGITS}s' * whole}{last}2x").unpack
+        self.cut = Struct(f"2x{f'{_GROUP_DIGITS}s' * whole}{last}{otp_digits + 2}x").unpack
         # Each group is packed as eight bytes, of which the eighth must be zero and is dropped.
         self.pack = Struct(f"<{whole + bool(last_digits)}Q").pack
 
 
-@lru_cache(maxsize=MAX_TEXT)
-def _layout(text_digits: int) -> _Layout | None:
-    groups_digits = text_digits - _FRAME_DIGITS
+@lru_cache(maxsize=2 * MAX_TEXT)
+def _layout(text_digits: int, otp_digits: int) -> _Layout | None:
+    groups_digits = text_digits - _FRAME_DIGITS - otp_digits
     if groups_digits <= 0 or groups_digits % _GROUP_DIGITS not in _LAST_GROUP_BYTES:
         return None
-    return _Layout(groups_digits)
+    return _Layout(groups_digits, otp_digits)
 
 
-def decode_text(text: str) -> tuple[int, bytes]:
+def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
     """Read the text of a QR code (step 1).
 
     Args:
         text: the one exact spelling; see `normalize_scan` for what a scanner returns.
+        challenge: read the text of a challenge, and not of a token.
 
     Returns:
-        The profile that the prefix claims, and the bytes.
+        The profile that the prefix claims, and the bytes; for the one-time code of profile 2 see `otp_of_text`.
 
     Raises:
         TextError: any other spelling.
@@ -94,13 +118,13 @@ def decode_text(text: str) -> tuple[int, bytes]:
     size = len(text)
     if size > MAX_TEXT:
         raise TextError("text.length")
-    profile = _PROFILES.get(text[:2])
-    if profile is None:
+    profile = _KINDS.get(text[:2])
+    if profile is None or (profile == CHALLENGE) is not challenge:
         raise TextError("text.prefix")
     digits = text.encode("ascii", "replace")
     if not digits.isdigit():  # of bytes: str.isdigit takes other scripts' digits
         raise TextError("text.digits")
-    layout = _layout(size)
+    layout = _layout(size, OTP_DIGITS if profile == _ROTATING else 0)
     if layout is None:
         raise TextError("text.length")
     padded = bytearray(layout.pack(*map(int, layout.cut(digits))))
@@ -114,6 +138,11 @@ def decode_text(text: str) -> tuple[int, bytes]:
     if int(digits) % 9700 not in _GOOD_REMAINDERS:
         raise TextError("text.check")
     return profile, bytes(padded)
+
+
+def otp_of_text(text: str) -> str:
+    """The one-time code in the text of a rotating pass that `decode_text` has read: the 8 digits before the check."""
+    return text[-OTP_DIGITS - 2 : -2]
 
 
 _ADDED_BY_SCANNERS = re.compile(r"[\r\n\t ]+")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import overload
 
 from ybtoken.engine import Opened, OpenedBatch
@@ -26,12 +26,19 @@ class Verdicts(Sequence[Verdict]):
         codes: one byte a text: 0, or the number of the refusal.
     """
 
-    __slots__ = ("_judge", "batch", "codes")
+    __slots__ = ("_judge", "_passes", "batch", "codes")
 
-    def __init__(self, batch: OpenedBatch, codes: bytearray, judge: Callable[[Opened], VerifiedVoucher]) -> None:
+    def __init__(
+        self,
+        batch: OpenedBatch,
+        codes: bytearray,
+        judge: Callable[[int, Opened], VerifiedVoucher],
+        passes: Mapping[int, Verdict],
+    ) -> None:
         self.batch = batch
         self.codes = bytes(codes)
         self._judge = judge
+        self._passes = passes  # judged once: a wrong one-time code is counted each time it is looked at
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -46,8 +53,10 @@ class Verdicts(Sequence[Verdict]):
         i = range(len(self))[index]
         if self.batch.codes[i] != ACCEPTED:
             return self.batch.error(i)
+        if (verdict := self._passes.get(i)) is not None:
+            return verdict
         try:
-            voucher = self._judge(self.batch.opened(i))
+            voucher = self._judge(i, self.batch.opened(i))
         except TokenError as error:
             return error
         # A policy may judge by what has changed since (a status list): that does not undo a refusal.

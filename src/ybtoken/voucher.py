@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from ybtoken.places import check_city_code
 from ybtoken.refusals import Words
 
 __all__ = [
+    "CURVES",
     "IDENTITY_REF_SIZE",
     "MAX_CHANNEL",
     "MAX_PURPOSE",
@@ -22,6 +23,9 @@ __all__ = [
     "NONCE_SIZES",
     "PURPOSES",
     "Assurance",
+    "DeviceKey",
+    "DevicePresentation",
+    "Note",
     "Profile",
     "VerifiedVoucher",
     "Voucher",
@@ -34,6 +38,9 @@ MAX_UINT8 = 0xFF
 MAX_UINT32 = 0xFFFF_FFFF
 MAX_CHANNEL = 0xFFFF
 MAX_PURPOSE = 99_999
+CURVES = (1, -65537)
+"""The COSE numbers of the curves a key may be on: P-256 and the curve of SM2."""
+_COORDINATE_SIZE = 32
 
 
 class Profile(IntEnum):
@@ -78,6 +85,34 @@ PURPOSES = MappingProxyType(
 """Names of the business types (用码业务类型) in use, for messages only: any five digits are valid."""
 
 
+class DeviceKey(NamedTuple):
+    """The public key of a phone, as a device-bound pass carries it: a compressed point (RFC 9053 section 7.1.1)."""
+
+    curve: int
+    """The COSE number of its curve, one of `CURVES`."""
+    x: bytes
+    """The x coordinate, 32 bytes, big-endian."""
+    y_is_odd: bool
+
+
+class DevicePresentation(NamedTuple):
+    """What a phone adds to a device-bound pass at each display, under its own signature (Spec 3.3)."""
+
+    issued_at: int
+    """When it was shown by the phone's clock, in seconds since 1970."""
+    nonce: bytes
+    """8 bytes."""
+    challenge: bytes | None = None
+    """The answer to the terminal's challenge; see `ybtoken.challenge.Challenge.answer`."""
+
+
+class Note(NamedTuple):
+    """Something that whoever acts on a verified voucher should know: it was accepted, but under a condition."""
+
+    code: str
+    what: Words
+
+
 def check_purpose(purpose: str) -> str:
     """Return a business type of five ASCII digits, or raise `ValueError`."""
     if not (isinstance(purpose, str) and len(purpose) == 5 and purpose.isascii() and purpose.isdigit()):
@@ -101,6 +136,7 @@ def _check_bytes(name: str, value: object, sizes: range) -> None:
 
 
 _REF_SIZES = range(IDENTITY_REF_SIZE, IDENTITY_REF_SIZE + 1)
+_COORDINATE_SIZES = range(_COORDINATE_SIZE, _COORDINATE_SIZE + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +155,7 @@ class Voucher:
         presenter: 16 opaque bytes for the family member who shows it for the holder (亲情账户).
         assurance: how the holder was authenticated (see `Assurance`), 0 to 255.
         status_index: the pass's place in the issuer's status list, 0 to 2**32 - 1.
+        device_key: the phone's public key; a device-bound pass has one, and nothing else.
 
     Raises:
         TypeError: a value of the wrong type.
@@ -136,6 +173,7 @@ class Voucher:
     presenter: bytes | None = None
     assurance: int | None = None
     status_index: int | None = None
+    device_key: DeviceKey | None = None
 
     def __post_init__(self) -> None:
         _check_bytes("identity_ref", self.identity_ref, _REF_SIZES)
@@ -156,6 +194,12 @@ class Voucher:
             _check_uint("assurance", self.assurance, MAX_UINT8)
         if self.status_index is not None:
             _check_uint("status_index", self.status_index, MAX_UINT32)
+        if (self.device_key is not None) != (self.profile is Profile.DEVICE_BOUND):
+            raise ValueError("a device-bound pass has a device key, and nothing else has one")
+        if self.device_key is not None:
+            if self.device_key.curve not in CURVES:
+                raise ValueError(f"a device key is on one of the curves {CURVES}")
+            _check_bytes("the device key's x", self.device_key.x, _COORDINATE_SIZES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)
@@ -164,12 +208,22 @@ class VerifiedVoucher(Voucher):
 
     To the voucher's own claims it adds what was checked: the ``kid`` (8 bytes) and ``algorithm`` of the key, the
     ``issuer`` the key ring names for it, and ``verified_at``, the time it was judged at (seconds since 1970).
+
+    Attributes:
+        time_step: of a rotating pass, the step of 30 s since 1970 whose one-time code was shown.
+        presentation: of a device-bound pass, what the phone signed.
+        redeem_until: from this time on it is refused anyway: so long a redemption must be remembered.
+        notes: conditions under which it was accepted, such as a status list past its end.
     """
 
     kid: bytes
     algorithm: int
     issuer: str
     verified_at: int
+    redeem_until: int
+    time_step: int | None
+    presentation: DevicePresentation | None
+    notes: tuple[Note, ...]
 
     def __init__(self) -> None:
         raise TypeError("a VerifiedVoucher comes only from Verifier.verify, verify_many or redeem")
@@ -179,5 +233,12 @@ class VerifiedVoucher(Voucher):
 
     @property
     def replay_key(self) -> bytes:
-        """What is claimed once when the voucher is redeemed: the kid and the signed nonce, never the token's bytes."""
+        """What is claimed once when this display is redeemed: signed values, never the token's bytes.
+
+        The kid and the nonce; then the time step of a rotating pass (4 bytes), or the nonce of what the phone signed.
+        """
+        if self.time_step is not None:
+            return self.kid + self.nonce + self.time_step.to_bytes(4, "big")
+        if self.presentation is not None:
+            return self.kid + self.nonce + self.presentation.nonce
         return self.kid + self.nonce

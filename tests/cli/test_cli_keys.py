@@ -160,11 +160,11 @@ def test_a_ring_with_a_member_of_another_kind_is_misuse(run, office, tmp_path):
 
 
 OTHER_CURVE = b"""-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqBHM9VAYItBG0wawIBAQQgJa8d586gB+lw3QrP
-XjfCSVhfh08FDI3aUzESgBrorKuhRANCAATdAG3wApXNxYaTEmTp/I5cgatKoqia
-V48+EwZVEyH2hN9DZn2xdA0gi+KBVbDE4x6249xJr/cLDcJRzZvkbQfL
+MIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgd0AfYiPgHnVRfZBlZMML
+LBTL5HlLl24cPlH02WOycLChRANCAAQR5UQnEE40hZl71ni7M9eUn9Zqe8Y9e8C8
+QPzLYN3HmjQoDQLcKcKaUyCazsGMLuAzuH/rmb6VofsrY6eIZfR2
 -----END PRIVATE KEY-----
-"""
+"""  # secp256k1
 BAD_KEYS = {
     "empty": b"",
     "random": bytes(range(256)),

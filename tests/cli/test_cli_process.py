@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from ybtoken.backends.p256 import P256SigningKey
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
 
 
@@ -18,7 +20,7 @@ def shell(ybtoken, tmp_path):
     def shell(script, **environment):
         return subprocess.run(
             ["bash", "-c", f"set -o pipefail; yb() {{ {ybtoken} \"$@\"; }}; {script}"],
-            cwd=tmp_path, capture_output=True, text=True, timeout=60, env=os.environ | environment,
+            cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=60, env=os.environ | environment,
         )  # fmt: skip
 
     return shell
@@ -70,8 +72,9 @@ def test_closed_streams_are_no_traceback(shell, office):
         assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_terminal_without_chinese_is_no_traceback(shell, office):
-    done = shell(f"yb verify 96123 -r '{office.ring}' --lang both", PYTHONIOENCODING="ascii", LC_ALL="C")
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk"])
+def test_a_terminal_that_lacks_some_characters_is_no_traceback(shell, office, encoding):
+    done = shell(f"yb verify 96123 -r '{office.ring}' --lang both", PYTHONIOENCODING=encoding)
     assert done.returncode == 1
     assert "text.length" in done.stdout
 
@@ -105,6 +108,27 @@ def test_an_interrupt_ends_it_without_a_traceback(ybtoken, office):
         _, said = process.communicate(timeout=30)
         assert process.returncode == 130
         assert "Traceback" not in said
+
+
+def test_at_a_keyboard_the_passphrase_is_asked_for_twice_and_not_shown(ybtoken, tmp_path):
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
+    ours, theirs = pty.openpty()
+    command = f"exec {ybtoken} keygen k.pem --ring r.jwks --issuer ZJ --lang en"
+    with subprocess.Popen(
+        ["bash", "-c", command], cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as process:
+        said = b""
+        for asked in (1, 2):
+            while said.count(b": ") < asked:
+                said += os.read(ours, 1000)
+            os.write(ours, b"right-words\n")
+        assert process.wait(timeout=30) == 0
+    said += os.read(ours, 10_000)
+    os.close(theirs)
+    os.close(ours)
+    assert b"encrypted" in said
+    assert b"words" not in said
+    P256SigningKey.from_pem((tmp_path / "k.pem").read_bytes(), passphrase=b"right-words")
 
 
 PEAK = """

@@ -43,10 +43,21 @@ def test_the_demo_tells_the_whole_story_in_time(tmp_path):
     assert (tmp_path / "voucher.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("signer", ["es256"])
+@pytest.mark.parametrize("signer", ["sm2", "es256"])
 def test_every_algorithm_tells_it(demo, tmp_path, capsys, signer):
     assert demo.main(["--algorithm", signer, "--folder", str(tmp_path)]) == 0
     assert signer.upper() in capsys.readouterr().out
+
+
+def test_without_a_libcrypto_it_is_told_with_es256(demo, tmp_path, capsys, monkeypatch):
+    def missing():
+        raise demo.LibcryptoError("libcrypto.missing", "no libcrypto was found", "未找到 libcrypto")
+
+    monkeypatch.setitem(demo.SIGNERS, "sm2", missing)
+    assert demo.main(["--folder", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "no libcrypto was found" in out
+    assert "ES256" in out
 
 
 def test_a_voucher_that_is_accepted_twice_fails_the_demo(demo, tmp_path, capsys, monkeypatch):

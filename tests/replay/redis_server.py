@@ -34,8 +34,8 @@ class RedisServer:
             [SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *self.options],
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                     connection.sendall(b"PING\r\n")

@@ -145,6 +145,7 @@ def payload(**changed: bytes) -> bytes:
         "exp": b"\x04" + uint(EXP),
         "iat": b"\x06" + uint(IAT),
         "cti": b"\x07" + bstr(NONCE),
+        "cnf": b"",
         "label": b"\x3a\x00\x01\x00\x00",
         "array": b"\x84" if "extras" in changed else b"\x83",
         "profile": b"\x01",
@@ -242,10 +243,15 @@ _STEPS = {
     "envelope": 2,
     "key": 3,
     "signature": 4,
+    "device": 4,
     "claims": 5,
     "time": 6,
+    "otp": 6,
+    "presentation": 6,
     "scope": 7,
     "policy": 8,
+    "challenge": 8,
+    "status": 8,
     "redeem": 9,
 }
 

@@ -34,6 +34,8 @@
 mod arith;
 mod digits;
 mod field;
+#[cfg(target_arch = "x86_64")]
+mod ifma;
 mod inverse;
 mod key;
 mod point;
@@ -42,6 +44,8 @@ mod slow;
 mod spec;
 mod table;
 mod task;
+#[cfg(test)]
+mod tests;
 mod verifier;
 
 pub use key::{KeyError, PublicKey};
@@ -74,7 +78,13 @@ impl Path {
 
     /// Whether this processor can run the path.
     pub fn available(self) -> bool {
-        true
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma => ifma::Isa::detect().is_some(),
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Ifma => false,
+            Self::Scalar | Self::Slow => true,
+        }
     }
 }
 

@@ -2,12 +2,18 @@
 
 use crate::Curve;
 use crate::arith::U256;
-use crate::field::{Modulus, P256Order, P256Prime, Residue, Sm2Order, Sm2Prime};
+use crate::field::{P256Order, P256Prime, Residue, Sm2Order, Sm2Prime};
+
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) use crate::field::Modulus as Lanes;
+/// A modulus every path of this target can work with.
+#[cfg(target_arch = "x86_64")]
+pub(crate) use crate::ifma::Modulus52 as Lanes;
 
 /// What tells one curve, and its signature scheme, from the other.
-pub(crate) trait Spec: Copy + Send + Sync + 'static {
-    type Prime: Modulus;
-    type Order: Modulus;
+pub(crate) trait Spec: Copy + Eq + core::fmt::Debug + Send + Sync + 'static {
+    type Prime: Lanes;
+    type Order: Lanes;
     const CURVE: Curve;
     const B: U256;
     const G: [U256; 2];
@@ -17,7 +23,7 @@ pub(crate) type Field<C> = Residue<<C as Spec>::Prime>;
 pub(crate) type Scalar<C> = Residue<<C as Spec>::Order>;
 
 /// SP 800-186, 3.2.1.3.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct P256;
 
 impl Spec for P256 {
@@ -33,7 +39,7 @@ impl Spec for P256 {
 }
 
 /// GB/T 32918.5-2017.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Sm2;
 
 impl Spec for Sm2 {

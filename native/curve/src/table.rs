@@ -182,11 +182,13 @@ pub(crate) struct BaseTable {
     windows: Windows,
     starts: Vec<u32>,
     entries: Vec<Entry>,
+    lanes: [Entry; 9],
 }
 
 impl BaseTable {
     /// `None` in the one case in 2^240 that the blind point collides with a table entry; draw another.
     pub(crate) fn build<C: Spec>(window_bits: u32, blind: Affine<C>) -> Option<Self> {
+        let lanes = lane_blinds(blind)?;
         let windows = Windows::new(window_bits);
         let mut multiples = odd_multiples::<C>(Affine::generator(), windows);
         for (window, turned) in [(windows.count - 1, false), (windows.count - 2, true)] {
@@ -201,7 +203,7 @@ impl BaseTable {
             multiples[window] = sums;
         }
         let (starts, entries) = stored(multiples);
-        Some(Self { windows, starts, entries })
+        Some(Self { windows, starts, entries, lanes })
     }
 
     pub(crate) fn windows(&self) -> Windows {
@@ -213,9 +215,31 @@ impl BaseTable {
         &self.entries[self.starts[window] as usize..]
     }
 
+    /// Eight secret points, and the one that cancels them: for eight sums that begin apart and are then added up.
+    pub(crate) fn lanes(&self) -> &[Entry; 9] {
+        &self.lanes
+    }
+
     /// The number of windows with plain entries and folded signs; after them come the closing and the opening window.
     #[inline(always)]
     pub(crate) fn plain(&self) -> usize {
         self.windows.count - 2
     }
+}
+
+/// Secret points from one: B, 2 B, 4 B .. 128 B, and -255 B. Their sums over any lanes are multiples of B that nobody
+/// can foresee, and none of them is 0.
+fn lane_blinds<C: Spec>(blind: Affine<C>) -> Option<[Entry; 9]> {
+    let mut sum = Xyzz::from(blind);
+    let mut points = Vec::with_capacity(9);
+    for _ in 0..8 {
+        points.push(sum);
+        sum = sum.double();
+    }
+    // 256 B - B, negated.
+    let mut rest = sum.add_affine(blind.negate_if(true));
+    rest.y = Residue::ZERO - rest.y;
+    points.push(rest);
+    let stored: Vec<_> = to_affine_all(&points).into_iter().map(Entry::store).collect();
+    stored.try_into().ok()
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::arith::{add_mod, from_be, reduce_once};
 use crate::field::Modulus;
+#[cfg(target_arch = "x86_64")]
+use crate::ifma;
 use crate::point::{Affine, Xyzz};
 use crate::spec::{P256, Sm2, Spec};
 use crate::table::{BaseTable, WindowError, check_window};
@@ -151,7 +153,14 @@ impl Verifier {
         let mut tasks: Vec<Task> = Vec::with_capacity(jobs.len());
         prepare::<C>(jobs, &mut tasks);
         let mut verdicts = vec![Verdict::Refused; jobs.len()];
-        scalar::run::<C>(base, &tasks, &mut verdicts);
+        match self.path {
+            #[cfg(target_arch = "x86_64")]
+            Path::Ifma => {
+                let isa = ifma::Isa::detect().expect("looked for when this was made");
+                ifma::run::<C>(isa, base, &tasks, &mut verdicts);
+            }
+            _ => scalar::run::<C>(base, &tasks, &mut verdicts),
+        }
         for (i, verdict) in verdicts.into_iter().enumerate() {
             accept(
                 i,

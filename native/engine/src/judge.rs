@@ -52,26 +52,39 @@ impl Scope {
     }
 }
 
+/// The time at which rows are judged, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Now<'a> {
+    /// One for all.
+    Same(i64),
+    /// One for each row, as the little-endian bytes of an `i64`: scans that were recorded at their own times.
+    Each(&'a [[u8; 8]]),
+}
+
 /// The clock and the bounds of a verifier, all in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
-    pub now: i64,
+pub struct Moment<'a> {
+    pub now: Now<'a>,
     pub skew: i64,
     /// The longest `exp - iat` that is taken.
     pub max_lifetime: i64,
 }
 
-impl Moment {
-    fn judge(&self, iat: i64, exp: i64) -> Code {
-        if iat > self.now.saturating_add(self.skew) {
+impl Moment<'_> {
+    fn judge(&self, row: usize, iat: i64, exp: i64) -> Result<Code, Mismatch> {
+        let now = match self.now {
+            Now::Same(now) => now,
+            Now::Each(column) => i64::from_le_bytes(*column.get(row).ok_or(Mismatch)?),
+        };
+        Ok(if iat > now.saturating_add(self.skew) {
             Code::TimeFuture
-        } else if self.now >= exp.saturating_add(self.skew) {
+        } else if now >= exp.saturating_add(self.skew) {
             Code::TimeExpired
         } else if exp - iat > self.max_lifetime {
             Code::TimeLifetime
         } else {
             Code::Accepted
-        }
+        })
     }
 }
 
@@ -96,7 +109,7 @@ pub fn judge(
     code: &mut [u8],
     rows: Judged<'_>,
     scopes: &[Scope],
-    moment: Moment,
+    moment: Moment<'_>,
     workers: &Workers,
 ) -> Result<(), Mismatch> {
     const ROWS: usize = 1 << 14;
@@ -106,14 +119,19 @@ pub fn judge(
         exp,
         city,
     } = rows;
-    if [entry.len(), iat.len(), exp.len(), city.len()] != [code.len(); 4] {
+    let times = match moment.now {
+        Now::Same(_) => code.len(),
+        Now::Each(column) => column.len(),
+    };
+    if [entry.len(), iat.len(), exp.len(), city.len(), times] != [code.len(); 5] {
         return Err(Mismatch);
     }
     let part = |(at, code): (usize, &mut [u8])| {
         let from = at * ROWS;
         let times = iat.iter().zip(exp).skip(from);
         let places = entry.iter().zip(city).skip(from);
-        for ((code, (iat, exp)), (entry, city)) in code.iter_mut().zip(times).zip(places) {
+        let rows = code.iter_mut().zip(times).zip(places);
+        for (row, ((code, (iat, exp)), (entry, city))) in (from..).zip(rows) {
             if *code != Code::Accepted.number() {
                 continue;
             }
@@ -121,7 +139,7 @@ pub fn judge(
                 .get(usize::from(u16::from_le_bytes(*entry)))
                 .ok_or(Mismatch)?;
             let iat = i64::from(u32::from_le_bytes(*iat));
-            let mut verdict = moment.judge(iat, u32::from_le_bytes(*exp).into());
+            let mut verdict = moment.judge(row, iat, u32::from_le_bytes(*exp).into())?;
             if verdict == Code::Accepted {
                 verdict = scope.judge(iat, u32::from_le_bytes(*city));
             }

@@ -62,7 +62,7 @@ pub fn open_into(
     let threads = workers.threads();
     // As many chunks for each thread as for any other, all of one size.
     let rounds = rows.div_ceil(CHUNK * threads).max(1);
-    let size = rows.div_ceil(rounds * threads).next_multiple_of(16);
+    let size = rows.div_ceil(rounds * threads).next_multiple_of(16).max(16);
     let mut rest = columns;
     let mut chunks = (0..rows)
         .step_by(size)

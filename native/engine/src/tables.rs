@@ -15,7 +15,12 @@ use crate::workers::Workers;
 /// About how many bytes a table of a window of `bits` takes.
 #[must_use]
 pub const fn footprint(bits: u32) -> usize {
-    64 * 256_usize.div_ceil(if bits == 0 { 1 } else { bits as usize }) << bits.saturating_sub(1)
+    let windows = if bits == 0 {
+        256
+    } else {
+        256_u32.div_ceil(bits)
+    };
+    (64 * windows as usize) << bits.saturating_sub(1)
 }
 
 /// A key and its table's place.
@@ -133,7 +138,6 @@ impl Tables {
     }
 
     fn build(&self, entry: usize, slot: &Slot, place: &OnceLock<KeyTable>) {
-        let mut bytes = None;
         place.get_or_init(|| {
             // The window was checked when the ring was made; the default is never refused.
             let table = KeyTable::build(&slot.key, slot.window)
@@ -141,15 +145,14 @@ impl Tables {
             let Ok(table) = table else {
                 unreachable!("the default window has a table")
             };
-            bytes = Some(table.bytes());
+            // Counted before it is seen, so that nobody evicts what was not counted.
+            let mut stats = lock(&self.stats);
+            stats.bytes += table.bytes();
+            stats.tables += 1;
+            stats.built += 1;
             table
         });
-        // Only who built it counts it.
-        let Some(bytes) = bytes else { return };
         let mut stats = lock(&self.stats);
-        stats.bytes += bytes;
-        stats.tables += 1;
-        stats.built += 1;
         while stats.bytes > self.cap && self.evict(entry, &mut stats) {}
     }
 
@@ -166,8 +169,8 @@ impl Tables {
         let Some(table) = place.get() else {
             return false;
         };
-        stats.bytes = stats.bytes.saturating_sub(table.bytes());
-        stats.tables = stats.tables.saturating_sub(1);
+        stats.bytes -= table.bytes();
+        stats.tables -= 1;
         stats.evicted += 1;
         true
     }

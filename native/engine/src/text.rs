@@ -148,6 +148,7 @@ fn power(exponent: usize) -> u64 {
 }
 
 /// `10^j` modulo 97; the order of 10 divides 96.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
 const POWERS: [u64; 96] = {
     let mut powers = [1; 96];
     let mut j = 1;
@@ -158,6 +159,7 @@ const POWERS: [u64; 96] = {
     powers
 };
 
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
 const fn weights() -> [u64; MAX_GROUPS + 1] {
     let mut weights = [1; MAX_GROUPS + 1];
     let mut j = 1;
@@ -168,6 +170,7 @@ const fn weights() -> [u64; MAX_GROUPS + 1] {
     weights
 }
 
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
 const fn tail_bytes() -> [u8; GROUP_DIGITS] {
     let mut bytes = [255; GROUP_DIGITS];
     let mut n = 0;

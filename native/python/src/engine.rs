@@ -42,6 +42,9 @@ fn start(count: usize) -> PyResult<Arc<Workers>> {
         .map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }
 
+/// Raw protected header, x, y, SM2 user id, window.
+type KeyTuple = (Vec<u8>, [u8; 32], [u8; 32], Vec<u8>, u32);
+
 /// How to compute, and with how many threads.
 #[pyclass(name = "Engine", module = "ybtoken_native", frozen)]
 pub struct PyEngine {
@@ -91,12 +94,7 @@ impl PyEngine {
     }
 
     #[pyo3(signature = (keys, *, table_bytes = Options::default().table_bytes))]
-    fn prepare(
-        &self,
-        py: Python<'_>,
-        keys: Vec<(Vec<u8>, [u8; 32], [u8; 32], Vec<u8>, u32)>,
-        table_bytes: usize,
-    ) -> PyResult<PyRing> {
+    fn prepare(&self, py: Python<'_>, keys: Vec<KeyTuple>, table_bytes: usize) -> PyResult<PyRing> {
         let key = |(header, x, y, user_id, window)| Key {
             header,
             x,

@@ -3,11 +3,21 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use ybtoken_engine::judge::{Judged, Moment, Scope, judge};
+use ybtoken_engine::judge::{Judged, Moment, Now, Scope, judge};
 
 use crate::columns::filled;
 use crate::engine::PyEngine;
 use crate::guarded;
+
+/// Not before, not after, withdrawn since, places.
+type ScopeTuple = (i64, i64, Option<i64>, Vec<(u32, u32)>);
+
+/// One time for all rows, or a column of them.
+#[derive(FromPyObject)]
+enum Times<'py> {
+    Same(i64),
+    Each(Bound<'py, PyBytes>),
+}
 
 /// What the keys of a ring may sign for, in the order of its entries.
 #[pyclass(name = "Scopes", module = "ybtoken_native", frozen)]
@@ -19,7 +29,7 @@ pub struct PyScopes {
 impl PyScopes {
     #[new]
     #[pyo3(signature = (scopes, /))]
-    fn new(scopes: Vec<(i64, i64, Option<i64>, Vec<(u32, u32)>)>) -> PyResult<Self> {
+    fn new(scopes: Vec<ScopeTuple>) -> PyResult<Self> {
         let made = scopes.into_iter().enumerate().map(
             |(at, (not_before, not_after, withdrawn_since, places))| {
                 Scope::new(not_before, not_after, withdrawn_since, places).ok_or_else(|| {
@@ -53,7 +63,7 @@ impl PyScopes {
         iat: &Bound<'py, PyBytes>,
         exp: &Bound<'py, PyBytes>,
         city: &Bound<'py, PyBytes>,
-        now: i64,
+        now: Times<'py>,
         skew: i64,
         max_lifetime: i64,
     ) -> PyResult<Bound<'py, PyBytes>> {
@@ -65,7 +75,10 @@ impl PyScopes {
         };
         let before = code.as_bytes();
         let moment = Moment {
-            now,
+            now: match &now {
+                Times::Same(now) => Now::Same(*now),
+                Times::Each(column_of_times) => Now::Each(column(column_of_times)?),
+            },
             skew,
             max_lifetime,
         };

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 __all__ = ["der_from_raw", "raw_from_der"]
 
+# What stands before r and before s where neither begins with a zero byte, by the top bits of the two: a zero byte keeps
+# a number positive. That is all but one signature in 128.
+_HEADS = {
+    (r, s): (bytes((0x30, 68 + r + s, 0x02, 32 + r)) + bytes(r), bytes((0x02, 32 + s)) + bytes(s))
+    for r in (0, 1)
+    for s in (0, 1)
+}
+
 
 def der_from_raw(signature: bytes) -> bytes:
     """The DER ``SEQUENCE { r, s }`` of 64 bytes ``r || s``, each integer in its shortest form."""
+    if signature[0] and signature[32]:
+        before_r, before_s = _HEADS[signature[0] >> 7, signature[32] >> 7]
+        return before_r + signature[:32] + before_s + signature[32:]
     r, s = _integer(signature[:32]), _integer(signature[32:])
     return b"\x30%c%b%b" % (len(r) + len(s), r, s)
 

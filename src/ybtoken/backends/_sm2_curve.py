@@ -44,6 +44,19 @@ def check_point(point: bytes) -> tuple[int, int]:
     return x, y
 
 
+def decompress(x: bytes, y_is_odd: bool) -> bytes:
+    """The uncompressed point with this x and the y of this parity (GB/T 32918.1-2016 section 4.2.10).
+
+    Raises:
+        ValueError: there is none.
+    """
+    number = int.from_bytes(x, "big")
+    y = pow(number**3 + A * number + B, (P + 1) // 4, P)  # a square root, if there is one: P is 3 modulo 4
+    point = b"\x04" + x + (y if y % 2 == y_is_odd else P - y).to_bytes(32, "big")
+    check_point(point)
+    return point
+
+
 def message_hash(point: bytes, user_id: bytes) -> hashes.Hash:
     """SM3 that has taken in ZA: a copy that is fed the message gives e (GB/T 32918.2 sections 5.5, 6.1).
 

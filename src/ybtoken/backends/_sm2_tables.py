@@ -23,7 +23,7 @@ Table: TypeAlias = list[list[Point]]  # [byte position, highest first][byte valu
 
 
 class TableKey:
-    """A public key with its table (about 1.4 MB), built at the first verification.
+    """A public key with its table (about 1.6 MB), built at the first verification.
 
     Args:
         point: the uncompressed point, 65 bytes; checked.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -12,7 +13,7 @@ from ybtoken.backends._der import der_from_raw, raw_from_der
 from ybtoken.errors import SignatureError
 from ybtoken.keys import Algorithm, Curve, kid_of_point
 
-__all__ = ["P256SigningKey", "P256VerifyingKey"]
+__all__ = ["P256SigningKey", "P256VerifyingKey", "verify_compressed"]
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIZE = 32
@@ -67,12 +68,8 @@ class P256VerifyingKey:
 
     def verify(self, message: bytes, signature: bytes) -> None:
         """See `ybtoken.keys.VerifyingKey`. Both s and n - s are good (FIPS 186-5)."""
-        if len(signature) != 2 * _SIZE:
+        if not _is_good(self._public_key, message, signature):
             raise SignatureError("signature.invalid", kid=self.kid.hex())
-        try:
-            self._public_key.verify(der_from_raw(signature), message, _ECDSA)
-        except InvalidSignature:
-            raise SignatureError("signature.invalid", kid=self.kid.hex()) from None
 
     def to_pem(self) -> bytes:
         """The key as a SubjectPublicKeyInfo in PEM."""
@@ -82,6 +79,32 @@ class P256VerifyingKey:
 
     def __repr__(self) -> str:
         return f"P256VerifyingKey({self.algorithm.name}, kid={self.kid.hex()})"
+
+
+def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes) -> None:
+    """Check a signature with a phone's key as a pass carries it.
+
+    Raises:
+        ValueError: this is no point of the curve.
+        SignatureError: ``device.signature``.
+    """
+    if not _is_good(_phone_key((b"\x03" if y_is_odd else b"\x02") + x), message, signature):
+        raise SignatureError("device.signature")
+
+
+@lru_cache(maxsize=1024)  # a phone shows its pass several times a day, and finding y takes a fifth of a verification
+def _phone_key(point: bytes) -> ec.EllipticCurvePublicKey:
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+
+
+def _is_good(public_key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
+    if len(signature) != 2 * _SIZE:
+        return False
+    try:
+        public_key.verify(der_from_raw(signature), message, _ECDSA)
+    except InvalidSignature:
+        return False
+    return True
 
 
 class P256SigningKey:

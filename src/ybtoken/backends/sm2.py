@@ -1,7 +1,7 @@
 """SM2 with SM3 (GB/T 32918.2): keys that sign by OpenSSL's libcrypto and verify by it or in plain Python.
 
 Signing needs an OpenSSL 3 libcrypto; verifying needs nothing. Both verifiers give the same verdicts: which one
-serves is a matter of speed and memory only (ADR 0010): ``libcrypto`` where there is one, ``tables`` elsewhere or if
+serves is a matter of speed and memory only (ADR 0013): ``libcrypto`` where there is one, ``tables`` elsewhere or if
 asked for.
 
 The SM2 user id belongs to the key: signer and verifier must use the same, and key ring files store it with the key.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias
 
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
@@ -18,6 +19,7 @@ from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError
 from ybtoken.backends._sm2_curve import (
     DEFAULT_USER_ID,
     check_point,
+    decompress,
     pem_from_der,
     point_from_spki,
     spki_from_point,
@@ -26,10 +28,17 @@ from ybtoken.backends._sm2_tables import TableKey
 from ybtoken.errors import SignatureError
 from ybtoken.keys import Algorithm, Curve, kid_of_point
 
-__all__ = ["DEFAULT_USER_ID", "LibcryptoError", "SM2Backend", "SM2SigningKey", "SM2VerifyingKey"]
+__all__ = [
+    "DEFAULT_USER_ID",
+    "LibcryptoError",
+    "SM2Backend",
+    "SM2SigningKey",
+    "SM2VerifyingKey",
+    "verify_compressed",
+]
 
 SM2Backend: TypeAlias = Literal["libcrypto", "tables"]
-"""What verifies: OpenSSL, or plain Python with a table of about 1.4 MB for each key in use."""
+"""What verifies: OpenSSL, or plain Python with a table of about 1.6 MB for each key in use."""
 
 _SPKI_LABEL = "PUBLIC KEY"
 
@@ -112,6 +121,27 @@ class SM2VerifyingKey:
 
     def __repr__(self) -> str:
         return f"SM2VerifyingKey(kid={self.kid.hex()}, backend={self.backend})"
+
+
+def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes) -> None:
+    """Check a signature with a phone's key as a pass carries it, under the default user id.
+
+    Raises:
+        ValueError: this is no point of the curve.
+        SignatureError: ``device.signature``.
+    """
+    key = _phone_key(x, y_is_odd)
+    if key.backend == "tables":  # a table takes 1.4 MB: it is made anew at each display, and kept for no phone
+        key = SM2VerifyingKey.from_point(*key.point, backend="tables")
+    try:
+        key.verify(message, signature)
+    except SignatureError:
+        raise SignatureError("device.signature") from None
+
+
+@lru_cache(maxsize=1024)  # a phone shows its pass several times a day
+def _phone_key(x: bytes, y_is_odd: bool) -> SM2VerifyingKey:
+    return SM2VerifyingKey(decompress(x, y_is_odd))
 
 
 class SM2SigningKey:

@@ -25,6 +25,7 @@ from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import AssuranceLevel, Now
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.issuer import Issuer
+from ybtoken.keys import Algorithm
 from ybtoken.places import Scope
 from ybtoken.voucher import IDENTITY_REF_SIZE
 
@@ -70,8 +71,12 @@ def issue(
     ] = None,
     sealing_key: Annotated[Path | None, typer.Option(help="The sealing key's file, hex. / 封装密钥文件。")] = None,
     cipher: Annotated[
-        BlockCipher, typer.Option(case_sensitive=False, help="What seals. / 封装算法。")
-    ] = BlockCipher.AES,
+        BlockCipher | None,
+        typer.Option(
+            case_sensitive=False,
+            help="What seals; SM4 by default with SM2 keys. / 封装算法；SM2 密钥默认 SM4。",
+        ),
+    ] = None,
     lifetime: Annotated[int, typer.Option(min=1, help="Seconds a voucher is valid. / 有效秒数。")] = 60,
     channel: Annotated[int | None, typer.Option(help="Who shows it. / 渠道。")] = None,
     purpose: Annotated[str | None, typer.Option(help="Business type, five digits. / 用码业务类型，五位数字。")] = None,
@@ -96,7 +101,8 @@ def issue(
         raise MisuseError(f"{ring} has no entry for {key}.", f"{ring} 中没有 {key} 的条目。")
     scope = Scope() if keys is None else keys[signing_key.kid].scope
     issuer = Issuer(signing_key, scope=scope, lifetime=lifetime)
-    sealer = None if sealing_key is None else load_sealer(sealing_key, cipher)
+    national = signing_key.algorithm is Algorithm.SM2 if keys is None else keys.national
+    sealer = None if sealing_key is None else load_sealer(sealing_key, cipher or BlockCipher.default(national=national))
     options = {
         "city_code": city_code,
         "identity_ref": identity_ref,

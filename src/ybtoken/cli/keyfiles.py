@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.backends.sm2 import DEFAULT_USER_ID, LibcryptoError, SM2SigningKey
 from ybtoken.cli.speech import MisuseError, Speaker
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keys import Algorithm, KeyRing
@@ -51,6 +52,7 @@ class KeyKind(StrEnum):
 
     ES256 = "es256"
     ESP256 = "esp256"
+    SM2 = "sm2"
 
     @property
     def algorithm(self) -> Algorithm:
@@ -58,31 +60,58 @@ class KeyKind(StrEnum):
         return Algorithm[self.name]
 
 
-def generate_key(kind: KeyKind) -> P256SigningKey:
-    """Make a new signing key."""
-    return P256SigningKey.generate(kind.algorithm)
+SoftwareKey = P256SigningKey | SM2SigningKey
+
+
+def generate_key(kind: KeyKind, user_id: bytes = DEFAULT_USER_ID) -> SoftwareKey:
+    """Make a new signing key; the user id is for SM2."""
+    if kind is not KeyKind.SM2:
+        return P256SigningKey.generate(kind.algorithm)
+    try:
+        return SM2SigningKey.generate(user_id=user_id)
+    except LibcryptoError as error:
+        raise MisuseError(error.en, error.zh) from None
+    except ValueError as error:
+        raise MisuseError(str(error), f"参数有误：{error}") from None
 
 
 def load_signing_key(
     file: Path, passphrase: Callable[[], bytes | None], *, kind: KeyKind | None, ring: KeyRing | None
-) -> P256SigningKey:
-    """Read a private key. A PEM file names no algorithm, so the ring's entry for the key does, or else ``kind``.
+) -> SoftwareKey:
+    """Read a private key. A PEM file names the curve at most; algorithm and user id are those of the ring's entry.
 
     Args:
         file: PKCS#8 or SEC 1, in PEM.
         passphrase: gives the passphrase; asked only if the key is encrypted.
-        kind: the algorithm; ES256 if neither this nor the ring says.
+        kind: the algorithm; if neither this nor the ring says, ES256 or SM2 by the key's curve.
         ring: where the key's public half is, if anywhere.
     """
     pem = file.read_bytes()
     secret = passphrase() if b"ENCRYPTED" in pem else None
     try:
-        key = P256SigningKey.from_pem(pem, passphrase=secret)
+        if kind is KeyKind.SM2:
+            return _sm2_key(pem, secret, ring)
+        try:
+            key = P256SigningKey.from_pem(pem, passphrase=secret)
+        except ValueError:
+            if kind is not None:
+                raise
+            return _sm2_key(pem, secret, ring)
         if ring is not None and kind is None and key.kid in ring:
             kind = KeyKind[ring[key.kid].key.algorithm.name]
         return key if kind is None else P256SigningKey.from_pem(pem, passphrase=secret, algorithm=kind.algorithm)
+    except LibcryptoError as error:
+        raise MisuseError(f"{file}: {error.en}", f"{file}：{error.zh}") from None
     except ValueError as error:
         raise MisuseError(f"{file}: {error}", f"{file}：无法读取私钥（{error}）") from None
+
+
+def _sm2_key(pem: bytes, passphrase: bytes | None, ring: KeyRing | None) -> SM2SigningKey:
+    key = SM2SigningKey.from_pem(pem, passphrase=passphrase)
+    if ring is None or key.kid not in ring:
+        return key
+    user_id: bytes = getattr(ring[key.kid].key, "user_id", DEFAULT_USER_ID)
+    return SM2SigningKey.from_pem(pem, passphrase=passphrase, user_id=user_id)
 
 
 def load_ring(file: Path) -> KeyRing:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ybtoken.backends.sm2 import DEFAULT_USER_ID
 from ybtoken.cli.keyfiles import (
     KeyKind,
     PassphraseEnv,
@@ -48,6 +49,9 @@ def keygen(
     not_after: Annotated[
         int | None, typer.Option(parser=parse_time, metavar="TIME", help="It may sign before then. / 停用时间。")
     ] = None,
+    user_id: Annotated[
+        str | None, typer.Option("--user-id", help="SM2's user id, if not the usual one. / SM2 用户标识。")
+    ] = None,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
     in_clear: Annotated[
@@ -60,7 +64,9 @@ def keygen(
     if in_clear and (passphrase_file or passphrase_env):
         raise MisuseError("--in-clear takes no passphrase.", "--in-clear 不能与口令同用。")
     passphrase = None if in_clear else passphrase_from(passphrase_file, passphrase_env, speaker, confirm=True)()
-    signing_key = generate_key(kind)
+    if user_id is not None and kind is not KeyKind.SM2:
+        raise MisuseError("--user-id is for SM2 keys.", "--user-id 仅用于 SM2 密钥。")
+    signing_key = generate_key(kind, DEFAULT_USER_ID if user_id is None else user_id.encode())
     try:
         entry = KeyEntry(
             signing_key.verifying_key,

@@ -21,7 +21,7 @@ from ybtoken.refusals import Words
 
 __all__ = ["BROKEN_PIPE", "MISUSE", "REFUSED", "Lang", "Language", "MisuseError", "Speaker", "command"]
 
-REFUSED, MISUSE, BROKEN_PIPE = 1, 2, 141
+REFUSED, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 
 class Language(StrEnum):
@@ -92,6 +92,8 @@ def command(function: Callable[_Parameters, None]) -> Callable[_Parameters, None
         except MisuseError as misuse:
             speaker.note(*misuse.words)
             raise typer.Exit(MISUSE) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             _silence()
             raise typer.Exit(BROKEN_PIPE) from None

@@ -1,0 +1,338 @@
+"""Fill what is generated in the documents: `python docs/generate.py`, or compare with what is committed: `--check`.
+
+* marked blocks: the worked example (from the vectors), the tables of refusals (from the code)
+* reference.md: every public name with its docstring, read from the sources without importing them
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib.util
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+PACKAGE = ROOT / "src" / "ybtoken"
+
+# --- the worked example ----------------------------------------------------------------------------------------------
+
+_NAMES = {0: "unsigned", 1: "negative", 2: "bytes", 3: "text", 4: "array", 5: "map", 6: "tag"}
+_LAST_BYTES = {0: 0, 3: 1, 5: 2, 8: 3, 10: 4, 13: 5, 15: 6}
+
+
+def _items(data: bytes, at: int, depth: int) -> Iterator[tuple[int, int, int, str]]:
+    """The items of an encoding: depth, start, end of what is shown, and what it is. Only what the format uses."""
+    major, info = data[at] >> 5, data[at] & 31
+    width = {24: 1, 25: 2, 26: 4}.get(info, 0)
+    body = at + 1 + width
+    number = info if not width else int.from_bytes(data[at + 1 : body], "big")
+    shown = -1 - number if major == 1 else number
+    end = body + number if major in (2, 3) else body
+    yield depth, at, end, f"{_NAMES[major]}({shown})"
+    for _ in range({4: number, 5: 2 * number, 6: 1}.get(major, 0)):
+        for item in _items(data, end, depth + 1):
+            yield item
+            if item[0] == depth + 1:
+                last = item
+        end = _end(data, last[1])
+
+
+def _end(data: bytes, at: int) -> int:
+    return max(end for _, _, end, _ in _items(data, at, 0))
+
+
+def _annotated(data: bytes, at: int = 0) -> str:
+    lines = []
+    for depth, start, end, what in _items(data, at, 0):
+        hexed = data[start:end].hex()
+        shown = [hexed[i : i + 48] for i in range(0, len(hexed), 48)]
+        lines.append(f"{'  ' * depth}{shown[0]:<{52 - 2 * depth}} # {what}")
+        lines += [f"{'  ' * depth}{part}" for part in shown[1:]]
+    return "\n".join(lines)
+
+
+def _diagnostic(data: bytes, at: int = 0) -> str:
+    """Diagnostic notation (RFC 8949 section 8) of the items that the format uses."""
+    major = data[at] >> 5
+    _, _, body, what = next(_items(data, at, 0))
+    number = int(what.partition("(")[2].rstrip(")"))
+    if major in (0, 1):
+        return str(number)
+    if major == 2:
+        return f"h'{data[body - number : body].hex()}'"
+    if major == 3:
+        return json.dumps(data[body - number : body].decode())
+    parts = []
+    for _ in range(number if major == 4 else 2 * number if major == 5 else 1):
+        parts.append(_diagnostic(data, body))
+        body = _end(data, body)
+    if major == 4:
+        return f"[{', '.join(parts)}]"
+    if major == 5:
+        return f"{{{', '.join(f'{key}: {value}' for key, value in zip(parts[::2], parts[1::2], strict=True))}}}"
+    return f"{number}({parts[0]})"
+
+
+def _example() -> str:
+    cases = json.loads((ROOT / "vectors" / "text.json").read_text())["cases"]
+    case = next(case for case in cases if case["id"] == "text/accept")
+    data, text = bytes.fromhex(case["token"]), case["text"]
+    (header_at, header_end), (claims_at, claims_end) = (3, 16), (19, 19 + data[18])
+    header, claims = data[header_at:header_end], data[claims_at:claims_end]
+    signed = b"\x84\x6aSignature1\x4d" + header + b"\x40\x58" + bytes([len(claims)]) + claims
+    digits = text[2:-2]
+    groups = [digits[i : i + 17] for i in range(0, len(digits), 17)]
+    table = []
+    for number, group in enumerate(groups):
+        chunk = data[7 * number : 7 * number + 7]
+        assert int(group).to_bytes(len(chunk), "little") == chunk
+        table.append(f"{chunk.hex():<14}  {group}")
+    jwk = json.dumps(case["jwks"]["keys"][0], indent=2)
+    stated = json.dumps(case["expect"]["claims"], indent=2)
+    return f"""The issuer's public key, as an entry of a key ring:
+
+```json
+{jwk}
+```
+
+What is stated:
+
+```json
+{stated}
+```
+
+The protected header, {len(header)} bytes, and the claims, {len(claims)} bytes, in diagnostic notation:
+
+```cbor-diag
+{_diagnostic(header)}
+{_diagnostic(claims)}
+```
+
+The claims item by item:
+
+```text
+{_annotated(claims)}
+```
+
+The Sig_structure, {len(signed)} bytes, over which the signature is made:
+
+```text
+{_wrapped(signed.hex())}
+```
+
+The token, {len(data)} bytes, item by item:
+
+```text
+{_annotated(data)}
+```
+
+The same in diagnostic notation:
+
+```cbor-diag
+{_diagnostic(data)}
+```
+
+Its groups:
+
+```text
+{chr(10).join(table)}
+```
+
+Its text, {len(text)} digits: `{text[:2]}`, the groups, and `{text[-2:]}`.
+
+```text
+{_wrapped(text)}
+```
+"""
+
+
+def _wrapped(digits: str) -> str:
+    return "\n".join(digits[i : i + 64] for i in range(0, len(digits), 64))
+
+
+# --- the tables of refusals ------------------------------------------------------------------------------------------
+
+
+def _refusals() -> ModuleType:
+    """The table's module by itself: it imports nothing of the package, and needs nothing installed."""
+    spec = importlib.util.spec_from_file_location("refusals", PACKAGE / "refusals.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["refusals"] = module  # dataclasses look themselves up
+    spec.loader.exec_module(module)
+    return module
+
+
+def _refusal_table() -> str:
+    rows = [f"| {r.step} | `{r.code}` | {r.number} | {r.what.en} |" for r in _refusals().REFUSALS]
+    return "\n".join(["| step | code | number | what happened |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _remedy_table() -> str:
+    rows = [
+        f"| `{r.code}` | {r.what.zh}<br>{r.what.en} | {r.remedy.zh}<br>{r.remedy.en} | {r.hint.zh}<br>{r.hint.en} |"
+        for r in _refusals().REFUSALS
+    ]
+    head = [
+        "| code | what happened | what the person at the counter does | what the developer looks at |",
+        "|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows]) + "\n"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "example": _example,
+    "refusals": _refusal_table,
+    "remedies": _remedy_table,
+}
+_BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
+
+
+def _filled(document: str) -> str:
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n{match[3]}", document)
+
+
+# --- the reference ---------------------------------------------------------------------------------------------------
+
+_SECTION = re.compile(r"^(Args|Returns|Raises|Attributes):$")
+_PARAMETER = re.compile(r"^([\w, *]+): ")
+
+
+def _reference() -> str:
+    exported = _all(PACKAGE / "__init__.py")
+    lines = [
+        "# Reference",
+        "",
+        "Every public name, by module, with its docstring. Generated by `docs/generate.py`.",
+        "",
+        f"Names of the top package: {', '.join(f'`{name}`' for name in exported)}.",
+    ]
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = ".".join(("ybtoken", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+        if module == "ybtoken" or not _all(path) or any(part.startswith("_") for part in module.split(".")):
+            continue
+        lines += _module(module, path)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
+
+
+def _all(path: Path) -> list[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+def _module(module: str, path: Path) -> Iterator[str]:
+    tree, public = ast.parse(path.read_text(encoding="utf-8")), set(_all(path))
+    yield from ("", f"## {module}", "", *_prose(ast.get_docstring(tree)))
+    for node, following in zip(tree.body, [*tree.body[1:], None], strict=True):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in public:
+            yield from ("", f"### {node.name}", "", *_call(node.name, node), *_prose(ast.get_docstring(node)))
+        elif isinstance(node, ast.ClassDef) and node.name in public:
+            yield from _class(node)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            target = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+            if target in public and target != "__all__":
+                yield from ("", f"### {target}", "", *_prose(_string(following)))
+
+
+def _class(node: ast.ClassDef) -> Iterator[str]:
+    bases = [ast.unparse(base) for base in node.bases]
+    init = next((item for item in node.body if isinstance(item, ast.FunctionDef) and item.name == "__init__"), None)
+    yield from ("", f"### {node.name}", "")
+    if init is not None:
+        yield from _call(node.name, init)
+    if bases:
+        yield from (f"A {', '.join(f'`{base}`' for base in bases)}.", "")
+    yield from _prose(ast.get_docstring(node))
+    for item, following in zip(node.body, [*node.body[1:], None], strict=True):
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and not item.name.startswith("_"):
+            decorators = [ast.unparse(decorator) for decorator in item.decorator_list]
+            if "overload" in decorators:
+                continue
+            attribute = any(name.endswith("property") for name in decorators)
+            yield from ("", f"#### {node.name}.{item.name}", "")
+            if not attribute:
+                yield from _call(f"{node.name}.{item.name}", item)
+            elif item.returns is not None:
+                yield from (f"`{ast.unparse(item.returns)}`", "")
+            yield from _prose(ast.get_docstring(item))
+        elif isinstance(item, (ast.Assign, ast.AnnAssign)) and (text := _string(following)):
+            target = ast.unparse(item.targets[0] if isinstance(item, ast.Assign) else item.target)
+            yield from ("", f"- `{target}`: {' '.join(text.split())}")
+
+
+def _string(node: ast.stmt | None) -> str | None:
+    """The string that documents the assignment before it."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        return node.value.value
+    return None
+
+
+def _call(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
+    arguments = ast.unparse(node.args)
+    arguments = re.sub(r"^(self|cls)(, |$)", "", arguments)
+    returns = "" if node.returns is None or node.name == "__init__" else f" -> {ast.unparse(node.returns)}"
+    prefix = "await " if isinstance(node, ast.AsyncFunctionDef) else ""
+    yield from ("```text", f"{prefix}{name}({arguments}){returns}", "```", "")
+
+
+def _prose(docstring: str | None) -> Iterator[str]:
+    """A docstring as Markdown: its sections as lists, and everything else as it is."""
+    in_section = False
+    for line in (docstring or "").replace("``", "`").splitlines():
+        if section := _SECTION.match(line):
+            in_section = True
+            yield from ("", f"**{section[1]}**", "")
+        elif not line.strip():
+            in_section = False
+            yield ""
+        elif in_section and line.startswith("    ") and not line.startswith("     "):
+            text = line.strip()
+            yield "- " + _PARAMETER.sub(lambda match: f"`{match[1]}`: ", text)
+        elif in_section:
+            yield "  " + line.strip()
+        else:
+            yield line
+    yield ""
+
+
+# --- all -------------------------------------------------------------------------------------------------------------
+
+
+def documents() -> Iterator[tuple[Path, str]]:
+    """Each document with something generated in it, and what it is to be."""
+    for path in sorted(DOCS.rglob("*.md")):
+        content = path.read_text(encoding="utf-8")
+        if _BLOCK.search(content):
+            yield path, _filled(content)
+    yield DOCS / "reference.md", _reference()
+
+
+def main() -> int:
+    """Write or compare; 1 if a document differs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare with what is committed; write nothing")
+    check = parser.parse_args().check
+    differing = []
+    for path, content in documents():
+        if path.exists() and path.read_text(encoding="utf-8") == content:
+            continue
+        differing.append(str(path.relative_to(ROOT)))
+        if not check:
+            path.write_text(content, encoding="utf-8", newline="\n")
+    if check and differing:
+        print(f"not as generated: {', '.join(differing)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

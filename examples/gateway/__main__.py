@@ -1,0 +1,46 @@
+"""``python -m examples.gateway``: the gateway on the loopback."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import uvicorn
+
+from .settings import Settings
+from .vault import Vault
+
+
+def main() -> int:
+    """Start it; the settings are in the environment."""
+    parser = argparse.ArgumentParser(prog="python -m examples.gateway", description="The ybtoken gateway")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    settings = Settings.from_environment()
+    if options.workers > 1 and not settings.redis:
+        print(
+            "warning: every worker remembers its own redemptions, so a code is good once in EACH of them.\n"
+            "警告：各进程分别记录核销，同一码可在每个进程各用一次。\n"
+            "Set YBTOKEN_GATEWAY_REDIS=redis://... / 请设置 YBTOKEN_GATEWAY_REDIS。",
+            file=sys.stderr,
+        )
+    signing = Vault.open(settings.folder, settings.algorithm).signing
+    print(f"{signing.algorithm.name}, redemptions in {(settings.redis and 'Redis') or 'memory'}")
+    print(f"手机 phone     http://{options.host}:{options.port}/phone")
+    print(f"终端 terminal  http://{options.host}:{options.port}/terminal", flush=True)
+    uvicorn.run(
+        "examples.gateway.app:create_app",
+        factory=True,
+        host=options.host,
+        port=options.port,
+        workers=options.workers,
+        log_level="warning",
+        access_log=False,  # it would be the largest cost of a request
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

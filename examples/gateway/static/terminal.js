@@ -1,0 +1,204 @@
+// The terminal: whatever reads a code brings its text to `submit`, and the verdict fills the screen.
+
+import { speak, post, picture } from "./words.js";
+
+const WORDS = {
+  title: { zh: "收费终端 · 示范", en: "Counter terminal · demo" },
+  input: { zh: "扫码，或粘贴码文", en: "Scan, or paste a code" },
+  go: { zh: "提交", en: "Submit" },
+  camera: { zh: "摄像头", en: "Camera" },
+  ask: { zh: "要求应答", en: "Challenge" },
+  asked: { zh: "请持码人用设备绑定码扫描此图。在应答之前，其他码一律不受理。", en: "The holder scans this with a device-bound code. No other code is accepted meanwhile." },
+  act: { zh: "操作", en: "What is done" },
+  redeem: { zh: "核销（一次有效）", en: "Redeem (good for once)" },
+  verify: { zh: "只验证", en: "Only verify" },
+  noCamera: { zh: "此浏览器不支持摄像头扫码，请用扫码枪。", en: "This browser cannot scan by camera: use a scanner." },
+  cameraRefused: { zh: "摄像头不可用。", en: "The camera is not available." },
+  recent: { zh: "最近", en: "Recent" },
+  ready: { zh: "请扫码", en: "Ready to scan" },
+  readyHint: { zh: "请持码人亮屏出示医保码", en: "Ask for the code, with the screen bright" },
+  busy: { zh: "正在核验…", en: "Checking …" },
+  accepted: { zh: "已受理", en: "Accepted" },
+  verified: { zh: "有效，未核销", en: "Good, not yet redeemed" },
+  carryOn: { zh: "请继续办理", en: "Carry on" },
+  refused: { zh: "不受理", en: "Refused" },
+  again: { zh: "请重新扫码", en: "Scan again" },
+  cannot: { zh: "暂时无法核验", en: "Cannot check now" },
+  network: { zh: "网关无法连接：不要受理。请检查本机网络后重试。", en: "The gateway cannot be reached: accept nothing. Check this machine's network and try again." },
+  insured: { zh: "参保地", en: "Insured in" },
+  purpose: { zh: "业务", en: "For" },
+  step: { zh: "步骤", en: "step" },
+};
+
+const SYMBOLS = {
+  ready: "M8 16V8h8M32 8h8v8M40 32v8h-8M16 40H8v-8M14 24h20",
+  busy: "M24 10v14l8 6",
+  accepted: "M10 25l10 10 18-22",
+  refused: "M12 12l24 24M36 12L12 36",
+  again: "M37 17a15 15 0 1 0 2 10M38 8v10H28",
+  cannot: "M24 8v20M24 38v.5",
+};
+
+const CLEAR_AFTER = 20_000; // ms; the next customer must not be met by the verdict of the last
+const KEYSTROKE_GAP = 120; // ms; a wedge scanner types faster than this, and people do not
+const $ = (id) => document.getElementById(id);
+const language = speak(WORDS, paint);
+const input = $("text");
+const history = [];
+let current = { kind: "ready" };
+let challenge = "";
+let clearing = 0;
+let busy = false;
+
+async function submit(text) {
+  if (!text.trim() || busy) return;
+  busy = true;
+  input.value = "";
+  const act = document.querySelector("[name=act]:checked").value;
+  show({ kind: "busy" });
+  try {
+    const body = { text: text.slice(0, 1600), terminal: "T1", ...(challenge && { challenge }) };
+    const answered = await post(`/${act}`, body);
+    show(verdictOf(answered, act));
+    if (answered.ok && challenge) ask(false);
+  } catch {
+    show({ kind: "cannot", remedy: WORDS.network });
+  }
+  busy = false;
+  history.unshift({ ...current, at: new Date() });
+  history.length = Math.min(history.length, 4);
+  paint();
+  input.focus({ preventScroll: true });
+}
+
+// A bad scan is not a bad customer, and a fault on this side is not one on the phone's: each has its own sign.
+function verdictOf({ ok, status, body }, act) {
+  if (ok) return { kind: "accepted", headline: act === "redeem" ? WORDS.accepted : WORDS.verified, voucher: body };
+  if (!body.code) return { kind: "cannot", remedy: { zh: body.title, en: body.title } };
+  const kind = status === 503 ? "cannot" : body.step === 1 ? "again" : "refused";
+  return { kind, remedy: body.remedy, what: body.what, code: body.code, step: body.step };
+}
+
+function show(verdict) {
+  current = verdict;
+  clearTimeout(clearing);
+  if (!["ready", "busy"].includes(verdict.kind)) clearing = setTimeout(() => show({ kind: "ready" }), CLEAR_AFTER);
+  paint();
+}
+
+function paint() {
+  const { kind, headline, remedy, what, code, step, voucher } = current;
+  $("verdict").className = `verdict ${kind}`;
+  $("symbol").setAttribute("d", SYMBOLS[kind]);
+  $("headline").textContent = language.pick(headline ?? WORDS[kind]);
+  $("remedy").textContent = remedy ? language.pick(remedy) : { ready: language.say("readyHint"), accepted: language.say("carryOn") }[kind] ?? "";
+  $("what").textContent = what ? language.pick(what) : "";
+  $("code").textContent = code ? `${code} · ${language.say("step")} ${step}` : "";
+  $("facts").replaceChildren(...facts(voucher));
+  $("recent").replaceChildren(...history.map(line));
+  $("asked").hidden = !challenge;
+  $("ask").setAttribute("aria-pressed", String(Boolean(challenge)));
+}
+
+function facts(voucher) {
+  if (!voucher) return [];
+  const rows = [[language.say("insured"), language.pick(voucher.place)]];
+  if (voucher.purpose) rows.push([language.say("purpose"), voucher.purpose_name ? language.pick(voucher.purpose_name) : voucher.purpose]);
+  for (const note of voucher.notes) rows.push(["!", language.pick(note.what)]);
+  return rows.flatMap(([name, value]) => [make("dt", name), make("dd", value)]);
+}
+
+function line(past) {
+  const item = make("li", "");
+  item.className = past.kind;
+  const time = make("time", past.at.toLocaleTimeString("zh-CN", { hour12: false }));
+  item.append(time, make("span", language.pick(past.headline ?? WORDS[past.kind])), make("code", past.code ?? ""));
+  return item;
+}
+
+function make(tag, text) {
+  return Object.assign(document.createElement(tag), { textContent: text });
+}
+
+// Paste, or type and Enter.
+$("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit(input.value);
+});
+
+// A wedge scanner types wherever the focus is, through whatever input method is on: keys are taken by their place.
+let typed = "";
+let last = 0;
+document.addEventListener("keydown", (event) => {
+  if (event.target === input || event.ctrlKey || event.metaKey || event.altKey) return;
+  const now = performance.now();
+  if (now - last > KEYSTROKE_GAP) typed = "";
+  last = now;
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code)?.[1] ?? (/^\d$/.test(event.key) ? event.key : "");
+  if (digit) {
+    typed += digit;
+  } else if (event.key === "Enter" && typed.length > 20) {
+    event.preventDefault(); // else it presses the button that has the focus
+    submit(typed);
+    typed = "";
+  }
+});
+
+// The camera, where the browser reads codes by itself.
+let stream = null;
+async function look(on) {
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = null;
+  const video = $("video");
+  video.hidden = !on;
+  $("camera").setAttribute("aria-pressed", String(on));
+  if (!on) return;
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+  } catch {
+    $("camera-note").textContent = language.say("cameraRefused");
+    look(false);
+    return;
+  }
+  video.srcObject = stream;
+  await video.play();
+  const detector = new BarcodeDetector({ formats: ["qr_code"] });
+  let before = "";
+  while (stream) {
+    const [found] = await detector.detect(video).catch(() => []);
+    if (found && found.rawValue !== before) {
+      before = found.rawValue; // held before the camera, a code is submitted once
+      await submit(found.rawValue);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+}
+async function offerCamera() {
+  const formats = "BarcodeDetector" in window ? await BarcodeDetector.getSupportedFormats().catch(() => []) : [];
+  if (formats.includes("qr_code") && navigator.mediaDevices) {
+    $("camera").addEventListener("click", () => look(!stream));
+  } else {
+    $("camera").disabled = true;
+    $("camera").title = language.say("noCamera");
+    $("camera-note").textContent = language.say("noCamera");
+    $("camera-note").dataset.words = "noCamera";
+  }
+}
+
+// A challenge: only the phone in front of this terminal can answer it.
+async function ask(on) {
+  challenge = "";
+  if (on) {
+    const { body } = await post("/challenge", { terminal: "T1", purpose: "01301" });
+    challenge = body.text;
+    $("asked-code").src = picture(body.svg);
+    $("asked-text").textContent = body.text;
+  }
+  paint();
+}
+$("ask").addEventListener("click", () => ask(!challenge));
+
+offerCamera();
+fetch("/config").then((response) => response.json()).then((config) => {
+  $("where").textContent = `T1 · ${config.place} · ${config.algorithm}`;
+});

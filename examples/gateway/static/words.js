@@ -1,0 +1,41 @@
+// Chinese or English: every element with data-words shows the sentence of that name.
+
+const KEY = "ybtoken.language";
+const other = { zh: "en", en: "zh" };
+const names = { zh: "中文", en: "English" };
+
+export function speak(table, changed = () => {}) {
+  let language = localStorage.getItem(KEY) ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+  const button = document.getElementById("language");
+  const say = (name) => table[name][language];
+
+  function show() {
+    document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
+    for (const element of document.querySelectorAll("[data-words]")) {
+      element.textContent = say(element.dataset.words);
+    }
+    button.textContent = names[other[language]];
+    button.lang = other[language];
+    changed();
+  }
+
+  button.addEventListener("click", () => {
+    language = other[language];
+    localStorage.setItem(KEY, language);
+    show();
+  });
+  // After the caller has its hands on what this returns.
+  queueMicrotask(show);
+  return { say, pick: (words) => words[language] };
+}
+
+export async function post(path, body) {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return { ok: response.ok, status: response.status, body: await response.json() };
+}
+
+export const picture = (svg) => "data:image/svg+xml," + encodeURIComponent(svg);

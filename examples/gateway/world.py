@@ -1,0 +1,104 @@
+"""The gateway's world: what a platform has (keys, issuer, registry) and what a terminal's side has (verifier, guard).
+
+Here they are in one process, to be looked at. In a real deployment they are two services that share a public key ring
+and a status list, and nothing else.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ybtoken import AsyncReplayGuard, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, ReplayGuard, Scope, Verifier
+from ybtoken.identity import IdentitySealer, derive_person_number
+from ybtoken.keys import Use
+from ybtoken.registry import StatusRegistry
+from ybtoken.rotating import RotatingCodes
+from ybtoken.signals import LogObserver, Watch
+from ybtoken.status import StatusListReader
+from ybtoken.statussource import MemoryStatusSource, StatusPolicy
+
+from .metrics import Metrics
+from .settings import Settings
+from .vault import Vault
+
+STATUS_URI = "/status/list"
+STATUS_TTL = 5
+"""Seconds after which each worker looks at the registry again; so long a freeze may take to be seen everywhere."""
+_ISSUER = "示范平台 · demo platform"
+
+
+class World:
+    """All that the endpoints need, made from the settings."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.clock: Callable[[], float] = lambda: clock() + settings.clock_offset
+        vault = self._vault = Vault.open(settings.folder, settings.algorithm)
+        self.keys = KeyRing([KeyEntry(vault.signing.verifying_key, _ISSUER, Scope(), status_uri=STATUS_URI)])
+        self.issuer = Issuer(vault.signing, lifetime=settings.lifetime, clock=self.clock)
+        self.sealer = IdentitySealer.for_ring(self.keys, vault.sealing, clock=self.clock)
+        self.codes = RotatingCodes(vault.master)
+        self.registry = StatusRegistry(settings.folder / "status.db", STATUS_URI, size=1 << 16, clock=self.clock)
+        ring = KeyRing([KeyEntry(vault.status.verifying_key, _ISSUER, use=Use.STATUS)])
+        self.statuses = MemoryStatusSource(StatusListReader(ring, STATUS_URI, skew=settings.skew))
+        self.published = b""
+        self.guard = self._guard()
+        self.metrics = Metrics()
+        verifier = Verifier(
+            self.keys,
+            guard=self.guard,
+            policies=[StatusPolicy(self.statuses)],
+            skew=settings.skew,
+            max_lifetime=max(settings.lifetime, 300),
+            otp=self.codes,
+            clock=self.clock,
+        )
+        self.watch = Watch(verifier, [self.metrics, LogObserver()], place=settings.place, clock=self.clock)
+
+    @property
+    def now(self) -> int:
+        """Seconds since 1970."""
+        return int(self.clock())
+
+    @property
+    def token_life(self) -> int:
+        """The longest time from a display to the end of its claim; what a phone shows lives for 60 s."""
+        return max(self.settings.lifetime, 60) + 2 * self.settings.skew
+
+    def _guard(self) -> ReplayGuard | AsyncReplayGuard:
+        if not self.settings.redis:
+            return MemoryReplayGuard(clock=self.clock)
+        from ybtoken.replay.redis import AsyncRedisReplayGuard
+
+        return AsyncRedisReplayGuard.from_url(
+            self.settings.redis, token_life=self.token_life, replicas=self.settings.replicas, clock=self.clock
+        )
+
+    def person(self, holder: str) -> int:
+        """The person number of a holder; a real platform looks it up where it was enrolled."""
+        return derive_person_number(holder, key=self._vault.persons, document_type="demo", national=self.keys.national)
+
+    def refresh_statuses(self) -> None:
+        """Publish the status list anew, and let this worker's verifier read it."""
+        self.published = self.registry.publish(self._vault.status, lifetime=60, ttl=STATUS_TTL, now=self.now)
+        self.statuses.load(self.published, self.now)
+
+    async def check_ready(self) -> None:
+        """Raise a `TokenError` unless a token can be issued, verified and claimed now. The claim is of nobody's token.
+
+        It ends as late as that of a token of this second, for after a restart the guard refuses older ones.
+        """
+        text = self.issuer.issue(self.sealer.seal(0), "000000").text
+        self.watch.verifier.verify(text)
+        claimed: Any = self.guard.claim(b"ready" + secrets.token_bytes(16), self.now + self.token_life + 1)
+        if claimed is not None:
+            await claimed
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        if (close := getattr(self.guard, "aclose", None)) is not None:
+            await close()
+        self.registry.close()

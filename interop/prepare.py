@@ -1,0 +1,57 @@
+"""Make ready what the interoperability tests run, under `build/interop`: the Python peers' environment, the Go program.
+
+A second call finds them ready. `uv` is used where it is present.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BUILD = HERE.parent / "build" / "interop"
+
+
+def python_peers() -> list[str]:
+    """The command that runs `peers.py` in its own environment.
+
+    Raises:
+        subprocess.CalledProcessError: the environment cannot be made: for one, there is no package index.
+    """
+    python, wanted = BUILD / "venv" / "bin" / "python", HERE / "requirements.txt"
+    done = BUILD / "venv" / wanted.name  # written last, and compared: an old or half-made environment is made anew
+    if not done.exists() or done.read_bytes() != wanted.read_bytes():
+        shutil.rmtree(BUILD / "venv", ignore_errors=True)
+        if uv := shutil.which("uv"):
+            _run(uv, "venv", "-q", "--python", sys.executable, str(BUILD / "venv"))
+            _run(uv, "pip", "install", "-q", "--python", str(python), "-r", str(wanted))
+        else:
+            _run(sys.executable, "-m", "venv", str(BUILD / "venv"))
+            _run(str(python), "-m", "pip", "install", "-q", "-r", str(wanted))
+        shutil.copyfile(wanted, done)
+    return [str(python), "-W", "ignore", str(HERE / "peers.py")]
+
+
+def go_peer() -> list[str]:
+    """The command that runs the Go program.
+
+    Raises:
+        FileNotFoundError: there is no ``go``.
+        subprocess.CalledProcessError: it cannot be built.
+    """
+    go, program = shutil.which("go"), BUILD / "go-cose"
+    if go is None:
+        raise FileNotFoundError("go is not installed")
+    _run(go, "build", "-o", str(program), ".", cwd=HERE / "go")  # go itself sees what is up to date
+    return [str(program)]
+
+
+def _run(*command: str, cwd: Path | None = None) -> None:
+    subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True)
+
+
+if __name__ == "__main__":
+    print(*python_peers())
+    print(*go_peer())

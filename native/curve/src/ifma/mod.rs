@@ -1,0 +1,86 @@
+//! The vector path: eight tokens side by side with AVX-512 IFMA.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "`for n in 0..N` over several arrays is what side by side means"
+)]
+
+mod affine;
+pub(crate) mod field;
+mod octet;
+pub(crate) mod vector;
+mod xyzz;
+
+pub(crate) use field::Modulus52;
+pub(crate) use vector::Isa;
+
+use crate::spec::Spec;
+use crate::table::BaseTable;
+use crate::task::{Task, Verdict};
+
+/// Tokens in step: enough to make the shared inversion cheap, few enough for their points to stay in the second cache.
+const CHUNK: usize = 4096;
+/// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
+const AFFINE_MIN: usize = 192;
+/// Up to this many tokens, one after the other over all lanes is faster than side by side.
+const SPREAD_MAX: usize = 6;
+
+/// Verdicts on tasks whose tables all have the same windows.
+pub(crate) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
+    let (mut tasks, mut verdicts) = (tasks, verdicts);
+    while !tasks.is_empty() {
+        let method = Method::best(tasks.len());
+        let count = tasks.len().min(method.most());
+        let (now, later) = tasks.split_at(count);
+        let (now_verdicts, later_verdicts) = verdicts.split_at_mut(count);
+        method.run::<C>(isa, base, now, now_verdicts);
+        (tasks, verdicts) = (later, later_verdicts);
+    }
+}
+
+/// The ways to add up many sums at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Method {
+    Affine,
+    Xyzz,
+    Spread,
+}
+
+impl Method {
+    pub(crate) fn best(tasks: usize) -> Self {
+        if tasks >= AFFINE_MIN {
+            Self::Affine
+        } else if tasks > SPREAD_MAX {
+            Self::Xyzz
+        } else {
+            Self::Spread
+        }
+    }
+
+    /// How many tasks one run takes.
+    pub(crate) fn most(self) -> usize {
+        match self {
+            Self::Affine => CHUNK,
+            Self::Xyzz => xyzz::TOKENS,
+            Self::Spread => xyzz::SPREAD,
+        }
+    }
+
+    pub(crate) fn run<C: Spec>(self, isa: Isa, base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
+        // Each of these is inlined into its own copy of the compiled-for-AVX-512 `Isa::run`.
+        match self {
+            Self::Affine => isa.run(
+                #[inline(always)]
+                || affine::run::<C>(isa, base, tasks, verdicts),
+            ),
+            Self::Xyzz => isa.run(
+                #[inline(always)]
+                || xyzz::batch::<C>(isa, base, tasks, verdicts),
+            ),
+            Self::Spread => isa.run(
+                #[inline(always)]
+                || xyzz::spread::<C>(isa, base, tasks, verdicts),
+            ),
+        }
+    }
+}

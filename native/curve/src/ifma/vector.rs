@@ -1,0 +1,193 @@
+//! Eight 64-bit lanes: the only module with `unsafe`. Everything above it is safe code on `Vector`.
+//!
+//! Soundness rests on one rule: a `Vector` can be made only with an `Isa`, an `Isa` only by `Isa::detect`, and `detect`
+//! gives one only where the processor has every instruction set used here. So whoever holds an argument of these
+//! functions has proof that they may run. `Isa::run` compiles its closure with the instruction sets enabled; outside of
+//! it the functions are still sound, only slow, because the intrinsics are not inlined.
+#![allow(unsafe_code, reason = "intrinsics; see above for why their preconditions hold")]
+
+use core::arch::x86_64::*;
+
+use crate::arith::U256;
+use crate::table::Entry;
+
+/// Proof that this processor has AVX-512 F, DQ, VL, IFMA and VBMI2.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Isa(());
+
+impl Isa {
+    pub(crate) fn detect() -> Option<Self> {
+        let all = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512ifma")
+            && is_x86_feature_detected!("avx512vbmi2")
+            && is_x86_feature_detected!("bmi2")
+            && is_x86_feature_detected!("adx");
+        all.then_some(Self(()))
+    }
+
+    /// Runs `work` compiled for the instruction sets this value vouches for.
+    #[inline(always)]
+    pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2,bmi2,adx")]
+        fn enabled<T>(work: impl FnOnce() -> T) -> T {
+            work()
+        }
+        // SAFETY: `self` proves that the processor has the features `enabled` is compiled for.
+        unsafe { enabled(work) }
+    }
+}
+
+/// Memory for one vector, so that it loads without crossing cache lines.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+pub(crate) struct Lanes(pub(crate) [u64; 8]);
+
+/// One bit a lane.
+pub(crate) type Mask = u8;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vector(__m512i);
+
+impl Vector {
+    #[inline(always)]
+    pub(crate) fn zero(_: Isa) -> Self {
+        // SAFETY: `Isa` proves AVX-512 F.
+        Self(unsafe { _mm512_setzero_si512() })
+    }
+
+    #[inline(always)]
+    pub(crate) fn splat(_: Isa, a: u64) -> Self {
+        // SAFETY: `Isa` proves AVX-512 F.
+        Self(unsafe { _mm512_set1_epi64(a as i64) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn lanes(self) -> Lanes {
+        let mut lanes = Lanes([0; 8]);
+        // SAFETY: a `Vector` proves AVX-512 F; `Lanes` is 64 writable bytes, aligned to 64.
+        unsafe { _mm512_store_si512(lanes.0.as_mut_ptr().cast(), self.0) };
+        lanes
+    }
+
+    /// Word i of eight 256-bit numbers in vector i.
+    #[inline(always)]
+    pub(crate) fn transpose(_: Isa, rows: [&U256; 8]) -> [Self; 4] {
+        // SAFETY: `Isa` proves AVX-512 F and VL; each row is 32 readable bytes, and the loads are unaligned ones.
+        unsafe {
+            let pair = |low: usize, high: usize| {
+                let low = _mm256_loadu_si256(rows[low].as_ptr().cast());
+                let high = _mm256_loadu_si256(rows[high].as_ptr().cast());
+                _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+            };
+            let (a, b, c, d) = (pair(0, 2), pair(1, 3), pair(4, 6), pair(5, 7));
+            let (even_ab, odd_ab) = (_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+            let (even_cd, odd_cd) = (_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
+            [
+                Self(_mm512_shuffle_i64x2::<0x88>(even_ab, even_cd)),
+                Self(_mm512_shuffle_i64x2::<0x88>(odd_ab, odd_cd)),
+                Self(_mm512_shuffle_i64x2::<0xdd>(even_ab, even_cd)),
+                Self(_mm512_shuffle_i64x2::<0xdd>(odd_ab, odd_cd)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(self, b: Self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_add_epi64(self.0, b.0) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn sub(self, b: Self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_sub_epi64(self.0, b.0) })
+    }
+
+    /// `b - self` in the lanes of the mask, `self` in the others.
+    #[inline(always)]
+    pub(crate) fn subtract_from(self, lanes: Mask, b: Self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_mask_sub_epi64(self.0, lanes, b.0, self.0) })
+    }
+
+    /// `b` in the lanes of the mask, `self` in the others.
+    #[inline(always)]
+    pub(crate) fn replace(self, lanes: Mask, b: Self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_mask_mov_epi64(self.0, lanes, b.0) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn and(self, b: Self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_and_si512(self.0, b.0) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn or(self, b: Self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_or_si512(self.0, b.0) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn shift_left<const BITS: u32>(self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_slli_epi64::<BITS>(self.0) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn shift_right<const BITS: u32>(self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_srli_epi64::<BITS>(self.0) })
+    }
+
+    /// Keeps the sign.
+    #[inline(always)]
+    pub(crate) fn shift_right_signed<const BITS: u32>(self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_srai_epi64::<BITS>(self.0) })
+    }
+
+    /// The low word of `(high : self) >> BITS`.
+    #[inline(always)]
+    pub(crate) fn shift_in<const BITS: i32>(self, high: Self) -> Self {
+        // SAFETY: a `Vector` proves VBMI2.
+        Self(unsafe { _mm512_shrdi_epi64::<BITS>(self.0, high.0) })
+    }
+
+    /// `self` + the low 52 bits of a * b, where a and b are the low 52 bits of their lanes.
+    #[inline(always)]
+    pub(crate) fn add_low(self, a: Self, b: Self) -> Self {
+        // SAFETY: a `Vector` proves IFMA.
+        Self(unsafe { _mm512_madd52lo_epu64(self.0, a.0, b.0) })
+    }
+
+    /// `self` + the high 52 bits of a * b, where a and b are the low 52 bits of their lanes.
+    #[inline(always)]
+    pub(crate) fn add_high(self, a: Self, b: Self) -> Self {
+        // SAFETY: a `Vector` proves IFMA.
+        Self(unsafe { _mm512_madd52hi_epu64(self.0, a.0, b.0) })
+    }
+
+    /// Lane i takes lane (i + COUNT) mod 8.
+    #[inline(always)]
+    pub(crate) fn rotate<const COUNT: i32>(self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_alignr_epi64::<COUNT>(self.0, self.0) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_zero(self) -> Mask {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        unsafe { _mm512_testn_epi64_mask(self.0, self.0) }
+    }
+}
+
+/// Asks for an entry's cache line; a hint, so it cannot fail.
+#[inline(always)]
+pub(crate) fn prefetch(entry: &Entry) {
+    // SAFETY: SSE is part of x86-64, and a prefetch touches nothing.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(entry).cast()) }
+}

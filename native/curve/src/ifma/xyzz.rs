@@ -1,0 +1,244 @@
+//! Sums in XYZZ coordinates: no inversion, so no need for company. Sixteen tokens in two vectors for the middling batch;
+//! for the smallest, one token's additions spread over the eight lanes of a vector and then brought together.
+//!
+//! As in `affine`, y is held with its sign turned after every addition, so that R = y2 ZZZ - y1 and
+//! y3 = R (Q - x3) - y1 PPP both add it. A pair of equal or opposite points makes ZZ zero, and zero it stays: one test
+//! at the end finds every token whose sum is lost.
+
+use super::field::{Element, Factor, Modulus52, Sum, multiply, products, square, zero_lanes};
+use super::octet::{Entries, Octet, all_entries, eight, steps};
+use super::vector::{Isa, Mask, Vector};
+use crate::spec::Spec;
+use crate::table::BaseTable;
+use crate::task::{Task, Verdict, second_candidate};
+
+/// Tokens a call of `batch` takes at most.
+pub(super) const TOKENS: usize = 16;
+/// Tokens a call of `spread` takes.
+pub(super) const SPREAD: usize = 2;
+
+struct Sums<const N: usize> {
+    x: [Element; N],
+    /// y or -y.
+    y: [Element; N],
+    zz: [Factor; N],
+    zzz: [Factor; N],
+}
+
+impl<const N: usize> Sums<N> {
+    /// The points of the entries, y negative.
+    #[inline(always)]
+    fn begin<M: Modulus52>(isa: Isa, entries: &[Entries; N]) -> Self {
+        let one = Element::constant(isa, M::ONE);
+        let mut sums = Self { x: [one; N], y: [one; N], zz: [one.into(); N], zzz: [one.into(); N] };
+        for n in 0..N {
+            sums.x[n] = entries[n].x(isa);
+            sums.y[n] = entries[n].y::<M>(isa, true).carry(isa);
+        }
+        sums
+    }
+
+    /// Adds an entry to every lane: 8 multiplications, 2 squares. The signs of the entries are turned at every other call.
+    #[inline(always)]
+    fn add_entries<M: Modulus52>(&mut self, isa: Isa, entries: &[Entries; N], turned: bool) {
+        let zero = [Sum::zero(isa); N];
+        let (mut x2, mut y2) = (self.zz, self.zzz);
+        let (mut p, mut r) = (zero, zero);
+        for n in 0..N {
+            x2[n] = entries[n].x(isa).into();
+            y2[n] = entries[n].y::<M>(isa, turned).carry_factor();
+            p[n] = Sum::constant(isa, M::TWO).minus(self.x[n]);
+            r[n] = self.y[n].into();
+        }
+        let p = factors(products::<M, N, 1>(isa, p, [(&x2, &self.zz)]), x2);
+        let r = factors(products::<M, N, 1>(isa, r, [(&y2, &self.zzz)]), y2);
+        let mut x1 = x2;
+        let mut y1 = y2;
+        for n in 0..N {
+            x1[n] = self.x[n].into();
+            y1[n] = self.y[n].into();
+        }
+        let pp = factors(square::<M, N>(isa, zero, &p), p);
+        let ppp = multiply::<M, N>(isa, &p, &pp);
+        let q = multiply::<M, N>(isa, &x1, &pp);
+        let down = self.close::<M>(isa, &r, &ppp, &q);
+        let y3 = products::<M, N, 2>(isa, zero, [(&r, &down), (&y1, &ppp)]);
+        for n in 0..N {
+            self.y[n] = y3[n].carry(isa);
+        }
+        self.zz = multiply::<M, N>(isa, &self.zz, &pp);
+        self.zzz = multiply::<M, N>(isa, &self.zzz, &ppp);
+    }
+
+    /// x3 = R^2 - PPP - 2 Q, and Q - x3 + 2 p.
+    #[inline(always)]
+    fn close<M: Modulus52>(
+        &mut self,
+        isa: Isa,
+        r: &[Factor; N],
+        ppp: &[Factor; N],
+        q: &[Factor; N],
+    ) -> [Factor; N] {
+        let mut rest = [Sum::zero(isa); N];
+        for n in 0..N {
+            // PPP and Q are below 1.5 p.
+            let q = q[n].element(isa);
+            rest[n] = Sum::constant(isa, M::FIVE).minus(ppp[n].element(isa)).minus(q).minus(q);
+        }
+        let x3 = square::<M, N>(isa, rest, r);
+        let mut down = *q;
+        for n in 0..N {
+            self.x[n] = x3[n].settle::<M>(isa);
+            down[n] = Sum::constant(isa, M::TWO).plus(q[n].element(isa)).minus(self.x[n]).carry_factor();
+        }
+        down
+    }
+
+    /// Adds to every lane the lane COUNT further on: 12 multiplications, 2 squares.
+    #[inline(always)]
+    fn add_rotated<M: Modulus52, const COUNT: i32>(&mut self, isa: Isa) {
+        let zero = [Sum::zero(isa); N];
+        let (mut x1, mut y1, zz1, zzz1) = (self.zz, self.zz, self.zz, self.zzz);
+        let (mut x2, mut y2, mut zz2, mut zzz2) = (x1, y1, zz1, zzz1);
+        for n in 0..N {
+            x1[n] = self.x[n].into();
+            y1[n] = self.y[n].into();
+            x2[n] = x1[n].rotate::<COUNT>();
+            y2[n] = y1[n].rotate::<COUNT>();
+            zz2[n] = zz1[n].rotate::<COUNT>();
+            zzz2[n] = zzz1[n].rotate::<COUNT>();
+        }
+        let u1 = multiply::<M, N>(isa, &x1, &zz2);
+        let s1 = multiply::<M, N>(isa, &y1, &zzz2);
+        let (mut minus_u1, mut minus_s1) = (zero, zero);
+        for n in 0..N {
+            minus_u1[n] = Sum::constant(isa, M::TWO).minus(u1[n].element(isa));
+            minus_s1[n] = Sum::constant(isa, M::TWO).minus(s1[n].element(isa));
+        }
+        let p = factors(products::<M, N, 1>(isa, minus_u1, [(&x2, &zz1)]), x1);
+        let r = factors(products::<M, N, 1>(isa, minus_s1, [(&y2, &zzz1)]), y1);
+        let pp = factors(square::<M, N>(isa, zero, &p), p);
+        let ppp = multiply::<M, N>(isa, &p, &pp);
+        let q = multiply::<M, N>(isa, &u1, &pp);
+        let down = self.close::<M>(isa, &r, &ppp, &q);
+        let minus_s1 = factors(minus_s1, s1);
+        let y3 = products::<M, N, 2>(isa, zero, [(&r, &down), (&minus_s1, &ppp)]);
+        for n in 0..N {
+            self.y[n] = y3[n].carry(isa);
+        }
+        self.zz = multiply::<M, N>(isa, &multiply::<M, N>(isa, &zz1, &zz2), &pp);
+        self.zzz = multiply::<M, N>(isa, &multiply::<M, N>(isa, &zzz1, &zzz2), &ppp);
+    }
+
+    /// The lanes of vector n whose x is c, c given a lane.
+    #[inline(always)]
+    fn compare<M: Modulus52>(&self, isa: Isa, n: usize, candidates: [&crate::arith::U256; 8]) -> Mask {
+        let c = Element::from_words(isa, Vector::transpose(isa, candidates)).into();
+        let enter = Factor::from(Element::constant(isa, M::ENTER));
+        let c = multiply::<M, 1>(isa, &[c], &[enter]);
+        let c_zz = multiply::<M, 1>(isa, &c, &[self.zz[n]])[0].element(isa);
+        let distance = Sum::constant(isa, M::TWO).plus(self.x[n]).minus(c_zz);
+        zero_lanes::<M>(isa, distance.carry_factor())
+    }
+
+    /// The verdicts of vector n on tasks a lane.
+    #[inline(always)]
+    fn verdicts<C: Spec<Prime: Modulus52>>(&self, isa: Isa, n: usize, tasks: [&Task; 8]) -> [Verdict; 8] {
+        let lost = zero_lanes::<C::Prime>(isa, self.zz[n]);
+        let mut equal = self.compare::<C::Prime>(isa, n, eight(|lane| &tasks[lane].expected));
+        let seconds = tasks.map(|task| second_candidate::<C>(task.expected));
+        if seconds.iter().any(Option::is_some) {
+            let second = |lane: usize| seconds[lane].as_ref().unwrap_or(&tasks[lane].expected);
+            equal |= self.compare::<C::Prime>(isa, n, eight(second));
+        }
+        core::array::from_fn(|lane| {
+            if tasks[lane].refused {
+                Verdict::Refused
+            } else if lost >> lane & 1 == 1 {
+                Verdict::Undecided
+            } else {
+                Verdict::from(equal >> lane & 1 == 1)
+            }
+        })
+    }
+}
+
+#[inline(always)]
+fn factors<const N: usize>(sums: [Sum; N], mut out: [Factor; N]) -> [Factor; N] {
+    for n in 0..N {
+        out[n] = sums[n].carry_factor();
+    }
+    out
+}
+
+/// Verdicts on up to sixteen tasks whose tables all have the same windows, a lane each.
+#[inline(always)]
+pub(super) fn batch<C: Spec<Prime: Modulus52>>(
+    isa: Isa,
+    base: &BaseTable,
+    tasks: &[Task],
+    verdicts: &mut [Verdict],
+) {
+    let octets = [Octet::new(tasks, 0), Octet::new(tasks, 8)];
+    let steps = steps(base, &tasks[0]);
+    let look_up = |i: usize| {
+        let entries = [octets[0].entries(base, steps[i]), octets[1].entries(base, steps[i])];
+        entries[0].prefetch();
+        entries[1].prefetch();
+        entries
+    };
+    let opening = [octets[0].opening(base), octets[1].opening(base)];
+    let mut next = look_up(0);
+    let mut sums = Sums::begin::<C::Prime>(isa, &opening);
+    for i in 0..steps.len() {
+        let entries = next;
+        if i + 1 < steps.len() {
+            next = look_up(i + 1);
+        }
+        sums.add_entries::<C::Prime>(isa, &entries, i % 2 == 1);
+    }
+    for n in 0..2 {
+        let these = sums.verdicts::<C>(isa, n, octets[n].tasks);
+        for (verdict, this) in verdicts.iter_mut().skip(n * 8).zip(these) {
+            *verdict = this;
+        }
+    }
+}
+
+/// Verdicts on one or two tasks whose tables have the same windows, each spread over the lanes of a vector: lane k begins
+/// with a secret point of its own and adds every eighth digit; then the lanes are added up. The points cancel, and until
+/// the last addition every sum contains some of them.
+#[inline(always)]
+pub(super) fn spread<C: Spec<Prime: Modulus52>>(
+    isa: Isa,
+    base: &BaseTable,
+    tasks: &[Task],
+    verdicts: &mut [Verdict],
+) {
+    let tasks: [&Task; SPREAD] = [&tasks[0], tasks.get(1).unwrap_or(&tasks[0])];
+    let digits = [all_entries(base, tasks[0]), all_entries(base, tasks[1])];
+    let lanes = Entries { rows: eight(|lane| &base.lanes()[lane]), negative: 0 };
+    let mut sums = Sums::begin::<C::Prime>(isa, &[lanes; SPREAD]);
+    for (i, (first, second)) in digits[0].chunks(8).zip(digits[1].chunks(8)).enumerate() {
+        let entries = [Entries::gather(first), Entries::gather(second)];
+        let idle = (0xff_u32 << first.len()) as Mask;
+        let (x, y, zz, zzz) = (sums.x, sums.y, sums.zz, sums.zzz);
+        sums.add_entries::<C::Prime>(isa, &entries, i % 2 == 1);
+        if idle != 0 {
+            for n in 0..SPREAD {
+                sums.x[n] = sums.x[n].replace(idle, x[n]);
+                // The idle lanes' y turns its sign as well.
+                let turned = Sum::constant(isa, C::Prime::TWO).minus(y[n]).carry(isa);
+                sums.y[n] = sums.y[n].replace(idle, turned);
+                sums.zz[n] = sums.zz[n].element(isa).replace(idle, zz[n].element(isa)).into();
+                sums.zzz[n] = sums.zzz[n].element(isa).replace(idle, zzz[n].element(isa)).into();
+            }
+        }
+    }
+    sums.add_rotated::<C::Prime, 4>(isa);
+    sums.add_rotated::<C::Prime, 2>(isa);
+    sums.add_rotated::<C::Prime, 1>(isa);
+    for (n, verdict) in verdicts.iter_mut().take(SPREAD).enumerate() {
+        *verdict = sums.verdicts::<C>(isa, n, [tasks[n]; 8])[0];
+    }
+}

@@ -1,0 +1,602 @@
+//! The pipeline: every code, every place in a batch, every path, and tables that come and go.
+
+#[path = "common/signer.rs"]
+mod signer;
+
+use std::sync::{Arc, LazyLock};
+
+use proptest::prelude::*;
+use signer::{Signer, claims};
+use ybtoken_engine::claims::Claims;
+use ybtoken_engine::columns::{Columns, NO_ENTRY, Opened};
+use ybtoken_engine::envelope::Algorithm;
+use ybtoken_engine::text::encode;
+use ybtoken_engine::{
+    CHUNK, Code, Key, Lines, Options, Path, Ring, RingError, Texts, Verifier, Workers, footprint,
+    open_batch, open_into, open_one,
+};
+
+static SIGNERS: LazyLock<Vec<Signer>> = LazyLock::new(|| {
+    let user_id = "1234567812345678";
+    vec![
+        Signer::new(Algorithm::Es256, 1),
+        Signer::new(Algorithm::Sm2, 2),
+        Signer::new(Algorithm::Esp256, 3),
+        Signer::with(Algorithm::Sm2, 4, "another user id", 8),
+        Signer::with(Algorithm::Es256, 5, user_id, 10),
+        Signer::with(Algorithm::Sm2, 6, user_id, 5),
+    ]
+});
+
+fn keys() -> Vec<Key> {
+    SIGNERS.iter().map(|signer| signer.key.clone()).collect()
+}
+
+fn verifier(path: Path) -> Arc<Verifier> {
+    static ALL: LazyLock<[Option<Arc<Verifier>>; 3]> = LazyLock::new(|| {
+        [Path::Ifma, Path::Scalar, Path::Slow].map(|path| Verifier::new(path).ok().map(Arc::new))
+    });
+    let [ifma, scalar, slow] = &*ALL;
+    let wanted = match path {
+        Path::Ifma => ifma,
+        Path::Scalar => scalar,
+        Path::Slow => slow,
+    };
+    Arc::clone(wanted.as_ref().unwrap())
+}
+
+fn ring_on(path: Path, options: Options) -> Ring {
+    Ring::new(keys(), verifier(path), options, &Workers::none()).unwrap()
+}
+
+static RING: LazyLock<Ring> = LazyLock::new(|| ring_on(Path::best(), Options::default()));
+
+/// Rings on every path this processor has, with lanes and without.
+fn rings() -> Vec<(String, Ring)> {
+    let mut rings = Vec::new();
+    for path in [Path::Ifma, Path::Scalar, Path::Slow] {
+        if !path.available() {
+            eprintln!("skipped: this processor has no {path:?}");
+            continue;
+        }
+        for lanes in [true, false] {
+            let options = Options {
+                lanes,
+                ..Options::default()
+            };
+            rings.push((format!("{path:?}, lanes {lanes}"), ring_on(path, options)));
+        }
+    }
+    rings
+}
+
+/// A text and what it must come to.
+#[derive(Clone, Debug)]
+struct Case {
+    text: String,
+    expected: Opened,
+}
+
+fn refused(text: String, code: Code, entry: u16) -> Case {
+    Case {
+        text,
+        expected: Opened {
+            entry,
+            ..Opened::refused(code)
+        },
+    }
+}
+
+fn good(entry: usize, number: u32) -> Case {
+    let claims = claims(number);
+    let expected = Opened {
+        code: Code::Accepted,
+        entry: entry as u16,
+        profile: 1,
+        claims,
+    };
+    Case {
+        text: SIGNERS[entry].text(&claims),
+        expected,
+    }
+}
+
+/// A text of each code, for each key where that says something.
+fn cases() -> Vec<Case> {
+    let mut all = vec![
+        refused("9".repeat(801), Code::TextLength, NO_ENTRY),
+        refused("96".into(), Code::TextLength, NO_ENTRY),
+        refused("9600x00".into(), Code::TextDigits, NO_ENTRY),
+        refused(String::new(), Code::TextPrefix, NO_ENTRY),
+        refused("医保".into(), Code::TextPrefix, NO_ENTRY),
+        refused("9699999".into(), Code::TextRange, NO_ENTRY),
+        refused("9600000".into(), Code::TextCheck, NO_ENTRY),
+        refused(encode(96, b"no envelope"), Code::EnvelopeShape, NO_ENTRY),
+        refused(encode(97, &[1; 20]), Code::NotMine, NO_ENTRY),
+        refused(encode(98, &[1; 20]), Code::NotMine, NO_ENTRY),
+    ];
+    for (entry, signer) in SIGNERS.iter().enumerate() {
+        all.extend((0..5).map(|number| good(entry, 7 * number + entry as u32)));
+        let token = signer.token(&claims(3).encode());
+        let size = token.len();
+        for at in [size - 64, size - 33, size - 32, size - 1, size - 80] {
+            let mut token = token.clone();
+            token[at] ^= 1;
+            all.push(refused(
+                encode(96, &token),
+                Code::SignatureInvalid,
+                entry as u16,
+            ));
+        }
+        for value in [0x00, 0xff] {
+            let mut token = token.clone();
+            token[size - 64..].fill(value);
+            all.push(refused(
+                encode(96, &token),
+                Code::SignatureInvalid,
+                entry as u16,
+            ));
+        }
+        let kid = 3 + signer.key.header.len() - 8;
+        let mut unknown = token.clone();
+        unknown[kid] ^= 1;
+        let mut case = refused(encode(96, &unknown), Code::KeyUnknown, NO_ENTRY);
+        case.expected.claims.nonce_len = 8;
+        case.expected.claims.nonce[..8].copy_from_slice(&unknown[kid..kid + 8]);
+        all.push(case);
+
+        let text = |payload: &[u8]| encode(96, &signer.token(payload));
+        all.push(refused(text(&[0xa4; 40]), Code::ClaimsShape, entry as u16));
+        // 255 bytes take the most blocks that there are; 230 are the most that a text of 800 digits carries.
+        for size in [24, 55, 56, 57, 118, 119, 120, 200] {
+            all.push(refused(
+                text(&vec![7; size]),
+                Code::ClaimsShape,
+                entry as u16,
+            ));
+        }
+        let mut other = claims(0).encode();
+        let profile = other.iter().position(|&byte| byte == 0x83).unwrap() + 1;
+        assert_eq!(other[profile], 1);
+        other[profile] = 2;
+        all.push(refused(text(&other), Code::NotMine, NO_ENTRY));
+    }
+    all
+}
+
+fn row(columns: &Columns, at: usize) -> Opened {
+    let n = |column: &[u8], width: usize| {
+        let mut bytes = [0; 4];
+        bytes[..width].copy_from_slice(&column[at * width..][..width]);
+        u32::from_le_bytes(bytes)
+    };
+    let sixteen = |column: &[u8]| *column[at * 16..].first_chunk().unwrap();
+    let numbers = cases_codes();
+    Opened {
+        code: *numbers
+            .iter()
+            .find(|code| code.number() == columns.code[at])
+            .unwrap(),
+        entry: n(&columns.entry, 2) as u16,
+        profile: columns.profile[at],
+        claims: Claims {
+            exp: n(&columns.exp, 4),
+            iat: n(&columns.iat, 4),
+            nonce_len: columns.nonce_len[at],
+            nonce: sixteen(&columns.nonce),
+            identity: sixteen(&columns.identity),
+            city: n(&columns.city, 4),
+            present: columns.present[at],
+            channel: n(&columns.channel, 2) as u16,
+            purpose: n(&columns.purpose, 4),
+            presenter: sixteen(&columns.presenter),
+            assurance: columns.assurance[at],
+            status_index: n(&columns.status_index, 4),
+        },
+    }
+}
+
+/// The codes that opening can end in.
+fn cases_codes() -> [Code; 11] {
+    [
+        Code::Accepted,
+        Code::TextLength,
+        Code::TextDigits,
+        Code::TextPrefix,
+        Code::TextRange,
+        Code::TextCheck,
+        Code::EnvelopeShape,
+        Code::KeyUnknown,
+        Code::SignatureInvalid,
+        Code::ClaimsShape,
+        Code::NotMine,
+    ]
+}
+
+fn assert_batch(name: &str, ring: &Ring, cases: &[Case], workers: &Workers) {
+    let texts: Vec<&str> = cases.iter().map(|case| case.text.as_str()).collect();
+    let columns = open_batch(ring, &texts, workers);
+    assert_eq!(columns.len(), cases.len());
+    for (at, case) in cases.iter().enumerate() {
+        assert_eq!(
+            row(&columns, at),
+            case.expected,
+            "{name}: {at} of {}",
+            cases.len()
+        );
+    }
+}
+
+#[test]
+fn every_code_is_reached() {
+    let cases = cases();
+    for code in cases_codes() {
+        assert!(
+            cases.iter().any(|case| case.expected.code == code),
+            "{code:?}"
+        );
+    }
+}
+
+#[test]
+fn every_case_has_one_answer_alone_and_in_a_batch_on_every_path() {
+    let cases = cases();
+    for (name, ring) in rings() {
+        for case in &cases {
+            assert_eq!(
+                open_one(&ring, case.text.as_bytes()),
+                case.expected,
+                "{name}: {case:?}"
+            );
+        }
+        assert_batch(&name, &ring, &cases, &Workers::none());
+    }
+}
+
+/// `cases` over and over to `size`, from the `start`th on.
+fn cycle(cases: &[Case], start: usize, size: usize) -> Vec<Case> {
+    cases
+        .iter()
+        .cycle()
+        .skip(start)
+        .take(size)
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn a_text_has_the_same_answer_at_every_place_of_a_batch() {
+    let cases = cases();
+    let goods = cycle(&[good(0, 1), good(1, 2), good(2, 3)], 0, 17);
+    for place in 0..17 {
+        for case in cases.iter().step_by(3) {
+            let mut batch = goods.clone();
+            batch[place] = case.clone();
+            assert_batch("", &RING, &batch, &Workers::none());
+        }
+    }
+}
+
+#[test]
+fn batches_of_every_size_agree_with_any_threads() {
+    let cases = cases();
+    let sizes = [
+        0,
+        1,
+        7,
+        8,
+        9,
+        15,
+        16,
+        17,
+        31,
+        33,
+        255,
+        1000,
+        CHUNK - 1,
+        CHUNK,
+        CHUNK + 1,
+        2 * CHUNK + 5,
+    ];
+    for threads in [1, 2, 3] {
+        let workers = Workers::new(threads).unwrap();
+        assert_eq!(workers.threads(), threads);
+        for (start, size) in sizes.into_iter().enumerate() {
+            assert_batch(
+                &format!("{threads} threads"),
+                &RING,
+                &cycle(&cases, start, size),
+                &workers,
+            );
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let texts: Vec<String> = [0, 1]
+        .iter()
+        .flat_map(|&entry| {
+            let token = SIGNERS[entry].token(&claims(31).encode());
+            (0..token.len() * 8).map(move |bit| {
+                let mut token = token.clone();
+                token[bit / 8] ^= 1 << (bit % 8);
+                encode(96, &token)
+            })
+        })
+        .collect();
+    let columns = open_batch(&RING, &texts, &Workers::none());
+    assert!(
+        columns
+            .code
+            .iter()
+            .all(|&code| code != Code::Accepted.number())
+    );
+    assert!(
+        columns
+            .iat
+            .iter()
+            .chain(&columns.identity)
+            .chain(&columns.presenter)
+            .all(|&byte| byte == 0)
+    );
+}
+
+#[test]
+fn a_signature_counts_for_its_key_alone() {
+    // The same secret and kid under another algorithm's header, and a header swapped after signing.
+    let signed = SIGNERS[0].token(&claims(1).encode());
+    let mut swapped = signed.clone();
+    swapped[3..16].copy_from_slice(&SIGNERS[2].key.header);
+    assert_eq!(
+        open_one(&RING, encode(96, &swapped).as_bytes()).code,
+        Code::SignatureInvalid
+    );
+    let mut renamed = signed;
+    renamed[5] = 0x28;
+    assert_eq!(
+        open_one(&RING, encode(96, &renamed).as_bytes()).code,
+        Code::KeyUnknown
+    );
+}
+
+#[test]
+fn tables_over_the_cap_are_evicted_and_built_again() {
+    let cases = cases();
+    for cap in [0, footprint(8), 2 * footprint(8)] {
+        let ring = ring_on(
+            Path::best(),
+            Options {
+                table_bytes: cap,
+                ..Options::default()
+            },
+        );
+        for start in 0..2 {
+            assert_batch(
+                "capped",
+                &ring,
+                &cycle(&cases, start, 500),
+                &Workers::none(),
+            );
+        }
+        let stats = ring.table_stats();
+        assert!(
+            stats.evicted > 0 && stats.built > SIGNERS.len() as u64,
+            "{stats:?}"
+        );
+        assert!(stats.tables <= 1 + cap / footprint(8), "{stats:?}");
+    }
+}
+
+#[test]
+fn tables_come_and_go_under_threads() {
+    let cases = cases();
+    let ring = ring_on(
+        Path::best(),
+        Options {
+            table_bytes: 2 * footprint(8),
+            ..Options::default()
+        },
+    );
+    std::thread::scope(|scope| {
+        for start in 0..4 {
+            let (ring, cases) = (&ring, &cases);
+            scope.spawn(move || {
+                let workers = Workers::new(1 + start % 2).unwrap();
+                for round in 0..10 {
+                    assert_batch(
+                        "threads",
+                        ring,
+                        &cycle(cases, start * 13 + round, 200),
+                        &workers,
+                    );
+                    let case = &cases[(start * 31 + round * 7) % cases.len()];
+                    assert_eq!(open_one(ring, case.text.as_bytes()), case.expected);
+                }
+            });
+        }
+    });
+    assert!(ring.table_stats().evicted > 0);
+}
+
+#[test]
+fn tables_within_the_cap_are_built_once() {
+    let ring = ring_on(Path::best(), Options::default());
+    assert_batch("", &ring, &cycle(&cases(), 0, 300), &Workers::none());
+    let stats = ring.table_stats();
+    assert_eq!((stats.built, stats.evicted, stats.tables), (6, 0, 6));
+}
+
+#[test]
+fn a_footprint_is_near_what_a_table_takes() {
+    let one = |window| {
+        let keys = vec![Signer::with(Algorithm::Es256, 9, "", window).key];
+        let ring = Ring::new(
+            keys,
+            verifier(Path::best()),
+            Options::default(),
+            &Workers::none(),
+        )
+        .unwrap();
+        ring.table_stats().bytes
+    };
+    for window in 4..=12 {
+        let (real, said) = (one(window), footprint(window));
+        assert!(
+            said <= 2 * real && real <= said + said / 8,
+            "{window}: {real} {said}"
+        );
+    }
+}
+
+#[test]
+fn wrong_keys_are_named() {
+    let made = |change: fn(&mut Vec<Key>)| {
+        let mut keys = keys();
+        change(&mut keys);
+        Ring::new(
+            keys,
+            verifier(Path::best()),
+            Options::default(),
+            &Workers::none(),
+        )
+        .err()
+    };
+    assert_eq!(made(|_| ()), None);
+    assert_eq!(made(|keys| keys.clear()), None);
+    assert_eq!(
+        made(|keys| keys[1].header.push(0)),
+        Some(RingError::Header(1))
+    );
+    assert_eq!(
+        made(|keys| keys[4].header = keys[2].header.clone()),
+        Some(RingError::Duplicate(4))
+    );
+    assert!(matches!(
+        made(|keys| keys[3].y[31] ^= 1),
+        Some(RingError::Key(3, _))
+    ));
+    assert!(matches!(
+        made(|keys| keys[0].x = [0xff; 32]),
+        Some(RingError::Key(0, _))
+    ));
+    assert_eq!(
+        made(|keys| keys[3].user_id = vec![0; 8192]),
+        Some(RingError::UserId(3))
+    );
+    assert_eq!(made(|keys| keys[0].user_id = vec![0; 8192]), None);
+    assert_eq!(made(|keys| keys[5].window = 3), Some(RingError::Window(5)));
+    assert_eq!(made(|keys| keys[5].window = 17), Some(RingError::Window(5)));
+}
+
+#[test]
+fn many_keys_of_like_kids_are_found() {
+    let mut keys = Vec::new();
+    for number in 0..300_u64 {
+        let mut key = SIGNERS[0].key.clone();
+        // Kids that differ in their last bytes only share their place in the index.
+        key.header[5..].copy_from_slice(&(number << 40).to_le_bytes());
+        keys.push(key);
+    }
+    let options = Options {
+        table_bytes: 0,
+        ..Options::default()
+    };
+    let ring = Ring::new(
+        keys.clone(),
+        verifier(Path::best()),
+        options,
+        &Workers::none(),
+    )
+    .unwrap();
+    for (entry, key) in keys.iter().enumerate().step_by(37) {
+        let mut token = SIGNERS[0].token(&claims(1).encode());
+        token[3..16].copy_from_slice(&key.header);
+        let opened = open_one(&ring, encode(96, &token).as_bytes());
+        assert_eq!(
+            (opened.code, opened.entry),
+            (Code::SignatureInvalid, entry as u16)
+        );
+    }
+}
+
+#[test]
+fn lines_end_at_line_feeds_alone() {
+    let lines = |buffer| {
+        let lines = Lines::new(buffer);
+        (0..lines.len())
+            .map(|at| lines.text(at).to_vec())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines(b""), [b""; 0]);
+    assert_eq!(lines(b"\n"), [b""]);
+    assert_eq!(lines(b"a"), [b"a"]);
+    assert_eq!(lines(b"a\n"), [b"a"]);
+    assert_eq!(lines(b"a\r\n\nb\x0bc"), [&b"a\r"[..], b"", b"b\x0bc"]);
+    let partial = Lines::whole(b"a\nbc\nd");
+    assert_eq!(
+        (partial.len(), partial.consumed(), partial.text(1)),
+        (2, 5, &b"bc"[..])
+    );
+    assert_eq!(Lines::new(b"a\nbc\nd").consumed(), 6);
+    assert_eq!(Lines::whole(b"abc").consumed(), 0);
+    assert_eq!(partial.text(2), b"");
+}
+
+#[test]
+fn a_buffer_of_lines_is_a_batch() {
+    let cases: Vec<_> = cases()
+        .into_iter()
+        .filter(|case| !case.text.contains('\n'))
+        .collect();
+    let text: Vec<_> = cases.iter().map(|case| case.text.as_str()).collect();
+    let joined = text.join("\n");
+    let columns = open_batch(&RING, &Lines::new(joined.as_bytes()), &Workers::none());
+    assert_eq!(columns, open_batch(&RING, &text, &Workers::none()));
+}
+
+#[test]
+fn columns_are_memory_of_the_callers() {
+    let texts = [good(0, 1).text, good(1, 2).text];
+    let mut memory: Vec<Vec<u8>> = Columns::LAYOUT
+        .iter()
+        .map(|(_, width)| vec![0; 2 * width])
+        .collect();
+    let slices = memory.iter_mut().map(Vec::as_mut_slice);
+    let columns = ybtoken_engine::columns::ColumnsMut::from_slices(2, slices).unwrap();
+    open_into(&RING, &texts[..], columns, &Workers::none());
+    let expected = open_batch(&RING, &texts[..], &Workers::none());
+    assert_eq!(memory[0], expected.code);
+    assert_eq!(memory[8], expected.identity);
+
+    let wrong = memory.iter_mut().map(Vec::as_mut_slice);
+    assert!(ybtoken_engine::columns::ColumnsMut::from_slices(3, wrong).is_none());
+    let short = memory.iter_mut().map(Vec::as_mut_slice).take(14);
+    assert!(ybtoken_engine::columns::ColumnsMut::from_slices(2, short).is_none());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_get_one_answer_and_no_panic(texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 0..40)) {
+        let columns = open_batch(&RING, &texts, &Workers::none());
+        for (at, text) in texts.iter().enumerate() {
+            prop_assert_eq!(row(&columns, at), open_one(&RING, text));
+        }
+    }
+
+    #[test]
+    fn any_token_under_a_known_header_gets_one_answer(entry in 0..6_usize, rest in prop::collection::vec(any::<u8>(), 24..250)) {
+        let header = &SIGNERS[entry].key.header;
+        let mut token = vec![0xd2, 0x84, 0x40 | header.len() as u8];
+        token.extend(header);
+        token.extend([0xa0, 0x58, rest.len() as u8]);
+        token.extend(&rest);
+        token.extend([0x58, 0x40]);
+        token.extend((0..64).map(|at| rest[at % rest.len()]));
+        let text = encode(96, &token);
+        let opened = open_one(&RING, text.as_bytes());
+        prop_assert_eq!(opened.code, if text.len() > 800 { Code::TextLength } else { Code::SignatureInvalid });
+        let columns = open_batch(&RING, &[text][..], &Workers::none());
+        prop_assert_eq!(row(&columns, 0), opened);
+    }
+}

@@ -1,0 +1,20 @@
+//! Any bytes decode to a token that encodes to them again, or are refused.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use ybtoken_engine::text::{TokenBuffer, decode, encode};
+
+fuzz_target!(|text: &[u8]| {
+    let mut buffer: TokenBuffer = [0; _];
+    if let Ok(length) = decode(text, &mut buffer) {
+        assert_eq!(encode(96, &buffer[..length]).as_bytes(), text);
+    }
+    // And any bytes are a token's, up to the length of a text.
+    let token = &text[..text.len().min(ybtoken_engine::text::MAX_TOKEN)];
+    if !token.is_empty() {
+        let length =
+            decode(encode(96, token).as_bytes(), &mut buffer).expect("what is encoded decodes");
+        assert_eq!(&buffer[..length], token);
+    }
+});

@@ -1,0 +1,233 @@
+"""Verifying recorded scans in bulk, in Arrow columns (extra ``bulk``): a day of a settlement centre.
+
+`BulkVerifier` maps a table of texts to a table of verdicts. It can be pickled, and a worker process makes its verifier
+once: so it runs as it is on Dask, Ray and Spark. `verify_parquet` does the same for one file, streamed: memory does not
+grow with the file, and an interrupted run goes on where it stopped.
+
+A scan is judged at the time at which it was recorded, not now. Nothing is redeemed: that was done at the counter.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ybtoken.engine import Engine
+from ybtoken.keyset import load_jwks
+from ybtoken.refusals import ACCEPTED, BY_NUMBER
+from ybtoken.verdicts import Verdicts
+from ybtoken.verifier import Verifier
+
+try:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("bulk verification needs pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow") from error
+
+__all__ = ["BulkVerifier", "verdict_table", "verify_parquet"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkVerifier:
+    """A verifier that maps tables, and can be sent to other processes.
+
+    Args:
+        key_set: the text of a JWK Set (`ybtoken.keyset.load_jwks`).
+        text: the column of texts.
+        scanned_at: the column of times at which they were scanned: timestamps, or seconds since 1970.
+        skew: see `Verifier`.
+        max_lifetime: see `Verifier`.
+        native: whether to use the native engine, which must be installed wherever this runs.
+        threads: how many cores the native engine uses.
+    """
+
+    key_set: str
+    text: str = "text"
+    scanned_at: str = "scanned_at"
+    skew: int = 10
+    max_lifetime: int = 300
+    native: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        _verifier(self)  # what is wrong with the key set shows here, not in a worker
+
+    def __call__(self, table: pa.Table | pa.RecordBatch) -> pa.Table:
+        """The table's columns, and those of `verdict_table` after them."""
+        if isinstance(table, pa.RecordBatch):
+            table = pa.Table.from_batches([table])
+        verdicts = _verifier(self).verify_many(
+            table[self.text].combine_chunks(), now=_seconds(table[self.scanned_at]).to_pylist(), challenge="any"
+        )
+        found = verdict_table(verdicts)
+        for name in found.column_names:
+            table = table.append_column(name, found[name])
+        return table
+
+
+@lru_cache(maxsize=8)
+def _verifier(bulk: BulkVerifier) -> Verifier:
+    engine: Engine | None = None
+    if bulk.native:
+        from ybtoken.native import NativeEngine
+
+        engine = NativeEngine(threads=bulk.threads)
+    return Verifier(load_jwks(bulk.key_set), engine=engine, skew=bulk.skew, max_lifetime=bulk.max_lifetime)
+
+
+def _seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    if times.null_count:
+        raise ValueError("a scan without a time cannot be judged")
+    if pa.types.is_timestamp(times.type):
+        times = times.cast(pa.timestamp("s", tz=times.type.tz), safe=False)
+    return times.cast(pa.int64())
+
+
+_CODE_NAMES = {ACCEPTED: "accepted"} | {number: refusal.code for number, refusal in BY_NUMBER.items()}
+
+
+def verdict_table(verdicts: Verdicts) -> pa.Table:
+    """Verdicts as an Arrow table, a row a text.
+
+    Columns: ``code`` ("accepted", or the refusal's), ``issuer``, ``city_code``, ``issued_at``, ``expires_at`` (UTC),
+    ``profile``, ``identity_ref``, ``nonce``, ``channel``, ``purpose``, ``presenter``, ``assurance``, ``status_index``.
+    All but the first are null where the signature was not good; what a token leaves out is null too.
+    """
+    batch, rows = verdicts.batch, len(verdicts)
+    signed = pc.equal(_numbers(batch.codes, pa.uint8()), ACCEPTED)
+    present = _numbers(batch.present, pa.uint8())
+
+    def column(array: pa.Array, bit: int | None = None) -> pa.Array:
+        there = signed if bit is None else pc.and_(signed, pc.not_equal(pc.bit_wise_and(present, 1 << bit), 0))
+        return pc.if_else(there, array, pa.scalar(None, array.type))
+
+    def digits(numbers: pa.Array, width: int) -> pa.Array:
+        return pc.utf8_lpad(pc.cast(numbers, pa.string()), width, "0")
+
+    def moment(seconds: pa.Array) -> pa.Array:
+        return pc.cast(pc.cast(seconds, pa.int64()), pa.timestamp("s", tz="UTC"))
+
+    names = pa.array([_CODE_NAMES.get(number, "?") for number in range(256)])
+    issuers = pa.array([entry.issuer for entry in batch.keys.entries], pa.string())
+    entries = column(_numbers(batch.entries, pa.uint16()))
+    return pa.table(
+        {
+            "code": pa.DictionaryArray.from_arrays(_numbers(verdicts.codes, pa.uint8()).cast(pa.int16()), names),
+            "issuer": pc.take(issuers, entries) if len(issuers) else pa.nulls(rows, pa.string()),
+            "city_code": column(digits(_numbers(batch.cities, pa.uint32()), 6)),
+            "issued_at": column(moment(_numbers(batch.issued_at, pa.uint32()))),
+            "expires_at": column(moment(_numbers(batch.expires_at, pa.uint32()))),
+            "profile": column(_numbers(batch.profiles, pa.uint8())),
+            "identity_ref": column(_bytes(batch.identity_refs, rows)),
+            "nonce": column(_nonces(verdicts)),
+            "channel": column(_numbers(batch.channels, pa.uint16()), 0),
+            "purpose": column(digits(_numbers(batch.purposes, pa.uint32()), 5), 1),
+            "presenter": column(_bytes(batch.presenters, rows), 2),
+            "assurance": column(_numbers(batch.assurances, pa.uint8()), 3),
+            "status_index": column(_numbers(batch.status_indexes, pa.uint32()), 4),
+        }
+    )
+
+
+def _numbers(items: Any, kind: pa.DataType) -> pa.Array:
+    view = memoryview(items)
+    return pa.Array.from_buffers(kind, len(view), [None, pa.py_buffer(view)])
+
+
+def _bytes(items: memoryview, rows: int) -> pa.Array:
+    return pa.Array.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(items)])
+
+
+def _nonces(verdicts: Verdicts) -> pa.Array:
+    """The nonces at their own lengths; nearly always they are all of 8 bytes."""
+    batch = verdicts.batch
+    padded = _bytes(batch.nonces, len(verdicts)).cast(pa.binary())
+    sizes = _numbers(batch.nonce_sizes, pa.uint8())
+    nonces = pa.nulls(len(verdicts), pa.binary())
+    for size in pc.unique(sizes).to_pylist():
+        nonces = pc.if_else(pc.equal(sizes, size), pc.binary_slice(padded, 0, size), nonces)
+    return nonces
+
+
+_MANIFEST = "_manifest.json"
+_ROWS = 65_536
+
+
+def verify_parquet(
+    bulk: BulkVerifier,
+    source: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    *,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    rows: int = _ROWS,
+) -> int:
+    """Verify the scans in a Parquet file into a folder of Parquet files, one for each row group.
+
+    A part is written under another name and renamed when it is whole, so a run that was interrupted can be started
+    again: it verifies only what is missing.
+
+    Args:
+        bulk: the verifier.
+        source: the file of scans.
+        destination: the folder; made if it is not there. It is a data set that any Parquet reader takes as one.
+        progress: called with the rows done and the rows in all.
+        rows: how many rows are in memory at once.
+
+    Returns:
+        How many rows were verified by this call.
+
+    Raises:
+        ValueError: the folder holds the verdicts on something else, or a column is missing.
+    """
+    file, folder = pq.ParquetFile(source), Path(destination)
+    for name in (bulk.text, bulk.scanned_at):
+        if name not in file.schema_arrow.names:
+            raise ValueError(f"the file has no column {name!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    _claim_folder(folder, bulk, file, Path(source))
+    total, done, verified = file.metadata.num_rows, 0, 0
+    for group in range(file.num_row_groups):
+        part = folder / f"part-{group:05d}.parquet"
+        group_rows = file.metadata.row_group(group).num_rows
+        if not part.exists():
+            unfinished, writer, before = part.with_suffix(".unfinished"), None, done
+            try:
+                for batch in file.iter_batches(batch_size=rows, row_groups=[group]):
+                    table = bulk(batch)
+                    writer = writer or pq.ParquetWriter(unfinished, table.schema)
+                    writer.write_table(table)
+                    progress(before := before + len(batch), total)
+            finally:
+                if writer is not None:
+                    writer.close()
+            if group_rows:
+                unfinished.rename(part)
+            verified += group_rows
+        done += group_rows
+        progress(done, total)
+    return verified
+
+
+def _claim_folder(folder: Path, bulk: BulkVerifier, file: pq.ParquetFile, source: Path) -> None:
+    """Note what the folder's verdicts are on, or refuse to mix them with others."""
+    note = {
+        "source": source.name,
+        "bytes": source.stat().st_size,
+        "rows": file.metadata.num_rows,
+        "row_groups": file.num_row_groups,
+        "settings": {name: value for name, value in asdict(bulk).items() if name not in ("native", "threads")},
+    }
+    manifest = folder / _MANIFEST
+    if manifest.exists():
+        if json.loads(manifest.read_text(encoding="utf-8")) != note:
+            raise ValueError(f"{folder} holds the verdicts on another file, or with other settings")
+        return
+    if any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty, and was not made by this")
+    manifest.write_text(json.dumps(note, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

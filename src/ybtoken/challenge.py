@@ -1,0 +1,98 @@
+"""A terminal's challenge: what a phone answers, so that a code relayed to another terminal fails (Spec 3.4).
+
+The terminal shows the challenge as a small QR code; the phone reads it, says to its holder which terminal asks for
+what, and signs the answer into what it shows. The answer is a hash, so it has one size however long the challenge is,
+and only who asked knows what it answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ybtoken.errors import TextError
+from ybtoken.text import CHALLENGE, decode_text, encode_text
+from ybtoken.voucher import MAX_PURPOSE, check_purpose
+
+if TYPE_CHECKING:
+    from ybtoken.qr import QrCode
+
+__all__ = ["ANSWER_SIZE", "Challenge"]
+
+ANSWER_SIZE = 12
+"""Bytes of an answer: who relays would need a second challenge with the same 96 bits within a minute."""
+
+_NONCE_SIZE = 8
+_PURPOSE_SIZE = 3
+_FIXED_SIZE = _PURPOSE_SIZE + _NONCE_SIZE
+_LABEL = b"ybtoken challenge"
+_TERMINAL = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a terminal asks a phone to answer; made anew for every customer.
+
+    Args:
+        terminal: which terminal asks: 1 to 32 letters, digits, ``.``, ``_`` or ``-``.
+        purpose: what is being done (用码业务类型), five digits; the phone shows it to its holder.
+        nonce: 8 unpredictable bytes; never the same twice.
+    """
+
+    terminal: str
+    purpose: str
+    nonce: bytes = field(default_factory=lambda: os.urandom(_NONCE_SIZE))
+
+    def __post_init__(self) -> None:
+        if not _TERMINAL.fullmatch(self.terminal):
+            raise ValueError(f"a terminal is named by 1 to 32 of A-Z a-z 0-9 . _ -, not {self.terminal!r}")
+        check_purpose(self.purpose)
+        if not isinstance(self.nonce, bytes) or len(self.nonce) != _NONCE_SIZE:
+            raise ValueError(f"a challenge's nonce is {_NONCE_SIZE} bytes")
+
+    @classmethod
+    def new(cls, terminal: str, purpose: str, *, random: Callable[[int], bytes] = os.urandom) -> Challenge:
+        """Make a challenge with a nonce of its own."""
+        return cls(terminal, purpose, random(_NONCE_SIZE))
+
+    @classmethod
+    def from_text(cls, text: str) -> Challenge:
+        """Read what a terminal shows: on the phone.
+
+        Raises:
+            ValueError: this is not a challenge, or was damaged in reading.
+        """
+        try:
+            _, data = decode_text(text, challenge=True)
+        except TextError as error:
+            raise ValueError(f"not a terminal's challenge ({error.code})") from None
+        purpose, nonce, terminal = data[:_PURPOSE_SIZE], data[_PURPOSE_SIZE:][:_NONCE_SIZE], data[_FIXED_SIZE:]
+        if (number := int.from_bytes(purpose, "big")) > MAX_PURPOSE or not terminal.isascii():
+            raise ValueError("not a terminal's challenge")
+        return cls(terminal.decode("ascii"), f"{number:05d}", nonce)
+
+    @property
+    def data(self) -> bytes:
+        """The challenge's bytes: purpose (3, big-endian), nonce (8), terminal (ASCII)."""
+        return int(self.purpose).to_bytes(_PURPOSE_SIZE, "big") + self.nonce + self.terminal.encode("ascii")
+
+    @property
+    def text(self) -> str:
+        """What the terminal shows: digits, under the prefix 95."""
+        return encode_text(CHALLENGE, self.data)
+
+    @property
+    def qr(self) -> QrCode:
+        """The QR code of the text; needs the extra ``ybtoken[qr]``."""
+        from ybtoken.qr import QrCode
+
+        return QrCode(self.text)
+
+    @property
+    def answer(self) -> bytes:
+        """What the phone signs: the first 12 bytes of SHA-256 over a label and the challenge's bytes."""
+        return hashlib.sha256(_LABEL + self.data).digest()[:ANSWER_SIZE]

@@ -1,0 +1,33 @@
+"""One-time codes by pyotp (extra ``otp``): the secret of a rotating pass for an authenticator of somebody else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from ybtoken.rotating import STEP
+from ybtoken.text import OTP_DIGITS
+
+try:
+    import pyotp
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("otpauth URIs need pyotp: pip install 'ybtoken[otp]'", name="pyotp") from error
+
+__all__ = ["authenticator", "provisioning_uri"]
+
+
+def authenticator(secret: bytes) -> pyotp.TOTP:
+    """The secret of a rotating pass as pyotp's own object."""
+    encoded = base64.b32encode(secret).rstrip(b"=").decode()
+    return pyotp.TOTP(encoded, digits=OTP_DIGITS, digest=hashlib.sha256, interval=STEP)
+
+
+def provisioning_uri(secret: bytes, account: str, issuer: str) -> str:
+    """The ``otpauth://totp/`` URI that authenticator apps read.
+
+    Args:
+        secret: from `ybtoken.rotating.RotatingCodes.enrol`.
+        account: whose it is, for people.
+        issuer: who gave it out, for people.
+    """
+    return authenticator(secret).provisioning_uri(name=account, issuer_name=issuer)

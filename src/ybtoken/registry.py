@@ -1,0 +1,242 @@
+"""The issuer's side of the status list: a registry of passes in SQLite, which hands out places and publishes the list.
+
+Places are random, so that a list does not tell in which order, or for whom, passes were issued. For every pass a decoy
+is set aside that belongs to nobody, and whenever a pass changes a decoy changes too: who watches the published list
+sees neither how many passes there are nor how many were frozen.
+
+A suspension is a rule (this pass, this person, this channel, this person's channel) that also holds for passes issued
+while it lasts; a revocation is final, and holds for the passes there are.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from ybtoken.keys import SigningKey
+from ybtoken.status import MAX_ENTRIES, Status, StatusList, sign_status_list
+
+__all__ = ["StatusRegistry"]
+
+_BITS = 2
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS list (size INTEGER NOT NULL, taken INTEGER NOT NULL, issued_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS passes (
+  place INTEGER PRIMARY KEY, person BLOB, channel INTEGER, expires_at INTEGER NOT NULL,
+  is_decoy INTEGER NOT NULL, status INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS passes_by_person ON passes (person, channel) WHERE person IS NOT NULL;
+CREATE INDEX IF NOT EXISTS passes_by_channel ON passes (channel) WHERE channel IS NOT NULL;
+CREATE INDEX IF NOT EXISTS passes_by_end ON passes (expires_at);
+CREATE INDEX IF NOT EXISTS decoys ON passes (place) WHERE is_decoy;
+CREATE TABLE IF NOT EXISTS suspensions (place INTEGER, person BLOB, channel INTEGER);
+"""
+_SUSPENDED = """
+SELECT p.place FROM suspensions s JOIN passes p ON p.place = s.place
+UNION SELECT p.place FROM suspensions s JOIN passes p ON p.person = s.person
+  WHERE s.place IS NULL AND (s.channel IS NULL OR s.channel = p.channel)
+UNION SELECT p.place FROM suspensions s JOIN passes p ON p.channel = s.channel
+  WHERE s.place IS NULL AND s.person IS NULL
+"""
+_SELECTED = """
+NOT is_decoy AND (:place IS NULL OR place = :place)
+  AND (:person IS NULL OR person = :person) AND (:channel IS NULL OR channel = :channel)
+"""
+_SAME_RULE = "place IS :place AND person IS :person AND channel IS :channel"
+_MOST_FULL = 0.9  # beyond it, drawing places at random until one is free would take long
+_MARGIN = 3600  # seconds for which a place rests after its pass has ended
+
+
+class StatusRegistry:
+    """Keeps the places of one status list in a file, over restarts. Thread-safe; processes may share the file.
+
+    Args:
+        path: the SQLite file, made if it is not there; or ":memory:".
+        uri: the address at which the list is published.
+        size: how many places the list has; fixed when the file is made. Each pass takes two, until an hour after its
+            end: 2 bits each, and what is published grows with it.
+        clock: seconds since 1970.
+        draw: a number below the one it is given, which nobody can predict.
+
+    Raises:
+        ValueError: the file holds a list of another size.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        uri: str,
+        *,
+        size: int = 1 << 20,
+        clock: Callable[[], float] = time.time,
+        draw: Callable[[int], int] = secrets.randbelow,
+    ) -> None:
+        if not 8 <= size <= MAX_ENTRIES or size % 4:
+            raise ValueError(f"a list has 8 to {MAX_ENTRIES} places, a multiple of 4")
+        self._uri = uri
+        self._size = size
+        self._clock = clock
+        self._draw = draw
+        self._lock = Lock()
+        # Transactions are begun by hand, and a lock keeps threads apart.
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            with self._transaction() as db:
+                for statement in _SCHEMA.split(";"):
+                    db.execute(statement)
+                db.execute("INSERT INTO list SELECT ?, 0, 0 WHERE NOT EXISTS (SELECT * FROM list)", (size,))
+                (found,) = db.execute("SELECT size FROM list").fetchone()
+            if found != size:
+                raise ValueError(f"this registry has {found} places, not {size}")
+        except BaseException:
+            self._db.close()
+            raise
+
+    def enter(self, expires_at: int, *, person: int | None = None, channel: int | None = None) -> int:
+        """Give a pass its place: the ``status_index`` to issue it with.
+
+        Args:
+            expires_at: when the pass ends, in seconds since 1970.
+            person: the holder's person number, if all passes of a person are to be found by it.
+            channel: through which channel it is shown.
+
+        Raises:
+            RuntimeError: the list is full.
+        """
+        with self._transaction() as db:
+            freed = db.execute("DELETE FROM passes WHERE expires_at < ?", (int(self._clock()) - _MARGIN,)).rowcount
+            db.execute("UPDATE list SET taken = taken + 2 - ?", (freed,))
+            (taken,) = db.execute("SELECT taken FROM list").fetchone()
+            if taken > self._size * _MOST_FULL:
+                raise RuntimeError(f"the status list is full: {taken - 2} of {self._size} places are taken")
+            place = self._take(db, _blob(person), channel, expires_at, is_decoy=False)
+            self._take(db, None, None, expires_at, is_decoy=True)
+        return place
+
+    def suspend(self, *, index: int | None = None, person: int | None = None, channel: int | None = None) -> None:
+        """Suspend (冻结) a pass, a person, a channel, or a person's passes of a channel, until `reinstate`.
+
+        What is issued later to a suspended person or channel is suspended from the start.
+        """
+        rule = _rule(index, person, channel)
+        with self._transaction() as db:
+            db.execute(f"DELETE FROM suspensions WHERE {_SAME_RULE}", rule)  # noqa: S608
+            db.execute("INSERT INTO suspensions VALUES (:place, :person, :channel)", rule)
+            self._stir(db, rule)
+
+    def reinstate(self, *, index: int | None = None, person: int | None = None, channel: int | None = None) -> bool:
+        """Lift the suspension that was made with the same arguments; others stay, and so do revocations.
+
+        Returns:
+            Whether there was such a suspension.
+        """
+        rule = _rule(index, person, channel)
+        with self._transaction() as db:
+            lifted = db.execute(f"DELETE FROM suspensions WHERE {_SAME_RULE}", rule).rowcount  # noqa: S608
+            self._stir(db, rule)
+        return lifted > 0
+
+    def revoke(self, *, index: int | None = None, person: int | None = None, channel: int | None = None) -> int:
+        """Revoke (撤销, 解绑) for good the passes there are; those issued later, after a new activation, are good.
+
+        Returns:
+            How many passes were revoked.
+        """
+        rule = _rule(index, person, channel)
+        with self._transaction() as db:
+            sql = f"UPDATE passes SET status = {Status.INVALID:d} WHERE {_SELECTED}"  # noqa: S608
+            revoked = db.execute(sql, rule).rowcount
+            self._stir(db, rule)
+        return revoked
+
+    def status(self, index: int) -> Status:
+        """What the next list will say of a pass."""
+        with self._transaction() as db:
+            row = db.execute("SELECT status FROM passes WHERE place = ?", (index,)).fetchone()
+            if row is None or row[0] != Status.VALID:
+                return Status.VALID if row is None else Status(row[0])
+            suspended = db.execute(f"SELECT 1 WHERE ? IN ({_SUSPENDED})", (index,)).fetchone()
+        return Status.VALID if suspended is None else Status.SUSPENDED
+
+    def publish(self, key: SigningKey, *, lifetime: int = 3600, ttl: int = 300, now: int | None = None) -> bytes:
+        """Sign the list as it is now; put the bytes at its address. Each list is newer than the one before.
+
+        Args:
+            key: a key for status lists, and for nothing else.
+            lifetime: for how many seconds it may be relied on: as long as a revocation may go unseen offline.
+            ttl: after how many seconds verifiers are to fetch a new one.
+            now: seconds since 1970; the registry's clock if it is not given.
+        """
+        with self._transaction() as db:
+            (last,) = db.execute("SELECT issued_at FROM list").fetchone()
+            issued_at = max(int(self._clock() if now is None else now), last + 1)
+            db.execute("UPDATE list SET issued_at = ?", (issued_at,))
+            array = bytearray(self._size * _BITS // 8)
+            for (place,) in db.execute(_SUSPENDED):
+                _put(array, place, Status.SUSPENDED)
+            for place, status in db.execute("SELECT place, status FROM passes WHERE status <> 0"):
+                _put(array, place, status)  # a revocation also where there is a suspension
+        statuses = StatusList(
+            self._uri, _BITS, bytes(array), issued_at=issued_at, expires_at=issued_at + lifetime, ttl=ttl
+        )
+        return sign_status_list(statuses, key)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def _take(self, db: sqlite3.Connection, person: object, channel: object, expires_at: int, *, is_decoy: bool) -> int:
+        while True:
+            place = self._draw(self._size)
+            row = (place, person, channel, expires_at, is_decoy)
+            if db.execute("INSERT OR IGNORE INTO passes VALUES (?, ?, ?, ?, ?, 0)", row).rowcount:
+                return place
+
+    def _stir(self, db: sqlite3.Connection, rule: dict[str, object]) -> None:
+        """Change as many decoys as passes have changed, from a random place on."""
+        (changed,) = db.execute(f"SELECT count(*) FROM passes WHERE {_SELECTED}", rule).fetchone()  # noqa: S608
+        start = self._draw(self._size)
+        decoys = [
+            place
+            for where in ("place >= ?", "place < ?")
+            for (place,) in db.execute(
+                f"SELECT place FROM passes WHERE is_decoy AND {where} ORDER BY place LIMIT ?",  # noqa: S608
+                (start, changed),
+            )
+        ]
+        changes = ((self._draw(len(Status)), place) for place in decoys[:changed])
+        db.executemany("UPDATE passes SET status = ? WHERE place = ?", changes)
+
+    def __repr__(self) -> str:
+        return f"StatusRegistry({self._uri!r}, {self._size} places)"
+
+
+def _rule(index: int | None, person: int | None, channel: int | None) -> dict[str, object]:
+    if index is None and person is None and channel is None:
+        raise ValueError("say which passes: index, person or channel")
+    return {"place": index, "person": _blob(person), "channel": channel}
+
+
+def _blob(person: int | None) -> bytes | None:
+    # A person number has 64 bits; an INTEGER of SQLite has a sign.
+    return None if person is None else person.to_bytes(8, "big")
+
+
+def _put(array: bytearray, place: int, status: int) -> None:
+    at, shift = place * _BITS >> 3, place * _BITS & 7
+    array[at] = array[at] & ~(3 << shift) | status << shift

@@ -1,0 +1,224 @@
+"""The status list: which passes are suspended or revoked (Spec 3.5).
+
+An IETF Token Status List (draft-ietf-oauth-status-list) in CWT form: a tagged COSE_Sign1 whose payload is
+
+    {2: sub, 4: exp, 6: iat, 65533: {"lst": zlib of the bit array, "bits": 1, 2, 4 or 8}, 65534: ttl}
+
+deterministically encoded, under the protected header {1: alg, 4: kid, 16: "application/statuslist+cwt"}. This module
+owns its bytes, and what a list says about an index; where lists come from is owned by `ybtoken.statussource`.
+
+A list is signed by a key of its own scope: its ring's entries have ``use=Use.STATUS``, and no verifier of tokens takes
+such a ring. Whatever is wrong with a list, the outcome is the same: `status.unavailable`, with the reason as a fact.
+"""
+
+from __future__ import annotations
+
+import zlib
+from enum import IntEnum
+
+import cbor2
+
+from ybtoken.cose import encode_byte_string, encode_envelope, sign1_prefix
+from ybtoken.errors import CannotCheckError, SignatureError
+from ybtoken.keys import KeyEntry, KeyRing, SigningKey, Use
+from ybtoken.voucher import MAX_UINT32
+
+__all__ = ["MAX_ENTRIES", "STATUS_BITS", "Status", "StatusList", "StatusListReader", "sign_status_list"]
+
+MAX_ENTRIES = 1 << 28
+"""The most entries that are read or made: at two bits each, a bit array of 64 MiB."""
+
+STATUS_BITS = (1, 2, 4, 8)
+_ALG, _KID, _TYP = 1, 4, 16
+_SUB, _EXP, _IAT, _STATUS_LIST, _TTL = 2, 4, 6, 65533, 65534
+_TYPE = "application/statuslist+cwt"
+_MAX_SIZE = 1 << 27
+_MIN_SIZE = 100
+
+
+class Status(IntEnum):
+    """What a status list says of a pass; values from 3 on have no meaning here, and are refused."""
+
+    VALID = 0
+    INVALID = 1
+    """Revoked or unbound, for good."""
+    SUSPENDED = 2
+    """Frozen, until it is reinstated."""
+
+
+class StatusList:
+    """The statuses of all passes of a list: a bit array, and no object for any of them. Immutable.
+
+    Args:
+        uri: which list it is: its address.
+        bits: 1, 2, 4 or 8 bits for each status.
+        array: the bit array; the status of index 0 is in the lowest bits of the first byte.
+        issued_at: seconds since 1970.
+        expires_at: it says nothing from this time on.
+        ttl: after so many seconds a new list is to be fetched.
+    """
+
+    __slots__ = ("_mask", "_per_byte", "_shift", "array", "bits", "expires_at", "issued_at", "size", "ttl", "uri")
+
+    def __init__(self, uri: str, bits: int, array: bytes, *, issued_at: int, expires_at: int, ttl: int) -> None:
+        if bits not in STATUS_BITS:
+            raise ValueError(f"a status has {STATUS_BITS} bits, not {bits}")
+        if not uri or not array or not 0 <= issued_at < expires_at <= MAX_UINT32 or not 0 < ttl <= MAX_UINT32:
+            raise ValueError("a status list has an address, an entry, an end after its issue, and a time to live")
+        self.uri = uri
+        self.bits = bits
+        self.array = array
+        self.issued_at = issued_at
+        self.expires_at = expires_at
+        self.ttl = ttl
+        self.size = len(array) * 8 // bits
+        self._shift = {1: 3, 2: 2, 4: 1, 8: 0}[bits]
+        self._per_byte = (1 << self._shift) - 1
+        self._mask = (1 << bits) - 1
+
+    def __getitem__(self, index: int) -> int:
+        """The status of an index, a value of `Status` or one above; `IndexError` if the list does not go so far."""
+        if index < 0:
+            raise IndexError(index)
+        return self.array[index >> self._shift] >> (index & self._per_byte) * self.bits & self._mask
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __repr__(self) -> str:
+        return f"StatusList({self.uri!r}, {self.size} entries of {self.bits} bits, issued_at={self.issued_at})"
+
+
+def _header(algorithm: int, kid: bytes) -> bytes:
+    return cbor2.dumps({_ALG: algorithm, _KID: kid, _TYP: _TYPE})
+
+
+def sign_status_list(statuses: StatusList, key: SigningKey) -> bytes:
+    """Sign a list: what is published at its address, as ``application/statuslist+cwt``."""
+    header = _header(key.algorithm, key.kid)
+    payload = _encode(statuses, zlib.compress(statuses.array, 9))
+    return encode_envelope(header, payload, key.sign(sign1_prefix(header) + encode_byte_string(payload)))
+
+
+def _encode(statuses: StatusList, compressed: bytes) -> bytes:
+    return cbor2.dumps(
+        {
+            _SUB: statuses.uri,
+            _EXP: statuses.expires_at,
+            _IAT: statuses.issued_at,
+            _STATUS_LIST: {"lst": compressed, "bits": statuses.bits},
+            _TTL: statuses.ttl,
+        }
+    )
+
+
+class StatusListReader:
+    """Checks and reads signed lists. Immutable, and safe to share between threads.
+
+    Args:
+        keys: the keys that may sign this list, all with ``use=Use.STATUS``.
+        uri: the list's address, which it must state as its own.
+        max_entries: a list of more entries is not inflated.
+        skew: by how many seconds the clocks of registry and reader may differ.
+    """
+
+    __slots__ = ("_by_header", "_max_entries", "_skew", "uri")
+
+    def __init__(self, keys: KeyRing, uri: str, *, max_entries: int = 1 << 24, skew: int = 10) -> None:
+        if keys.use is not Use.STATUS:
+            raise ValueError("a status list is read with a ring of keys for status lists: KeyEntry(use=Use.STATUS)")
+        if not 1 <= max_entries <= MAX_ENTRIES or skew < 0:
+            raise ValueError(f"max_entries is 1 to {MAX_ENTRIES}, and skew at least 0")
+        self.uri = uri
+        self._max_entries = max_entries
+        self._skew = skew
+        self._by_header = {_header(entry.key.algorithm, entry.kid): entry for entry in keys.entries}
+
+    def read(self, data: bytes, *, now: int) -> StatusList:
+        """Check a signed list and inflate it; its end is judged at each use, for it is used long after this.
+
+        Args:
+            data: the list as published.
+            now: seconds since 1970.
+
+        Raises:
+            CannotCheckError: ``status.unavailable``; the fact ``reason`` says what is wrong.
+        """
+        header, signed, payload, signature = _cut(data)
+        entry = self._by_header.get(header)
+        if entry is None:
+            raise _unavailable("it is no status list, or signed with a key that is not in the ring")
+        try:
+            entry.key.verify(sign1_prefix(header) + signed, signature)
+        except SignatureError:
+            raise _unavailable("its signature is not good") from None
+        statuses, compressed = self._decode(payload)
+        self._check(statuses, entry, now)
+        if _encode(statuses, compressed) != payload:
+            raise _unavailable("it is not deterministically encoded")
+        return statuses
+
+    def _decode(self, payload: bytes) -> tuple[StatusList, bytes]:
+        # A general decoder, but only on what a trusted key signed; the encoding is compared afterwards.
+        try:
+            claims = cbor2.loads(payload)
+            stated = claims[_STATUS_LIST]
+            bits, compressed = stated["bits"], stated["lst"]
+            numbers = [bits, claims[_IAT], claims[_EXP], claims[_TTL]]
+            if any(type(number) is not int for number in numbers) or type(claims[_SUB]) is not str:
+                raise TypeError("a number or the address has another type")
+            if bits not in STATUS_BITS:
+                raise ValueError(f"a status has {STATUS_BITS} bits")
+            array = _inflate(compressed, self._max_entries * bits // 8)
+            statuses = StatusList(
+                claims[_SUB], bits, array, issued_at=claims[_IAT], expires_at=claims[_EXP], ttl=claims[_TTL]
+            )
+        except (cbor2.CBORError, LookupError, TypeError, ValueError, EOFError, zlib.error) as error:
+            raise _unavailable(f"its content is not a status list's ({type(error).__name__})") from error
+        return statuses, compressed
+
+    def _check(self, statuses: StatusList, entry: KeyEntry, now: int) -> None:
+        issued_at = statuses.issued_at
+        if statuses.uri != self.uri:
+            raise _unavailable("it is the list of another address")
+        if issued_at > now + self._skew:
+            raise _unavailable("it was issued in the future")
+        if not entry.not_before <= issued_at < entry.not_after:
+            raise _unavailable("its key was not in force when it was issued")
+        if entry.withdrawn_since is not None and issued_at >= entry.withdrawn_since:
+            raise _unavailable("its key was withdrawn before it was issued")
+
+
+def _unavailable(reason: str) -> CannotCheckError:
+    return CannotCheckError("status.unavailable", reason=reason)
+
+
+def _inflate(compressed: bytes, limit: int) -> bytes:
+    """Inflate a bit array of at most ``limit`` bytes: a list of a few bytes may otherwise fill the memory."""
+    inflating = zlib.decompressobj()
+    array = inflating.decompress(compressed, limit + 1)
+    if len(array) > limit:
+        raise ValueError(f"the list inflates to more than {limit} bytes")
+    if not inflating.eof or inflating.unused_data:
+        raise ValueError("the list is cut short, or something follows it")
+    return array
+
+
+def _cut(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Cut a list into header, payload with its CBOR head, payload, and signature, by the only shape there is."""
+    # d2 84 | 58 n, header | a0 | 58 n, 59 nn or 5a nnnn, payload | 58 40, signature
+    if not _MIN_SIZE <= len(data) <= _MAX_SIZE or data[:3] != b"\xd2\x84\x58":
+        raise _unavailable("it is no signed status list")
+    header_end = 4 + data[3]
+    signed, signature = data[header_end + 1 : -66], data[-64:]
+    payload = signed[_HEAD_SIZES.get(data[header_end + 1], 0) :]
+    if (
+        data[header_end : header_end + 1] != b"\xa0"
+        or data[-66:-64] != b"\x58\x40"
+        or signed != encode_byte_string(payload)
+    ):
+        raise _unavailable("it is no signed status list")
+    return data[4:header_end], signed, payload, signature
+
+
+_HEAD_SIZES = {0x58: 2, 0x59: 3, 0x5A: 5}

@@ -1,0 +1,85 @@
+"""A status list over HTTP, by httpx (extra ``status-http``).
+
+Nothing here runs by itself, and no verification waits for a network: the application calls `refresh` on a schedule of
+its own, and asks `is_due` if it wants to know. What failed is in ``problem``; the list that is held stays, until its
+end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ybtoken.errors import CannotCheckError
+from ybtoken.status import StatusListReader
+from ybtoken.statussource import MemoryStatusSource
+
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "status lists over HTTP need httpx: pip install 'ybtoken[status-http]'", name="httpx"
+    ) from error
+
+__all__ = ["HttpStatusSource"]
+
+_HEADERS = {"Accept": "application/statuslist+cwt"}
+
+
+class HttpStatusSource(MemoryStatusSource):
+    """A list that is fetched from its own address. See `MemoryStatusSource` for how it is asked.
+
+    Args:
+        reader: checks the lists; its ``uri`` is the address.
+        client: a client with the application's time-outs, proxies and TLS settings; by default one that waits for 5 s.
+        grace: for how many seconds past its end a list is still asked.
+        max_bytes: a response of more bytes is not read to its end.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        reader: StatusListReader,
+        *,
+        client: httpx.Client | None = None,
+        grace: int = 0,
+        max_bytes: int = 1 << 25,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(reader, grace=grace)
+        self._client = client or httpx.Client(timeout=5)
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._etag: str | None = None
+
+    def refresh(self, *, now: int | None = None) -> bool:
+        """Fetch the list; a failure raises nothing, and is in ``problem``.
+
+        Returns:
+            Whether a newer list was taken.
+        """
+        at = int(self._clock() if now is None else now)
+        try:
+            headers = _HEADERS | ({"If-None-Match": self._etag} if self._etag else {})
+            with self._client.stream("GET", self._reader.uri, headers=headers) as response:
+                if response.status_code == httpx.codes.NOT_MODIFIED:
+                    self.problem = None
+                    return False
+                if response.status_code != httpx.codes.OK:
+                    return self._failed(f"the server answered {response.status_code}")
+                data = bytearray()
+                for chunk in response.iter_bytes():
+                    data += chunk
+                    if len(data) > self._max_bytes:
+                        return self._failed(f"the list has more than {self._max_bytes} bytes")
+            taken = self.load(bytes(data), at)
+            self._etag = response.headers.get("ETag")
+        except httpx.HTTPError as error:
+            return self._failed(f"the list cannot be fetched: {type(error).__name__}")
+        except CannotCheckError:
+            return False  # load has noted it
+        return taken
+
+    def _failed(self, reason: str) -> bool:
+        self.problem = CannotCheckError("status.unavailable", reason=reason)
+        return False

@@ -1,0 +1,317 @@
+"""The gateway's endpoints, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+httpx = pytest.importorskip("httpx")
+pytest.importorskip("fastapi")
+pytest.importorskip("segno")
+
+from examples.gateway.app import create_app  # noqa: E402
+from examples.gateway.settings import Settings  # noqa: E402
+from examples.gateway.vault import Vault  # noqa: E402
+from examples.gateway.world import World  # noqa: E402
+from tests.support import NOW  # noqa: E402
+from ybtoken import CannotCheckError  # noqa: E402
+from ybtoken.backends.p256 import P256SigningKey  # noqa: E402
+from ybtoken.challenge import Challenge  # noqa: E402
+from ybtoken.device import DeviceBoundPass  # noqa: E402
+from ybtoken.keyset import load_jwks  # noqa: E402
+from ybtoken.rotating import RotatingPass  # noqa: E402
+
+
+class Clock:
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Gateway:
+    """A gateway, and a client of it."""
+
+    def __init__(self, world: World, client: Any, clock: Clock) -> None:
+        self.world, self.client, self.clock = world, client, clock
+
+    async def post(self, path: str, **body: object) -> Any:
+        return await self.client.post(path, json=body)
+
+    async def text(self, **wanted: object) -> str:
+        issued = (await self.post("/issue", **wanted)).json()
+        text: str = issued["text"]
+        return text
+
+
+@asynccontextmanager
+async def opened(folder: Path, **settings: Any) -> AsyncIterator[Gateway]:
+    clock = Clock()
+    world = World(Settings(folder=folder, **({"algorithm": "es256"} | settings)), clock=clock)
+    app = create_app(world)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client,
+    ):
+        yield Gateway(world, client, clock)
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> Callable[..., None]:
+    def run(scene: Callable[[Gateway], Awaitable[None]], **settings: Any) -> None:
+        async def whole() -> None:
+            async with opened(tmp_path, **settings) as gateway:
+                await scene(gateway)
+
+        asyncio.run(whole())
+
+    return run
+
+
+def test_a_voucher_is_redeemed_once_and_refused_with_a_problem_that_says_what_to_do(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text(purpose="01301", city_code="330100")
+        first = await gateway.post("/redeem", text=f"]Q1{text}\r\n", terminal="T1")
+        assert first.status_code == 200
+        assert first.json()["city_code"] == "330100"
+        assert first.json()["purpose_name"] == {"en": "settlement", "zh": "结算"}
+        second = await gateway.post("/redeem", text=text)
+        assert second.status_code == 409
+        assert second.headers["content-type"] == "application/problem+json"
+        problem = second.json()
+        assert problem["status"] == 409
+        assert (problem["code"], problem["step"]) == ("redeem.replayed", 9)
+        assert problem["what"]["zh"]
+        assert problem["remedy"]["en"]
+        about = (await gateway.client.get(problem["type"])).json()
+        assert about["remedy"] == problem["remedy"]
+
+    visit(scene)
+
+
+def test_of_many_at_once_one_redeems(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        answers = await asyncio.gather(*(gateway.post("/redeem", text=text) for _ in range(30)))
+        assert sorted(answer.status_code for answer in answers) == [200] + [409] * 29
+
+    visit(scene)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "status", "code"),
+    [
+        (lambda text: text[:100], 422, "text.length"),
+        (lambda text: text[:60] + "O" + text[61:], 422, "text.digits"),
+        (lambda text: "1" + text[1:], 422, "text.prefix"),
+        (lambda text: text[:-1] + str((int(text[-1]) + 1) % 10), 422, "text.check"),
+        (lambda text: text * 3, 422, "text.length"),
+    ],
+)
+def test_a_spoilt_text_is_refused_by_its_code(visit: Any, spoil: Any, status: int, code: str) -> None:
+    async def scene(gateway: Gateway) -> None:
+        answer = await gateway.post("/verify", text=spoil(await gateway.text()))
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+    visit(scene)
+
+
+def test_it_expires_by_the_clock_of_the_gateway(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        gateway.clock.now += 69
+        assert (await gateway.post("/verify", text=text)).status_code == 200
+        gateway.clock.now += 1
+        answer = await gateway.post("/redeem", text=text)
+        assert (answer.status_code, answer.json()["code"]) == (422, "time.expired")
+
+    visit(scene)
+
+
+def test_a_rotating_pass_is_shown_by_its_phone_and_frozen_by_the_platform(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        issued = (await gateway.post("/issue", profile=2)).json()
+        phone = RotatingPass(bytes.fromhex(issued["pass"]), bytes.fromhex(issued["secret"]), clock=gateway.clock)
+        assert (await gateway.post("/redeem", text=phone.present())).status_code == 200
+        assert (await gateway.post("/redeem", text=phone.present())).json()["code"] == "redeem.replayed"
+        address = f"/status/{issued['status_index']}"
+        gateway.clock.now += 30
+        for act, status, code in (
+            ("suspend", "suspended", "status.suspended"),
+            ("reinstate", "valid", None),
+            ("revoke", "invalid", "status.invalid"),
+        ):
+            assert (await gateway.post(address, act=act)).json()["status"] == status
+            assert (await gateway.client.get(address)).json()["status"] == status
+            assert (await gateway.post("/verify", text=phone.present())).json().get("code") == (code or "accepted")
+
+    visit(scene)
+
+
+def test_a_device_bound_pass_answers_the_terminal_that_asks(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        key = P256SigningKey.generate()
+        x, y = key.verifying_key.point
+        issued = (await gateway.post("/issue", profile=3, device_key={"x": x.hex(), "y": y.hex()})).json()
+        phone = DeviceBoundPass(bytes.fromhex(issued["pass"]), key, clock=gateway.clock)
+        asked = (await gateway.post("/challenge", terminal="T1")).json()["text"]
+        silent = await gateway.post("/redeem", text=phone.present(), challenge=asked)
+        assert silent.json()["code"] == "challenge.missing"
+        answer = phone.present(challenge=Challenge.from_text(asked))
+        assert (await gateway.post("/redeem", text=answer, challenge=asked)).status_code == 200
+
+    visit(scene)
+
+
+def test_a_batch_has_a_verdict_for_each_text_and_leaves_the_loop_to_others(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        batch = asyncio.create_task(gateway.post("/verify-batch", texts=[text, "96", text + "1"] * 200, now=NOW))
+        longest = before = 0.0
+        while not batch.done():
+            before = time.perf_counter()
+            await asyncio.sleep(0)
+            longest = max(longest, time.perf_counter() - before)
+        answer = batch.result().json()
+        assert answer["codes"][:3] == ["accepted", "text.length", "text.length"]
+        assert (answer["accepted"], answer["counts"]) == (200, {"text.length": 400})
+        assert longest < 1, "the loop stood still while a batch was verified"
+
+    visit(scene)
+
+
+def test_what_cannot_be_checked_is_refused_and_makes_it_not_ready(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        assert (await gateway.client.get("/health/ready")).json() == {"status": "ok"}
+
+        def broken(key: bytes, expires_at: int) -> None:
+            raise CannotCheckError("redeem.unavailable", reason="test")
+
+        gateway.world.guard.claim = broken  # type: ignore[method-assign]
+        ready = await gateway.client.get("/health/ready")
+        assert (ready.status_code, ready.json()["code"]) == (503, "redeem.unavailable")
+        assert ready.headers["retry-after"] == "1"
+        assert (await gateway.client.get("/health/live")).status_code == 200
+        assert (await gateway.post("/redeem", text=await gateway.text())).status_code == 503
+
+    visit(scene)
+
+
+def test_requests_that_are_wrong_get_a_problem_which_repeats_nothing(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        answer = await gateway.post("/redeem", txet="SECRET")
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+        assert "SECRET" not in answer.text
+        assert (await gateway.client.get("/nowhere")).headers["content-type"] == "application/problem+json"
+        long = await gateway.client.post("/verify", content=b" " * (9 << 20))
+        assert (long.status_code, long.headers["content-type"]) == (413, "application/problem+json")
+        assert (await gateway.post("/issue", profile=3)).status_code == 400
+        nowhere = {"x": "00" * 32, "y": "00" * 32}
+        assert (await gateway.post("/issue", profile=3, device_key=nowhere)).status_code == 400
+
+    visit(scene)
+
+
+def test_a_long_body_without_a_length_is_not_read_to_its_end(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        async def chunks() -> AsyncIterator[bytes]:
+            for _ in range(20):
+                yield b" " * (1 << 20)
+
+        assert (await gateway.client.post("/verify", content=chunks())).status_code == 413
+
+    visit(scene)
+
+
+def test_metrics_count_verdicts_and_name_nobody(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text(holder="demo7")
+        accepted = (await gateway.post("/redeem", text=text)).json()
+        await gateway.post("/redeem", text=text)
+        await gateway.post("/verify-batch", texts=[text])
+        shown = (await gateway.client.get("/metrics")).text
+        assert 'ybtoken_verdicts_total{act="redeem",code="accepted"} 1\n' in shown
+        assert 'ybtoken_verdicts_total{act="redeem",code="redeem.replayed"} 1\n' in shown
+        assert 'ybtoken_verdicts_total{act="batch",code="accepted"} 1\n' in shown
+        assert 'ybtoken_verdict_seconds_bucket{act="redeem",le="+Inf"} 2\n' in shown
+        assert "ybtoken_guard_claims 1\n" in shown
+        assert accepted["identity_ref"] not in shown
+        assert "demo7" not in shown
+
+    visit(scene)
+
+
+def test_a_verifier_elsewhere_needs_the_published_keys_only(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        from ybtoken import Verifier
+
+        ring = load_jwks((await gateway.client.get("/keys")).text)
+        assert Verifier(ring).verify(await gateway.text(), now=NOW).city_code == "330100"
+        assert (await gateway.client.get("/status/list")).content.startswith(b"\xd2\x84")
+
+    visit(scene)
+
+
+def test_pages_have_a_strict_policy_and_name_no_other_place(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        for page in ("/", "/phone", "/terminal"):
+            answer = await gateway.client.get(page)
+            assert answer.status_code == 200
+            assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+            assert "unsafe" not in answer.headers["content-security-policy"]
+            assert "://" not in answer.text
+            assert " style=" not in answer.text
+            assert "<script>" not in answer.text
+
+    visit(scene)
+
+
+def test_settings_come_from_the_environment() -> None:
+    settings = Settings.from_environment({"YBTOKEN_GATEWAY_REDIS": "redis://r", "YBTOKEN_GATEWAY_LIFETIME": "30"})
+    assert (settings.redis, settings.lifetime, settings.skew) == ("redis://r", 30, 10)
+
+
+def test_secrets_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
+    folder = tmp_path / "vault"
+    first, second = Vault.open(folder, "es256"), Vault.open(folder)
+    assert first.signing.kid == second.signing.kid
+    assert first.signing.kid != first.status.kid
+    assert first.master == second.master
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert not [name for name in os.listdir(folder) if name.startswith(".")]
+
+
+def test_redemptions_are_remembered_in_redis_by_one_setting(tmp_path: Path) -> None:
+    pytest.importorskip("redis")
+    from tests.replay.redis_server import SERVER, RedisServer
+
+    if SERVER is None:
+        pytest.skip("no redis-server on this machine")
+    server = RedisServer(tmp_path, "--save", "", "--appendonly", "no")
+
+    async def scene() -> None:
+        async with opened(tmp_path / "a", redis=server.url) as one, opened(tmp_path / "a", redis=server.url) as two:
+            one.clock.now = two.clock.now = time.time()
+            await one.client.get("/health/ready")  # begins the store's epoch: what was issued before it is refused
+            one.clock.now = two.clock.now = time.time() + 30
+            text = await one.text()
+            assert (await one.post("/redeem", text=text)).status_code == 200
+            assert (await two.post("/redeem", text=text)).json()["code"] == "redeem.replayed"
+            assert (await two.client.get("/health/ready")).status_code == 200
+            text = await one.text()
+            server.kill()
+            assert (await one.post("/redeem", text=text)).status_code == 503
+
+    try:
+        asyncio.run(scene())
+    finally:
+        server.stop()

@@ -1,0 +1,166 @@
+"""The documents: their code runs, their links lead somewhere, what is generated in them is up to date."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    path
+    for folder in (ROOT, ROOT / "docs", ROOT / "vectors", ROOT / "benchmarks", ROOT / "examples", ROOT / "interop")
+    for path in (folder.glob("*.md") if folder == ROOT else folder.rglob("*.md"))
+)
+BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ +(.+?)$", re.MULTILINE)
+
+each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def _prose(path: Path) -> str:
+    """A document without its code blocks."""
+    return BLOCK.sub("", path.read_text(encoding="utf-8"))
+
+
+def _anchors(path: Path) -> set[str]:
+    """The anchors of a document's headings, as forges make them."""
+    headings = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(_prose(path)))
+    return {heading.strip().replace(" ", "-") for heading in headings}
+
+
+def _with_python() -> list[Path]:
+    return [path for path in DOCUMENTS if any(kind == "python" for kind, _ in BLOCK.findall(path.read_text("utf-8")))]
+
+
+@pytest.mark.parametrize("path", _with_python(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_python_blocks_of_a_document_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("segno", reason="the quick start draws a QR code")
+    monkeypatch.chdir(tmp_path)
+    content = path.read_text(encoding="utf-8")
+    namespace: dict[str, object] = {"__name__": path.stem}
+    for match in BLOCK.finditer(content):
+        if match[1] == "python":
+            before = content[: match.start(2)].count("\n")  # so that a traceback names the line of the document
+            exec(compile("\n" * before + match[2], str(path), "exec"), namespace)
+
+
+def test_the_shell_blocks_of_the_guide_run(tmp_path: Path) -> None:
+    pytest.importorskip("typer", reason="the command line is an extra")
+    content = (ROOT / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
+    script = "\n".join(code for kind, code in BLOCK.findall(content) if kind == "sh")
+    assert script.count("ybtoken ") >= 9
+    command = f"ybtoken() {{ '{sys.executable}' -m ybtoken.cli \"$@\"; }}\nset -e\n{script}"
+    result = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "code.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_page_of_the_guide_has_code_that_runs() -> None:
+    guide = {path for path in (ROOT / "docs" / "guide").glob("*.md") if path.stem != "command-line"}
+    assert len(guide) >= 7
+    assert guide <= set(_with_python())
+
+
+@each_document
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    for target in LINK.findall(_prose(path)):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.exists(), target
+        assert not anchor or anchor in _anchors(linked), target
+
+
+@each_document
+def test_a_document_is_reached_from_the_readme(path: Path) -> None:
+    reached, open_ = set[Path](), [ROOT / "README.md"]
+    while open_:
+        current = open_.pop()
+        if current in reached or current.suffix != ".md":
+            continue
+        reached.add(current)
+        links = (target.partition("#")[0] for target in LINK.findall(_prose(current)))
+        open_ += [linked for link in links if link and (linked := (current.parent / link).resolve()).is_file()]
+    assert path in reached or path.name == "index.md"
+
+
+def test_both_readmes_have_the_same_structure() -> None:
+    outlines = []
+    for name in ("README.md", "README.zh-CN.md"):
+        content = (ROOT / name).read_text(encoding="utf-8")
+        blocks = [
+            (kind, [line.partition("#")[0].strip() for line in code.splitlines()] if kind == "sh" else code.count("\n"))
+            for kind, code in BLOCK.findall(content)
+        ]
+        prose = BLOCK.sub("", content)
+        outlines.append(
+            {
+                "levels of headings": re.findall(r"^#+", prose, re.MULTILINE),
+                "code blocks": blocks,
+                "rows of tables": len(re.findall(r"^\|", prose, re.MULTILINE)),
+                "links": [link for link in LINK.findall(prose) if not link.startswith("README")],
+                "items": len(re.findall(r"^\* ", prose, re.MULTILINE)),
+            }
+        )
+    assert outlines[0] == outlines[1]
+
+
+def test_the_readme_names_every_extra_and_no_other() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = set(re.findall(r"ybtoken\[(\w+)\]", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert named == set(project["optional-dependencies"])
+
+
+def test_the_example_of_the_readme_has_twelve_lines() -> None:
+    (example,) = [code for kind, code in BLOCK.findall((ROOT / "README.md").read_text("utf-8")) if kind == "python"]
+    assert len(example.splitlines()) == 12
+    assert "except TokenError" in example
+
+
+def test_what_is_generated_is_up_to_date() -> None:
+    generator = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    result = subprocess.run(generator, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_sections_of_the_spec_that_the_code_names_exist() -> None:
+    spec = _prose(ROOT / "docs" / "spec" / "token-format.md")
+    numbers = {heading.split()[0].rstrip(".") for heading in HEADING.findall(spec) if heading[0].isdigit()}
+    named = {
+        (number, str(path.relative_to(ROOT)))
+        for folder in ("src", "vectors")
+        for path in (ROOT / folder).rglob("*.py")
+        for number in re.findall(r"(?:Spec|规范) (\d(?:\.\d)?)", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 10
+    assert {(number, path) for number, path in named if number not in numbers} == set()
+
+
+def test_decisions_that_the_code_names_exist() -> None:
+    index = (ROOT / "docs" / "adr" / "README.md").read_text(encoding="utf-8")
+    decisions = {path.name: path.name[:4] for path in (ROOT / "docs" / "adr").glob("0*.md")}
+    assert len(set(decisions.values())) == len(decisions)  # no number twice
+    for name, number in decisions.items():
+        assert f"[{number}]({name})" in index
+        assert (ROOT / "docs" / "adr" / name).read_text(encoding="utf-8").startswith(f"# {number}: ")
+    for path in (ROOT / "src").rglob("*.py"):
+        for number in re.findall(r"ADR (\d{4})", path.read_text(encoding="utf-8")):
+            assert number in decisions.values(), f"{path}: ADR {number}"
+
+
+def test_the_spec_has_every_refusal_under_the_step_that_raises_it() -> None:
+    from ybtoken.refusals import REFUSALS
+
+    spec = (ROOT / "docs" / "spec" / "token-format.md").read_text(encoding="utf-8")
+    verification = spec[spec.index("## 4. Verification") : spec.index("## 5. ")]
+    steps = dict(re.findall(r"^(\d)\. (.*?)(?=^\d\. |^$)", verification, re.DOTALL | re.MULTILINE))
+    for refusal in REFUSALS:
+        family = f"`{refusal.code.split('.')[0]}.*`"
+        assert f"`{refusal.code}`" in steps[str(refusal.step)] or family in steps[str(refusal.step)], refusal.code
