@@ -1,19 +1,25 @@
 """Dynamic-QR vouchers in the manner of China's medical-insurance e-voucher (医保电子凭证).
 
 An issuer signs short-lived tokens and shows them as QR codes; a verifier checks them offline and redeems each once.
+
+A name is loaded with its module when it is first asked for: a terminal that verifies never loads what issues.
 """
 
-from ybtoken.engine import Engine, SerialEngine
-from ybtoken.errors import CannotCheckError, TokenError
-from ybtoken.issuer import Issuer, Token
-from ybtoken.keys import Algorithm, KeyEntry, KeyRing, SigningKey, VerifyingKey
-from ybtoken.places import Scope
-from ybtoken.replay import AsyncReplayGuard, ReplayGuard
-from ybtoken.replay.memory import MemoryReplayGuard
-from ybtoken.text import normalize_scan
-from ybtoken.verdicts import Verdicts
-from ybtoken.verifier import Verifier
-from ybtoken.voucher import Assurance, Profile, VerifiedVoucher, Voucher
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ybtoken.engine import Engine, SerialEngine
+    from ybtoken.errors import CannotCheckError, TokenError
+    from ybtoken.issuer import Issuer, Token
+    from ybtoken.keys import Algorithm, KeyEntry, KeyRing, SigningKey, VerifyingKey
+    from ybtoken.places import Scope
+    from ybtoken.replay import AsyncReplayGuard, ReplayGuard
+    from ybtoken.replay.memory import MemoryReplayGuard
+    from ybtoken.text import normalize_scan
+    from ybtoken.verdicts import Verdicts
+    from ybtoken.verifier import Verifier
+    from ybtoken.voucher import Assurance, Profile, VerifiedVoucher, Voucher
 
 __all__ = [
     "Algorithm",
@@ -39,3 +45,40 @@ __all__ = [
     "Voucher",
     "normalize_scan",
 ]
+
+_HOMES = {
+    "Algorithm": "ybtoken.keys",
+    "Assurance": "ybtoken.voucher",
+    "AsyncReplayGuard": "ybtoken.replay",
+    "CannotCheckError": "ybtoken.errors",
+    "Engine": "ybtoken.engine",
+    "Issuer": "ybtoken.issuer",
+    "KeyEntry": "ybtoken.keys",
+    "KeyRing": "ybtoken.keys",
+    "MemoryReplayGuard": "ybtoken.replay.memory",
+    "Profile": "ybtoken.voucher",
+    "ReplayGuard": "ybtoken.replay",
+    "Scope": "ybtoken.places",
+    "SerialEngine": "ybtoken.engine",
+    "SigningKey": "ybtoken.keys",
+    "Token": "ybtoken.issuer",
+    "TokenError": "ybtoken.errors",
+    "Verdicts": "ybtoken.verdicts",
+    "VerifiedVoucher": "ybtoken.voucher",
+    "Verifier": "ybtoken.verifier",
+    "VerifyingKey": "ybtoken.keys",
+    "Voucher": "ybtoken.voucher",
+    "normalize_scan": "ybtoken.text",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = found  # the next time it is found without asking
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

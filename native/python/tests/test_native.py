@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 ES256, SM2 = b"\xa2\x01\x26\x04\x48", b"\xa2\x01\x3a\x00\x01\x00\x00\x04\x48"
 IAT, EXP, CITY = 1_780_000_000, 1_780_000_060, 330_100
 COLUMNS = {
-    "code": 1, "entry": 2, "iat": 4, "exp": 4, "city": 4, "profile": 1, "nonce_len": 1, "nonce": 16, "identity": 16,
-    "present": 1, "channel": 2, "purpose": 4, "presenter": 16, "assurance": 1, "status_index": 4,
+    "code": 1, "entry": 2, "iat": 4, "exp": 4, "city": 4, "profile": 1, "nonce_len": 1, "nonce": 16,
+    "identity": 16, "present": 1, "channel": 2, "purpose": 4, "presenter": 16,
+    "assurance": 1, "status_index": 4,
 }  # fmt: skip
 
 
@@ -196,7 +197,7 @@ def test_lines_are_a_batch(ring: native.Ring) -> None:
 
 
 class Crafted:
-    """An Arrow array made by hand, one string of ``x`` unless told otherwise, to be wrong in one way at a time."""
+    """An Arrow array made by hand, one string of ``x`` unless told otherwise: wrong in one way at a time."""
 
     _data = b"x" * 16
 
@@ -221,7 +222,9 @@ class Crafted:
         at = [ctypes.addressof(part) if part else None for part in parts]
         at[1] = (at[1] or 0) + shift
         kept = buffers or [True] * len(at)
-        self._pointers = (ctypes.c_void_p * len(at))(*[there if keep else None for there, keep in zip(at, kept)])
+        self._pointers = (ctypes.c_void_p * len(at))(
+            *[there if keep else None for there, keep in zip(at, kept, strict=True)]
+        )
         self._release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
         release = ctypes.cast(self._release, ctypes.c_void_p).value or 0
         self._format = ctypes.create_string_buffer(b"u" if views is None else b"vu")
@@ -431,7 +434,15 @@ def test_batches_are_judged(ring: native.Ring) -> None:
         native.Scopes([(0, 1, None, [(2, 1)])])
     with pytest.raises(ValueError, match="scope"):
         native.Scopes([]).judge(
-            engine, opened.code, opened.entry, opened.iat, opened.exp, opened.city, now=IAT, skew=5, max_lifetime=300
+            engine,
+            opened.code,
+            opened.entry,
+            opened.iat,
+            opened.exp,
+            opened.city,
+            now=IAT,
+            skew=5,
+            max_lifetime=300,
         )
     with pytest.raises(ValueError):
         scopes.judge(engine, opened.code, b"\0", opened.iat, opened.exp, opened.city, now=IAT, skew=5, max_lifetime=300)
@@ -457,7 +468,8 @@ class TestSm2Key:
         assert len({native.Sm2Key.generate(user_id=b"id").x for _ in range(5)}) == 5
 
     @pytest.mark.parametrize(
-        "secret", [bytes(32), (order - 1).to_bytes(32, "big"), order.to_bytes(32, "big"), b"\xff" * 32, b"\x01"]
+        "secret",
+        [bytes(32), (order - 1).to_bytes(32, "big"), order.to_bytes(32, "big"), b"\xff" * 32, b"\x01"],
     )
     def test_secrets_out_of_range_are_refused(self, secret: bytes) -> None:
         with pytest.raises(ValueError, match="secret"):
