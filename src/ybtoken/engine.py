@@ -253,9 +253,9 @@ def _opened_row(opened: Opened, index: Mapping[bytes, int]) -> tuple[Any, ...]:
 
 def _refused_row(error: TokenError, index: Mapping[bytes, int]) -> tuple[Any, ...]:
     kid = bytes.fromhex(error.facts.get("kid", ""))
-    unknown = kid if isinstance(error, UnknownKeyError) else b""
+    unknown = kid if isinstance(error, UnknownKeyError) else b""  # though the ring may know it under another algorithm
     return (
-        error.number, index.get(kid, NO_ENTRY), 0, 0, 0, 0,
+        error.number, NO_ENTRY if unknown else index.get(kid, NO_ENTRY), 0, 0, 0, 0,
         len(unknown), unknown.ljust(16, b"\0"), _ABSENT, 0, 0, 0, _ABSENT, 0, 0,
     )  # fmt: skip
 
