@@ -2,6 +2,7 @@
 # What has to be there beforehand: make, a POSIX shell, and Python 3.11 or later with venv. uv is used where present.
 #
 #   make demo           one voucher, from issue to redeem and through a real QR picture
+#   make serve          a gateway with a phone's page and a terminal's, in your browser
 #   make test           everything pytest runs, and the native engine's own tests where Rust is present
 #   make test ARGS=...  the same with arguments for pytest
 #
@@ -22,13 +23,16 @@ space := $(empty) $(empty)
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-here bench-timing bench-memory interop cbor2 cbor2-here lint coverage vectors docs native ci dist smoke clean FORCE
+.PHONY: help demo serve test bench bench-here bench-timing bench-memory interop cbor2 cbor2-here lint coverage vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
 
 demo: $(VENV)/ready ## the main thing, shown from end to end
 	@$(PY) examples/demo.py $(ARGS)
+
+serve: $(VENV)/ready ## the gateway with its phone and terminal pages, on the loopback; Ctrl-C ends it
+	$(PY) -m examples.gateway $(ARGS)
 
 test: $(VENV)/ready native ## every test
 	$(PY) -m pytest $(ARGS)
@@ -128,7 +132,7 @@ endif
 
 $(VENV)/ready: $(VENV)/made pyproject.toml
 	@echo 'installing into $(VENV)'
-	@$(INSTALL) -e '.[$(EXTRAS)]' --group test
+	@$(INSTALL) -e '.[$(EXTRAS)]' --group test --group browser
 	@touch $@
 
 $(VENV)/ready-lint: $(VENV)/ready

@@ -6,22 +6,24 @@ from itertools import count
 from typing import Any
 
 import cbor2
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import strategies as st
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
+from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.cose import encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
-from ybtoken.device import device_key_of
+from ybtoken.device import device_key_of, encode_presentation
 from ybtoken.testing import FakeKey
 from ybtoken.text import PREFIXES, encode_text
-from ybtoken.voucher import CURVES, DeviceKey, Profile
+from ybtoken.voucher import CURVES, DeviceKey, DevicePresentation, Profile
 
 NOW = 1_800_000_000
 HOLDER = bytes(range(0x50, 0x60))
 PRESENTER = bytes(range(0x70, 0x80))
 CITY = "330106"
 OTP = "01234567"
-DEVICE = FakeKey("phone")
-DEVICE_KEY = device_key_of(DEVICE)
+DEVICE = P256SigningKey(ec.derive_private_key(0xDE71CE, ec.SECP256R1()))
+DEVICE_KEY = device_key_of(DEVICE.verifying_key)
 FAKE = FakeKey("issuer")
 RING = KeyRing([KeyEntry(FAKE, "Zhejiang", Scope(("33",), ("3302",)))])
 EXTRAS: dict[str, Any] = {
@@ -56,7 +58,7 @@ def a_voucher(**changes: Any) -> Voucher:
         "nonce": b"nonce008",
     }
     if changes.get("profile") == Profile.DEVICE_BOUND:
-        stated["device_key"] = DEVICE_KEY
+        stated |= {"device_key": DEVICE_KEY}
     return Voucher(**stated | changes)
 
 
@@ -67,7 +69,17 @@ def signed_bytes(payload: bytes, key: Any = FAKE, header: bytes | None = None) -
 
 
 def signed_text(payload: bytes, key: Any = FAKE, profile: int = 1) -> str:
-    return encode_text(profile, signed_bytes(payload, key), OTP if profile == Profile.ROTATING else "")
+    """The same as text: with some one-time code in profile 2, presented by a phone in profile 3."""
+    data = signed_bytes(payload, key)
+    if profile == Profile.DEVICE_BOUND:
+        data = presented(data)
+    return encode_text(profile, data, OTP if profile == Profile.ROTATING else "")
+
+
+def presented(data: bytes, phone: Any = DEVICE, **changes: Any) -> bytes:
+    """What a phone signs around a pass."""
+    stated = {"issued_at": NOW, "nonce": b"display1", "challenge": None} | changes
+    return encode_presentation(data, DevicePresentation(**stated), phone)
 
 
 def with_check(body: str) -> str:

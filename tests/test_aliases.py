@@ -111,10 +111,9 @@ def test_check_digits_congruent_to_the_right_ones_are_refused(wanted):
     assert refused(alias) == "text.check"
 
 
-@pytest.mark.parametrize("prefix", ["97", "98"])
-def test_another_prefix_is_another_claim(prefix):
-    profile = int(prefix) - 95
-    assert refused(text_of(TOKEN.data, profile)) == "claims.profile"
+@pytest.mark.parametrize(("profile", "code"), [(2, "claims.profile"), (3, "envelope.shape")])
+def test_another_prefix_is_another_claim(profile, code):
+    assert refused(text_of(TOKEN.data, profile)) == code
 
 
 # -- envelope --------------------------------------------------------------------------------------------------------

@@ -101,7 +101,8 @@ class TestClaims:
                 claims = parse(changed)
             except ClaimsError:
                 continue
-            exp, iat, nonce, profile, ref, city, *extras = claims
+            exp, iat, nonce, profile, ref, city, *extras, device_key = claims
+            assert device_key is None
             stated = {label: extra for label, extra in enumerate(extras, 1) if extra is not None}
             voucher = [profile, ref, city, stated] if stated else [profile, ref, city]
             assert cbor2.dumps({4: exp, 6: iat, 7: nonce, -65537: voucher}) == changed

@@ -5,14 +5,32 @@ from array import array
 import cbor2
 import pytest
 
-from tests.support import CITY, EXTRAS, FAKE, HOLDER, NOW, RING, a_voucher, fake_issuer, signed_bytes, signed_text
+from tests.support import (
+    CITY,
+    DEVICE_KEY,
+    EXTRAS,
+    FAKE,
+    HOLDER,
+    NOW,
+    OTP,
+    RING,
+    a_voucher,
+    fake_issuer,
+    presented,
+    signed_bytes,
+    signed_text,
+    text_of,
+    with_check,
+)
 from ybtoken import Engine, KeyEntry, KeyRing, Profile, Scope, SerialEngine
+from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.cose import Claims, encode_claims, encode_header
 from ybtoken.engine import COLUMNS, NO_ENTRY, Opened, OpenedBatch, judge, texts_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError, TokenError, UnknownKeyError
 from ybtoken.refusals import BY_NUMBER
 from ybtoken.testing import FakeKey
-from ybtoken.text import encode_text
+from ybtoken.text import PREFIXES, encode_text
+from ybtoken.voucher import DevicePresentation
 
 STRANGER = FakeKey("stranger")
 OPENER = SerialEngine().prepare(RING)
@@ -31,6 +49,10 @@ REFUSED = {
     "envelope.shape": (encode_text(1, b"noise"), {}),
     "key.unknown": (signed_text(CLAIMS, STRANGER), {"kid": STRANGER.kid.hex()}),
     "signature.invalid": (encode_text(1, BAD_SIGNATURE), {"kid": FAKE.kid.hex()}),
+    "device.signature": (
+        encode_text(3, presented(signed_bytes(encode_claims(a_voucher(profile=3))), P256SigningKey.generate())),
+        {"kid": FAKE.kid.hex()},
+    ),
     "claims.shape": (signed_text(cbor2.dumps({4: NOW, "note": "x" * 30})), {"kid": FAKE.kid.hex()}),
     "claims.profile": (signed_text(CLAIMS, profile=2), {"kid": FAKE.kid.hex()}),
 }
@@ -78,12 +100,26 @@ def test_the_raw_header_selects_the_key(header, error):
 
 @pytest.mark.parametrize("signed", [2, 3])
 def test_a_pass_alone_is_never_a_token(signed):
-    """Stripping what a pass needs leaves something that is refused, whatever its prefix."""
+    """Stripping what a pass needs leaves something that is refused, and so does dressing it as another profile."""
     payload = encode_claims(a_voucher(profile=Profile(signed)))
-    for prefix in (1, 2, 3):
+    for prefix in {1, 2, 3} - {signed}:
         with pytest.raises(ClaimsError) as caught:
             OPENER.open(signed_text(payload, profile=prefix))
         assert caught.value.code == "claims.profile"
+    with pytest.raises((TextError, EnvelopeError)):
+        OPENER.open(with_check(PREFIXES[signed] + text_of(signed_bytes(payload))[2:-2]))
+
+
+def test_a_pass_is_opened_with_what_the_phone_added():
+    rotating = signed_text(encode_claims(a_voucher(profile=2)), profile=2)
+    bound = signed_text(encode_claims(a_voucher(profile=3)), profile=3)
+    assert OPENER.open(rotating).shown == OTP
+    assert OPENER.open(bound).shown == DevicePresentation(NOW, b"display1", None)
+    assert OPENER.open(bound).claims.device_key == DEVICE_KEY
+    texts = [rotating, TEXT, bound, "", rotating]
+    batch = OPENER.open_many(texts)
+    assert sorted(batch.passes) == [0, 2, 4]
+    assert [batch.opened(i) for i in (0, 1, 2, 4)] == [OPENER.open(texts[i]) for i in (0, 1, 2, 4)]
 
 
 def test_an_encoding_error_wins_over_a_wrong_prefix():

@@ -14,18 +14,21 @@ from dataclasses import replace
 
 import cbor2
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from tests.support import (
+    DEVICE_KEY,
     EXTRAS,
     FAKE,
     HOLDER,
     NOW,
+    OTP,
     RING,
     digits,
     fake_issuer,
     fake_verifier,
+    presented,
     signed_bytes,
     text_of,
     vouchers,
@@ -56,11 +59,16 @@ from ybtoken.cose import (
 from ybtoken.engine import OpenedBatch
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError
 from ybtoken.refusals import BY_NUMBER, REFUSALS
-from ybtoken.text import MAX_TEXT, decode_text, encode_text
+from ybtoken.text import MAX_TEXT, decode_text, encode_text, otp_of_text
 
 ALL_PROFILES = tuple(Profile)
 TOKEN = fake_issuer().issue(HOLDER, "330106", **EXTRAS)
 OPENER = SerialEngine().prepare(RING)
+
+
+def otp(text: str) -> str:
+    """The one-time code in a text, if it is of a profile that has one."""
+    return otp_of_text(text) if text.startswith("97") else ""
 
 
 def voucher_of(claims: Claims) -> Voucher:
@@ -76,6 +84,7 @@ def voucher_of(claims: Claims) -> Voucher:
         presenter=claims.presenter,
         assurance=claims.assurance,
         status_index=claims.status_index,
+        device_key=claims.device_key,
     )
 
 
@@ -92,7 +101,8 @@ class TestDecodingUndoesEncoding:
 
     @given(st.sampled_from([1, 2, 3]), st.binary(min_size=1, max_size=327))
     def test_text(self, profile, data):
-        assert decode_text(encode_text(profile, data)) == (profile, data)
+        assume(len(data) < 324 or profile != Profile.ROTATING)  # with a one-time code it would be too long
+        assert decode_text(encode_text(profile, data, OTP if profile == Profile.ROTATING else "")) == (profile, data)
 
     @given(vouchers())
     def test_a_token(self, voucher):
@@ -150,7 +160,7 @@ class TestEncodingUndoesDecoding:
 
     @given(st.sampled_from(["96", "97", "98"]), st.binary(min_size=1, max_size=60), st.data())
     def test_text(self, prefix, data, draw):
-        groups = text_of(data)[2:-2]
+        groups = text_of(data)[2:-2] + (OTP if prefix == "97" else "")
         at = draw.draw(st.integers(0, len(groups) - 1))
         text = with_check(prefix + groups[:at] + draw.draw(st.sampled_from("0123456789")) + groups[at + 1 :])
         try:
@@ -159,7 +169,7 @@ class TestEncodingUndoesDecoding:
             event("refused")
             return
         event("accepted")
-        assert encode_text(*decoded) == text
+        assert encode_text(*decoded, otp(text)) == text
 
     @given(st.text("0123456789", min_size=4, max_size=60), st.sampled_from(["96", "97", "98"]))
     def test_text_of_any_digits(self, digits, prefix):
@@ -170,7 +180,7 @@ class TestEncodingUndoesDecoding:
                 decoded = decode_text(text)
             except TextError:
                 continue
-            assert encode_text(*decoded) == text
+            assert encode_text(*decoded, otp(text)) == text
 
     @given(vouchers())
     def test_a_scan_of_a_token_is_the_token(self, voucher):
@@ -262,6 +272,12 @@ signed = st.builds(
     st.binary(max_size=200) | edited(current.map(encode_claims)) | current.map(encode_claims),
     st.sampled_from([1, 1, 1, 2, 3]),
 )
+# Presentations: by the phone that the pass names, by another, and of what is no device-bound pass.
+own_phone = vouchers((Profile.DEVICE_BOUND,)).map(
+    lambda voucher: replace(voucher, issued_at=NOW, expires_at=NOW + 60, city_code="330106", device_key=DEVICE_KEY)
+)
+bound = (own_phone | current).map(lambda voucher: presented(signed_bytes(encode_claims(voucher))))
+shown = st.builds(text_of, bound | edited(bound), st.just(3))
 
 
 @st.composite
@@ -271,7 +287,7 @@ def misread(draw: st.DrawFn) -> str:
     return text[:at] + draw(st.sampled_from("0123456789OoIl٣３²-+_ ")) + text[at + 1 :]
 
 
-texts = st.one_of(noise, digit_strings, framed, enveloped, signed, signed, misread())
+texts = st.one_of(noise, digit_strings, framed, enveloped, signed, signed, shown, misread())
 times = st.sampled_from([NOW, NOW, 0, NOW + 65, 2**32]) | st.integers(0, 2**33)
 
 

@@ -91,6 +91,17 @@ def test_ranges_say_what_prefixes_say(included, excluded, city_code):
     assert flat == sorted(set(flat))  # sorted, disjoint, and none that touch
 
 
+@pytest.mark.parametrize(
+    ("city_code", "covered"),
+    [
+        ("329999", False), ("330000", True), ("330199", True), ("330200", False), ("330299", False),
+        ("330300", True), ("339999", True), ("340000", False), ("000000", False), ("999999", False),
+    ],
+)  # fmt: skip
+def test_the_edges_of_a_range_are_where_they_should_be(city_code, covered):
+    assert Scope(("33",), ("3302",)).covers(city_code) is covered
+
+
 def test_covers_takes_city_codes_only():
     with pytest.raises(ValueError, match="six digits"):
         Scope().covers("33")

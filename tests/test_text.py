@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import text_of, with_check
+from tests.support import OTP, text_of, with_check
 from ybtoken.errors import TextError
-from ybtoken.text import MAX_TEXT, PREFIXES, decode_text, encode_text, normalize_scan
+from ybtoken.text import CHALLENGE, MAX_TEXT, PREFIXES, decode_text, encode_text, normalize_scan, otp_of_text
 
 DATA = bytes(range(137))
 TEXT = encode_text(1, DATA)
@@ -49,7 +49,7 @@ def test_check_digits_are_iso_7064():
 def test_every_size_is_spelled_and_read_back(size):
     data = bytes((size * i + 251) % 256 for i in range(size))
     for profile, prefix in PREFIXES.items():
-        text = encode_text(profile, data)
+        text = encode_text(profile, data, OTP if profile == 2 else "")
         assert text == text_of(data, profile)
         assert text.startswith(prefix)
         assert decode_text(text) == (profile, data)
@@ -76,6 +76,31 @@ def test_there_is_no_text_of_nothing():
 def test_there_is_no_other_profile(profile):
     with pytest.raises(KeyError):
         encode_text(profile, b"x")
+
+
+@pytest.mark.parametrize(
+    ("profile", "otp"),
+    [(2, ""), (2, "1234567"), (2, "123456789"), (2, "1234567x"), (2, "１２３４５６７８"), (1, OTP), (3, OTP)],
+)
+def test_a_rotating_pass_and_nothing_else_has_a_code_of_eight_digits(profile, otp):
+    with pytest.raises(ValueError, match="one-time code"):
+        encode_text(profile, b"x", otp)
+
+
+def test_the_code_stands_before_the_check_digits():
+    text = encode_text(2, b"x", OTP)
+    assert text == with_check("97" + "120" + OTP)
+    assert otp_of_text(text) == OTP
+
+
+def test_a_challenge_is_no_token_and_a_token_no_challenge():
+    challenge = encode_text(CHALLENGE, b"x")
+    assert challenge.startswith("95")
+    assert decode_text(challenge, challenge=True) == (CHALLENGE, b"x")
+    for text, wanted in ((challenge, False), (TEXT, True)):
+        with pytest.raises(TextError) as caught:
+            decode_text(text, challenge=wanted)
+        assert caught.value.code == "text.prefix"
 
 
 @pytest.mark.parametrize("text", [None, 96, b"96", TEXT.encode(), [TEXT], bytearray(b"96")])

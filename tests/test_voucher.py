@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from tests.support import HOLDER, NOW, a_voucher
+from tests.support import DEVICE_KEY, HOLDER, NOW, a_voucher
 from ybtoken import Assurance, Profile, VerifiedVoucher, Voucher
 from ybtoken.voucher import PURPOSES, check_purpose
 
@@ -94,9 +94,23 @@ def test_a_city_code_is_checked():
 
 
 def test_a_profile_is_one_of_three():
-    assert a_voucher(profile=3).profile is Profile.DEVICE_BOUND
+    assert a_voucher(profile=3, device_key=DEVICE_KEY).profile is Profile.DEVICE_BOUND
     with pytest.raises(ValueError, match="0 is not a valid Profile"):
         a_voucher(profile=0)
+
+
+@pytest.mark.parametrize(("profile", "key"), [(1, DEVICE_KEY), (2, DEVICE_KEY), (3, None)])
+def test_a_device_bound_pass_and_nothing_else_has_a_device_key(profile, key):
+    with pytest.raises(ValueError, match="device key"):
+        Voucher(**{name: getattr(a_voucher(), name) for name in ("identity_ref", "city_code", "issued_at", "nonce")},
+                expires_at=NOW + 60, profile=profile, device_key=key)  # fmt: skip
+
+
+def test_a_device_key_is_checked():
+    with pytest.raises(ValueError, match="curves"):
+        a_voucher(profile=3, device_key=DEVICE_KEY._replace(curve=2))
+    with pytest.raises(ValueError, match="32 bytes"):
+        a_voucher(profile=3, device_key=DEVICE_KEY._replace(x=bytes(31)))
 
 
 def test_a_voucher_cannot_be_changed():

@@ -27,7 +27,7 @@ def main() -> int:
             file=sys.stderr,
         )
     signing = Vault.open(settings.folder, settings.algorithm).signing
-    print(f"{signing.algorithm.name}, redemptions in {(settings.redis and 'Redis') or 'memory'}")
+    print(f"{signing.algorithm.name}, redemptions in {'Redis' if settings.redis else 'memory'}")
     print(f"手机 phone     http://{options.host}:{options.port}/phone")
     print(f"终端 terminal  http://{options.host}:{options.port}/terminal", flush=True)
     uvicorn.run(

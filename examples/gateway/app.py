@@ -19,7 +19,7 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 
-from ybtoken import Profile, VerifiedVoucher, normalize_scan
+from ybtoken import MemoryReplayGuard, Profile, VerifiedVoucher, normalize_scan
 from ybtoken.backends.p256 import P256VerifyingKey
 from ybtoken.challenge import Challenge
 from ybtoken.issuer import Extras
@@ -275,12 +275,13 @@ def _platform(app: FastAPI, world: World) -> None:
     @app.post("/issue", tags=["platform"], response_model_exclude_none=True, responses=responses(503))
     def issue(request: IssueRequest) -> Issued:
         """Issue a voucher (profile 1), or a pass from which the phone makes codes by itself (profiles 2 and 3)."""
-        if (request.profile == Profile.DEVICE_BOUND) != (request.device_key is not None):
+        profile = Profile(request.profile)
+        if (profile is Profile.DEVICE_BOUND) != (request.device_key is not None):
             raise HTTPException(400, "a pass of profile 3 needs a device_key, and nothing else has one")
         person, now = world.person(request.holder), world.now
         ref = world.sealer.seal(person, at=now)
         extras = Extras(channel=request.channel, purpose=request.purpose, assurance=request.assurance)
-        if request.profile == Profile.VOUCHER:
+        if profile is Profile.VOUCHER:
             token = world.issuer.issue(ref, request.city_code, now=now, **extras)
             voucher = token.voucher
             return Issued(
@@ -329,7 +330,7 @@ def _platform(app: FastAPI, world: World) -> None:
 
     @app.post("/status/{index}", tags=["platform"])
     def change_status(index: Index, change: StatusChange) -> PassStatus:
-        """Freeze a pass, lift the freeze, or revoke it for good. Known here at once, elsewhere within 5 s."""
+        """Freeze a pass, lift the freeze, or revoke it for good. Verifiers know within 5 s."""
         getattr(world.registry, change.act)(index=index)
         world.refresh_statuses()
         return PassStatus(status_index=index, status=_status_name(world, index))
@@ -410,7 +411,7 @@ def _operations(app: FastAPI, world: World) -> None:
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     def metrics() -> PlainTextResponse:
         """Counters for Prometheus, of the worker that answers."""
-        held = {"guard_claims": float(len(world.guard))} if hasattr(world.guard, "__len__") else {}
+        held = {"guard_claims": len(world.guard)} if isinstance(world.guard, MemoryReplayGuard) else {}
         return PlainTextResponse(world.metrics.text(**held), media_type="text/plain; version=0.0.4")
 
     @app.get("/config", tags=["operations"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 from ybtoken import AsyncReplayGuard, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, ReplayGuard, Scope, Verifier
@@ -45,6 +46,8 @@ class World:
         ring = KeyRing([KeyEntry(vault.status.verifying_key, _ISSUER, use=Use.STATUS)])
         self.statuses = MemoryStatusSource(StatusListReader(ring, STATUS_URI, skew=settings.skew))
         self.published = b""
+        self._published_at = 0
+        self._publishing = Lock()
         self.guard = self._guard()
         self.metrics = Metrics()
         verifier = Verifier(
@@ -82,9 +85,16 @@ class World:
         return derive_person_number(holder, key=self._vault.persons, document_type="demo", national=self.keys.national)
 
     def refresh_statuses(self) -> None:
-        """Publish the status list anew, and let this worker's verifier read it."""
-        self.published = self.registry.publish(self._vault.status, lifetime=60, ttl=STATUS_TTL, now=self.now)
-        self.statuses.load(self.published, self.now)
+        """Publish the status list anew, and let this worker's verifier read it; at most once a second.
+
+        Each list is a second newer than the one before, so more of them would come to be from the future.
+        """
+        with self._publishing:
+            if (now := self.now) <= self._published_at:
+                return
+            self.published = self.registry.publish(self._vault.status, lifetime=60, ttl=STATUS_TTL, now=now)
+            self.statuses.load(self.published, now)
+            self._published_at = now
 
     async def check_ready(self) -> None:
         """Raise a `TokenError` unless a token can be issued, verified and claimed now. The claim is of nobody's token.

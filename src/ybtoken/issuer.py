@@ -79,8 +79,8 @@ class Issuer:
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        if lifetime < 1 or pass_lifetime < 1:
-            raise ValueError("lifetime and pass_lifetime are at least 1 second")
+        if min(lifetime, pass_lifetime) < 1:
+            raise ValueError("a lifetime is at least 1 second")
         self._key = key
         self._scope = scope
         self._lifetime = lifetime

@@ -209,7 +209,7 @@ REFUSALS = (
     Refusal(
         103, "otp.throttled", 6,
         Words("Too many wrong codes of this pass were tried.", "该凭证的错误动态码尝试过多。"),
-        Words("Wait {wait} s, then scan the code that is shown then.", "请等待 {wait} 秒后扫描届时显示的码。"),
+        Words("Wait for half a minute, then scan the code that is shown then.", "请等待半分钟后扫描届时显示的码。"),
         Words("{wrong} wrong codes of one pass within a step of 30 s; other passes are not touched.", "30 秒内同一凭证已有 {wrong} 个错误动态码；不影响其他凭证。"),
     ),
     Refusal(

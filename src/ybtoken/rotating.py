@@ -149,7 +149,7 @@ class RotatingCodes:
                 self._wrong.clear()
             wrong = self._wrong.get(key, 0)
         if wrong >= self._tries:
-            raise OtpError("otp.throttled", wrong=wrong, wait=STEP - now % STEP)
+            raise OtpError("otp.throttled", wrong=wrong)
         for step in range(self.earliest(now), present + 1):
             if compare_digest(_one_time_number(secret, step).to_bytes(4, "big"), shown):
                 found = step

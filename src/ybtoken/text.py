@@ -35,8 +35,8 @@ MAX_TEXT = 800
 PREFIXES = {1: "96", 2: "97", 3: "98"}
 """The prefix of each profile's text; clear of the prefixes of pay codes in use (10-15, 25-30, 62)."""
 
-CHALLENGE = 0
-"""Stands where a profile does for the text of a terminal's challenge, which is no token."""
+CHALLENGE = 95
+"""Stands where a profile does, for the text of a terminal's challenge, which is no token."""
 
 OTP_DIGITS = 8
 """How many digits the one-time code of a rotating pass has (RFC 6238)."""
@@ -44,7 +44,7 @@ OTP_DIGITS = 8
 _GROUP_BYTES, _GROUP_DIGITS = 7, 17
 _LAST_GROUP_DIGITS = (0, 3, 5, 8, 10, 13, 15)
 _LAST_GROUP_BYTES = {digits: size for size, digits in enumerate(_LAST_GROUP_DIGITS)}
-_SPELLED = PREFIXES | {CHALLENGE: "95"}
+_SPELLED = PREFIXES | {CHALLENGE: str(CHALLENGE)}
 _KINDS = {prefix: kind for kind, prefix in _SPELLED.items()}
 _ROTATING = 2
 _FRAME_DIGITS = 4  # prefix and check
@@ -61,8 +61,8 @@ def encode_text(profile: int, data: bytes, otp: str = "") -> str:
         data: the token's bytes, at least one.
         otp: the one-time code that a rotating pass (profile 2) is shown with, 8 digits.
     """
-    if len(otp) != (OTP_DIGITS if profile == _ROTATING else 0) or not (otp or "0").isdigit() or not otp.isascii():
-        raise ValueError("profile 2, and nothing else, has a one-time code of 8 digits")
+    if len(otp) != (OTP_DIGITS if profile == _ROTATING else 0) or not (otp or "0").encode().isdigit():
+        raise ValueError("a rotating pass, and nothing else, is shown with a one-time code of 8 digits")
     whole = len(data) - len(data) % _GROUP_BYTES
     groups = [
         f"{int.from_bytes(data[i : i + _GROUP_BYTES], 'little'):0{_GROUP_DIGITS}d}"

@@ -149,9 +149,23 @@ def test_a_rotating_pass_is_shown_by_its_phone_and_frozen_by_the_platform(visit:
             ("reinstate", "valid", None),
             ("revoke", "invalid", "status.invalid"),
         ):
+            gateway.clock.now += 1  # a list a second
             assert (await gateway.post(address, act=act)).json()["status"] == status
             assert (await gateway.client.get(address)).json()["status"] == status
             assert (await gateway.post("/verify", text=phone.present())).json().get("code") == (code or "accepted")
+
+    visit(scene)
+
+
+def test_many_changes_of_status_at_once_do_not_bring_lists_from_the_future(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        acts = ["suspend", "reinstate"] * 15
+        index = (await gateway.post("/issue", profile=2)).json()["status_index"]
+        answers = await asyncio.gather(*(gateway.post(f"/status/{index}", act=act) for act in acts))
+        assert {answer.status_code for answer in answers} == {200}
+        gateway.clock.now += 1
+        assert (await gateway.post(f"/status/{index}", act="suspend")).status_code == 200
+        assert gateway.world.statuses.status(index, int(gateway.clock.now)).status == 2
 
     visit(scene)
 

@@ -111,6 +111,7 @@ function paint() {
   code.hidden = message !== "";
   code.alt = language.say("alt");
   veil.hidden = message === "";
+  veil.className = message === "offline" ? "over" : "";
   if (message) veil.textContent = language.say(message);
   about.textContent = language.pick(KINDS[kind].about);
   place.textContent = `${language.say("insured")} ${HOLDER.city_code}`;
@@ -118,6 +119,7 @@ function paint() {
   for (const label of document.querySelectorAll("#kinds span")) {
     label.textContent = language.pick(KINDS[label.dataset.kind].name);
   }
+  tick();
 }
 
 function tick() {

@@ -1,0 +1,246 @@
+"""A load run: ``python -m examples.gateway.load`` starts gateways and prints requests a second and latencies.
+
+The client is asyncio over plain sockets, a few connections that each wait for one answer at a time, and it takes a good
+part of a core itself: on a small machine the figures are below what the gateway can do. Two workers with the guard in
+memory are left out for redeem: each would remember only its own redemptions, and a code would be good once in each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ybtoken import Issuer, KeyEntry, KeyRing, SerialEngine, Verifier
+from ybtoken.replay.redis import RedisReplayGuard
+
+from .vault import SigningKey, Vault
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running(command: list[str], port: int, **environment: str) -> Iterator[int]:
+    """A server in a process of its own, once it takes connections; gives its process id."""
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            if process.poll() is not None:
+                raise RuntimeError(f"{command[0]} did not start")
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time of a process and its children; 0 where there is no /proc."""
+    ticks = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, fields = stat.parent.name, stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if str(pid) in (name, fields[1]):
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def request(path: str, body: bytes) -> bytes:
+    lines = f"POST {path} HTTP/1.1", "host: gateway", "content-type: application/json", f"content-length: {len(body)}"
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
+async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0])
+    return int(head[9:12]), await reader.readexactly(length)
+
+
+async def press(port: int, requests: Iterator[bytes], seconds: float, connections: int) -> tuple[float, list[float]]:
+    """Send requests for so long; returns answers a second, and how long each took, sorted. All must be accepted."""
+    took: list[float] = []
+    end = time.perf_counter() + seconds
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while (begun := time.perf_counter()) < end and (wanted := next(requests, None)) is not None:
+            writer.write(wanted)
+            status, body = await answer_of(reader)
+            if status != 200:
+                raise RuntimeError(f"{status}: {body.decode()[:300]}")
+            took.append(time.perf_counter() - begun)
+        writer.close()
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return len(took) / (time.perf_counter() - begun), sorted(took)
+
+
+def scans(path: str, texts: Iterator[str]) -> Iterator[bytes]:
+    return (request(path, json.dumps({"text": text}).encode()) for text in texts)
+
+
+async def show(name: str, pid: int, port: int, requests: Iterator[bytes], seconds: float, connections: int) -> None:
+    before = cpu_seconds(pid)
+    rate, took = await press(port, requests, seconds, connections)
+    each = (cpu_seconds(pid) - before) / len(took)
+    p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
+    print(f"| {name} | {rate:.0f} | {p50 * 1000:.1f} | {p99 * 1000:.1f} | {each * 1000:.2f} |", flush=True)
+
+
+def measure(algorithm: str, workers: int, redis: str, seconds: float, connections: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        key = Vault.open(Path(folder), algorithm).signing
+        port = free_port()
+        command = [sys.executable, "-m", "examples.gateway", "--port", str(port), "--workers", str(workers)]
+        environment = {"YBTOKEN_GATEWAY_FOLDER": folder, "YBTOKEN_GATEWAY_REDIS": redis}
+        with running(command, port, **environment) as pid:
+            asyncio.run(rounds(pid, port, key, workers, redis, seconds, connections))
+
+
+async def rounds(
+    pid: int, port: int, key: SigningKey, workers: int, redis: str, seconds: float, connections: int
+) -> None:
+    issuer = Issuer(key, lifetime=300)
+    name = f"{key.algorithm.name}, {workers} worker{'s' * (workers > 1)}"
+    one = issuer.issue(bytes(16), "330100").text
+    await press(port, scans("/verify", itertools.repeat(one)), 1, connections)  # warm
+    if not redis:
+        await show(f"verify, {name}", pid, port, scans("/verify", itertools.repeat(one)), seconds, connections)
+    if workers > 1 and not redis:
+        return
+    if redis:  # the store's epoch begins with its first claim, and what was issued before it is refused
+        await ready(port)
+        await asyncio.sleep(12)
+    # Signed beforehand: the client must not be what is measured.
+    texts = [token.text for token in issuer.issue_many([(bytes(16), "330100")] * int(1500 * seconds))]
+    store = "Redis" if redis else "memory"
+    await show(f"redeem, {name}, {store}", pid, port, scans("/redeem", iter(texts)), seconds, connections)
+
+
+async def ready(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /health/ready HTTP/1.1\r\nhost: gateway\r\n\r\n")
+    status, body = await answer_of(reader)
+    writer.close()
+    if status != 200:
+        raise RuntimeError(body.decode())
+
+
+def measure_store(url: str) -> None:
+    """What a claim takes in Redis, and how many are made a second, without HTTP around them."""
+    import redis
+
+    client = redis.Redis.from_url(url)
+    guard = RedisReplayGuard.from_url(url)
+    until = int(time.time()) + 300
+    numbers = itertools.count()
+
+    def claims(size: int) -> list[tuple[bytes, int]]:
+        return [(b"load" + next(numbers).to_bytes(12, "big"), until) for _ in range(size)]
+
+    for size in (1, 16, 256):
+        count, begun = 0, time.perf_counter()
+        while time.perf_counter() - begun < 2:
+            assert guard.claim_many(claims(size)) == [None] * size
+            count += size
+        print(f"| claims a second, one connection, {size} a round trip | {count / (time.perf_counter() - begun):.0f} |")
+    name = next(name for name in client.scan_iter(count=1000) if not name.endswith(b"epoch"))
+    before, keys = client.info("memory")["used_memory"], client.dbsize()
+    print(f"| `MEMORY USAGE` of a claim, bytes | {client.memory_usage(name)} |")
+    for _ in range(400):
+        guard.claim_many(claims(500))
+    each = (client.info("memory")["used_memory"] - before) / (client.dbsize() - keys)
+    print(f"| `used_memory` a claim, bytes, over 200,000 more | {each:.0f} |", flush=True)
+
+
+def measure_lag(algorithm: str) -> None:
+    """How long the event loop stands still while a batch is verified, on the loop and in a thread."""
+    with tempfile.TemporaryDirectory() as folder:
+        key = Vault.open(Path(folder), algorithm).signing
+    verifier = Verifier(KeyRing([KeyEntry(key.verifying_key, "load")]), engine=SerialEngine())
+    texts = [Issuer(key).issue(bytes(16), "330100").text] * 64
+
+    async def beat(size: int, work: Callable[[list[str]], object]) -> float:
+        lags: list[float] = []
+
+        async def heart() -> None:
+            while True:
+                begun = time.perf_counter()
+                await asyncio.sleep(0.001)
+                lags.append(time.perf_counter() - begun - 0.001)
+
+        task = asyncio.create_task(heart())
+        await asyncio.sleep(0.01)
+        for _ in range(20):
+            done = work(texts[:size])
+            if asyncio.isfuture(done) or asyncio.iscoroutine(done):
+                await done
+            await asyncio.sleep(0.002)
+        task.cancel()
+        return max(lags) * 1000
+
+    for size in (1, 8, 64):
+        here = statistics.median(asyncio.run(beat(size, verifier.verify_many)) for _ in range(3))
+        there = statistics.median(
+            asyncio.run(beat(size, lambda part: asyncio.to_thread(verifier.verify_many, part))) for _ in range(3)
+        )
+        print(f"| {key.algorithm.name}, {size} | {here:.1f} | {there:.1f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m examples.gateway.load", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--algorithms", nargs="+", default=["es256", "sm2"])
+    options = parser.parse_args()
+    server = shutil.which("redis-server") or shutil.which("valkey-server")
+    print("| texts | longest wait of the loop, ms: on the loop | in a thread |\n|---|---|---|")
+    for algorithm in options.algorithms:
+        measure_lag(algorithm)
+    print("\n| what | requests a second | p50, ms | p99, ms | CPU, ms a request |\n|---|---|---|---|---|")
+    for algorithm in options.algorithms:
+        for workers in (1, 2):
+            measure(algorithm, workers, "", options.seconds, options.connections)
+    if server is None:
+        print("no redis-server here: nothing with Redis was measured", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
+        with running(command, port):
+            url = f"redis://127.0.0.1:{port}/0"
+            for algorithm in options.algorithms:
+                for workers in (1, 2):
+                    measure(algorithm, workers, url, options.seconds, options.connections)
+            print("\n| the store alone | |\n|---|---|")
+            measure_store(url)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""The gateway's pages in a real Chromium: what one shows, a scanner reads and the other redeems."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+uvicorn = pytest.importorskip("uvicorn")
+zxingcpp = pytest.importorskip("zxingcpp")
+pytest.importorskip("fastapi")
+pytest.importorskip("segno")
+from PIL import Image  # noqa: E402
+
+from examples.gateway.app import create_app  # noqa: E402
+from examples.gateway.settings import Settings  # noqa: E402
+from examples.gateway.world import World  # noqa: E402
+from tests.replay.redis_server import free_port  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium on this machine")
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PHONE = {"width": 390, "height": 844}
+TERMINAL = {"width": 1280, "height": 800}
+SHOTS = os.environ.get("YBTOKEN_SHOTS")
+"""A folder in which the pictures are kept, to be looked at."""
+
+
+class Site:
+    """The gateway, served from a thread, with a clock of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ahead = 0.0
+        world = World(Settings(folder=folder), clock=lambda: time.time() + self.ahead)
+        port = free_port()
+        self.address = f"http://127.0.0.1:{port}"
+        self._server = uvicorn.Server(uvicorn.Config(create_app(world), port=port, log_level="warning"))
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 30
+        while not self._server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(site: Site, browser: Any) -> Iterator[Any]:
+    """Open a page of the site; at the end nothing may have been asked elsewhere, and no script may have failed."""
+    asked: list[str] = []
+    wrong: list[str] = []
+    contexts = []
+
+    def open_(path: str, viewport: dict[str, int], **options: Any) -> Any:
+        context = browser.new_context(viewport=viewport, **({"locale": "zh-CN"} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: "Content Security" in said.text and wrong.append(said.text))
+        page.goto(site.address + path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert [url for url in asked if not url.startswith((site.address, "data:"))] == []
+    assert wrong == []
+
+
+def shoot(page: Any, name: str) -> bytes:
+    picture: bytes = page.screenshot()
+    if SHOTS:
+        (Path(SHOTS) / f"{name}.png").write_bytes(picture)
+    return picture
+
+
+def scan(picture: bytes) -> str:
+    with Image.open(io.BytesIO(picture)) as image:
+        codes = zxingcpp.read_barcodes(image.convert("L"))
+    assert len(codes) == 1, f"{len(codes)} codes on the screen"
+    text: str = codes[0].text
+    return text
+
+
+def wait_for_code(page: Any, other_than: str = "") -> str:
+    page.wait_for_function(
+        "was => { const code = document.getElementById('code');"
+        " return !code.hidden && code.dataset.text && code.dataset.text !== was }",
+        arg=other_than,
+    )
+    text: str = page.get_attribute("#code", "data-text")
+    return text
+
+
+def submit(page: Any, text: str, verdict: str) -> str:
+    """Paste a text and submit it; wait for the verdict and return what the screen says."""
+    page.fill("#text", text)
+    page.click("button[type=submit]")
+    return expect(page, verdict)
+
+
+def expect(page: Any, verdict: str) -> str:
+    page.wait_for_selector(f"#verdict.{verdict}")
+    said: str = page.inner_text("#verdict")
+    return said
+
+
+def test_a_code_from_the_phone_is_redeemed_on_the_terminal_once(visit: Any) -> None:
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    shown = wait_for_code(phone)
+    text = scan(shoot(phone, "phone"))
+    assert text == shown
+    shoot(terminal, "terminal-ready")
+    said = submit(terminal, text, "accepted")
+    shoot(terminal, "terminal-accepted")
+    assert "已受理" in said
+    assert "330100（浙江）" in said
+    assert "结算" in said
+    said = submit(terminal, text, "refused")
+    shoot(terminal, "terminal-replayed")
+    assert "不受理" in said
+    assert "redeem.replayed" in said
+
+
+def test_an_expired_code_is_refused_and_the_phone_shows_another(visit: Any, site: Site) -> None:
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    text = wait_for_code(phone)
+    site.ahead = 75
+    assert "time.expired" in submit(terminal, text, "refused")
+    shoot(terminal, "terminal-expired")
+    phone.click("#refresh")
+    fresh = wait_for_code(phone, other_than=text)
+    assert "已受理" in submit(terminal, fresh, "accepted")
+
+
+def test_the_phone_renews_its_code_by_itself_and_counts_down(visit: Any) -> None:
+    phone = visit("/phone", PHONE)
+    phone.clock.install()
+    phone.reload()
+    text = wait_for_code(phone)
+    first = int(phone.inner_html("#seconds"))
+    assert 25 <= first <= 30
+    phone.clock.run_for(10_000)
+    assert int(phone.inner_html("#seconds")) <= first - 9
+    phone.clock.run_for(21_000)
+    assert wait_for_code(phone, other_than=text) != text
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [("2", "97"), ("3", "98")])
+def test_a_pass_is_shown_by_the_phone_itself(visit: Any, kind: str, prefix: str) -> None:
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    before = wait_for_code(phone)
+    phone.check(f"input[name=kind][value='{kind}']")
+    wait_for_code(phone, other_than=before)
+    text = scan(shoot(phone, f"phone-{kind}"))
+    assert text.startswith(prefix)
+    assert "已受理" in submit(terminal, text, "accepted")
+    assert "redeem.replayed" in submit(terminal, text, "refused")
+
+
+def test_a_phone_answers_the_terminal_that_asks(visit: Any) -> None:
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    voucher = wait_for_code(phone)
+    terminal.click("#ask")
+    terminal.wait_for_selector("#asked:not([hidden])")
+    asked = scan(shoot(terminal, "terminal-asks"))
+    assert "challenge.missing" in submit(terminal, voucher, "refused")
+    phone.check("input[name=kind][value='3']")
+    silent = wait_for_code(phone, other_than=voucher)
+    phone.fill("#challenge", asked)
+    answer = wait_for_code(phone, other_than=silent)
+    assert "已受理" in submit(terminal, answer, "accepted")
+    assert terminal.is_hidden("#asked")
+
+
+def test_a_scanner_that_types_is_read_wherever_the_focus_is(visit: Any) -> None:
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    text = wait_for_code(phone)
+    terminal.focus("#language")
+    terminal.keyboard.type(text)
+    terminal.keyboard.press("Enter")
+    assert "已受理" in expect(terminal, "accepted")
+    assert terminal.inner_text("#language") == "English"  # Enter pressed no button
+    terminal.focus("#text")
+    terminal.keyboard.type(text)
+    terminal.keyboard.press("Enter")
+    assert "redeem.replayed" in expect(terminal, "refused")
+
+
+def test_a_bad_scan_is_no_refusal_and_says_so_in_both_languages(visit: Any) -> None:
+    terminal = visit("/terminal", TERMINAL)
+    assert "请重新扫码" in submit(terminal, "9612345", "again")
+    shoot(terminal, "terminal-again")
+    terminal.click("#language")
+    said = expect(terminal, "again")
+    assert "Scan again" in said
+    assert terminal.get_attribute("html", "lang") == "en"
+    shoot(terminal, "terminal-again-en")
+
+
+def test_without_the_gateway_nothing_is_accepted_and_no_dead_code_is_shown(visit: Any) -> None:
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    phone.clock.install()
+    phone.reload()
+    text = wait_for_code(phone)
+    for page in (phone, terminal):
+        page.context.set_offline(True)
+    assert "暂时无法核验" in submit(terminal, text, "cannot")
+    shoot(terminal, "terminal-cannot")
+    phone.clock.run_for(40_000)
+    assert phone.is_visible("#code"), "it is good for another 20 seconds"
+    phone.clock.run_for(40_000)
+    phone.wait_for_selector("#veil:not([hidden])")
+    assert phone.is_hidden("#code")
+    assert "无法连接平台" in phone.inner_text("#veil")
+    shoot(phone, "phone-offline")
+
+
+def test_in_a_dark_room_the_code_stays_black_on_white_with_its_quiet_zone(visit: Any) -> None:
+    phone = visit("/phone", PHONE, color_scheme="dark")
+    wait_for_code(phone)
+    picture = shoot(phone, "phone-dark")
+    scan(picture)
+    box = phone.locator("#code").bounding_box()
+    module = box["width"] / (49 + 8)
+    with Image.open(io.BytesIO(picture)) as image:
+        left, top = int(box["x"]), int(box["y"])
+        shown = image.convert("L").crop((left, top, left + int(box["width"]), top + int(box["height"])))
+    zone = int(module * 4) - 2
+    white = (255, 255)
+    assert shown.crop((1, 1, shown.width - 1, zone)).getextrema() == white
+    assert shown.crop((1, 1, zone, shown.height - 1)).getextrema() == white
+    assert shown.crop((1, shown.height - zone, shown.width - 1, shown.height - 1)).getextrema() == white
+    assert shown.crop((shown.width - zone, 1, shown.width - 1, shown.height - 1)).getextrema() == white
+    assert shown.getextrema() == (0, 255)
+    assert box["width"] > 0.9 * PHONE["width"]
+    shoot(visit("/terminal", TERMINAL, color_scheme="dark"), "terminal-dark")
+
+
+@pytest.mark.parametrize("path", ["/", "/phone", "/terminal"])
+@pytest.mark.parametrize("width", [320, 768, 1600])
+def test_nothing_sticks_out_and_everything_has_a_name(visit: Any, path: str, width: int) -> None:
+    page = visit(path, {"width": width, "height": 700})
+    page.wait_for_load_state("networkidle")
+    shoot(page, f"{path.strip('/') or 'index'}-{width}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('button, input, a, img')].filter(e => e.checkVisibility() && !(
+             e.ariaLabel || e.textContent.trim() || e.alt || [...(e.labels ?? [])].some(l => l.textContent.trim())))
+           .map(e => e.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_words_stand_out_from_their_ground(visit: Any) -> None:
+    def luminance(colour: str) -> float:
+        parts = [int(part) / 255 for part in colour[4:-1].split(",")[:3]]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for scheme in ("light", "dark"):
+        terminal = visit("/terminal", TERMINAL, color_scheme=scheme)
+        for kind in ("ready", "accepted", "refused", "again", "cannot"):
+            ink, ground = terminal.evaluate(
+                "kind => { const v = document.getElementById('verdict'); v.className = 'verdict ' + kind;"
+                " const s = getComputedStyle(v); return [s.color, s.backgroundColor] }",
+                kind,
+            )
+            high, low = sorted((luminance(ink), luminance(ground)), reverse=True)
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, kind, ink, ground)
