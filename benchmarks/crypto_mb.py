@@ -32,7 +32,7 @@ def load() -> ctypes.CDLL:
     folders = [Path(sys.prefix) / "lib", Path(sys.prefix) / "Library" / "bin"]
     for folder in folders:
         try:
-            for needed in ("libintlc.so.5", "libirc.so", "libimf.so", "libsvml.so"):
+            for needed in ("libintlc.so.5", "libimf.so", "libirc.so", "libsvml.so", "libirng.so"):
                 if (folder / needed).exists():
                     ctypes.CDLL(str(folder / needed), ctypes.RTLD_GLOBAL)
             lib = ctypes.CDLL(str(next(iter(sorted(folder.glob("libcrypto_mb.so*"))))), ctypes.RTLD_GLOBAL)

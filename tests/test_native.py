@@ -23,7 +23,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import test_aliases
-from tests.support import DEVICE, EXTRAS, FAKE, HOLDER, NOW, a_voucher, counted_nonces, presented, text_of, vouchers, with_check
+from tests.support import (
+    DEVICE,
+    EXTRAS,
+    FAKE,
+    HOLDER,
+    NOW,
+    a_voucher,
+    counted_nonces,
+    presented,
+    text_of,
+    vouchers,
+    with_check,
+)
 from tests.test_vectors import VERIFYING
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Profile, Scope, TokenError, Verifier
 from ybtoken.backends.p256 import P256SigningKey
@@ -116,9 +128,10 @@ def mixture() -> list[str]:
         texts += [signed(plain, key, change=change) for change in _signatures(key)]
         texts += [signed(payload, key) for payload in (full + b"\0", full[:-1], plain[:-1], bytes(30), bytes(238))]
         texts += [signed(full, key, profile=profile) for profile in (2, 3)]
-        texts += [
-            signed(encode_claims(a_voucher(profile=Profile(p))), key, profile=q) for p in (2, 3) for q in (1, 2, 3)
-        ]
+        passes = [encode_claims(a_voucher(profile=Profile(number))) for number in (2, 3)]
+        texts += [signed(payload, key, profile=profile) for payload in passes for profile in (1, 2, 3)]
+        shown = [presented(signed_bytes(passes[1], key), phone) for phone in (DEVICE, PHONE)]
+        texts += [encode_text(profile, data) for data in shown for profile in (1, 3)]
         texts += [signed(plain, key)[:-2] + "00", signed(plain, key) + "\n"]
         texts += [encode_text(1, signed_bytes(plain, key) + b"\0"), encode_text(1, signed_bytes(plain, key)[1:])]
         for algorithm in (-7, -9, -65537, -48, -8):  # the kid under another algorithm

@@ -258,7 +258,7 @@ def _kinds(own: Sample) -> dict[str, list[str]]:
         "signatures out of range": spelled(short, lambda i, _: b"\xff" * 64),
         "doublings": spelled(short, lambda i, m: _doubling(order, m, *crafted[i % len(crafted)])),
         "doublings under 800 digits": spelled(long, lambda i, m: _doubling(order, m, *crafted[i % len(crafted)])),
-        "bad claims, good signatures": spelled(lambda i: short(i)[:-1] + b"\xf6", signed),
+        "bad claims, good signatures": spelled(lambda i: short(i) + b"\0", signed),
         "bad claims under 800 digits, good signatures": spelled(long, signed),
         "one digit wrong": [text[:99] + str(9 - int(text[99])) + text[100:] for text in own.texts[:256]],
         "800 nines": ["96" + "9" * 798],
