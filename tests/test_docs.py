@@ -114,7 +114,7 @@ def test_both_readmes_have_the_same_structure() -> None:
 
 def test_the_readme_names_every_extra_and_no_other() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    named = set(re.findall(r"ybtoken\[(\w+)\]", (ROOT / "README.md").read_text(encoding="utf-8")))
+    named = set(re.findall(r"ybtoken\[([\w-]+)\]", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named == set(project["optional-dependencies"])
 
 
