@@ -20,10 +20,11 @@ WHOLE := cose text voucher places keys engine verdicts verifier policy issuer re
 comma := ,
 empty :=
 space := $(empty) $(empty)
+COVERED := --cov=ybtoken --cov-branch --cov-report=
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test bench bench-here bench-timing bench-memory interop cbor2 cbor2-here lint coverage vectors docs native ci dist smoke clean FORCE
+.PHONY: help demo serve test bench bench-here bench-timing bench-memory bench-stream native-test wheels interop cbor2 cbor2-here lint coverage coverage-report vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -49,6 +50,9 @@ bench-timing: $(VENV)/ready ## whether the time of an SM2 signature tells someth
 bench-memory: $(VENV)/ready ## whether memory grows over a million operations, good and bad
 	$(PY) -m benchmarks.memory $(ARGS)
 
+bench-stream: $(VENV)/ready native ## whether a file of ten million lines is verified in constant memory
+	$(PY) -m benchmarks.stream $(ARGS)
+
 interop: $(VENV)/ready ## tokens to and from other libraries, which are made ready first
 	$(PY) interop/prepare.py
 	$(PY) -m pytest tests/interop $(ARGS)
@@ -67,8 +71,11 @@ lint: $(VENV)/ready-lint ## style and types
 	$(PY) -m mypy
 	$(PY) -m pyright --pythonpath $(PY)
 
-coverage: $(VENV)/ready native ## every test, with the branches that they reach
-	$(PY) -m pytest --cov=ybtoken --cov-branch --cov-report= $(ARGS)
+coverage: ## every test, with the branches that they reach
+	@$(MAKE) --no-print-directory test ARGS='$(COVERED) $(ARGS)'
+	@$(MAKE) --no-print-directory coverage-report
+
+coverage-report: # of a run of the tests with COVERED
 	$(PY) -m coverage report --skip-covered --show-missing --fail-under=90
 	$(PY) -m coverage report --include='$(WHOLE_FILES)' --show-missing --fail-under=100
 
@@ -93,6 +100,29 @@ else
 	if [ "$$(printf '%s\n' "$$need" "$$have" | sort -V | head -n 1)" = "$$need" ]; then \
 	  $(MAKE) --no-print-directory $(VENV)/ready-native; \
 	else echo "native engine: NOT BUILT, cargo $$have is older than $$need; its tests are skipped"; fi
+endif
+
+# One profile: the tests' own, for the bounds of every number are asserted there and not in a release.
+native-test: native ## the native engine's own tests, where Rust is present
+ifeq ($(CARGO),)
+	@echo 'native engine: NOT TESTED, no cargo here (https://rustup.rs)'
+else
+	@if [ -e $(VENV)/ready-native ]; then \
+	  set -e; cd native; \
+	  $(CARGO) fmt --check; \
+	  $(CARGO) clippy --quiet --workspace --all-targets -- -D warnings; \
+	  $(CARGO) test --quiet -p ybtoken-curve -p ybtoken-engine; \
+	else echo 'native engine: NOT TESTED, it was not built'; fi
+	@if [ -e $(VENV)/ready-native ]; then $(PY) -m pytest $(NATIVE)/tests; fi
+endif
+
+wheels: $(VENV)/made ## the pure wheel and the native engine's, in dist/
+	@$(INSTALL) build maturin
+	$(PY) -m build --wheel --outdir dist .
+ifeq ($(CARGO),)
+	@echo 'native engine: NO WHEEL, no cargo here (https://rustup.rs)'
+else
+	$(PY) -m maturin build --release --manifest-path $(NATIVE)/Cargo.toml --interpreter $(PY) --out dist
 endif
 
 $(VENV)/ready-native: $(VENV)/ready $(NATIVE_SOURCES)
@@ -141,6 +171,7 @@ $(VENV)/ready-lint: $(VENV)/ready
 
 $(VENV)/ready-bench: $(VENV)/ready
 	@$(INSTALL) --group bench
+	@$(INSTALL) --group bench-native || echo 'crypto_mb does not install here; it is left out'
 	@$(INSTALL) --group bench-sm2 || echo 'not every SM2 peer installs here; those that are missing are left out'
 	@touch $@
 

@@ -1,6 +1,6 @@
 """Whether the time of an SM2 signature tells something of its nonce.
 
-    python -m benchmarks.sm2_timing [--signatures 20000] [--signer libcrypto|leaky|PEER]
+    python -m benchmarks.sm2_timing [--signatures 20000] [--signer libcrypto|native|leaky|PEER]
 
 Method. Whoever holds the private key d can compute the nonce of a signature: ``k = s (1 + d) + r d mod n``. Sign random
 messages one by one and note the CPU time of each. Divide it by the median of its block of 50: machines slow down and
@@ -10,7 +10,7 @@ start at the first one). With Pearson's r over m signatures, ``z = atanh(r) sqrt
 no correlation: ``|z| < 4`` passes, and would fail by chance once in 16,000 runs. z of a leak grows with the square root
 of the number of signatures.
 
-The signer ``leaky`` is the control: double-and-add in plain Python, which this must find. Any SM2 package of
+The signer ``native`` is the one of the native engine's distribution. The signer ``leaky`` is the control: double-and-add in plain Python, which this must find. Any SM2 package of
 `sm2_peers` that is installed can be named too. Exits with 1 when a correlation is found.
 """
 
@@ -25,6 +25,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 
 from benchmarks.sm2_peers import peers
 from ybtoken.backends._sm2_curve import DEFAULT_USER_ID, G, N, message_hash
@@ -97,6 +98,10 @@ def main() -> int:
     key = SM2SigningKey.generate()
     point, scalar = b"\x04" + b"".join(key.verifying_key.point), key._key.scalar()
     signers: dict[str, Signer] = {"libcrypto": key.sign, "leaky": leaky(point, scalar)}
+    if find_spec("ybtoken_native"):
+        from ybtoken.native import NativeSM2SigningKey
+
+        signers["native"] = NativeSM2SigningKey.from_scalar(scalar).sign
     present, _ = peers(point, scalar, b"message", key.sign(b"message"))
     signers |= {peer.name: peer.sign for peer in present if peer.sign}
     if arguments.signer not in signers:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import io
 import threading
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -373,3 +375,44 @@ def test_a_withdrawn_key_is_refused_from_then_on(issuer):
 def test_a_key_out_of_force_is_refused(issuer):
     verifier = Verifier(KeyRing([KeyEntry(FAKE, "Zhejiang", Scope(("33",)), NOW + 1)]), clock=lambda: NOW)
     assert refused(verifier.verify, text=issuer.issue(HOLDER, CITY).text).code == "scope.period"
+
+
+class TestLines:
+    """A file of lines gets the verdicts of its texts, wherever the chunks are cut."""
+
+    TEXTS = (GOOD_LINE := fake_issuer().issue(HOLDER, CITY).text, "", "96x", GOOD_LINE, "é" * 799, "é" * 801, GOOD_LINE)
+
+    @pytest.mark.parametrize("chunk_bytes", [1, 2, 100, 337, 338, 339, 1000, 1 << 20])
+    @pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+    def test_cuts_change_no_verdict(self, chunk_bytes: int, end: str) -> None:
+        lines = ("\n".join(self.TEXTS) + end).encode()
+        verifier = fake_verifier()
+        expected = verifier.verify_many(lines).codes
+        chunks = list(verifier.verify_lines(io.BytesIO(lines), chunk_bytes=chunk_bytes))
+        assert b"".join(verdicts.codes for verdicts in chunks) == expected
+        assert len(expected) == len(self.TEXTS) + max(len(end) - 1, 0)
+        if chunk_bytes < 338:
+            assert len(chunks) > 3
+
+    @pytest.mark.parametrize("character", ["9", "é", "😀"])
+    def test_a_line_that_never_ends_is_not_kept(self, character: str) -> None:
+        line = io.BytesIO((self.TEXTS[0] + "\n" + "96" + character * 3_000_000).encode())
+        tracemalloc.start()
+        found = [verdicts.codes for verdicts in fake_verifier().verify_lines(line, chunk_bytes=10_000)]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found == [b"\0", b"\x11"]
+        assert peak < 500_000
+
+    def test_an_empty_file_has_no_verdicts(self) -> None:
+        assert list(fake_verifier().verify_lines(io.BytesIO())) == []
+
+    def test_the_time_is_the_clocks_or_the_given_one(self) -> None:
+        late = fake_verifier().verify_lines(io.BytesIO(self.TEXTS[0].encode()), now=NOW + 1000)
+        assert [verdicts.counts() for verdicts in late] == [{"time.expired": 1}]
+
+    def test_misuse_is_told(self) -> None:
+        with pytest.raises(ValueError, match="chunk_bytes"):
+            next(fake_verifier().verify_lines(io.BytesIO(b"96"), chunk_bytes=0))
+        with pytest.raises(TypeError):
+            next(fake_verifier().verify_lines(io.StringIO("96")))  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import TypeVar, get_args
 
 from benchmarks.measure import AbsentError, Bench, Row
@@ -51,6 +52,10 @@ def run(bench: Bench) -> None:
         "sign": each(key.sign, messages),
         "issue": lambda: issuer.issue(IDENTITY_REF, CITY),
     }
+    if find_spec("ybtoken_native"):
+        from ybtoken.native import NativeSM2SigningKey
+
+        signing["native"] = each(NativeSM2SigningKey.from_scalar(key._key.scalar()).sign, messages)
     for backend, public in keys.items():
         verifier = Verifier(KeyRing([KeyEntry(public, "bench")]), clock=lambda: NOW + 5)
         tokenwise[backend] = each(verifier.verify, [token.text for token in tokens])
@@ -73,6 +78,10 @@ def run(bench: Bench) -> None:
     ratio, noise = times.ratio("bare", "sign")
     bench.row(Row("sm2.sign_vs_bare", ratio, "ratio", "higher", noise, ">= 0.9"))
     bench.row(Row("sm2.sign_per_s", 1 / times.seconds("sign"), "1/s", "higher"))
+    if "native" in signing:
+        ratio, noise = times.ratio("bare", "native")
+        bench.row(Row("sm2.native.sign_vs_bare", ratio, "ratio", "higher", noise))
+        bench.row(Row("sm2.native.sign_per_s", 1 / times.seconds("native"), "1/s", "higher"))
     bench.row(Row("sm2.issue_per_s", 1 / times.seconds("issue"), "1/s", "higher"))
     for group, rounds, what in (
         (signatures, 1500, "signature"),

@@ -12,7 +12,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
 from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
 from ybtoken.errors import CannotCheckError, ChallengeError, RedeemError, TimeError, TokenError, error_for
@@ -20,6 +20,7 @@ from ybtoken.keys import KeyRing, Use
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
+from ybtoken.text import MAX_TEXT
 from ybtoken.verdicts import Verdict, Verdicts
 from ybtoken.voucher import DevicePresentation, Profile, VerifiedVoucher, Voucher
 
@@ -32,6 +33,7 @@ __all__ = ["Asked", "Verifier"]
 Asked: TypeAlias = 'Challenge | Literal["any"] | None'
 """What a terminal asked a phone to answer."""
 
+_LONGEST_LINE = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
 _STEP_7 = 7 * 16  # refusals of step 7 have numbers from here on
 
 
@@ -150,6 +152,33 @@ class Verifier:
                     except TokenError as error:
                         codes[i] = error.number
         return Verdicts(batch, codes, judge_one, passes)
+
+    def verify_lines(
+        self, file: BinaryIO, *, now: int | None = None, challenge: Asked = None, chunk_bytes: int = 4 << 20
+    ) -> Iterator[Verdicts]:
+        """Verify a file of lines, however long, in memory that depends on ``chunk_bytes`` only.
+
+        Args:
+            file: open for reading bytes. A line ends with a line feed and nothing else; the last may lack it.
+            now: in seconds since 1970, for all; the verifier's clock at each chunk if it is not given.
+            challenge: one for all, as for `verify`.
+            chunk_bytes: how much is read at a time: some 12,000 texts of the usual length by default.
+
+        Yields:
+            The verdicts of the next lines, in order.
+        """
+        if chunk_bytes < 1:
+            raise ValueError("chunk_bytes is at least 1")
+        rest = b""
+        while block := file.read(chunk_bytes):
+            lines, ended, tail = block.rpartition(b"\n")
+            if ended:
+                yield self.verify_many(rest + lines + ended, now=now, challenge=challenge)
+                rest = b""
+            # Of a line without an end no more is kept than it takes to see that it is too long.
+            rest = (rest + tail[:_LONGEST_LINE])[:_LONGEST_LINE]
+        if rest:
+            yield self.verify_many(rest, now=now, challenge=challenge)
 
     def redeem(self, text: str, *, now: int | None = None, challenge: Asked = None) -> VerifiedVoucher:
         """Verify one token and use it up: steps 1 to 9. Of any number of calls for one display, one returns.
