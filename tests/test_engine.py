@@ -286,6 +286,11 @@ class TestBatch:
         assert list(batch.entries) == [1, 0]
         assert batch.opened(0).entry is ring.entries[1]
 
+    def test_a_known_kid_under_another_algorithm_has_no_entry(self):
+        batch = OPENER.open_many([encode_text(1, signed_bytes(CLAIMS, FAKE, encode_header(-9, FAKE.kid)))])
+        assert list(batch.entries) == [NO_ENTRY]
+        assert bytes(batch.nonces[:8]) == FAKE.kid
+
     @pytest.mark.parametrize("name", EXTRAS)
     def test_an_absent_extra_is_not_a_zero(self, name):
         texts = [signed_text(encode_claims(a_voucher(**extras))) for extras in ({}, {name: EXTRAS[name]})]

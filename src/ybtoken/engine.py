@@ -44,15 +44,22 @@ Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
 def texts_of(texts: Texts) -> Iterator[str]:
     """The texts one by one, whatever they came in.
 
-    A line of a buffer ends with a line feed and nothing else; the last may lack it. Bytes that are not ASCII become
-    characters that no voucher has, one for one, and are refused as such.
+    A line of a buffer ends with a line feed and nothing else; the last may lack it. Bytes are UTF-8; those that are not
+    become characters that no voucher has, one for one. How many there are says which refusal it is.
     """
     if isinstance(texts, (bytes, bytearray, memoryview)):
         lines = bytes(texts).split(b"\n")
         texts = lines if lines[-1] else lines[:-1]
     for text in cast("Iterable[Any]", texts):
         plain = text.as_py() if hasattr(text, "as_py") else text  # an Arrow scalar
-        yield plain.decode("latin-1") if isinstance(plain, bytes) else plain
+        yield _decoded(plain) if isinstance(plain, bytes) else plain
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 class Opened(NamedTuple):
@@ -253,9 +260,9 @@ def _opened_row(opened: Opened, index: Mapping[bytes, int]) -> tuple[Any, ...]:
 
 def _refused_row(error: TokenError, index: Mapping[bytes, int]) -> tuple[Any, ...]:
     kid = bytes.fromhex(error.facts.get("kid", ""))
-    unknown = kid if isinstance(error, UnknownKeyError) else b""
+    unknown = kid if isinstance(error, UnknownKeyError) else b""  # though the ring may know it under another algorithm
     return (
-        error.number, index.get(kid, NO_ENTRY), 0, 0, 0, 0,
+        error.number, NO_ENTRY if unknown else index.get(kid, NO_ENTRY), 0, 0, 0, 0,
         len(unknown), unknown.ljust(16, b"\0"), _ABSENT, 0, 0, 0, _ABSENT, 0, 0,
     )  # fmt: skip
 

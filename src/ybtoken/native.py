@@ -1,4 +1,4 @@
-"""The native engine (extra ``native``): steps 1 to 5 in Rust, for one text and for many.
+"""The native engine (extra ``native``): steps 1 to 5 in Rust, for one text and for many; and SM2 keys that sign.
 
 The application passes it in, ``Verifier(keys, engine=NativeEngine())``; nothing is detected or registered by itself. It
 gives the same verdict as the serial engine for every input. What it does not open itself (profiles 2 and 3) it hands to
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
+from ybtoken.backends._evp_sm2 import EvpPrivateKey, load
+from ybtoken.backends.sm2 import DEFAULT_USER_ID, SM2VerifyingKey
 from ybtoken.cose import Claims
 from ybtoken.engine import Opened, OpenedBatch, SerialOpener, Texts, texts_of
 from ybtoken.errors import error_for
@@ -28,7 +30,7 @@ except ModuleNotFoundError as error:
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["NativeEngine"]
+__all__ = ["NativeEngine", "NativeSM2SigningKey"]
 
 _ABI = 1
 if ybtoken_native.ABI != _ABI:
@@ -86,14 +88,19 @@ class NativeEngine:
         An opener that is in use is not disturbed: prepare a new ring in the background, then swap verifiers.
 
         Raises:
-            ValueError: a key whose point is not on its curve.
+            ValueError: a key whose point is not on its curve, or an SM2 key without a ``user_id``.
         """
         ring = self._engine.prepare([self._key(entry) for entry in keys.entries], table_bytes=self._table_bytes)
         return NativeOpener(self._engine, ring, keys)
 
     def _key(self, entry: KeyEntry) -> tuple[bytes, bytes, bytes, bytes, int]:
         x, y = entry.key.point
-        user_id: bytes = getattr(entry.key, "user_id", b"") if entry.key.algorithm is Algorithm.SM2 else b""
+        user_id = b""
+        if entry.key.algorithm is Algorithm.SM2:
+            known = getattr(entry.key, "user_id", None)
+            if known is None:  # guessing one would refuse every token of the key
+                raise ValueError(f"the SM2 key {entry.kid.hex()} does not say its user_id")
+            user_id = known
         return entry.header, x, y, user_id, _HOT_WINDOW if entry.kid in self._hot_kids else _WINDOW
 
     def __repr__(self) -> str:
@@ -179,3 +186,51 @@ class NativeBatch(OpenedBatch):
     def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """See `OpenedBatch.judge`: the same, a column at a time and without the GIL."""
         return self._opener.judge(self, now, skew, max_lifetime)
+
+
+class NativeSM2SigningKey:
+    """An SM2 private key that signs by RustCrypto's constant-time arithmetic: for where no libcrypto may (ADR 0013).
+
+    It is never shown, compared, copied or pickled. Made by `generate`, `from_pem` or `from_scalar`.
+    """
+
+    __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
+
+    def __init__(self, key: ybtoken_native.Sm2Key, user_id: bytes) -> None:
+        self._key = key
+        self.verifying_key = SM2VerifyingKey.from_point(key.x, key.y, user_id=user_id)
+        self.algorithm = self.verifying_key.algorithm
+        self.kid = self.verifying_key.kid
+        self.user_id = user_id
+
+    @classmethod
+    def generate(cls, *, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
+        """Make a new key."""
+        return cls(ybtoken_native.Sm2Key.generate(user_id=user_id), user_id)
+
+    @classmethod
+    def from_scalar(cls, scalar: bytes, *, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
+        """Take the private number itself, 32 bytes, as many SM2 tools write keys; 1 to n - 2, else `ValueError`."""
+        return cls(ybtoken_native.Sm2Key(scalar, user_id=user_id), user_id)
+
+    @classmethod
+    def from_pem(
+        cls, pem: bytes, *, passphrase: bytes | None = None, user_id: bytes = DEFAULT_USER_ID
+    ) -> NativeSM2SigningKey:
+        """Read a private key in PEM as `SM2SigningKey.from_pem` does: libcrypto reads it, and does not sign.
+
+        Raises:
+            ValueError: not an SM2 key, or the passphrase is wrong, missing or not needed.
+            LibcryptoError: there is no libcrypto that reads it.
+        """
+        return cls.from_scalar(EvpPrivateKey.from_pem(load(), pem, passphrase, user_id).scalar(), user_id=user_id)
+
+    def sign(self, message: bytes) -> bytes:
+        """See `ybtoken.keys.SigningKey`; the message is hashed with SM3 after ZA. Releases the GIL."""
+        return self._key.sign(message)
+
+    def __repr__(self) -> str:
+        return f"NativeSM2SigningKey(kid={self.kid.hex()})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signing key is not pickled or copied: load it where it is used")

@@ -113,9 +113,9 @@ pub fn encode(prefix: u8, token: &[u8]) -> String {
     text
 }
 
-/// Characters of a UTF-8 string: bytes that do not continue another.
+/// Characters of a UTF-8 string; of anything else, its bytes.
 fn characters(text: &[u8]) -> usize {
-    text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
+    str::from_utf8(text).map_or(text.len(), |text| text.chars().count())
 }
 
 /// Whether every byte is an ASCII digit. No early exit: this form becomes vector code.

@@ -1,0 +1,299 @@
+"""The native engine: text in, verdict out, in batches of 4096 from 32 issuers; against bare verifications of the same
+bytes, one at a time and eight at a time; and what it costs to be shown junk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import tracemalloc
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from benchmarks import crypto_mb
+from benchmarks.families.sm2 import bare_verify, each
+from benchmarks.measure import AbsentError, Bench, Row, Times
+from benchmarks.samples import _ECDSA, CITY, IDENTITY_REF, NOW
+from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Verifier
+from ybtoken.backends._der import der_from_raw
+from ybtoken.backends._sm2_curve import DEFAULT_USER_ID
+from ybtoken.backends._sm2_curve import N as SM2_N
+from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.backends.sm2 import LibcryptoError
+from ybtoken.cose import cut_envelope, encode_byte_string, encode_envelope
+from ybtoken.native import NativeEngine, NativeSM2SigningKey
+from ybtoken.text import encode_text
+
+BATCH, ISSUERS, BARE, EIGHTS = 4096, 32, 32, 256
+COLUMNS = 77
+P256_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+LONGEST_PAYLOAD = 238
+"""What fits, with header and signature, a text of 800 digits."""
+VS_BARE = {"p256": ("vs_cryptography", ">= 45"), "sm2": ("vs_openssl", ">= 150")}
+
+
+class Sample(NamedTuple):
+    """The tokens of one algorithm, and what they were signed with."""
+
+    keys: list[Any]
+    ring: KeyRing
+    tokens: list[bytes]
+    texts: list[str]
+
+    @property
+    def entries(self) -> tuple[KeyEntry, ...]:
+        """The entry of each issuer; the i-th token is the (i mod ISSUERS)-th's."""
+        return self.ring.entries
+
+    def verifier(self, **options: Any) -> Verifier:
+        return Verifier(self.ring, engine=NativeEngine(**options), clock=lambda: NOW + 5)
+
+    def cut(self, count: int) -> list[tuple[int, bytes, bytes]]:
+        """Of the first tokens: issuer, message and raw signature."""
+        found = []
+        for i, token in enumerate(self.tokens[:count]):
+            _, payload, signature = cut_envelope(token)
+            found.append((i % ISSUERS, self.entries[i % ISSUERS].prefix + payload, signature))
+        return found
+
+
+def sample(make: Callable[[], Any]) -> Sample:
+    """Keys of one algorithm and a batch of their tokens, mixed."""
+    keys = [make() for _ in range(ISSUERS)]
+    issuers = itertools.cycle([Issuer(key, clock=lambda: NOW) for key in keys])
+    tokens = [next(issuers).issue(IDENTITY_REF, CITY) for _ in range(BATCH)]
+    ring = KeyRing([KeyEntry(key.verifying_key, f"issuer {i}") for i, key in enumerate(keys)])
+    return Sample(keys, ring, [token.data for token in tokens], [token.text for token in tokens])
+
+
+def run(bench: Bench) -> None:
+    """Measure the family."""
+    samples = {"p256": sample(P256SigningKey.generate), "sm2": sample(NativeSM2SigningKey.generate)}
+    for name, own in samples.items():
+        _rates(bench, name, own)
+        _small(bench, name, own)
+    _junk(bench, samples)
+    _scaling(bench, samples)
+    _memory(bench, samples["sm2"])
+    prepared = bench.take({name: lambda s=own: NativeEngine().prepare(s.ring) for name, own in samples.items()}, 20)  # type: ignore[misc]
+    worst = max(prepared.seconds(name) for name in samples)
+    bench.row(Row("native.prepare_ms_per_key", worst * 1e3 / ISSUERS, "ms", "lower"))
+
+
+def whole(verifier: Verifier, texts: list[str], accepted: int) -> Callable[[], None]:
+    """A call that verifies all texts, and counts the good ones."""
+
+    def call() -> None:
+        if verifier.verify_many(texts).accepted != accepted:
+            raise AssertionError("not the verdicts that were expected")
+
+    return call
+
+
+def _rates(bench: Bench, name: str, own: Sample) -> None:
+    calls: dict[str, Callable[[], object]] = {
+        "native": whole(own.verifier(), own.texts, BATCH),
+        "scalar": whole(own.verifier(path="scalar"), own.texts, BATCH),
+    }
+    counts = {"native": BATCH, "scalar": BATCH, "bare": BARE, "crypto_mb": EIGHTS}
+    for peer, make in (("bare", _bare), ("crypto_mb", _crypto_mb)):
+        try:
+            calls[peer] = make(name, own)
+        except (AbsentError, LibcryptoError) as reason:
+            print(f"left out: {name}.native against {peer}: {reason}")
+    times = bench.take(calls, rounds=200)
+    for path, target in (("native", ">= 500000"), ("scalar", ">= 90000")):
+        figure = f"{name}.native.tokens_per_s" if path == "native" else f"{name}.native.scalar_per_s"
+        bench.row(Row(figure, BATCH / times.seconds(path), "1/s", "higher", target=target))
+    for peer, (figure, target) in {"bare": VS_BARE[name], "crypto_mb": ("vs_crypto_mb", ">= 10")}.items():
+        if peer in calls:
+            ratio, noise = _each(times, counts, peer, "native")
+            bench.row(Row(f"{name}.native.{figure}", ratio, "ratio", "higher", noise, target))
+
+
+def _each(times: Times, counts: dict[str, int], above: str, below: str) -> tuple[float, float]:
+    """By how much longer one takes of ``above`` than one of ``below``, and the noise."""
+    ratio, noise = times.ratio(above, below)
+    scale = counts[below] / counts[above]
+    return ratio * scale, noise * scale
+
+
+def _bare(name: str, own: Sample) -> Callable[[], object]:
+    """As many bare verifications, of the same bytes, everything laid ready."""
+    cut = own.cut(BARE)
+    if name == "sm2":
+        points = [b"\x04" + b"".join(entry.key.point) for entry in own.entries]
+        calls = [bare_verify(points[at], [(message, signature)]) for at, message, signature in cut]
+    else:
+        numbers = [ec.EllipticCurvePublicNumbers(*(int.from_bytes(part, "big") for part in entry.key.point),
+                                                 ec.SECP256R1()) for entry in own.entries]  # fmt: skip
+        verify = [number.public_key().verify for number in numbers]
+        ready = [(verify[at], der_from_raw(signature), message) for at, message, signature in cut]
+
+        def p256() -> None:
+            for check, der, message in ready:
+                check(der, message, _ECDSA)
+
+        return p256
+
+    def sm2() -> None:
+        for call in calls:
+            call()
+
+    return sm2
+
+
+def _crypto_mb(name: str, own: Sample) -> Callable[[], object]:
+    jobs = [
+        crypto_mb.Job(message, signature[:32], signature[32:], *own.entries[at].key.point)
+        for at, message, signature in own.cut(EIGHTS)
+    ]
+    if name == "sm2":
+        return crypto_mb.sm2(jobs, DEFAULT_USER_ID)
+    return crypto_mb.p256([job._replace(message=hashlib.sha256(job.message).digest()) for job in jobs])
+
+
+def _small(bench: Bench, name: str, own: Sample) -> None:
+    verifier = own.verifier()
+    sixteens = [own.texts[i : i + 16] for i in range(0, BATCH, 16)]
+    times = bench.take(
+        {"single": each(verifier.verify, own.texts), "sixteen": each(verifier.verify_many, sixteens)}, rounds=10_000
+    )
+    bench.row(Row(f"{name}.native.single_per_s", 1 / times.seconds("single"), "1/s", "higher", target=">= 100000"))
+    bench.row(Row(f"{name}.native.batch16_per_s", 16 / times.seconds("sixteen"), "1/s", "higher", target=">= 300000"))
+
+
+def _scaling(bench: Bench, samples: dict[str, Sample]) -> None:
+    """Two cores over one: the one family of calls that may leave its core."""
+    if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
+        print("left out: native.two_core_scaling: there is one core, or none can be asked for")
+        return
+    pinned = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+        if len(os.sched_getaffinity(0)) < 2:
+            print("left out: native.two_core_scaling: one core is allowed")
+            return
+        worst = (float("inf"), 0.0, "")
+        for name, own in samples.items():
+            texts = own.texts * 4
+            calls: dict[str, Callable[[], object]] = {
+                str(threads): whole(own.verifier(threads=threads), texts, len(texts)) for threads in (1, 2)
+            }
+            worst = min(worst, (*bench.take(calls, rounds=60).ratio("1", "2"), name))
+        bench.row(Row("native.two_core_scaling", worst[0], "ratio", "higher", worst[1], ">= 1.85", worst[2]))
+    finally:
+        os.sched_setaffinity(0, pinned)
+
+
+def _memory(bench: Bench, own: Sample) -> None:
+    verifier = own.verifier()
+    verifier.verify_many(own.texts)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    verdicts = verifier.verify_many(own.texts)
+    after, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    kept = (after - before) / len(verdicts) - COLUMNS
+    note = f"at most {(peak - before) / len(verdicts) - COLUMNS:.0f} while it runs"
+    bench.row(Row("native.verdict_bytes_per_token", kept, "B", "lower", target="<= 40", note=note))
+
+
+# -- junk --------------------------------------------------------------------------------------------------------------
+
+
+def _junk(bench: Bench, samples: dict[str, Sample]) -> None:
+    worst = (0.0, 0.0, "")
+    kinds = 0
+    for name, own in samples.items():
+        verifier = own.verifier()
+        junk = {kind: list(itertools.islice(itertools.cycle(texts), BATCH)) for kind, texts in _kinds(own).items()}
+        mixed = list(itertools.chain.from_iterable(zip(*junk.values(), strict=True)))[:BATCH]
+        calls: dict[str, Callable[[], object]] = {"good": whole(verifier, own.texts, BATCH)}
+        calls |= {kind: whole(verifier, texts, 0) for kind, texts in junk.items()}
+        calls["all kinds mixed"] = whole(verifier, mixed, 0)
+        calls["every second one good"] = whole(
+            verifier, [text for pair in zip(own.texts, mixed, strict=True) for text in pair][:BATCH], BATCH // 2
+        )
+        times = bench.take(calls, rounds=60)
+        kinds += len(calls) - 1
+        worst = max(worst, *((*times.ratio(kind, "good"), f"{name}: {kind}") for kind in calls if kind != "good"))
+    note = f"the worst of {kinds}: {worst[2]}"
+    bench.row(Row("native.junk_cost_ratio", worst[0], "ratio", "lower", worst[1], "<= 1.2", note))
+
+
+def _kinds(own: Sample) -> dict[str, list[str]]:
+    """Junk of each kind: as much of it as is cheap to make."""
+    order = SM2_N if own.keys[0].algorithm is Algorithm.SM2 else P256_N
+    few = range(256)
+    entries = [own.entries[i % ISSUERS] for i in few]
+    random = [os.urandom(64) for _ in few]
+
+    def spelled(payload: Callable[[int], bytes], signature: Callable[[int, bytes], bytes]) -> list[str]:
+        texts = []
+        for i in few:
+            framed = encode_byte_string(payload(i))
+            made = signature(i, entries[i].prefix + framed)
+            texts.append(encode_text(1, encode_envelope(entries[i].header, payload(i), made)))
+        return texts
+
+    def short(i: int) -> bytes:
+        return cut_envelope(own.tokens[i])[1][2:]
+
+    def long(i: int) -> bytes:
+        return random[i][:1] * LONGEST_PAYLOAD
+
+    def signed(i: int, message: bytes) -> bytes:
+        return bytes(own.keys[i % ISSUERS].sign(message))
+
+    crafted = list(_crafted(order))
+    strangers = sample_of_strangers(own)
+    return {
+        "unknown keys": strangers,
+        "bad signatures": spelled(short, lambda i, _: random[i]),
+        "bad signatures under 800 digits": spelled(long, lambda i, _: random[i]),
+        "signatures out of range": spelled(short, lambda i, _: b"\xff" * 64),
+        "doublings": spelled(short, lambda i, m: _doubling(order, m, *crafted[i % len(crafted)])),
+        "doublings under 800 digits": spelled(long, lambda i, m: _doubling(order, m, *crafted[i % len(crafted)])),
+        "bad claims, good signatures": spelled(lambda i: short(i) + b"\0", signed),
+        "bad claims under 800 digits, good signatures": spelled(long, signed),
+        "one digit wrong": [text[:99] + str(9 - int(text[99])) + text[100:] for text in own.texts[:256]],
+        "800 nines": ["96" + "9" * 798],
+        "full-width digits": ["96" + "９" * 798],
+    }
+
+
+def sample_of_strangers(own: Sample) -> list[str]:
+    """Good tokens of a key that nobody trusts."""
+    make = NativeSM2SigningKey.generate if own.keys[0].algorithm is Algorithm.SM2 else P256SigningKey.generate
+    issuer = Issuer(make(), clock=lambda: NOW)
+    return [issuer.issue(IDENTITY_REF, CITY).text for _ in range(256)]
+
+
+def _crafted(order: int) -> Iterator[tuple[int, int]]:
+    """Multipliers of G and of the key whose sums, taken window by window, end in adding a point to itself.
+
+    The highest digit times its place equals what the lower ones sum up to, modulo the order: u = 2 d 2^place. Windows
+    are 14 bits for G, and 8 or 10 for keys.
+    """
+    for place, digits in ((252, 16), (248, 256), (250, 64)):
+        for digit in range(1, digits, 2):
+            for sign in (1, -1):
+                u = sign * 2 * digit * 2**place % order
+                yield u, u
+                yield u, (u * 3 + 1) % order
+                yield (u * 5 + 1) % order, u
+
+
+def _doubling(order: int, message: bytes, u1: int, u2: int) -> bytes:
+    """A signature whose check comes to u1 G + u2 Q. Nobody needs a private key for that, nor gets it accepted."""
+    if order == SM2_N:  # s G + (r + s) Q
+        s, r = u1, (u2 - u1) % order
+    else:  # (e / s) G + (r / s) Q
+        e = int.from_bytes(hashlib.sha256(message).digest(), "big")
+        s = e * pow(u1, -1, order) % order
+        r = u2 * s % order
+    return (r or 1).to_bytes(32, "big") + (s or 1).to_bytes(32, "big")
