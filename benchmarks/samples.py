@@ -1,6 +1,8 @@
-"""What is measured: one P-256 key, one voucher, and the bare verification that everything is held against."""
+"""What is measured: a voucher and the bare verification that everything is held against; passes and a status list."""
 
 from __future__ import annotations
+
+from itertools import cycle
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,6 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Token, Verifier
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.cose import cut_envelope
+from ybtoken.device import DeviceBoundPass
+from ybtoken.keys import Use
+from ybtoken.qr import QrCode
+from ybtoken.rotating import RotatingCodes
+from ybtoken.status import StatusList, StatusListReader, sign_status_list
+from ybtoken.statussource import MemoryStatusSource
+from ybtoken.text import decode_text
 
 NOW = 1_767_225_600
 CITY = "310100"
@@ -42,3 +51,72 @@ class P256Sample:
     def bare(self) -> object:
         """The same signature by `cryptography` alone, with everything it needs laid ready: the lower bound."""
         return self._verify(self.der, self.message, _ECDSA)
+
+
+class PassSample:
+    """One person's voucher, rotating pass, and device-bound passes on many phones; and a list of ten million."""
+
+    MANY = 1000
+    PHONES = 1500  # more than are remembered
+
+    def __init__(self) -> None:
+        key = P256SigningKey.generate()
+        keys = KeyRing([KeyEntry(key.verifying_key, "Shanghai", Scope(("31",)))])
+        issuer, index = Issuer(key, clock=lambda: NOW), 7_654_321
+        codes = RotatingCodes(bytes(32))
+        self.verifier = Verifier(keys, otp=codes, clock=lambda: NOW + 5)
+        self.voucher = issuer.issue(IDENTITY_REF, CITY, status_index=index).text
+        rotating = codes.enrol(issuer.issue_rotating_pass(IDENTITY_REF, CITY, status_index=index))
+        self.rotating = rotating.present(now=NOW + 5)
+        phones = [P256SigningKey.generate() for _ in range(self.PHONES)]
+        self.bound = [
+            DeviceBoundPass(
+                issuer.issue_device_bound_pass(IDENTITY_REF, CITY, phone.verifying_key, status_index=index).data, phone
+            ).present(now=NOW + 5)
+            for phone in phones
+        ]
+        self.unseen = cycle(self.bound[1:])
+        list_key, uri = P256SigningKey.generate(), "https://status.example/1"
+        statuses = StatusList(uri, 2, bytes(2_500_000), issued_at=NOW, expires_at=NOW + 600, ttl=60)
+        self.signed = sign_status_list(statuses, list_key)
+        self.reader = StatusListReader(KeyRing([KeyEntry(list_key.verifying_key, "Shanghai", use=Use.STATUS)]), uri)
+        self.source = self.load()
+        self.indexes = [i * 9973 % 10_000_000 for i in range(self.MANY)]
+
+    def load(self) -> MemoryStatusSource:
+        """A source with the list."""
+        source = MemoryStatusSource(self.reader)
+        source.load(self.signed, NOW)
+        return source
+
+    def verify_voucher(self) -> object:
+        """Profile 1."""
+        return self.verifier.verify(self.voucher)
+
+    def verify_rotating(self) -> object:
+        """Profile 2."""
+        return self.verifier.verify(self.rotating)
+
+    def verify_bound(self) -> object:
+        """Profile 3, a phone that is seen again and again."""
+        return self.verifier.verify(self.bound[0])
+
+    def verify_unseen(self) -> object:
+        """Profile 3, each time another phone, until the first is forgotten."""
+        return self.verifier.verify(next(self.unseen))
+
+    def ask_many(self) -> None:
+        """Ask for the status of a thousand passes."""
+        ask = self.source.status
+        for index in self.indexes:
+            ask(index, NOW)
+
+    def loop_only(self) -> None:
+        """What the loop itself takes."""
+        for _ in self.indexes:
+            pass
+
+    def facts(self, call: str) -> dict[str, int]:
+        """Sizes of what a call verifies."""
+        text = self.rotating if call == "rotating" else self.bound[0]
+        return {"token_bytes": len(decode_text(text)[1]), "qr_version": QrCode(text).version}

@@ -1,8 +1,9 @@
 """The life of one voucher, from the issuer to the counter: what ``make demo`` shows.
 
 Issued, drawn as a QR code, read back from the picture, verified, redeemed; and refused when it is replayed, altered,
-forged, late, from the wrong place or badly scanned. Time stands still but where the story moves it. Whatever does not
-come out as the story says makes the exit code 1.
+forged, late, from the wrong place or badly scanned. Then the same without a network: a rotating pass, and a
+device-bound pass that answers a terminal's challenge; copied, relayed, frozen. Time stands still but where the story
+moves it. Whatever does not come out as the story says makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -23,17 +24,27 @@ from ybtoken import (
     KeyEntry,
     KeyRing,
     MemoryReplayGuard,
+    Profile,
     Scope,
     SigningKey,
     Token,
     TokenError,
     Verifier,
+    VerifyingKey,
     normalize_scan,
 )
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
+from ybtoken.challenge import Challenge
+from ybtoken.device import DeviceBoundPass
 from ybtoken.identity import IdentitySealer, derive_person_number
-from ybtoken.policy import InsuredPlace, Purpose
+from ybtoken.keys import Use
+from ybtoken.policy import AcceptedProfiles, InsuredPlace, Purpose
+from ybtoken.qr import QrCode
+from ybtoken.registry import StatusRegistry
+from ybtoken.rotating import RotatingCodes
+from ybtoken.status import StatusListReader
+from ybtoken.statussource import MemoryStatusSource, StatusPolicy
 from ybtoken.text import encode_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +54,7 @@ ZHEJIANG, JIANGSU = Scope(("33",)), Scope(("32",))
 PHARMACY = "02121"
 SIGNERS: dict[str, Callable[[], SigningKey]] = {"sm2": SM2SigningKey.generate, "es256": P256SigningKey.generate}
 """The algorithms that the demo can be run with; the first is the default where a libcrypto signs with it."""
+STATUS_URI = "https://status.example/1"
 PERSON, PERSON_KEY = "11010519491231002X", b"a key for the demo only"
 
 
@@ -252,6 +264,105 @@ def refuse(world: World, stage: Stage, text: str) -> None:
     )
 
 
+def rotating(world: World, stage: Stage) -> None:
+    stage.chapter("Without a network: a rotating pass", "没有网络：轮换凭证")
+    stage.tell(
+        "The platform signs a pass for twelve hours; the phone adds another one-time code every 30 s, in any basement.",
+        "平台签发十二小时的凭证，手机每 30 秒自行更换动态码，地下室也能出码。",
+    )
+    codes = RotatingCodes(b"a master key for the demo, only.")
+    platform = Verifier(world.ring, otp=codes, guard=MemoryReplayGuard(clock=world.clock), clock=world.clock)
+    phone = codes.enrol(world.issuer.issue_rotating_pass(world.sealer.seal(world.person(PERSON)), HANGZHOU))
+    world.clock.now += 3600 - world.clock.now % 30
+    first = phone.present(now=world.clock.now)
+    stage.show("text", f"{first[:20]}...{first[-10:-2]}.. (QR version {_in_a_picture(world, first, 'rotating.png')}-M)")
+    platform.redeem(first)
+    stage.good("an hour later: redeemed at the platform", "一小时后：平台核销成功")
+    stage.refused("redeem.replayed", partial(platform.redeem, first), "the same code again", "同一动态码再次出示")
+    world.clock.now += 30
+    platform.redeem(phone.present(now=world.clock.now))
+    stage.good("the next code, 30 s later", "30 秒后的新码：已核销")
+    world.clock.now += 60
+    stage.refused("otp.wrong", partial(platform.redeem, first), "a screenshot of the first code", "首个动态码的截图")
+    stage.refused(
+        "claims.profile",
+        partial(platform.redeem, encode_text(1, phone.data)),
+        "the pass without its code, dressed as a voucher",
+        "去掉动态码、冒充普通凭证",
+    )
+
+
+def device_bound(world: World, stage: Stage) -> None:
+    stage.chapter("Without a network: a device-bound pass", "没有网络：设备绑定凭证")
+    stage.tell(
+        "The pass names the phone's own key. The terminal asks, the phone answers, and both may be offline.",
+        "凭证绑定手机自己的密钥。终端提问，手机应答，双方均可离线。",
+    )
+    device, list_key = SIGNERS[world.algorithm](), SIGNERS[world.algorithm]()
+    registry = StatusRegistry(":memory:", STATUS_URI, size=4096, clock=world.clock)
+    person = world.person(PERSON)
+    index = registry.enter(world.clock.now + 12 * 3600, person=person)
+    key: VerifyingKey = device.verifying_key  # type: ignore[attr-defined]
+    issued = world.issuer.issue_device_bound_pass(world.sealer.seal(person), HANGZHOU, key, status_index=index)
+    phone, copied = (DeviceBoundPass(issued.data, signer, clock=world.clock) for signer in (device, SIGNERS["es256"]()))
+
+    list_entry = KeyEntry(list_key.verifying_key, "浙江省医保局 (Zhejiang)", use=Use.STATUS)  # type: ignore[attr-defined]
+    statuses = MemoryStatusSource(StatusListReader(KeyRing([list_entry]), STATUS_URI))
+    statuses.load(registry.publish(list_key), world.clock.now)
+    terminal = Verifier(
+        world.ring,
+        policies=[AcceptedProfiles(Profile.DEVICE_BOUND), StatusPolicy(statuses)],
+        guard=MemoryReplayGuard(clock=world.clock),
+        clock=world.clock,
+    )
+
+    challenge, elsewhere = Challenge.new("H33010600123", PHARMACY), Challenge.new("H44010000999", PHARMACY)
+    stage.show("terminal asks", f"{challenge.text} (QR version {challenge.qr.version}-M)")
+    answered = phone.present(challenge=Challenge.from_text(challenge.text))
+    version = _in_a_picture(world, answered, "device-bound.png")
+    stage.show("phone answers", f"{answered[:34]}... ({len(answered)} digits, QR version {version}-M)")
+    terminal.redeem(answered, challenge=challenge)
+    stage.good("redeemed, offline: this phone, this terminal, now", "离线核销成功：确为此手机、此终端、此刻")
+    stage.refused(
+        "device.signature",
+        partial(terminal.redeem, copied.present(challenge=challenge), challenge=challenge),
+        "the pass was copied to another phone",
+        "凭证被复制到另一部手机",
+    )
+    stage.refused(
+        "challenge.wrong",
+        partial(terminal.redeem, phone.present(challenge=elsewhere), challenge=challenge),
+        "a live relay: the victim answered another terminal",
+        "实时转发：受害人应答的是另一终端",
+    )
+    stage.refused(
+        "policy.profile",
+        partial(terminal.redeem, world.voucher().text),
+        "a plain voucher, where only the phone's signature will do",
+        "仅受理手机签名之处出示普通凭证",
+    )
+    registry.suspend(person=person)
+    statuses.load(registry.publish(list_key), world.clock.now + 1)
+    stage.refused(
+        "status.suspended",
+        partial(terminal.redeem, phone.present(challenge=challenge), challenge=challenge),
+        "the phone was reported lost: frozen, and the terminal has the new list",
+        "手机挂失：凭证已冻结，终端已取得新状态列表",
+    )
+    registry.close()
+
+
+def _in_a_picture(world: World, text: str, name: str) -> int:
+    """Draw a text, read it back from the picture; returns the symbol's version."""
+    code = QrCode(text)
+    (world.folder / name).write_bytes(code.png())
+    with Image.open(world.folder / name) as image:
+        codes = zxingcpp.read_barcodes(image.convert("L"))
+    if [found.text for found in codes] != [text]:
+        raise SurpriseError(f"{name} is not read back")
+    return code.version
+
+
 def _shown(file: Path) -> Path:
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
@@ -262,12 +373,14 @@ def _local(seconds: int) -> str:
 
 def tell(world: World, stage: Stage) -> None:
     """The whole story."""
-    print("ybtoken: one voucher, from issue to redeem / 一张凭证：从签发到核销")
+    print("ybtoken: one voucher, from issue to redeem, and two passes / 一张凭证从签发到核销，另有两种通行凭证")
     token = issue(world, stage)
     picture = draw(world, stage, token, "voucher.png")
     text = scan(world, stage, token, picture)
     accept(world, stage, text)
     refuse(world, stage, text)
+    rotating(world, stage)
+    device_bound(world, stage)
 
 
 def default_algorithm() -> str:

@@ -36,6 +36,12 @@ class PythonCwt:
         named = cwt.Claims.new(claims)
         return claims | {EXP: named.exp, IAT: named.iat}  # as the library names them
 
+    @staticmethod
+    def open(data: bytes, x: bytes, y: bytes, kid: bytes) -> bytes:
+        """Verify any COSE_Sign1 of a P-256 key, which has a kid if the header has one; returns its payload."""
+        key = {1: 2, -1: 1, -2: x, -3: y, 3: -7} | ({2: kid} if kid else {})
+        return bytes(cwt.COSE.new().decode(data, cwt.COSEKey.new(key)))
+
     def make(self, claims: dict[int, Any]) -> bytes:
         """Make a token of our profile."""
         return cwt.COSE.new().encode(cbor2.dumps(claims), self._writer, protected={1: -7, 4: self._kid}, unprotected={})
@@ -56,6 +62,15 @@ class PyCose:
         if message.phdr[KID] != self._kid or not message.verify_signature():
             raise ValueError("the signature is not good")
         return dict(cbor2.loads(message.payload))
+
+    @staticmethod
+    def open(data: bytes, x: bytes, y: bytes, kid: bytes) -> bytes:
+        """Verify any COSE_Sign1 of a P-256 key; returns its payload."""
+        message = Sign1Message.decode(data)
+        message.key = EC2Key(crv=P256, x=x, y=y)
+        if not message.verify_signature():
+            raise ValueError("the signature is not good")
+        return bytes(message.payload)
 
     def make(self, claims: dict[int, Any]) -> bytes:
         """Make a token of our profile."""
@@ -101,6 +116,10 @@ def main() -> None:
     for name, peer in (("python-cwt", PythonCwt(key)), ("pycose", PyCose(key))):
         answer[name] = {
             "read": {which: attempt(peer.read, bytes.fromhex(token)) for which, token in request["read"].items()},
+            "opened": {
+                which: peer.open(*(bytes.fromhex(stated[part]) for part in ("data", "x", "y", "kid"))).hex()
+                for which, stated in request["open"].items()
+            },
             "made": {which: peer.make(stated).hex() for which, stated in claims.items()},
         }
     json.dump(answer, sys.stdout)

@@ -12,10 +12,22 @@ from itertools import chain
 
 from ybtoken.engine import Engine, SerialEngine
 from ybtoken.errors import CannotCheckError, RedeemError, SignatureError, TokenError
-from ybtoken.keys import Algorithm, KeyRing, SigningKey, VerifyingKey
+from ybtoken.issuer import Issuer
+from ybtoken.keys import Algorithm, KeyEntry, KeyRing, SigningKey, Use, VerifyingKey
 from ybtoken.replay import ReplayGuard
+from ybtoken.rotating import STEP, RotatingCodes
+from ybtoken.status import StatusList, StatusListReader, sign_status_list
+from ybtoken.statussource import StatusSource
+from ybtoken.verifier import Verifier
 
-__all__ = ["FakeKey", "check_engine", "check_key_pair", "check_replay_guard"]
+__all__ = [
+    "FakeKey",
+    "check_engine",
+    "check_key_pair",
+    "check_replay_guard",
+    "check_rotating_redemption",
+    "check_status_source",
+]
 
 
 class FakeKey:
@@ -126,6 +138,64 @@ def check_replay_guard(make: Callable[[Callable[[], float]], ReplayGuard], *, th
     with ThreadPoolExecutor(threads) as pool:
         for i in range(50):
             assert sum(pool.map(accepted, [b"race %d" % i] * threads)) == 1
+
+
+def check_rotating_redemption(
+    make: Callable[[Callable[[], float]], ReplayGuard], *, threads: int = 8, rounds: int = 10
+) -> None:
+    """What a `ReplayGuard` does for rotating passes: a step is accepted once, and none before the last accepted one.
+
+    Args:
+        make: makes an empty guard that reads the given clock, as far as it reads one.
+        threads: how many threads redeem the same pass at once.
+        rounds: how often they do.
+    """
+    start = 4_000_000_020  # the first second of a step, ahead of any real clock
+    key, codes = FakeKey("issuer"), RotatingCodes(bytes(32))
+    issuer = Issuer(key, clock=lambda: start)
+    verifier = Verifier(
+        KeyRing([KeyEntry(key, "issuer")]), guard=make(lambda: start), otp=codes, clock=lambda: start, skew=40
+    )
+    for _ in range(rounds):
+        phone = codes.enrol(issuer.issue_rotating_pass(bytes(16), "330100"))
+        now, before = phone.present(now=start), phone.present(now=start - STEP)
+        accepted: list[int] = []
+
+        def attempt(text: str, accepted: list[int] = accepted) -> None:
+            try:
+                step = verifier.redeem(text).time_step
+            except RedeemError:
+                return
+            assert step is not None
+            accepted.append(step)
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(attempt, [now, before] * threads))
+        assert accepted.count(start // STEP) == 1, "a step was accepted twice, or not at all"
+        assert accepted.count(start // STEP - 1) <= 1, "a step was accepted twice"
+        for text in (now, before):
+            _refused(lambda text=text: verifier.redeem(text), RedeemError)  # type: ignore[misc]
+
+
+def check_status_source(make: Callable[[StatusListReader, bytes], StatusSource]) -> None:
+    """The conformance suite of `StatusSource`.
+
+    Args:
+        make: makes a source, without grace, that checks lists with this reader and has got this signed list.
+    """
+    key, uri, issued_at = FakeKey("statuses"), "https://status.example/1", 4_000_000_000
+    array = bytes.fromhex("c944f9")
+    statuses = StatusList(uri, 2, array, issued_at=issued_at, expires_at=issued_at + 600, ttl=60)
+    reader = StatusListReader(KeyRing([KeyEntry(key, "registry", use=Use.STATUS)]), uri)
+    source = make(reader, sign_status_list(statuses, key))
+    assert isinstance(source, StatusSource)
+    for now in (issued_at, issued_at + 599):
+        assert [source.status(i, now).status for i in range(12)] == [1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3]
+        assert source.status(0, now).overdue is None
+        for index in (12, 2**32 - 1):
+            _refused(lambda index=index, now=now: source.status(index, now), CannotCheckError)  # type: ignore[misc]
+    for now in (issued_at + 600, issued_at + 10**9):
+        _refused(lambda now=now: source.status(2, now), CannotCheckError)  # type: ignore[misc]
 
 
 def check_engine(engine: Engine, keys: KeyRing, texts: list[str]) -> None:

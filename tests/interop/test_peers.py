@@ -7,16 +7,22 @@ import json
 import os
 import subprocess
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ybtoken import Issuer, KeyEntry, KeyRing, Token, TokenError, Verifier, Voucher
+from ybtoken import Issuer, KeyEntry, KeyRing, Profile, Token, TokenError, Verifier, Voucher
 from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.device import device_key_of, encode_presentation
+from ybtoken.issuer import Pass
+from ybtoken.status import StatusList, sign_status_list
 from ybtoken.text import encode_text
+from ybtoken.voucher import DevicePresentation
 
 PREPARE = Path(__file__).parents[2] / "interop" / "prepare.py"
 PEERS = ["python-cwt", "pycose", "go-cose"]
@@ -51,6 +57,12 @@ WITH_EXTRAS = {
     ),
     "extras of zero": voucher(channel=0, purpose="00000", presenter=bytes(16), assurance=0, status_index=0),
 }
+DEVICE = P256SigningKey.generate()
+LIST_KEY = P256SigningKey.generate()
+PASSES = {
+    "rotating pass": voucher(profile=Profile.ROTATING, status_index=70_000),
+    "device-bound pass": voucher(profile=Profile.DEVICE_BOUND, device_key=device_key_of(DEVICE.verifying_key)),
+}
 EXPIRED = voucher(issued_at=NOW - 7200, expires_at=NOW - 3600)  # python-cwt allows a minute
 
 
@@ -68,7 +80,7 @@ def claims_of(voucher: Voucher) -> dict[str, Any]:
         "exp": voucher.expires_at,
         "iat": voucher.issued_at,
         "cti": voucher.nonce.hex(),
-        "voucher": [1, voucher.identity_ref.hex(), int(voucher.city_code), stated],
+        "voucher": [int(voucher.profile), voucher.identity_ref.hex(), int(voucher.city_code), stated],
     }
 
 
@@ -82,7 +94,20 @@ def tampered(token: bytes) -> dict[str, bytes]:
     }
 
 
-TOKENS: dict[str, Token] = {name: Issuer(KEY).sign(stated) for name, stated in (VOUCHERS | WITH_EXTRAS).items()}
+TOKENS: dict[str, Token | Pass] = {
+    **{name: Issuer(KEY).sign(stated) for name, stated in (VOUCHERS | WITH_EXTRAS).items()},
+    **{name: Issuer(KEY).sign_pass(stated) for name, stated in PASSES.items()},
+}
+PRESENTATION = DevicePresentation(NOW, b"display1", bytes(12))
+PRESENTED = encode_presentation(TOKENS["device-bound pass"].data, PRESENTATION, DEVICE)
+STATUSES = StatusList(
+    "https://status.example/1", 2, bytes.fromhex("c944f9"), issued_at=NOW, expires_at=NOW + 3600, ttl=300
+)
+SIGNED = {
+    "presentation": (PRESENTED, DEVICE, b""),
+    "status list": (sign_status_list(STATUSES, LIST_KEY), LIST_KEY, LIST_KEY.kid),
+}
+"""What is signed besides tokens, by whom, and under which kid."""
 TAMPERED = tampered(TOKENS["plain"].data)
 
 
@@ -119,6 +144,11 @@ def answer(request: pytest.FixtureRequest) -> dict[str, Any]:
                 "x": x.hex(), "y": y.hex(), "d": numbers.private_value.to_bytes(32, "big").hex(), "kid": KEY.kid.hex()
             },
             "read": {name: data.hex() for name, data in read.items()},
+            "open": {
+                name: {"data": data.hex(), "x": point[0].hex(), "y": point[1].hex(), "kid": kid.hex()}
+                for name, (data, key, kid) in SIGNED.items()
+                for point in [key.verifying_key.point]
+            },
             "make": {
                 name: {
                     "exp": stated.expires_at,
@@ -140,6 +170,20 @@ def answer(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.mark.parametrize("name", TOKENS)
 def test_a_peer_reads_our_token_with_every_claim(answer: dict[str, Any], name: str) -> None:
     assert answer["read"][name] == claims_of(TOKENS[name].voucher)
+
+
+@pytest.mark.parametrize("answer", ["python-cwt", "pycose"], indirect=True)
+def test_a_peer_opens_what_a_phone_signed(answer: dict[str, Any]) -> None:
+    opened = cbor2.loads(bytes.fromhex(answer["opened"]["presentation"]))
+    assert opened == [TOKENS["device-bound pass"].data, *PRESENTATION]
+
+
+@pytest.mark.parametrize("answer", ["python-cwt", "pycose"], indirect=True)
+def test_a_peer_opens_a_status_list(answer: dict[str, Any]) -> None:
+    claims = cbor2.loads(bytes.fromhex(answer["opened"]["status list"]))
+    assert (claims[2], claims[4], claims[6], claims[65534]) == (STATUSES.uri, NOW + 3600, NOW, 300)
+    assert claims[65533]["bits"] == 2
+    assert zlib.decompress(claims[65533]["lst"]) == STATUSES.array
 
 
 @pytest.mark.parametrize("answer", ["python-cwt"], indirect=True)

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import os
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import CITY, DEVICE, HOLDER, NOW, RING, fake_issuer, presented
+from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, TokenError, Verifier
+from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
+from ybtoken.challenge import Challenge
+from ybtoken.device import DeviceBoundPass, cut_presentation, device_key_of, encode_presentation
+from ybtoken.errors import EnvelopeError
+from ybtoken.keys import Curve
+from ybtoken.qr import QrCode
+from ybtoken.text import encode_text
+from ybtoken.voucher import DevicePresentation
+
+ISSUED = fake_issuer().issue_device_bound_pass(HOLDER, CITY, DEVICE.verifying_key)
+
+
+def phone(**options) -> DeviceBoundPass:
+    return DeviceBoundPass(ISSUED.data, DEVICE, **{"clock": lambda: NOW} | options)
+
+
+def verifier(**options) -> Verifier:
+    return Verifier(RING, **{"clock": lambda: NOW} | options)
+
+
+def refusal(act, *args, **options) -> str:
+    with pytest.raises(TokenError) as caught:
+        act(*args, **options)
+    return caught.value.code
+
+
+@pytest.fixture(scope="module")
+def sm2_key() -> SM2SigningKey:
+    try:
+        return SM2SigningKey.generate()
+    except LibcryptoError as reason:
+        pytest.skip(str(reason))
+
+
+def test_a_phone_shows_another_code_each_time_and_each_is_good():
+    texts = {phone().present() for _ in range(5)}
+    assert len(texts) == 5
+    for text in texts:
+        voucher = verifier().verify(text)
+        assert voucher.profile is Profile.DEVICE_BOUND
+        assert voucher.device_key == device_key_of(DEVICE.verifying_key)
+        assert voucher.presentation.issued_at == NOW
+        assert voucher.replay_key == voucher.kid + voucher.nonce + voucher.presentation.nonce
+
+
+@pytest.mark.parametrize("backend", ["libcrypto", "tables"])
+def test_an_sm2_phone_too(sm2_key, backend, monkeypatch):
+    from ybtoken.backends import sm2
+
+    issued = fake_issuer().issue_device_bound_pass(HOLDER, CITY, sm2_key.verifying_key)
+    bound = DeviceBoundPass(issued.data, sm2_key, clock=lambda: NOW)
+
+    def without_cache(x, y_is_odd):
+        point = sm2.decompress(x, y_is_odd)
+        return SM2VerifyingKey(point, backend=backend)
+
+    monkeypatch.setattr(sm2, "_phone_key", without_cache)
+    voucher = verifier().verify(bound.present())
+    assert voucher.device_key.curve == Curve.SM2
+    other = DeviceBoundPass(issued.data, SM2SigningKey.generate(), clock=lambda: NOW)
+    assert refusal(verifier().verify, other.present()) == "device.signature"
+    p256 = DeviceBoundPass(issued.data, DEVICE, clock=lambda: NOW)
+    assert refusal(verifier().verify, p256.present()) == "device.signature"
+
+
+def test_decompressing_gives_the_point_back(sm2_key):
+    from ybtoken.backends.sm2 import decompress
+
+    for _ in range(8):
+        key = SM2SigningKey.generate().verifying_key
+        compressed = device_key_of(key)
+        assert decompress(compressed.x, compressed.y_is_odd) == b"\x04" + b"".join(key.point)
+        assert decompress(compressed.x, not compressed.y_is_odd) != b"\x04" + b"".join(key.point)
+    for bad in (b"\xff" * 32, bytes(31) + b"\2"):
+        with pytest.raises(ValueError, match="not on the SM2 curve"):
+            decompress(bad, True)
+
+
+def test_a_display_is_redeemed_once():
+    one = verifier(guard=MemoryReplayGuard(clock=lambda: NOW))
+    text = phone().present()
+    assert one.redeem(text).redeem_until == NOW + 70
+    assert refusal(one.redeem, text) == "redeem.replayed"
+    assert one.redeem(phone().present())
+
+
+def test_a_redemption_is_remembered_no_longer_than_the_pass():
+    end = ISSUED.voucher.expires_at
+    assert verifier().verify(phone().present(now=end), now=end).redeem_until == end + 10
+
+
+@pytest.mark.parametrize(
+    ("later", "code"),
+    [(-11, "presentation.future"), (-10, None), (0, None), (69, None), (70, "presentation.expired")],
+)
+def test_a_display_is_accepted_for_its_time(later, code):
+    shown = NOW + 3600
+    text = phone().present(now=shown)
+    if code is None:
+        assert verifier().verify(text, now=shown + later)
+        return
+    with pytest.raises(TokenError) as caught:
+        verifier().verify(text, now=shown + later)
+    error = caught.value
+    assert error.code == code
+    assert (error.presented_at, error.now, error.skew) == (shown, shown + later, 10)
+    assert error.what.en.startswith("The code was shown 1")
+
+
+def test_how_long_is_a_setting():
+    text = phone().present()
+    assert refusal(verifier(max_display_age=5).verify, text, now=NOW + 15) == "presentation.expired"
+    assert verifier(max_display_age=500).verify(text, now=NOW + 500)
+    assert refusal(verifier(max_pass_lifetime=100).verify, text) == "time.lifetime"
+    with pytest.raises(ValueError, match="at least 1"):
+        verifier(max_display_age=0)
+
+
+def test_another_phone_cannot_show_a_copied_pass():
+    thief = DeviceBoundPass(ISSUED.data, P256SigningKey.generate(), clock=lambda: NOW)
+    assert refusal(verifier().verify, thief.present()) == "device.signature"
+
+
+@given(st.integers(0, 8 * len(presented(ISSUED.data)) - 1))
+def test_any_flip_of_any_bit_is_refused(bit):
+    data = bytearray(presented(ISSUED.data))
+    data[bit // 8] ^= 1 << bit % 8
+    assert refusal(verifier().verify, encode_text(3, bytes(data))) in {
+        "envelope.shape", "key.unknown", "signature.invalid", "device.signature"
+    }  # fmt: skip
+
+
+@given(st.binary(max_size=40), st.integers(0, len(presented(ISSUED.data))))
+def test_a_presentation_has_one_form(more, at):
+    data = presented(ISSUED.data)
+    for changed in (data[:at] + more + data[at:], data[:at], data[at:]):
+        if changed == data:
+            continue
+        try:
+            cut = cut_presentation(changed)
+        except EnvelopeError:
+            continue
+        stated = [cut.token, *cut.presentation] if cut.presentation.challenge else [cut.token, *cut.presentation[:2]]
+        assert cbor2.dumps(cbor2.dumps(stated)) == cut.signed
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_no_presentation(noise):
+    for data in (noise, b"\xd2\x84\x43\xa1\x01\x26\xa0\x58" + noise):
+        with pytest.raises(EnvelopeError):
+            cut_presentation(data)
+
+
+@given(
+    st.binary(min_size=100, max_size=200),
+    st.integers(0, 2**32 - 1),
+    st.binary(min_size=8, max_size=8),
+    st.none() | st.binary(min_size=12, max_size=12),
+)
+def test_cutting_undoes_encoding(token, issued_at, nonce, answer):
+    presentation = DevicePresentation(issued_at, nonce, answer)
+    cut = cut_presentation(encode_presentation(token, presentation, DEVICE))
+    assert (cut.token, cut.presentation, cut.curve) == (token, presentation, Curve.P256)
+
+
+class TestChallenge:
+    ASKED = Challenge("H33010600123", "02121", b"8 bytes.")
+
+    def test_an_answer_is_accepted_where_it_was_asked_for(self):
+        text = phone().present(challenge=self.ASKED)
+        voucher = verifier().verify(text, challenge=self.ASKED)
+        assert voucher.presentation.challenge == self.ASKED.answer
+        for other in (
+            Challenge("H33010600124", "02121", b"8 bytes."),
+            Challenge("H33010600123", "01301", b"8 bytes."),
+            Challenge("H33010600123", "02121", b"8 byte.s"),
+        ):
+            assert refusal(verifier().verify, text, challenge=other) == "challenge.wrong"
+
+    def test_a_verifier_that_asks_refuses_codes_without_an_answer(self):
+        assert refusal(verifier().verify, phone().present(), challenge=self.ASKED) == "challenge.missing"
+        voucher = fake_issuer().issue(HOLDER, CITY).text
+        assert refusal(verifier().verify, voucher, challenge=self.ASKED) == "challenge.missing"
+        assert verifier().verify_many([voucher], challenge=self.ASKED).counts() == {"challenge.missing": 1}
+
+    def test_a_verifier_that_did_not_ask_refuses_answers(self):
+        assert refusal(verifier().verify, phone().present(challenge=self.ASKED)) == "challenge.wrong"
+
+    def test_any_answer_and_none_is_accepted_by_who_verifies_again(self):
+        texts = [phone().present(challenge=self.ASKED), phone().present(), fake_issuer().issue(HOLDER, CITY).text]
+        assert verifier().verify_many(texts, challenge="any").accepted == 3
+        assert verifier().verify_many(texts).counts() == {"challenge.wrong": 1}
+
+    def test_redeeming_takes_the_challenge_and_a_wrong_one_burns_nothing(self):
+        one = verifier(guard=MemoryReplayGuard(clock=lambda: NOW))
+        text = phone().present(challenge=self.ASKED)
+        assert refusal(one.redeem, text, challenge=Challenge.new("x", "02121")) == "challenge.wrong"
+        assert one.redeem(text, challenge=self.ASKED)
+
+
+@pytest.mark.parametrize(
+    ("phone_key", "signer", "version"),
+    [("p256", "p256", 12), ("sm2", "sm2", 13)],
+)
+def test_a_display_fits_its_symbol(phone_key, signer, version, request):
+    """With a status index; with a P-256 key an answer takes it to version 13."""
+    pytest.importorskip("segno")
+
+    def key(name):
+        return P256SigningKey.generate() if name == "p256" else request.getfixturevalue("sm2_key")
+
+    device = key(phone_key)
+    issued = Issuer(key(signer), clock=lambda: NOW).issue_device_bound_pass(
+        HOLDER, CITY, device.verifying_key, status_index=2**32 - 1
+    )
+    bound = DeviceBoundPass(issued.data, device, clock=lambda: NOW)
+    assert QrCode(bound.present()).version == version
+    challenge = Challenge.new("H33010600123", "02121")
+    assert QrCode(bound.present(challenge=challenge)).version == 13
+    assert challenge.qr.version <= 3
+
+
+def test_a_family_members_pass_of_an_sm2_platform_fits_version_13_with_an_answer(sm2_key):
+    issued = Issuer(sm2_key, clock=lambda: NOW).issue_device_bound_pass(
+        HOLDER, CITY, sm2_key.verifying_key, status_index=2**32 - 1, presenter=bytes(16)
+    )
+    text = DeviceBoundPass(issued.data, sm2_key).present(challenge=Challenge.new("x", "02121"))
+    assert len(text) <= 796
+
+
+def test_a_device_key_is_es256_or_sm2_with_the_usual_user_id(sm2_key):
+    with pytest.raises(ValueError, match="ES256, not ESP256"):
+        device_key_of(P256SigningKey.generate(Algorithm.ESP256).verifying_key)
+    own = SM2SigningKey.generate(user_id=b"another").verifying_key
+    with pytest.raises(ValueError, match="default user id"):
+        device_key_of(own)
+
+
+def test_phones_that_are_seen_again_are_not_loaded_again():
+    from ybtoken.backends import p256
+
+    text = DeviceBoundPass(ISSUED.data, DEVICE, clock=lambda: NOW).present()
+    verifier().verify(text)
+    before = p256._phone_key.cache_info().hits
+    verifier().verify(text)
+    assert p256._phone_key.cache_info().hits == before + 1
+    assert p256._phone_key.cache_info().maxsize == 1024
+
+
+def test_the_phone_signs_with_whatever_signs():
+    class Enclave:
+        algorithm, kid = DEVICE.algorithm, DEVICE.kid
+
+        def sign(self, message: bytes) -> bytes:
+            return DEVICE.sign(message)
+
+    bound = DeviceBoundPass(ISSUED.data, Enclave(), random=os.urandom)
+    assert verifier().verify(bound.present(now=NOW))
+    assert "Enclave" in repr(bound)
+
+
+def test_a_pass_of_a_device_bound_kind_is_no_voucher():
+    with pytest.raises(ValueError, match="sign_pass"):
+        fake_issuer().sign(ISSUED.voucher)
+    with pytest.raises(ValueError, match="no pass"):
+        fake_issuer().sign_pass(fake_issuer().issue(HOLDER, CITY).voucher)
+
+
+def test_passes_and_vouchers_are_verified_in_one_batch():
+    texts = [phone().present(), fake_issuer().issue(HOLDER, CITY).text, "", phone().present(now=NOW - 100)]
+    verdicts = verifier().verify_many(texts)
+    assert [getattr(v, "code", "accepted") for v in verdicts] == [
+        "accepted", "accepted", "text.prefix", "presentation.expired"
+    ]  # fmt: skip
+    assert verdicts[0].presentation == verifier().verify(texts[0]).presentation
+    ring = KeyRing([KeyEntry(DEVICE.verifying_key, "another")])
+    assert Verifier(ring).verify_many(texts, now=NOW).counts() == {"key.unknown": 3, "text.prefix": 1}

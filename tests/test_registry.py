@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support import NOW
+from tests.test_status import KEY, READER, URI
+from ybtoken.errors import CannotCheckError
+from ybtoken.registry import StatusRegistry
+from ybtoken.status import Status, StatusList
+from ybtoken.statussource import MemoryStatusSource
+
+END = NOW + 12 * 3600
+PERSON, OTHER = 2**64 - 1, 7
+
+
+@pytest.fixture
+def registry() -> Iterator[StatusRegistry]:
+    made = StatusRegistry(":memory:", URI, size=4096, clock=lambda: NOW)
+    yield made
+    made.close()
+
+
+def published(registry: StatusRegistry, **options) -> StatusList:
+    return READER.read(registry.publish(KEY, now=NOW, **options), now=NOW + 5)
+
+
+def test_places_are_given_once_and_not_in_order(registry):
+    places = [registry.enter(END) for _ in range(200)]
+    assert len(set(places)) == 200
+    assert places != sorted(places)
+    assert max(places) > 2048  # spread over the list
+    assert all(0 <= place < 4096 for place in places)
+
+
+def test_every_pass_has_a_decoy(registry):
+    for _ in range(20):
+        registry.enter(END)
+    count = registry._db.execute("SELECT count(*), sum(is_decoy) FROM passes").fetchone()
+    assert count == (40, 20)
+
+
+def test_a_new_pass_is_valid_and_the_list_says_so(registry):
+    place = registry.enter(END, person=PERSON, channel=3)
+    assert registry.status(place) is Status.VALID
+    statuses = published(registry)
+    assert statuses[place] == 0
+    assert (len(statuses), statuses.bits) == (4096, 2)
+
+
+class TestChanges:
+    @pytest.fixture
+    def places(self, registry) -> dict[str, int]:
+        return {
+            "mine": registry.enter(END, person=PERSON, channel=1),
+            "mine elsewhere": registry.enter(END, person=PERSON, channel=2),
+            "another's": registry.enter(END, person=OTHER, channel=1),
+            "nobody's": registry.enter(END),
+        }
+
+    @pytest.mark.parametrize(
+        ("who", "concerned"),
+        [
+            ({"person": PERSON}, {"mine", "mine elsewhere"}),
+            ({"channel": 1}, {"mine", "another's"}),
+            ({"person": PERSON, "channel": 2}, {"mine elsewhere"}),
+            ({"person": 5}, set()),
+            ({"channel": 0}, set()),
+        ],
+    )
+    def test_a_person_a_channel_or_both(self, registry, places, who, concerned):
+        def said(status: Status) -> set[str]:
+            statuses = published(registry)
+            for place in places.values():
+                assert registry.status(place) == statuses[place]
+            return {name for name, place in places.items() if statuses[place] == status}
+
+        assert said(Status.SUSPENDED) == set()
+        registry.suspend(**who)
+        assert said(Status.SUSPENDED) == concerned
+        assert registry.reinstate(**who)
+        assert said(Status.SUSPENDED) == set()
+        assert not registry.reinstate(**who)
+        assert registry.revoke(**who) == len(concerned)
+        assert said(Status.INVALID) == concerned
+
+    def test_one_pass(self, registry, places):
+        registry.suspend(index=places["mine"])
+        assert [published(registry)[place] for place in places.values()] == [2, 0, 0, 0]
+        registry.reinstate(index=places["mine"])
+        registry.revoke(index=places["nobody's"])
+        assert [published(registry)[place] for place in places.values()] == [0, 0, 0, 1]
+
+    def test_a_revocation_is_final(self, registry, places):
+        registry.suspend(person=PERSON)
+        registry.revoke(index=places["mine"])
+        registry.reinstate(person=PERSON)
+        assert registry.status(places["mine"]) is Status.INVALID
+        assert registry.status(places["mine elsewhere"]) is Status.VALID
+
+    def test_suspensions_are_lifted_one_by_one(self, registry, places):
+        registry.suspend(person=PERSON)
+        registry.suspend(channel=1)
+        registry.suspend(channel=1)  # twice is once
+        registry.reinstate(person=PERSON)
+        assert registry.status(places["mine"]) is Status.SUSPENDED
+        assert registry.status(places["mine elsewhere"]) is Status.VALID
+        registry.reinstate(channel=1)
+        assert registry.status(places["mine"]) is Status.VALID
+
+    def test_a_suspension_holds_for_what_is_issued_during_it_and_a_revocation_does_not(self, registry, places):
+        registry.suspend(person=PERSON)
+        registry.revoke(channel=9)
+        assert registry.status(registry.enter(END, person=PERSON, channel=5)) is Status.SUSPENDED
+        assert registry.status(registry.enter(END, person=OTHER, channel=9)) is Status.VALID
+
+    def test_it_must_be_said_which(self, registry):
+        for act in (registry.suspend, registry.reinstate, registry.revoke):
+            with pytest.raises(ValueError, match="say which"):
+                act()
+
+
+def test_decoys_change_when_passes_do():
+    draw = random.Random(5).randrange
+    registry = StatusRegistry(":memory:", URI, size=4096, clock=lambda: NOW, draw=draw)
+    real = {registry.enter(END, person=i) for i in range(100)}
+    assert not any(published(registry).array)
+    for i in range(50):
+        registry.suspend(person=i)
+    statuses = published(registry)
+    shown = {i for i in range(4096) if statuses[i]}
+    assert len(shown & real) == 50
+    assert len(shown - real) > 15  # of fifty draws over three statuses, from a hundred decoys
+    registry.close()
+
+
+def test_lists_are_always_newer_and_end_when_they_should(registry):
+    lists = [READER.read(registry.publish(KEY, now=NOW, lifetime=900, ttl=30), now=NOW) for _ in range(3)]
+    assert [one.issued_at for one in lists] == [NOW, NOW + 1, NOW + 2]
+    assert [(one.expires_at - one.issued_at, one.ttl) for one in lists] == [(900, 30)] * 3
+    source = MemoryStatusSource(READER)
+    assert all(source.load(registry.publish(KEY, now=NOW), NOW) for _ in range(3))
+
+
+def test_a_restart_changes_nothing(tmp_path):
+    path = tmp_path / "statuses.sqlite"
+    first = StatusRegistry(path, URI, size=1024, clock=lambda: NOW)
+    kept, lost = first.enter(END, person=1), first.enter(END, person=2)
+    first.suspend(person=1)
+    first.revoke(person=2)
+    issued_at = published(first).issued_at
+    first.close()
+    second = StatusRegistry(path, URI, size=1024, clock=lambda: NOW)
+    assert second.status(kept) is Status.SUSPENDED
+    assert second.status(lost) is Status.INVALID
+    assert published(second).issued_at == issued_at + 1
+    assert second.enter(END) not in {kept, lost}
+    assert second.reinstate(person=1)
+    second.close()
+    with pytest.raises(ValueError, match="1024 places, not 2048"):
+        StatusRegistry(path, URI, size=2048)
+
+
+def test_a_place_is_free_again_an_hour_after_its_pass_has_ended():
+    now = [NOW]
+    registry = StatusRegistry(":memory:", URI, size=8, clock=lambda: now[0])
+    registry.revoke(index=registry.enter(NOW + 60))
+    registry.enter(NOW + 60)
+    registry.enter(NOW + 60)
+    with pytest.raises(RuntimeError, match="full: 6 of 8"):
+        registry.enter(NOW + 60)
+    now[0] = NOW + 60 + 3600
+    with pytest.raises(RuntimeError):
+        registry.enter(END)
+    now[0] += 1
+    for _ in range(3):
+        place = registry.enter(END)
+        assert registry.status(place) is Status.VALID
+    registry.close()
+
+
+def test_what_fails_halfway_leaves_nothing(registry):
+    def broken(limit):
+        raise OSError("no randomness")
+
+    registry._draw = broken
+    with pytest.raises(OSError, match="no randomness"):
+        registry.enter(END)
+    assert registry._db.execute("SELECT count(*) FROM passes").fetchone() == (0,)
+    assert registry._db.execute("SELECT taken FROM list").fetchone() == (0,)
+
+
+def test_threads_share_it(registry):
+    with ThreadPoolExecutor(8) as pool:
+        places = list(pool.map(lambda i: registry.enter(END, person=i), range(80)))
+    assert len(set(places)) == 80
+
+
+def test_two_processes_may_share_the_file(tmp_path):
+    one, two = (StatusRegistry(tmp_path / "s.sqlite", URI, size=1024, clock=lambda: NOW) for _ in range(2))
+    place = one.enter(END, person=1)
+    two.suspend(person=1)
+    assert one.status(place) is Status.SUSPENDED
+    assert one.publish(KEY, now=NOW) != two.publish(KEY, now=NOW)
+    one.close()
+    two.close()
+
+
+@pytest.mark.parametrize("size", [0, 4, 9, 1 << 30])
+def test_a_size_is_one_that_a_list_can_have(size):
+    with pytest.raises(ValueError, match="places"):
+        StatusRegistry(":memory:", URI, size=size)
+
+
+def test_a_file_that_is_no_registry_is_refused(tmp_path):
+    (tmp_path / "other").write_bytes(b"not SQLite" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        StatusRegistry(tmp_path / "other", URI)
+
+
+def test_a_list_of_another_key_is_not_believed(registry):
+    from ybtoken.testing import FakeKey
+
+    with pytest.raises(CannotCheckError):
+        READER.read(registry.publish(FakeKey("issuer"), now=NOW), now=NOW)
+    assert repr(registry) == f"StatusRegistry({URI!r}, 4096 places)"

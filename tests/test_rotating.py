@@ -1,0 +1,354 @@
+from __future__ import annotations
+
+import hmac
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.external import outside
+from tests.support import CITY, HOLDER, NOW, RING, fake_issuer
+from ybtoken import MemoryReplayGuard, TokenError, Verifier
+from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.errors import CannotCheckError, OtpError, RedeemError
+from ybtoken.qr import QrCode
+from ybtoken.rotating import STEP, RotatingCodes, RotatingPass, _hmac, one_time_code
+
+MASTER = bytes(range(32))
+ISSUED = fake_issuer().issue_rotating_pass(HOLDER, CITY)
+CODES = RotatingCodes(MASTER)
+PHONE = CODES.enrol(ISSUED)
+
+
+def verifier(codes: RotatingCodes | None = None, **options) -> Verifier:
+    return Verifier(RING, otp=codes or RotatingCodes(MASTER), **{"clock": lambda: NOW} | options)
+
+
+def refusal(act, *args, **options) -> str:
+    with pytest.raises(TokenError) as caught:
+        act(*args, **options)
+    return caught.value.code
+
+
+def with_code(otp: str) -> str:
+    from ybtoken.text import encode_text
+
+    return encode_text(2, ISSUED.data, otp)
+
+
+WRONG = with_code("00000000")
+
+
+def test_codes_are_those_of_rfc_6238():
+    met = 0
+    for test in outside.from_json("totp/rfc6238.json")["tests"]:
+        if test["MODE"] == "SHA256":
+            assert one_time_code(test["SECRET"].encode(), int(test["TIME"]) // 30) == test["TOTP"]
+            met += 1
+    assert met == 6
+
+
+def test_pyotp_makes_our_codes_and_accepts_them():
+    pytest.importorskip("pyotp")
+    from ybtoken.otpauth import authenticator
+
+    theirs = authenticator(PHONE.secret)
+    for now in (NOW, NOW + 29, NOW + 30, 59, 2**31):
+        assert theirs.at(now) == one_time_code(PHONE.secret, now // STEP)
+        assert theirs.verify(one_time_code(PHONE.secret, now // STEP), for_time=now)
+    assert verifier().verify(with_code(theirs.at(NOW))).time_step == NOW // STEP
+
+
+def test_a_provisioning_uri_is_read_back_by_pyotp():
+    pyotp = pytest.importorskip("pyotp")
+    uri = PHONE.provisioning_uri("张三", issuer="Zhejiang")
+    assert uri.startswith("otpauth://totp/Zhejiang:")
+    read = pyotp.parse_uri(uri)
+    assert (read.digits, read.interval, read.byte_secret()) == (8, 30, PHONE.secret)
+    assert read.at(NOW) == one_time_code(PHONE.secret, NOW // STEP)
+
+
+@given(st.binary(max_size=64), st.binary(max_size=200))
+def test_our_hmac_is_hmac(key, message):
+    assert _hmac(key, message) == hmac.digest(key, message, "sha256")
+
+
+def test_the_secret_is_hkdf_of_the_master_key():
+    nonce, info = ISSUED.voucher.nonce, b"ybtoken otp" + HOLDER
+    assert PHONE.secret == HKDF(hashes.SHA256(), 32, salt=nonce, info=info).derive(MASTER)
+    assert len({CODES.enrol(fake_issuer(random=lambda n, i=i: bytes([i] * n)).issue_rotating_pass(HOLDER, CITY)).secret
+                for i in range(9)}) == 9  # fmt: skip
+
+
+def test_a_pass_shows_another_code_every_half_minute_and_is_accepted_for_two_steps():
+    text = PHONE.present(now=NOW)
+    assert text == PHONE.present(now=NOW + STEP - NOW % STEP - 1) != PHONE.present(now=NOW + STEP)
+    start = NOW - NOW % STEP
+    accepting = verifier()
+    assert accepting.verify(text, now=start).time_step == start // STEP
+    assert accepting.verify(text, now=start + 59).time_step == start // STEP
+    assert refusal(accepting.verify, text, now=start + 60) == "otp.wrong"
+    assert refusal(accepting.verify, text, now=start - 1) == "otp.wrong"
+
+
+def test_the_window_can_be_shut_and_widened():
+    start = NOW - NOW % STEP
+    text = PHONE.present(now=start)
+    assert refusal(verifier(RotatingCodes(MASTER, steps_back=0)).verify, text, now=start + 30) == "otp.wrong"
+    wide = verifier(RotatingCodes(MASTER, steps_back=3))
+    assert wide.verify(text, now=start + 119).redeem_until == start + 120 + 10
+    assert refusal(wide.verify, text, now=start + 120) == "otp.wrong"
+
+
+def test_a_pass_fits_version_9_with_every_claim_a_display_needs():
+    pytest.importorskip("segno")
+    for signer in (P256SigningKey.generate(), sm2_signer()):
+        from ybtoken import Issuer
+
+        issued = Issuer(signer, clock=lambda: NOW).issue_rotating_pass(
+            HOLDER, CITY, channel=65_535, purpose="01301", status_index=2**32 - 1, assurance=3
+        )
+        code = QrCode(CODES.enrol(issued).present(now=NOW))
+        assert code.version <= 9
+        assert len(code.text) <= 432
+
+
+def sm2_signer():
+    from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
+    from ybtoken.keys import Algorithm
+    from ybtoken.testing import FakeKey
+
+    try:
+        return SM2SigningKey.generate()
+    except LibcryptoError:
+        return FakeKey("sm2", Algorithm.SM2)  # of the same size
+
+
+def test_master_keys_change_by_the_time_of_issue():
+    schedule = {0: MASTER, NOW: b"n" * 32, NOW + 100: b"m" * 32}
+    rotated = RotatingCodes(schedule)
+    before = fake_issuer().issue_rotating_pass(HOLDER, CITY, now=NOW - 1)
+    at = fake_issuer().issue_rotating_pass(HOLDER, CITY, now=NOW)
+    assert rotated.enrol(before).secret == RotatingCodes(MASTER).enrol(before).secret
+    assert rotated.enrol(at).secret == RotatingCodes(b"n" * 32).enrol(at).secret
+    both = verifier(rotated)
+    for issued in (before, at):
+        assert both.verify(rotated.enrol(issued).present(now=NOW + 200), now=NOW + 200)
+    late = RotatingCodes({NOW + 1: MASTER})
+    with pytest.raises(CannotCheckError) as caught:
+        late.enrol(at)
+    assert caught.value.code == "otp.unavailable"
+    assert refusal(verifier(late).verify, PHONE.present(now=NOW)) == "otp.unavailable"
+
+
+def test_without_master_keys_rotating_passes_are_refused():
+    assert refusal(Verifier(RING).verify, PHONE.present(now=NOW), now=NOW) == "otp.unavailable"
+
+
+def test_all_codes_are_compared_and_in_constant_time(monkeypatch):
+    compared = []
+
+    def compare(ours, theirs):
+        compared.append((ours, theirs))
+        return hmac.compare_digest(ours, theirs)
+
+    monkeypatch.setattr("ybtoken.rotating.compare_digest", compare)
+    for text in (PHONE.present(now=NOW), PHONE.present(now=NOW - 30), WRONG):
+        compared.clear()
+        try:
+            verifier().verify(text)
+        except OtpError:
+            pass
+        assert len(compared) == 2
+        assert {len(ours) for ours, _ in compared} == {4}
+
+
+class TestThrottle:
+    def test_five_wrong_codes_of_a_pass_are_looked_at_within_a_step(self):
+        one = verifier()
+        start = NOW - NOW % STEP
+        for _ in range(5):
+            assert refusal(one.verify, WRONG, now=start) == "otp.wrong"
+        for text in (WRONG, PHONE.present(now=start)):
+            assert refusal(one.verify, text, now=start + 29) == "otp.throttled"
+        assert one.verify(PHONE.present(now=start + 30), now=start + 30)
+
+    def test_right_codes_are_not_counted(self):
+        one = verifier()
+        for _ in range(20):
+            one.verify(PHONE.present(now=NOW))
+
+    def test_no_other_pass_is_refused(self):
+        codes = RotatingCodes(MASTER, tries=1)
+        one = verifier(codes)
+        assert refusal(one.verify, WRONG) == "otp.wrong"
+        assert refusal(one.verify, PHONE.present(now=NOW)) == "otp.throttled"
+        other = codes.enrol(fake_issuer(random=lambda size: b"x" * size).issue_rotating_pass(HOLDER, CITY))
+        assert one.verify(other.present(now=NOW))
+
+    def test_memory_is_bounded_and_nobody_is_refused_for_it(self):
+        codes = RotatingCodes(MASTER, tries=1, capacity=3)
+        passes = [fake_issuer(random=lambda size, i=i: bytes([i] * size)).issue_rotating_pass(HOLDER, CITY)
+                  for i in range(6)]  # fmt: skip
+        for issued in passes[:5]:
+            with pytest.raises(OtpError):
+                codes.check(issued.voucher, b"kid", "00000000", NOW)
+        assert len(codes._wrong) == 3
+        right = codes.enrol(passes[5])
+        assert codes.check(passes[5].voucher, b"kid", one_time_code(right.secret, NOW // STEP), NOW) == NOW // STEP
+
+    def test_a_forged_pass_is_not_counted(self):
+        codes = RotatingCodes(MASTER)
+        from ybtoken.text import encode_text
+
+        forged = encode_text(2, ISSUED.data[:-1] + bytes([ISSUED.data[-1] ^ 1]), "00000000")
+        assert refusal(verifier(codes).verify, forged) == "signature.invalid"
+        assert not codes._wrong
+
+    def test_looking_at_the_verdicts_of_a_batch_counts_nothing(self):
+        codes = RotatingCodes(MASTER)
+        verdicts = verifier(codes).verify_many([WRONG, PHONE.present(now=NOW)])
+        assert [list(map(type, verdicts)) for _ in range(9)]
+        assert verdicts[0].code == "otp.wrong"
+        assert verdicts.counts() == {"otp.wrong": 1}
+        assert verifier(codes).verify(PHONE.present(now=NOW))
+
+
+class TestRedeem:
+    def guarded(self, clock=lambda: NOW) -> Verifier:
+        return verifier(guard=MemoryReplayGuard(clock=clock), clock=clock)
+
+    def test_a_step_is_redeemed_once(self):
+        one = self.guarded()
+        assert one.redeem(PHONE.present(now=NOW)).time_step == NOW // STEP
+        assert refusal(one.redeem, PHONE.present(now=NOW)) == "redeem.replayed"
+
+    def test_steps_only_go_up(self):
+        one = self.guarded()
+        one.redeem(PHONE.present(now=NOW))
+        assert refusal(one.redeem, PHONE.present(now=NOW - 30)) == "redeem.replayed"
+        other = self.guarded()
+        assert other.redeem(PHONE.present(now=NOW - 30)).time_step == NOW // STEP - 1
+        assert other.redeem(PHONE.present(now=NOW)).time_step == NOW // STEP
+
+    def test_a_verifier_whose_clock_is_behind_accepts_no_earlier_step_either(self):
+        start = NOW - NOW % STEP
+        guard = MemoryReplayGuard(clock=lambda: start)
+        codes = RotatingCodes(MASTER)
+        right, behind = (verifier(codes, guard=guard, clock=lambda now=now: now) for now in (start + 5, start - 5))
+        right.redeem(PHONE.present(now=start))
+        for earlier in (start - 30, start - 60):
+            assert refusal(behind.redeem, PHONE.present(now=earlier)) == "redeem.replayed"
+
+    def test_of_many_at_once_one_is_accepted_and_steps_go_up(self):
+        """Whoever accepts begins after every earlier acceptance of a later step has returned: there is none."""
+        start = NOW - NOW % STEP
+        for round_ in range(20):
+            issued = fake_issuer(random=lambda size, r=round_: bytes([r] * size)).issue_rotating_pass(HOLDER, CITY)
+            phone = CODES.enrol(issued)
+            one, order, lock = self.guarded(lambda: start), list[int](), threading.Lock()
+
+            def attempt(text, one=one, order=order, lock=lock):
+                try:
+                    step = one.redeem(text).time_step
+                except RedeemError:
+                    return
+                with lock:
+                    order.append(step)
+
+            texts = [phone.present(now=start), phone.present(now=start - 30)] * 8
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(attempt, texts))
+            assert len(order) == len(set(order)) in (1, 2)
+            assert start // STEP in order
+            for text in texts:
+                assert refusal(one.redeem, text) == "redeem.replayed"
+
+    @pytest.mark.parametrize("wait", [False, True])
+    def test_the_same_for_asyncio(self, wait):
+        import asyncio
+
+        class Slow:
+            def __init__(self):
+                self.inner = MemoryReplayGuard(clock=lambda: NOW)
+
+            async def claim(self, key, expires_at):
+                await asyncio.sleep(0)
+                self.inner.claim(key, expires_at)
+
+        one = verifier(guard=Slow() if wait else MemoryReplayGuard(clock=lambda: NOW))
+
+        async def story():
+            await one.redeem_async(PHONE.present(now=NOW))
+            for text in (PHONE.present(now=NOW), PHONE.present(now=NOW - 30)):
+                with pytest.raises(RedeemError):
+                    await one.redeem_async(text)
+
+        asyncio.run(story())
+
+    def test_a_claim_is_remembered_for_as_long_as_the_step_may_be_accepted(self):
+        claims = []
+
+        class Recording:
+            def claim(self, key, expires_at):
+                claims.append((key, expires_at))
+
+        start = NOW - NOW % STEP
+        redeemed = verifier(guard=Recording(), clock=lambda: start + 12).redeem(PHONE.present(now=start))
+        base, step = redeemed.kid + redeemed.nonce, start // STEP
+        assert claims == [(base + s.to_bytes(4, "big"), start + 60 + 10) for s in (step, step - 1)]
+
+
+def test_the_promise_holds_with_any_guard():
+    from ybtoken.testing import check_rotating_redemption
+
+    check_rotating_redemption(lambda clock: MemoryReplayGuard(clock=clock))
+
+
+def test_a_guard_that_forgets_breaks_the_promise():
+    from ybtoken.testing import check_rotating_redemption
+
+    class Forgetful:
+        def claim(self, key, expires_at):
+            pass
+
+    with pytest.raises(AssertionError):
+        check_rotating_redemption(lambda clock: Forgetful())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"master": {}}, {"master": b"short"}, {"master": {0: MASTER, 5: b""}}, {"steps_back": -1}, {"tries": 0},
+     {"capacity": 0}],
+)  # fmt: skip
+def test_settings_are_checked(bad):
+    with pytest.raises(ValueError, match="at least"):
+        RotatingCodes(**{"master": MASTER} | bad)
+
+
+def test_only_a_rotating_pass_is_enrolled():
+    key = P256SigningKey.generate()
+    bound = fake_issuer().issue_device_bound_pass(HOLDER, CITY, key.verifying_key)
+    with pytest.raises(ValueError, match="rotating"):
+        CODES.enrol(bound)
+    with pytest.raises(ValueError, match="32 bytes"):
+        RotatingPass(ISSUED.data, b"")
+
+
+def test_secrets_are_not_shown_and_not_pickled():
+    import pickle
+
+    shown = repr(CODES) + repr(PHONE)
+    for secret in (MASTER, PHONE.secret):
+        assert secret.hex() not in shown
+        assert repr(secret)[2:-1] not in shown
+    with pytest.raises(TypeError):
+        pickle.dumps(CODES)
+
+
+def test_the_phone_has_a_clock_of_its_own():
+    assert RotatingPass(PHONE.data, PHONE.secret, clock=lambda: NOW + 0.9).present() == PHONE.present(now=NOW)
