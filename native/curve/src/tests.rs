@@ -67,5 +67,9 @@ pub(crate) fn awkward(m: U256) -> Vec<U256> {
     let mut all: Vec<_> = all.into_iter().map(|a| a % &modulus).collect();
     all.sort();
     all.dedup();
+    if cfg!(miri) {
+        // An interpreter is slow: some of each kind will do.
+        all = all.into_iter().step_by(9).collect();
+    }
     all.iter().map(small).collect()
 }

@@ -1,5 +1,7 @@
 //! The vector field lane by lane against big integers.
 
+#![allow(clippy::needless_range_loop, reason = "a lane is a place in several arrays")]
+
 use num_bigint::BigUint;
 
 use super::{Random, awkward, big, small};

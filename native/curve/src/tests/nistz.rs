@@ -55,7 +55,7 @@ fn p256_nistz_vectors_hold() {
                 seen[2] += 1;
             }
             Some("PointAdd") => {
-                let xs = |names: [&str; 3]| names.map(|name| field(name));
+                let xs = |names: [&str; 3]| names.map(&field);
                 let jacobian = |[x, y, z]: [Residue<P256Prime>; 3]| {
                     let zz = z.square();
                     Xyzz::<P256> { x, y, zz, zzz: zz * z }
