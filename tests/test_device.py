@@ -175,6 +175,16 @@ def test_cutting_undoes_encoding(token, issued_at, nonce, answer):
     assert (cut.token, cut.presentation, cut.curve) == (token, presentation, Curve.P256)
 
 
+@pytest.mark.parametrize("size", [0, 5, 22, 23])
+def test_a_short_pass_with_a_wide_head_is_refused(size):
+    payload = b"\x83\x58" + bytes([size]) + bytes(size) + b"\x00\x48" + bytes(8)
+    for token in (payload, b"\x83" + cbor2.dumps(bytes(size)) + b"\x00\x48" + bytes(8)):
+        with pytest.raises(EnvelopeError):
+            cut_presentation(
+                b"\xd2\x84\x43\xa1\x01\x26\xa0\x58" + bytes([len(token)]) + token + b"\x58\x40" + bytes(64)
+            )
+
+
 class TestChallenge:
     ASKED = Challenge("H33010600123", "02121", b"8 bytes.")
 

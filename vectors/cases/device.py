@@ -107,6 +107,7 @@ def cases() -> Iterator[dict[str, Any]]:
          presentation(shown(device_pass(cnf=cnf(OTHER_PHONE))))),
         ("signature-zero", "a signature of zeros", presentation(signature=b"\x58\x40" + bytes(64))),
         ("other-algorithm", "the header names SM2, and the pass a key on P-256", presentation(header=sm2_header)),
+        ("header-exchanged", "the header was exchanged after signing, for SM2's", presentation(protected=bstr(sm2_header))),
     ):  # fmt: skip
         yield pass_case(f"device/{name}", why, device_text(data), DEVICE, challenge="any")
     yield pass_case("device/pass-tampered", "the pass was altered: its own signature is checked first",
