@@ -3,7 +3,19 @@ from __future__ import annotations
 import cbor2
 import pytest
 
-from tests.support import CITY, EXTRAS, FAKE, HOLDER, NOW, a_voucher, fake_issuer, fake_verifier, text_of
+from tests.support import (
+    CITY,
+    DEVICE,
+    DEVICE_KEY,
+    EXTRAS,
+    FAKE,
+    HOLDER,
+    NOW,
+    a_voucher,
+    fake_issuer,
+    fake_verifier,
+    text_of,
+)
 from ybtoken import Issuer, Profile, Scope, Token
 from ybtoken.text import decode_text
 
@@ -131,3 +143,31 @@ def test_a_token_cannot_be_changed(issuer):
     token = issuer.issue(HOLDER, CITY)
     with pytest.raises(AttributeError):
         token.text = ""  # type: ignore[misc]
+
+
+class TestPasses:
+    def test_a_rotating_pass_lives_for_hours_and_is_no_text(self, issuer):
+        issued = issuer.issue_rotating_pass(HOLDER, CITY, status_index=70_000)
+        assert issued.voucher == a_voucher(
+            nonce=issued.voucher.nonce, profile=2, expires_at=NOW + 12 * 3600, status_index=70_000
+        )
+        assert not hasattr(issued, "text")
+
+    def test_a_device_bound_pass_names_the_phones_key(self):
+        issued = fake_issuer(pass_lifetime=60).issue_device_bound_pass(HOLDER, CITY, DEVICE.verifying_key, now=NOW + 1)
+        assert issued.voucher.profile is Profile.DEVICE_BOUND
+        assert issued.voucher.device_key == DEVICE_KEY
+        assert (issued.voucher.issued_at, issued.voucher.expires_at) == (NOW + 1, NOW + 61)
+
+    def test_a_voucher_is_not_signed_as_a_pass(self, issuer):
+        with pytest.raises(ValueError, match="profile 1 is a token by itself"):
+            issuer.sign_pass(a_voucher())
+
+    @pytest.mark.parametrize("pass_lifetime", [0, -1])
+    def test_a_pass_lives_a_second_at_least(self, pass_lifetime):
+        with pytest.raises(ValueError, match="lifetime is at least 1 second"):
+            fake_issuer(pass_lifetime=pass_lifetime)
+
+    def test_an_issuer_keeps_to_its_scope_with_passes_too(self):
+        with pytest.raises(ValueError, match="outside this issuer's scope"):
+            fake_issuer(scope=Scope(("33",))).issue_rotating_pass(HOLDER, "340100")

@@ -9,7 +9,7 @@ import pytest
 from tests.support import FAKE
 from ybtoken import Algorithm, KeyEntry, KeyRing, Scope, SigningKey, VerifyingKey
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.keys import FOREVER, KID_SIZE, MAX_KEYS, Curve, kid_of_header, kid_of_point
+from ybtoken.keys import FOREVER, KID_SIZE, MAX_KEYS, Curve, Use, kid_of_header, kid_of_point
 from ybtoken.testing import FakeKey
 
 ENTRY = KeyEntry(FAKE, "Zhejiang")
@@ -99,6 +99,16 @@ class TestKeyEntry:
         with pytest.raises(ValueError, match="-8 is not a valid Algorithm"):
             KeyEntry(SimpleNamespace(kid=bytes(8), algorithm=-8), "Zhejiang")
 
+    @pytest.mark.parametrize("uri", [5, b"https://a", "a\nb"])
+    def test_a_status_uri_is_an_address(self, uri):
+        with pytest.raises(ValueError, match="the address of a status list"):
+            KeyEntry(FAKE, "Zhejiang", status_uri=uri)
+
+    def test_a_key_for_status_lists_has_no_status_list(self):
+        assert KeyEntry(FAKE, "Zhejiang", status_uri="https://a").status_uri == "https://a"
+        with pytest.raises(ValueError, match="has no status list itself"):
+            KeyEntry(FAKE, "Zhejiang", use=Use.STATUS, status_uri="https://a")
+
 
 class TestKeyRing:
     RING = KeyRing([ENTRY, KeyEntry(FakeKey("b"), "Anhui")])
@@ -128,6 +138,12 @@ class TestKeyRing:
     def test_one_kid_has_one_entry(self, algorithm):
         with pytest.raises(ValueError, match=f"two keys have the kid {FAKE.kid.hex()}"):
             KeyRing([ENTRY, KeyEntry(FakeKey("issuer", algorithm), "Anhui")])
+
+    def test_it_holds_keys_of_one_use(self):
+        status = KeyEntry(FakeKey("status"), "Zhejiang", use=Use.STATUS)
+        assert (self.RING.use, KeyRing([status]).use, KeyRing().use) == (Use.TOKENS, Use.STATUS, Use.TOKENS)
+        with pytest.raises(ValueError, match="in rings of their own"):
+            self.RING.with_entries(status)
 
     def test_it_may_be_empty(self):
         assert len(KeyRing()) == 0

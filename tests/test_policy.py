@@ -2,10 +2,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import NOW, a_voucher
-from ybtoken import Assurance, Scope
+from tests.support import NOW, PRESENTER, a_voucher
+from ybtoken import Assurance, Profile, Scope
 from ybtoken.errors import PolicyError
-from ybtoken.policy import AnyOf, Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
+from ybtoken.identity import IdentitySealer
+from ybtoken.policy import (
+    AcceptedProfiles,
+    AnyOf,
+    Channel,
+    FamilyAccount,
+    HolderOnly,
+    InsuredPlace,
+    MaximumAge,
+    MinimumAssurance,
+    Policy,
+    Purpose,
+)
 
 
 def refused(policy: Policy, now: int = NOW, **claims) -> PolicyError:
@@ -25,6 +37,9 @@ ALL = [
     MinimumAssurance(Assurance.FACE),
     MaximumAge(30),
     AnyOf([Channel(7)]),
+    AcceptedProfiles(Profile.VOUCHER),
+    HolderOnly(),
+    FamilyAccount(IdentitySealer(bytes(16)), lambda presenter: ()),
 ]
 
 
@@ -97,6 +112,47 @@ def test_a_code_may_be_that_old(age):
 def test_a_code_may_not_be_older():
     error = refused(MaximumAge(30), NOW + 31)
     assert (error.code, error.facts) == ("policy.age", {"age": 31, "accepted": 30})
+
+
+def test_a_profile_is_one_of_those_named():
+    policy = AcceptedProfiles(Profile.ROTATING, Profile.DEVICE_BOUND)
+    accepted(policy, profile=Profile.ROTATING)
+    error = refused(policy)
+    assert (error.code, error.facts) == ("policy.profile", {"found": "VOUCHER", "accepted": "ROTATING/DEVICE_BOUND"})
+    with pytest.raises(ValueError, match="0 is not a valid Profile"):
+        AcceptedProfiles(0)
+
+
+def test_only_the_holder_may_show_a_code():
+    accepted(HolderOnly())
+    assert refused(HolderOnly(), presenter=PRESENTER).code == "policy.presenter"
+
+
+class TestFamilyAccount:
+    """Person 1 presents for 2 and 3."""
+
+    SEALER = IdentitySealer({0: bytes(16), NOW: b"k" * 16})
+    POLICY = FamilyAccount(SEALER, lambda presenter: {1: {2, 3}}.get(presenter, ()))
+
+    def seal(self, person: int, at: int = NOW) -> bytes:
+        return self.SEALER.seal(person, at=at)
+
+    @pytest.mark.parametrize(("presenter", "holder"), [(1, 2), (1, 3)])
+    def test_a_member_may_be_presented_for(self, presenter, holder):
+        accepted(self.POLICY, identity_ref=self.seal(holder), presenter=self.seal(presenter))
+
+    @pytest.mark.parametrize(("presenter", "holder"), [(1, 4), (2, 1), (4, 2), (2, 2)])
+    def test_nobody_else_may(self, presenter, holder):
+        error = refused(self.POLICY, identity_ref=self.seal(holder), presenter=self.seal(presenter))
+        assert (error.code, error.facts) == ("policy.presenter", {})  # and whose it is stays sealed
+
+    def test_a_holder_needs_no_family(self):
+        accepted(self.POLICY, identity_ref=self.seal(9))
+
+    def test_references_are_opened_with_the_key_of_their_time(self):
+        earlier = {"issued_at": NOW - 1, "expires_at": NOW + 59}
+        accepted(self.POLICY, identity_ref=self.seal(2, NOW - 1), presenter=self.seal(1, NOW - 1), **earlier)
+        refused(self.POLICY, identity_ref=self.seal(2), presenter=self.seal(1), **earlier)
 
 
 def test_one_of_several_is_enough():

@@ -28,7 +28,9 @@ from ybtoken import (
 )
 from ybtoken.cose import encode_claims
 from ybtoken.errors import PolicyError, RedeemError, ScopeError, TimeError
+from ybtoken.keys import Use
 from ybtoken.policy import Channel, Purpose
+from ybtoken.rotating import RotatingCodes
 
 
 def refused(call, **arguments) -> TokenError:
@@ -144,6 +146,19 @@ class TestVerify:
     def test_keys_are_a_ring(self, keys):
         with pytest.raises(TypeError, match="keys is a KeyRing"):
             Verifier(keys)
+
+    def test_keys_for_status_lists_verify_no_tokens(self):
+        with pytest.raises(ValueError, match="these keys are for status lists"):
+            Verifier(KeyRing([KeyEntry(FAKE, "Zhejiang", use=Use.STATUS)]))
+
+    @pytest.mark.parametrize("times", [[], [NOW], [NOW] * 3])
+    def test_many_texts_have_one_time_each_or_one_for_all(self, issuer, verifier, times):
+        texts = [issuer.issue(HOLDER, CITY).text for _ in range(2)]
+        with pytest.raises(ValueError, match=f"{len(times)} times for 2 texts"):
+            verifier.verify_many(texts, now=times)
+        verdicts = verifier.verify_many(texts, now=[NOW + 1, NOW + 1000])
+        assert verdicts[0].verified_at == NOW + 1
+        assert verdicts.counts() == {"time.expired": 1}
 
 
 class AsyncMemory:
@@ -314,6 +329,30 @@ class TestRedeemAsync:
         with pytest.raises(PolicyError):
             asyncio.run(verifier.redeem_async(issuer.issue(HOLDER, CITY).text))
         assert guard.claims == []
+
+
+class TestRedeemOfRotatingPasses:
+    """The steps that are accepted of a pass only go up: whoever saw an earlier code cannot use it after a later one."""
+
+    CODES = RotatingCodes(bytes(32), steps_back=2)
+
+    def redeemed(self, guard, text: str, now: int, asynchronous: bool) -> VerifiedVoucher:
+        verifier = fake_verifier(guard=guard, otp=self.CODES)
+        return asyncio.run(verifier.redeem_async(text, now=now)) if asynchronous else verifier.redeem(text, now=now)
+
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    def test_a_step_is_used_once_and_those_before_it_with_it(self, issuer, asynchronous):
+        shown = self.CODES.enrol(issuer.issue_rotating_pass(HOLDER, CITY))
+        guard = AsyncMemory() if asynchronous else MemoryReplayGuard(clock=lambda: NOW)
+        texts = [shown.present(now=NOW + 30 * step) for step in range(4)]
+        assert len(set(texts)) == 4
+        assert self.redeemed(guard, texts[1], NOW + 30, asynchronous).time_step == NOW // 30 + 1
+        for earlier in (texts[1], texts[0]):
+            with pytest.raises(RedeemError):
+                self.redeemed(guard, earlier, NOW + 30, asynchronous)
+        assert self.redeemed(guard, texts[3], NOW + 90, asynchronous).time_step == NOW // 30 + 3
+        with pytest.raises(RedeemError):
+            self.redeemed(guard, texts[2], NOW + 90, asynchronous)
 
 
 def test_guards_are_guards_by_protocol():

@@ -25,10 +25,12 @@ from ybtoken.verifier import Verifier
 
 try:
     import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow.compute
     import pyarrow.parquet as pq
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("bulk verification needs pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow") from error
+
+pc: Any = pyarrow.compute  # its functions are made at run time, where no type checker sees them
 
 __all__ = ["BulkVerifier", "verdict_table", "verify_parquet"]
 

@@ -254,7 +254,7 @@ def _walk(payload: bytes) -> Claims:
     identity_ref = payload[at : at + IDENTITY_REF_SIZE]
     city, at = walk_uint(payload, at + IDENTITY_REF_SIZE, _MAX_CITY)
     if items == 3 and at == len(payload):
-        extras: _Extras = (None,) * 5
+        extras: _Extras = (None, None, None, None, None)
     elif items == 4:
         extras = _walk_extras(payload, at)
     else:

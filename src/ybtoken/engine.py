@@ -156,20 +156,15 @@ class OpenedBatch:
         passes: every pass that was opened, by its place: what the phone added to it is in no column.
     """
 
-    __slots__ = ("_columns", "keys", "passes")
+    __slots__ = ("_columns", "_views", "keys", "passes")
 
     def __init__(
         self, keys: KeyRing, columns: Mapping[str, Buffer], passes: Mapping[int, Opened] = MappingProxyType({})
     ) -> None:
         self.keys = keys
         self.passes = passes
-        self._columns: dict[str, memoryview[int]] = {
-            name: memoryview(columns[name]).cast("B").cast(kind if isinstance(kind, str) else "B")
-            for name, kind in COLUMNS.items()
-        }
-        for name, kind in COLUMNS.items():
-            if len(self._columns[name]) != len(self) * (1 if isinstance(kind, str) else kind):
-                raise ValueError(f"the column {name} has another length")
+        self._columns = columns
+        self._views: dict[str, memoryview[int]] = {}  # made when they are looked at: small batches look at few
 
     @classmethod
     def collect(cls, keys: KeyRing, outcomes: Iterable[Opened | TokenError]) -> OpenedBatch:
@@ -192,13 +187,22 @@ class OpenedBatch:
         return cls(keys, columns, passes)
 
     def __len__(self) -> int:
-        return len(self._columns["codes"])
+        return len(self.codes)
 
     def __getattr__(self, name: str) -> memoryview[int]:
-        try:
-            return self._columns[name]
-        except KeyError:
-            raise AttributeError(name) from None
+        if name not in COLUMNS:
+            raise AttributeError(name)
+        if (view := self._views.get(name)) is None:
+            kind = COLUMNS[name]
+            view = memoryview(self._columns[name]).cast("B").cast(kind if isinstance(kind, str) else "B")
+            if name != "codes" and len(view) != len(self) * (1 if isinstance(kind, str) else kind):
+                raise ValueError(f"the column {name} has another length")
+            self._views[name] = view
+        return view
+
+    def column(self, name: str) -> Buffer:
+        """A column as it came: its items' bytes, one after another."""
+        return self._columns[name]
 
     def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """Steps 6 and 7 for every voucher that was opened, at one time or at one time each; returns the codes.

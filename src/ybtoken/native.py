@@ -169,7 +169,7 @@ class NativeOpener:
 
     def judge(self, batch: OpenedBatch, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """Steps 6 and 7 in columns."""
-        columns = map(bytes, (batch.codes, batch.entries, batch.issued_at, batch.expires_at, batch.cities))
+        columns = map(bytes, map(batch.column, ("codes", "entries", "issued_at", "expires_at", "cities")))
         at = now if isinstance(now, int) else array("q", now).tobytes()
         return bytearray(self._scopes.judge(self._engine, *columns, now=at, skew=skew, max_lifetime=max_lifetime))
 

@@ -9,17 +9,17 @@ from ybtoken.rotating import STEP
 from ybtoken.text import OTP_DIGITS
 
 try:
-    import pyotp
+    from pyotp.totp import TOTP
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("otpauth URIs need pyotp: pip install 'ybtoken[otp]'", name="pyotp") from error
 
 __all__ = ["authenticator", "provisioning_uri"]
 
 
-def authenticator(secret: bytes) -> pyotp.TOTP:
+def authenticator(secret: bytes) -> TOTP:
     """The secret of a rotating pass as pyotp's own object."""
     encoded = base64.b32encode(secret).rstrip(b"=").decode()
-    return pyotp.TOTP(encoded, digits=OTP_DIGITS, digest=hashlib.sha256, interval=STEP)
+    return TOTP(encoded, digits=OTP_DIGITS, digest=hashlib.sha256, interval=STEP)
 
 
 def provisioning_uri(secret: bytes, account: str, issuer: str) -> str:

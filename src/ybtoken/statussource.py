@@ -39,6 +39,7 @@ class StatusSource(Protocol):
         Raises:
             CannotCheckError: ``status.unavailable``: there is no list, it is past its end, or does not go so far.
         """
+        ...
 
 
 class MemoryStatusSource:

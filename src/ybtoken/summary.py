@@ -13,10 +13,12 @@ from ybtoken.refusals import BY_CODE
 
 try:
     import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow.compute
     import pyarrow.parquet as pq
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError("a summary needs pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow") from error
+
+pc: Any = pyarrow.compute  # its functions are made at run time, where no type checker sees them
 
 __all__ = ["Summary", "summarize"]
 

@@ -34,8 +34,23 @@ def server(tmp_path: Path) -> Iterator[RedisServer]:
     server.stop()
 
 
+GUARDS: list[RedisReplayGuard] = []
+
+
+@pytest.fixture(autouse=True)
+def _connections_are_closed() -> Iterator[None]:
+    yield
+    while GUARDS:
+        GUARDS.pop().close()
+
+
+def guard_at(url: str, **options: object) -> RedisReplayGuard:
+    GUARDS.append(RedisReplayGuard.from_url(url, **options))
+    return GUARDS[-1]
+
+
 def guard_of(server: RedisServer, **options: object) -> RedisReplayGuard:
-    return RedisReplayGuard.from_url(server.url, **({"token_life": LIFE} | options))
+    return guard_at(server.url, **({"token_life": LIFE} | options))
 
 
 def fresh() -> int:
@@ -55,9 +70,11 @@ def test_conforms(server: RedisServer) -> None:
 
 def test_async_conforms(server: RedisServer) -> None:
     async def run() -> None:
-        guard = AsyncRedisReplayGuard.from_url(server.url, token_life=LIFE)
+        guard = AsyncRedisReplayGuard.from_url(server.url, token_life=LIFE, deadline=30)
+        await guard.claim(b"first", fresh())  # the epoch begins: what follows is later
+        until = fresh()
         outcomes = await asyncio.gather(
-            *(guard.claim(b"race %d" % (i % 20), fresh()) for i in range(400)), return_exceptions=True
+            *(guard.claim(b"race %d" % (i % 20), until) for i in range(400)), return_exceptions=True
         )
         assert outcomes.count(None) == 20
         assert {outcome.code for outcome in outcomes if isinstance(outcome, TokenError)} == {"redeem.replayed"}
@@ -99,12 +116,12 @@ def test_a_claim_is_freed_when_it_expires_and_names_nobody(server: RedisServer) 
 
 @pytest.mark.parametrize("strict", [0, 1])
 def test_without_a_server_nothing_is_accepted(strict: int) -> None:
-    guard = RedisReplayGuard.from_url(f"redis://127.0.0.1:{free_port()}", replicas=strict)
+    guard = guard_at(f"redis://127.0.0.1:{free_port()}", replicas=strict)
     assert refusal_of(guard) == "redeem.unavailable"
 
 
 def test_the_password_of_an_address_is_in_no_error(server: RedisServer) -> None:
-    guard = RedisReplayGuard.from_url(f"redis://:secret@127.0.0.1:{server.port}")
+    guard = guard_at(f"redis://:secret@127.0.0.1:{server.port}")
     with pytest.raises(CannotCheckError) as refused:
         guard.claim(b"key", fresh())
     assert "secret" not in str(refused.value) + repr(refused.value.to_dict()) + repr(guard)

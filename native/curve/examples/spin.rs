@@ -23,9 +23,9 @@ fn main() {
     let mut best = f64::MAX;
     let t0 = cpu();
     for _ in 0..rounds {
-        let t = cpu();
+        let t = std::time::Instant::now();
         v.verify_batch(curve, &jobs, &mut acc);
-        best = best.min(cpu() - t);
+        best = best.min(t.elapsed().as_secs_f64());
         assert!(acc.iter().all(|&a| a));
     }
     let mean = (cpu() - t0) / rounds as f64;

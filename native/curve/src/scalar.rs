@@ -34,7 +34,7 @@ enum Step {
 
 fn steps(base: &BaseTable, task: &Task) -> impl Iterator<Item = Step> + use<> {
     let plain = (0..base.plain()).map(Step::Base);
-    let keys = (0..task.table.windows().count).map(Step::Key);
+    let keys = (0..task.table.table().windows.count).map(Step::Key);
     plain.chain(keys).chain([Step::Closing])
 }
 
@@ -45,9 +45,9 @@ fn opening<C: Spec>(base: &BaseTable, task: &Task) -> Affine<C> {
 
 #[inline(always)]
 fn both_signs<C: Spec>(base: &BaseTable, task: &Task, window: usize) -> Affine<C> {
-    let windows = base.windows();
+    let windows = base.table().windows;
     let place = task.base.signed_place(windows.offset(window), windows.width(window));
-    base.window(window)[place as usize].load()
+    base.table().window(window)[place as usize].load()
 }
 
 #[inline(always)]
@@ -55,12 +55,12 @@ fn addend<C: Spec>(base: &BaseTable, task: &Task, step: Step) -> Affine<C> {
     let (entries, (place, negative)) = match step {
         Step::Closing => return both_signs(base, task, base.plain()),
         Step::Base(i) => {
-            let windows = base.windows();
-            (base.window(i), task.base.place(windows.offset(i), windows.width(i)))
+            let windows = base.table().windows;
+            (base.table().window(i), task.base.place(windows.offset(i), windows.width(i)))
         }
         Step::Key(i) => {
-            let windows = task.table.windows();
-            (task.table.window(i), task.key.place(windows.offset(i), windows.width(i)))
+            let windows = task.table.table().windows;
+            (task.table.table().window(i), task.key.place(windows.offset(i), windows.width(i)))
         }
     };
     entries[place as usize].load().negate_if(negative)

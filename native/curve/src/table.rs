@@ -48,12 +48,41 @@ pub(crate) fn from_r260<M: Modulus>(a: U256) -> Residue<M> {
     Residue::from_montgomery([shift(t0, t1), shift(t1, t2), shift(t2, t3), shift(t3, t4)])
 }
 
+/// The entries of all windows, one after the other.
+pub(crate) struct Table {
+    pub(crate) windows: Windows,
+    starts: Vec<u32>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Table {
+    fn new<C: Spec>(windows: Windows, multiples: Vec<Vec<Affine<C>>>) -> Self {
+        let mut starts = Vec::with_capacity(multiples.len());
+        let mut entries = Vec::with_capacity(multiples.iter().map(Vec::len).sum());
+        for window in multiples {
+            starts.push(entries.len() as u32);
+            entries.extend(window.into_iter().map(Entry::store));
+        }
+        Self { windows, starts, entries }
+    }
+
+    /// Where the entries of a window begin; the same in all tables with the same windows.
+    #[inline(always)]
+    pub(crate) fn start(&self, window: usize) -> usize {
+        self.starts[window] as usize
+    }
+
+    /// The entries of a window, and what comes after them.
+    #[inline(always)]
+    pub(crate) fn window(&self, window: usize) -> &[Entry] {
+        &self.entries[self.start(window)..]
+    }
+}
+
 /// A public key with its precomputed multiples. Public data: nothing here needs to be wiped or kept secret.
 pub struct KeyTable {
     key: PublicKey,
-    windows: Windows,
-    starts: Vec<u32>,
-    entries: Vec<Entry>,
+    table: Table,
 }
 
 /// A window size that no table has.
@@ -82,16 +111,16 @@ impl KeyTable {
     pub fn build(key: &PublicKey, window_bits: u32) -> Result<Self, WindowError> {
         check_window(window_bits)?;
         let windows = Windows::new(window_bits);
-        let (starts, entries) = match key.curve() {
-            Curve::P256 => stored(odd_multiples::<P256>(key.point(), windows)),
-            Curve::Sm2 => stored(odd_multiples::<Sm2>(key.point(), windows)),
+        let table = match key.curve() {
+            Curve::P256 => Table::new(windows, odd_multiples::<P256>(key.point(), windows)),
+            Curve::Sm2 => Table::new(windows, odd_multiples::<Sm2>(key.point(), windows)),
         };
-        Ok(Self { key: *key, windows, starts, entries })
+        Ok(Self { key: *key, table })
     }
 
     /// The footprint: what a cache with a byte cap should count.
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.entries) + size_of_val(&*self.starts)
+        size_of::<Self>() + size_of_val(&*self.table.entries) + size_of_val(&*self.table.starts)
     }
 
     pub fn public_key(&self) -> &PublicKey {
@@ -103,17 +132,12 @@ impl KeyTable {
     }
 
     pub fn window_bits(&self) -> u32 {
-        self.windows.bits
+        self.table.windows.bits
     }
 
-    pub(crate) fn windows(&self) -> Windows {
-        self.windows
-    }
-
-    /// The entries of one window, from the magnitude 1 up.
     #[inline(always)]
-    pub(crate) fn window(&self, window: usize) -> &[Entry] {
-        &self.entries[self.starts[window] as usize..]
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
     }
 }
 
@@ -121,23 +145,13 @@ impl fmt::Debug for KeyTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyTable")
             .field("key", &self.key)
-            .field("window_bits", &self.windows.bits)
+            .field("window_bits", &self.table.windows.bits)
             .finish_non_exhaustive()
     }
 }
 
 pub(crate) fn check_window(bits: u32) -> Result<(), WindowError> {
     if WINDOW_BITS.contains(&bits) { Ok(()) } else { Err(WindowError(bits)) }
-}
-
-fn stored<C: Spec>(multiples: Vec<Vec<Affine<C>>>) -> (Vec<u32>, Vec<Entry>) {
-    let mut starts = Vec::with_capacity(multiples.len());
-    let mut entries = Vec::with_capacity(multiples.iter().map(Vec::len).sum());
-    for window in multiples {
-        starts.push(entries.len() as u32);
-        entries.extend(window.into_iter().map(Entry::store));
-    }
-    (starts, entries)
 }
 
 /// For each window, the multiples 1, 3, .. 2^w - 1 of 2^offset * P: each round doubles every window's list by adding
@@ -179,9 +193,7 @@ fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<
 /// through points that nobody can foresee, so nobody can craft a signature whose additions hit equal points
 /// - and the blinding costs no addition. Those two windows hold both signs, because the sign of B must not turn.
 pub(crate) struct BaseTable {
-    windows: Windows,
-    starts: Vec<u32>,
-    entries: Vec<Entry>,
+    table: Table,
     lanes: [Entry; 9],
 }
 
@@ -202,17 +214,12 @@ impl BaseTable {
             }
             multiples[window] = sums;
         }
-        let (starts, entries) = stored(multiples);
-        Some(Self { windows, starts, entries, lanes })
-    }
-
-    pub(crate) fn windows(&self) -> Windows {
-        self.windows
+        Some(Self { table: Table::new(windows, multiples), lanes })
     }
 
     #[inline(always)]
-    pub(crate) fn window(&self, window: usize) -> &[Entry] {
-        &self.entries[self.starts[window] as usize..]
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Eight secret points, and the one that cancels them: for eight sums that begin apart and are then added up.
@@ -223,7 +230,7 @@ impl BaseTable {
     /// The number of windows with plain entries and folded signs; after them come the closing and the opening window.
     #[inline(always)]
     pub(crate) fn plain(&self) -> usize {
-        self.windows.count - 2
+        self.table.windows.count - 2
     }
 }
 

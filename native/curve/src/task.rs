@@ -1,9 +1,9 @@
 //! From a job to what the sums need: two recoded scalars and the x that is expected. This file owns the equations of
 //! both schemes and their range checks; the paths only add points.
 
-use crate::arith::{U256, add, from_be, is_zero, less};
+use crate::arith::{U256, add, add_mod, from_be, is_zero, less, reduce_once, sub_mod};
 use crate::digits::Recoded;
-use crate::field::{Modulus, Residue, invert_all};
+use crate::field::{Modulus, invert_all};
 use crate::spec::{Field, Scalar, Spec};
 use crate::table::KeyTable;
 use crate::{Curve, Job};
@@ -35,9 +35,9 @@ pub(crate) struct Task<'a> {
 }
 
 /// A signature's scalars (u1, u2) or (s, t), and the x expected of the sum.
-pub(crate) struct Equation<C: Spec> {
-    pub(crate) base: Scalar<C>,
-    pub(crate) key: Scalar<C>,
+pub(crate) struct Equation {
+    pub(crate) base: U256,
+    pub(crate) key: U256,
     pub(crate) expected: U256,
 }
 
@@ -50,53 +50,67 @@ pub(crate) fn in_range<C: Spec>(job: &Job) -> Option<(U256, U256)> {
 }
 
 /// ECDSA (FIPS 186-5, 6.4.2): u1 = e / s, u2 = r / s; x mod n must be r.
-#[inline(always)]
-pub(crate) fn ecdsa<C: Spec>(e: U256, r: U256, s_inverse: Scalar<C>) -> Equation<C> {
-    Equation { base: Residue::new(e) * s_inverse, key: Residue::new(r) * s_inverse, expected: r }
+pub(crate) fn ecdsa<C: Spec>(e: U256, r: U256, s: U256) -> Equation {
+    let s_inverse = Scalar::<C>::new(s).invert();
+    let over_s = |a| (Scalar::<C>::new(a) * s_inverse).value();
+    Equation { base: over_s(e), key: over_s(r), expected: r }
 }
 
 /// SM2 (GB/T 32918.2, 7.1): t = r + s, not 0; e + x mod n must be r.
 #[inline(always)]
-pub(crate) fn sm2<C: Spec>(e: U256, r: U256, s: U256) -> Option<Equation<C>> {
-    let (base, r) = (Scalar::<C>::new(s), Scalar::<C>::new(r));
-    let key = r + base;
-    let expected = (r - Residue::new(e)).value();
-    (!key.is_zero()).then_some(Equation { base, key, expected })
+pub(crate) fn sm2<C: Spec>(e: U256, r: U256, s: U256) -> Option<Equation> {
+    let order = <C::Order as Modulus>::M;
+    let key = add_mod(r, s, order);
+    let expected = sub_mod(r, reduce_once(e, 0, order), order);
+    (!is_zero(key)).then_some(Equation { base: s, key, expected })
 }
 
-/// Fills `tasks` from jobs. ECDSA shares one inversion of s among all of them.
-pub(crate) fn prepare<'a, C: Spec>(jobs: &[&Job<'a>], tasks: &mut Vec<Task<'a>>) {
-    let mut inverses = Vec::new();
+/// Fills `tasks` from jobs. ECDSA's quotients are taken for all of them at once by `divide`, which replaces each
+/// (e, r, s), s not 0 mod n, by (e / s, r / s).
+pub(crate) fn prepare<'a, C: Spec>(
+    jobs: &[&Job<'a>],
+    tasks: &mut Vec<Task<'a>>,
+    divide: impl FnOnce(&mut [[U256; 3]]),
+) {
+    // A refused job must not poison the shared inversion, so it gets a good s.
+    const HARMLESS: U256 = [1, 0, 0, 0];
+    let mut quotients: Vec<[U256; 3]> = Vec::new();
     if C::CURVE == Curve::P256 {
-        // A refused job must not poison the shared inversion.
-        let s = |job: &&Job| in_range::<C>(job).map_or(Residue::ONE, |(_, s)| Scalar::<C>::new(s));
-        inverses.extend(jobs.iter().map(s));
-        let invertible = invert_all(&mut inverses, &mut Vec::new());
-        debug_assert!(invertible);
+        quotients.extend(jobs.iter().map(|job| {
+            let (r, s) = in_range::<C>(job).unwrap_or((HARMLESS, HARMLESS));
+            [from_be(&job.e), r, s]
+        }));
+        divide(&mut quotients);
     }
     tasks.clear();
-    for (i, job) in jobs.iter().enumerate() {
-        let e = from_be(&job.e);
+    tasks.extend(jobs.iter().enumerate().map(|(i, job)| {
         let equation = in_range::<C>(job).and_then(|(r, s)| match C::CURVE {
-            Curve::P256 => Some(ecdsa::<C>(e, r, inverses[i])),
-            Curve::Sm2 => sm2::<C>(e, r, s),
+            Curve::P256 => Some(Equation { base: quotients[i][0], key: quotients[i][1], expected: r }),
+            Curve::Sm2 => sm2::<C>(from_be(&job.e), r, s),
         });
-        tasks.push(match equation {
-            Some(equation) => Task {
-                table: job.table,
-                base: Recoded::new::<C::Order>(equation.base.value()),
-                key: Recoded::new::<C::Order>(equation.key.value()),
-                expected: equation.expected,
-                refused: false,
-            },
-            None => Task {
-                table: job.table,
-                base: Recoded::new::<C::Order>([1, 0, 0, 0]),
-                key: Recoded::new::<C::Order>([1, 0, 0, 0]),
-                expected: [0; 4],
-                refused: true,
-            },
-        });
+        let refused = equation.is_none();
+        let harmless = Equation { base: HARMLESS, key: HARMLESS, expected: HARMLESS };
+        let Equation { base, key, expected } = equation.unwrap_or(harmless);
+        Task {
+            table: job.table,
+            base: Recoded::new::<C::Order>(base),
+            key: Recoded::new::<C::Order>(key),
+            expected,
+            refused,
+        }
+    }));
+}
+
+/// `prepare`'s division in scalar code. The numbers are taken for Montgomery forms, which spares the way there: the form
+/// s stands for s / R, whose inverse has the form R^2 / s; and e times that is the form of e / s.
+pub(crate) fn divide<C: Spec>(quotients: &mut [[U256; 3]]) {
+    let form = |a: U256| Scalar::<C>::from_montgomery(reduce_once(a, 0, <C::Order as Modulus>::M));
+    let mut inverses: Vec<_> = quotients.iter().map(|&[_, _, s]| form(s)).collect();
+    let invertible = invert_all(&mut inverses, &mut Vec::new());
+    debug_assert!(invertible);
+    for ([e, r, _], inverse) in quotients.iter_mut().zip(inverses) {
+        *e = (form(*e) * inverse).value();
+        *r = (form(*r) * inverse).value();
     }
 }
 

@@ -11,7 +11,7 @@ use crate::ifma;
 use crate::point::{Affine, Xyzz};
 use crate::spec::{P256, Sm2, Spec};
 use crate::table::{BaseTable, WindowError, check_window};
-use crate::task::{Task, Verdict, prepare};
+use crate::task::{Task, Verdict, divide, prepare};
 use crate::{Curve, Job, Path, scalar, slow};
 
 /// Verifies signatures on one path. Holds the generator's tables (7.9 MB a curve, built when a curve is first used, some
@@ -151,15 +151,18 @@ impl Verifier {
     fn uniform<C: Spec>(&self, jobs: &[&Job], mut accept: impl FnMut(usize, bool)) {
         let base = self.base::<C>();
         let mut tasks: Vec<Task> = Vec::with_capacity(jobs.len());
-        prepare::<C>(jobs, &mut tasks);
         let mut verdicts = vec![Verdict::Refused; jobs.len()];
         match self.path {
             #[cfg(target_arch = "x86_64")]
             Path::Ifma => {
                 let isa = ifma::Isa::detect().expect("looked for when this was made");
+                prepare::<C>(jobs, &mut tasks, |quotients| ifma::divide::<C>(isa, quotients));
                 ifma::run::<C>(isa, base, &tasks, &mut verdicts);
             }
-            _ => scalar::run::<C>(base, &tasks, &mut verdicts),
+            _ => {
+                prepare::<C>(jobs, &mut tasks, divide::<C>);
+                scalar::run::<C>(base, &tasks, &mut verdicts);
+            }
         }
         for (i, verdict) in verdicts.into_iter().enumerate() {
             accept(

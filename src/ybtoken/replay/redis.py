@@ -266,6 +266,13 @@ class RedisReplayGuard:
         connection.send_command("INFO", "server")
         self._rules.saw_run_id(connection.read_response())
 
+    def close(self) -> None:
+        """Close the connections; a later claim opens them again."""
+        if isinstance(self._client, redis.Redis):
+            self._client.connection_pool.disconnect()
+        else:
+            self._client.close()
+
     def __repr__(self) -> str:
         return "RedisReplayGuard()"
 

@@ -8,8 +8,9 @@
 //! y is held with its sign turned after every step: what is needed of it is -y1 twice, and y3 comes out positive. An odd
 //! step then adds with the signs of its entries turned, and the negation is never computed.
 
-use super::field::words_of;
-use super::field::{Element, Factor, Modulus52, Sum, invert, multiply, plain, products, square, zero_lanes};
+use super::field::{
+    Element, Factor, Modulus52, Sum, invert, multiply, plain, products, square, words_of, zero_lanes,
+};
 use super::octet::{Entries, Octet, Step, steps, to_lanes};
 use super::vector::{Isa, Mask};
 use crate::arith::reduce_once;
@@ -82,61 +83,148 @@ impl Pair<'_> {
     }
 }
 
+/// The sums of a chunk, on their way.
+struct Chunk<'e> {
+    isa: Isa,
+    base: &'e BaseTable,
+    octets: Vec<[Octet<'e>; WIDE]>,
+    pairs: Vec<Pair<'e>>,
+    /// The direction of the last walk.
+    forward: bool,
+}
+
+impl<'e> Chunk<'e> {
+    /// Every sum with its opening entry, and the first addition begun; with the product of all dx.
+    #[inline(always)]
+    fn begin<M: Modulus52>(
+        isa: Isa,
+        base: &'e BaseTable,
+        tasks: &[Task<'e>],
+        opening: &Step,
+        first: &Step,
+    ) -> (Self, [Factor; WIDE]) {
+        let count = tasks.len().div_ceil(TOKENS);
+        let mut octets = Vec::with_capacity(count);
+        let mut pairs = Vec::with_capacity(count);
+        let one = Element::constant(isa, M::ONE);
+        let mut product = [one.into(); WIDE];
+        for i in 0..count {
+            let both = [Octet::new(tasks, i * TOKENS), Octet::new(tasks, i * TOKENS + 8)];
+            let addend = [both[0].entries(isa, base, first), both[1].entries(isa, base, first)];
+            let mut pair = Pair {
+                x: [one; WIDE],
+                y: [one; WIDE],
+                dx: product,
+                rest: [one.into(); WIDE],
+                before: product,
+                addend,
+                next: addend,
+                lost: [0; WIDE],
+            };
+            for n in 0..WIDE {
+                let opening = both[n].entries(isa, base, opening);
+                pair.x[n] = opening.x(isa);
+                // Before an even step y is held negative.
+                pair.y[n] = opening.y::<M>(isa, true).carry(isa);
+            }
+            pair.begin::<M>(isa, &mut product);
+            pairs.push(pair);
+            octets.push(both);
+        }
+        (Self { isa, base, octets, pairs, forward: true }, product)
+    }
+
+    /// The i-th pair of a walk.
+    #[inline(always)]
+    fn place(&self, i: usize) -> usize {
+        if self.forward { i } else { self.pairs.len() - 1 - i }
+    }
+
+    /// Finishes a step with the inverse of the product of all its dx, and begins the next; gives the new product. The pair
+    /// visited last is the first to be finished, so the direction turns.
+    #[inline(always)]
+    fn walk<M: Modulus52>(
+        &mut self,
+        turned: bool,
+        mut inverse: [Factor; WIDE],
+        next: Option<&Step>,
+    ) -> [Factor; WIDE] {
+        self.forward = !self.forward;
+        let isa = self.isa;
+        let mut product = [Element::constant(isa, M::ONE).into(); WIDE];
+        for i in 0..AHEAD.min(self.pairs.len()) {
+            self.fetch(i, next);
+        }
+        for i in 0..self.pairs.len() {
+            self.fetch(i + AHEAD, next);
+            let place = self.place(i);
+            let pair = &mut self.pairs[place];
+            pair.finish::<M>(isa, &mut inverse, turned);
+            if next.is_some() {
+                pair.addend = pair.next;
+                pair.begin::<M>(isa, &mut product);
+            }
+        }
+        product
+    }
+
+    /// Looks up the next step's entries for the i-th pair, and asks for their cache lines.
+    #[inline(always)]
+    fn fetch(&mut self, i: usize, next: Option<&Step>) {
+        if let Some(step) = next.filter(|_| i < self.pairs.len()) {
+            let place = self.place(i);
+            for n in 0..WIDE {
+                let entries = self.octets[place][n].entries(self.isa, self.base, step);
+                entries.prefetch();
+                self.pairs[place].next[n] = entries;
+            }
+        }
+    }
+
+    /// Some dx is zero: marks its lanes as lost, puts one in its place, and takes the product again in the same order.
+    #[inline(always)]
+    fn drop_lost<M: Modulus52>(&mut self) -> [Factor; WIDE] {
+        let isa = self.isa;
+        let one = Element::constant(isa, M::ONE);
+        let mut product = [one.into(); WIDE];
+        for i in 0..self.pairs.len() {
+            let place = self.place(i);
+            let pair = &mut self.pairs[place];
+            for n in 0..WIDE {
+                let zero = zero_lanes::<M>(isa, pair.dx[n]);
+                pair.lost[n] |= zero;
+                pair.dx[n] = pair.dx[n].element(isa).replace(zero, one).into();
+            }
+            pair.before = product;
+            product = multiply::<M, WIDE>(isa, &product, &pair.dx);
+        }
+        product
+    }
+}
+
 /// Verdicts on up to a chunk of tasks whose tables all have the same windows.
 #[inline(always)]
 pub(super) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
-    let steps = steps(base, &tasks[0]);
-    let count = tasks.len().div_ceil(TOKENS);
-    let octets: Vec<[Octet; WIDE]> =
-        (0..count).map(|i| core::array::from_fn(|n| Octet::new(tasks, i * TOKENS + n * 8))).collect();
-    let one = Factor(Sum::constant(isa, C::Prime::ONE).0);
-    let mut pairs: Vec<Pair> = octets
-        .iter()
-        .map(|octets| {
-            let opening = octets.each_ref().map(|octet| octet.opening(base));
-            let first = octets.each_ref().map(|octet| octet.entries(base, steps[0]));
-            Pair {
-                x: opening.map(|entries| entries.x(isa)),
-                // Before an even step y is held negative.
-                y: opening.map(|entries| entries.y::<C::Prime>(isa, true).carry(isa)),
-                dx: [one; WIDE],
-                rest: [Sum::zero(isa); WIDE],
-                before: [one; WIDE],
-                addend: first,
-                next: first,
-                lost: [0; WIDE],
-            }
-        })
-        .collect();
-    let mut product = [one; WIDE];
-    for pair in &mut pairs {
-        pair.begin::<C::Prime>(isa, &mut product);
-    }
-    let mut forward = true;
-    for (i, _) in steps.iter().enumerate() {
-        let mut inverse = loop {
+    let (opening, steps) = steps(base, &tasks[0]);
+    let (mut chunk, mut product) = Chunk::begin::<C::Prime>(isa, base, tasks, &opening, &steps[0]);
+    for i in 0..steps.len() {
+        let inverse = loop {
             match invert::<C::Prime>(isa, &product) {
                 Some(inverse) => break inverse,
-                None => {
-                    let order = Order { count, forward };
-                    product = drop_lost::<C::Prime>(isa, &mut pairs, order, one);
-                }
+                None => product = chunk.drop_lost::<C::Prime>(),
             }
         };
-        // The last pair visited is the first to be finished.
-        forward = !forward;
-        let order = Order { count, forward };
-        let next = steps.get(i + 1).copied();
-        walk::<C>(isa, base, &octets, &mut pairs, order, i % 2 == 1, next, &mut inverse, &mut product, one);
+        product = chunk.walk::<C::Prime>(i % 2 == 1, inverse, steps.get(i + 1));
     }
-    for (i, pair) in pairs.iter().enumerate() {
+    for (i, pair) in chunk.pairs.iter().enumerate() {
         for n in 0..WIDE {
             let x = to_lanes(plain::<C::Prime>(isa, pair.x[n].into()));
-            for lane in 0..8 {
-                let place = i * TOKENS + n * 8 + lane;
-                let Some(task) = tasks.get(place) else { break };
+            let start = (i * TOKENS + n * 8).min(tasks.len());
+            for (lane, (task, verdict)) in
+                tasks[start..].iter().zip(&mut verdicts[start..]).take(8).enumerate()
+            {
                 let x = reduce_once(words_of(&x, lane), 0, <C::Prime as Modulus>::M);
-                verdicts[place] = if task.refused {
+                *verdict = if task.refused {
                     Verdict::Refused
                 } else if pair.lost[n] >> lane & 1 == 1 {
                     Verdict::Undecided
@@ -146,86 +234,4 @@ pub(super) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts:
             }
         }
     }
-}
-
-/// A direction over the pairs.
-#[derive(Clone, Copy)]
-struct Order {
-    count: usize,
-    forward: bool,
-}
-
-impl Order {
-    #[inline(always)]
-    fn place(self, i: usize) -> usize {
-        if self.forward { i } else { self.count - 1 - i }
-    }
-}
-
-/// One pass over the pairs: finishes a step, begins the next.
-#[expect(clippy::too_many_arguments, reason = "the state of the sums, in one place")]
-#[inline(always)]
-fn walk<'e, C: Spec>(
-    isa: Isa,
-    base: &'e BaseTable,
-    octets: &[[Octet<'_, 'e>; WIDE]],
-    pairs: &mut [Pair<'e>],
-    order: Order,
-    turned: bool,
-    next: Option<Step>,
-    inverse: &mut [Factor; WIDE],
-    product: &mut [Factor; WIDE],
-    one: Factor,
-) {
-    *product = [one; WIDE];
-    for i in 0..AHEAD {
-        fetch(base, octets, pairs, order, i, next);
-    }
-    for i in 0..order.count {
-        fetch(base, octets, pairs, order, i + AHEAD, next);
-        let pair = &mut pairs[order.place(i)];
-        pair.finish::<C::Prime>(isa, inverse, turned);
-        if next.is_some() {
-            pair.addend = pair.next;
-            pair.begin::<C::Prime>(isa, product);
-        }
-    }
-}
-
-/// Looks up the entries of the next step for the i-th pair of the walk, and asks for them and for those of this step.
-#[inline(always)]
-fn fetch<'e>(
-    base: &'e BaseTable,
-    octets: &[[Octet<'_, 'e>; WIDE]],
-    pairs: &mut [Pair<'e>],
-    order: Order,
-    i: usize,
-    next: Option<Step>,
-) {
-    if let Some(step) = next.filter(|_| i < order.count) {
-        let place = order.place(i);
-        for n in 0..WIDE {
-            let entries = octets[place][n].entries(base, step);
-            entries.prefetch();
-            pairs[place].next[n] = entries;
-            pairs[place].addend[n].prefetch();
-        }
-    }
-}
-
-/// Some dx is zero: marks its lanes as lost, puts one in its place, and takes the product again in the same order.
-#[cold]
-fn drop_lost<M: Modulus52>(isa: Isa, pairs: &mut [Pair], order: Order, one: Factor) -> [Factor; WIDE] {
-    let mut product = [one; WIDE];
-    for i in 0..order.count {
-        let pair = &mut pairs[order.place(i)];
-        for n in 0..WIDE {
-            let zero = zero_lanes::<M>(isa, pair.dx[n]);
-            pair.lost[n] |= zero;
-            pair.dx[n] = pair.dx[n].element(isa).replace(zero, one.element(isa)).into();
-        }
-        pair.before = product;
-        product = multiply::<M, WIDE>(isa, &product, &pair.dx);
-    }
-    product
 }

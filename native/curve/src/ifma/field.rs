@@ -409,7 +409,8 @@ pub(crate) fn zero_lanes<M: Modulus52>(isa: Isa, a: Factor) -> Mask {
     let plain = plain::<M>(isa, a);
     let any = |a: [Vector; 5]| a[0].or(a[1]).or(a[2]).or(a[3].or(a[4]));
     let distance = map(plain.0, Sum::constant(isa, M::LIMBS).0, Vector::sub);
-    any(plain.0).is_zero() | any(distance).is_zero()
+    let ones = Vector::splat(isa, u64::MAX);
+    any(plain.0).test_not(ones) | any(distance).test_not(ones)
 }
 
 /// The inverses of N * 8 residues with one scalar inversion, or `None` when one of them is zero.

@@ -6,6 +6,7 @@
 )]
 
 mod affine;
+mod divide;
 pub(crate) mod field;
 mod octet;
 pub(crate) mod vector;
@@ -14,9 +15,10 @@ mod xyzz;
 pub(crate) use field::Modulus52;
 pub(crate) use vector::Isa;
 
+use crate::arith::U256;
 use crate::spec::Spec;
 use crate::table::BaseTable;
-use crate::task::{Task, Verdict};
+use crate::task::{self, Task, Verdict};
 
 /// Tokens in step: enough to make the shared inversion cheap, few enough for their points to stay in the second cache.
 const CHUNK: usize = 4096;
@@ -36,6 +38,20 @@ pub(crate) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts:
         method.run::<C>(isa, base, now, now_verdicts);
         (tasks, verdicts) = (later, later_verdicts);
     }
+}
+
+/// Below this many, one scalar inversion each is quicker than filling lanes.
+const DIVIDE_MIN: usize = 8;
+
+/// Replaces each (e, r, s) by (e / s, r / s), s not 0 mod n.
+pub(crate) fn divide<C: Spec>(isa: Isa, quotients: &mut [[U256; 3]]) {
+    if quotients.len() < DIVIDE_MIN {
+        return task::divide::<C>(quotients);
+    }
+    isa.run(
+        #[inline(always)]
+        || divide::run::<C>(isa, quotients),
+    );
 }
 
 /// The ways to add up many sums at once.
@@ -77,10 +93,22 @@ impl Method {
                 #[inline(always)]
                 || xyzz::batch::<C>(isa, base, tasks, verdicts),
             ),
-            Self::Spread => isa.run(
-                #[inline(always)]
-                || xyzz::spread::<C>(isa, base, tasks, verdicts),
-            ),
+            Self::Spread => match tasks {
+                [first, second] => {
+                    let two = [*first, *second];
+                    isa.run(
+                        #[inline(always)]
+                        || xyzz::spread::<C, 2>(isa, base, &two, verdicts),
+                    );
+                }
+                _ => {
+                    let one = [tasks[0]];
+                    isa.run(
+                        #[inline(always)]
+                        || xyzz::spread::<C, 1>(isa, base, &one, verdicts),
+                    );
+                }
+            },
         }
     }
 }

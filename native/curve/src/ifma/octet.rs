@@ -1,37 +1,67 @@
-//! Eight tasks turned on their side: bits of the recoded scalars in lanes, and the look-up of table entries.
+//! Eight tasks turned on their side: the bits of the recoded scalars in lanes, and the look-up of table entries.
 
 use super::field::{Element, Modulus52, Sum};
-use super::vector::{Isa, Lanes, Mask, Vector};
+use super::vector::{Isa, Lanes, Mask, Vector, prefetch};
 use crate::digits::{Recoded, Windows};
 use crate::table::{BaseTable, Entry};
 use crate::task::Task;
 
-/// What the additions of a sum take from the tables, in order, after the opening entry.
+/// Whose digit a step adds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Step {
-    Base(usize),
-    Key(usize),
-    Closing,
+enum Whose {
+    Base,
+    Key,
 }
 
-/// The steps of every task whose key table is cut like that of `task`.
-pub(super) fn steps(base: &BaseTable, task: &Task) -> Vec<Step> {
-    let plain = (0..base.plain()).map(Step::Base);
-    let keys = (0..task.table.windows().count).map(Step::Key);
-    plain.chain(keys).chain([Step::Closing]).collect()
+/// One addition of every sum: where its digit lies in the scalar, and the window's entries in the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    whose: Whose,
+    word: usize,
+    shift: u64,
+    width: u32,
+    start: usize,
+    /// The window holds positive multiples only; otherwise both signs, with the blind point in them.
+    folded: bool,
+}
+
+impl Step {
+    fn new(whose: Whose, windows: Windows, window: usize, start: usize, folded: bool) -> Self {
+        let (offset, width) = (windows.offset(window), windows.width(window));
+        Self { whose, word: (offset / 64) as usize, shift: (offset % 64) as u64, width, start, folded }
+    }
+
+    fn base(base: &BaseTable, window: usize) -> Self {
+        let table = base.table();
+        Self::new(Whose::Base, table.windows, window, table.start(window), window < base.plain())
+    }
+
+    fn key(task: &Task, window: usize) -> Self {
+        let table = task.table.table();
+        Self::new(Whose::Key, table.windows, window, table.start(window), true)
+    }
+}
+
+/// The opening step, which every sum begins with, and the steps that are then added, of every task whose key table is cut
+/// like that of `task`.
+pub(super) fn steps(base: &BaseTable, task: &Task) -> (Step, Vec<Step>) {
+    let plain = (0..base.plain()).map(|window| Step::base(base, window));
+    let keys = (0..task.table.table().windows.count).map(|window| Step::key(task, window));
+    let closing = Step::base(base, base.plain());
+    (Step::base(base, base.plain() + 1), plain.chain(keys).chain([closing]).collect())
 }
 
 /// Eight entries, and the lanes whose entry is to be subtracted.
 #[derive(Clone, Copy)]
-pub(super) struct Entries<'a> {
-    pub(super) rows: [&'a Entry; 8],
+pub(super) struct Entries<'e> {
+    pub(super) rows: [&'e Entry; 8],
     pub(super) negative: Mask,
 }
 
-impl<'a> Entries<'a> {
+impl<'e> Entries<'e> {
     /// Up to eight entries; the lanes past the end repeat the first.
     #[inline(always)]
-    pub(super) fn gather(entries: &[(&'a Entry, bool)]) -> Self {
+    pub(super) fn gather(entries: &[(&'e Entry, bool)]) -> Self {
         let mut all = Self { rows: [entries[0].0; 8], negative: 0 };
         for (lane, &(entry, negative)) in entries.iter().enumerate() {
             all.rows[lane] = entry;
@@ -42,128 +72,124 @@ impl<'a> Entries<'a> {
 
     #[inline(always)]
     pub(super) fn x(&self, isa: Isa) -> Element {
-        Element::from_words(
-            isa,
-            Vector::transpose(
-                isa,
-                eight(
-                    #[inline(always)]
-                    |lane| &self.rows[lane].x,
-                ),
-            ),
-        )
+        let r = self.rows;
+        let rows = [&r[0].x, &r[1].x, &r[2].x, &r[3].x, &r[4].x, &r[5].x, &r[6].x, &r[7].x];
+        Element::from_words(isa, Vector::transpose(isa, rows))
     }
 
     /// y, or p - y where the digit is negative; the signs turned when `turned`.
     #[inline(always)]
     pub(super) fn y<M: Modulus52>(&self, isa: Isa, turned: bool) -> Sum {
-        let y = Element::from_words(
-            isa,
-            Vector::transpose(
-                isa,
-                eight(
-                    #[inline(always)]
-                    |lane| &self.rows[lane].y,
-                ),
-            ),
-        );
+        let r = self.rows;
+        let rows = [&r[0].y, &r[1].y, &r[2].y, &r[3].y, &r[4].y, &r[5].y, &r[6].y, &r[7].y];
+        let y = Element::from_words(isa, Vector::transpose(isa, rows));
         y.negate_lanes::<M>(isa, self.negative ^ (turned as Mask).wrapping_neg())
     }
 
     #[inline(always)]
     pub(super) fn prefetch(&self) {
         for entry in self.rows {
-            super::vector::prefetch(entry);
+            prefetch(entry);
         }
     }
 }
 
-/// Eight tasks; `None` past the end of a batch is filled by the caller with copies.
-pub(super) struct Octet<'t, 'a> {
-    pub(super) tasks: [&'t Task<'a>; 8],
+/// A recoded scalar a lane.
+struct Digits {
+    bits: [Lanes; 4],
+    /// All ones where the signs of the digits are turned.
+    negative: Lanes,
 }
 
-impl<'t, 'a: 't> Octet<'t, 'a> {
+impl Digits {
+    fn new(recoded: [&Recoded; 8]) -> Self {
+        let mut digits = Self { bits: [Lanes::default(); 4], negative: Lanes::default() };
+        for (lane, recoded) in recoded.into_iter().enumerate() {
+            for (word, bits) in digits.bits.iter_mut().zip(recoded.bits) {
+                word.0[lane] = bits;
+            }
+            digits.negative.0[lane] = (recoded.negative as u64).wrapping_neg();
+        }
+        digits
+    }
+}
+
+/// What eight tasks look up.
+pub(super) struct Octet<'e> {
+    base: Digits,
+    key: Digits,
+    tables: [&'e [Entry]; 8],
+}
+
+impl<'e> Octet<'e> {
     /// The tasks from `start` on; past the end the first task again, whose extra verdicts nobody reads.
-    pub(super) fn new(tasks: &'t [Task<'a>], start: usize) -> Self {
-        Self { tasks: core::array::from_fn(|lane| tasks.get(start + lane).unwrap_or(&tasks[0])) }
-    }
-
-    /// The entries with which every sum begins: the generator's top digit and the blind point.
-    #[inline(always)]
-    pub(super) fn opening<'e>(&self, base: &'e BaseTable) -> Entries<'e> {
-        self.both_signs(base, base.plain() + 1)
-    }
-
-    #[inline(always)]
-    fn both_signs<'e>(&self, base: &'e BaseTable, window: usize) -> Entries<'e> {
-        let (offset, width) = (base.windows().offset(window), base.windows().width(window));
-        let entries = base.window(window);
-        let mut rows = [&entries[0]; 8];
-        for (row, task) in rows.iter_mut().zip(self.tasks) {
-            *row = &entries[task.base.signed_place(offset, width) as usize];
+    pub(super) fn new(tasks: &[Task<'e>], start: usize) -> Self {
+        let tasks = lane_tasks(tasks, start);
+        Self {
+            base: Digits::new(tasks.map(|task| &task.base)),
+            key: Digits::new(tasks.map(|task| &task.key)),
+            tables: tasks.map(|task| &*task.table.table().entries),
         }
-        Entries { rows, negative: 0 }
     }
 
     #[inline(always)]
-    pub(super) fn entries<'e>(&self, base: &'e BaseTable, step: Step) -> Entries<'e>
-    where
-        'a: 'e,
-    {
-        match step {
-            Step::Closing => self.both_signs(base, base.plain()),
-            Step::Base(window) => {
-                let entries = base.window(window);
-                self.folded(base.windows(), window, |task| (&task.base, entries))
+    pub(super) fn entries(&self, isa: Isa, base: &'e BaseTable, step: &Step) -> Entries<'e> {
+        let digits = match step.whose {
+            Whose::Base => &self.base,
+            Whose::Key => &self.key,
+        };
+        let splat = |a| Vector::splat(isa, a);
+        let half = 1 << (step.width - 1);
+        let low = Vector::load(isa, &digits.bits[step.word]);
+        let high = Vector::load(isa, &digits.bits[(step.word + 1).min(3)]);
+        let signed = low.shift_in_by(high, splat(step.shift)).xor(Vector::load(isa, &digits.negative));
+        let (place, negative) = if step.folded {
+            let negative = signed.test_not(splat(half));
+            (signed.xor_lanes(negative, splat(u64::MAX)).and(splat(half - 1)), negative)
+        } else {
+            (signed.and(splat(2 * half - 1)), 0)
+        };
+        let place = place.add(splat(step.start as u64)).lanes().0;
+        let rows = match step.whose {
+            Whose::Base => {
+                let e = &*base.table().entries;
+                let at = |lane: usize| &e[place[lane] as usize];
+                [at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)]
             }
-            Step::Key(window) => {
-                let windows = self.tasks[0].table.windows();
-                self.folded(windows, window, |task| (&task.key, task.table.window(window)))
+            Whose::Key => {
+                let at = |lane: usize| &self.tables[lane][place[lane] as usize];
+                [at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)]
             }
-        }
-    }
-
-    #[inline(always)]
-    fn folded<'e>(
-        &self,
-        windows: Windows,
-        window: usize,
-        table: impl Fn(&'t Task<'a>) -> (&'t Recoded, &'e [Entry]),
-    ) -> Entries<'e> {
-        let (offset, width) = (windows.offset(window), windows.width(window));
-        let mut rows = [&table(self.tasks[0]).1[0]; 8];
-        let mut negative = 0;
-        for lane in 0..8 {
-            let (digits, entries) = table(self.tasks[lane]);
-            let (place, is_negative) = digits.place(offset, width);
-            rows[lane] = &entries[place as usize];
-            negative |= (is_negative as Mask) << lane;
-        }
+        };
         Entries { rows, negative }
     }
 }
 
+/// Eight tasks from `start` on; past the end the first.
+pub(super) fn lane_tasks<'t, 'e>(tasks: &'t [Task<'e>], start: usize) -> [&'t Task<'e>; 8] {
+    core::array::from_fn(|lane| tasks.get(start + lane).unwrap_or(&tasks[0]))
+}
+
 /// Every entry of one task's sum, and whether it is to be subtracted; with them the point that cancels `BaseTable::lanes`.
 pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e Entry, bool)> {
-    let mut all = Vec::with_capacity(base.windows().count + task.table.windows().count + 1);
+    let (own, key) = (base.table(), task.table.table());
+    let mut all = Vec::with_capacity(own.windows.count + key.windows.count + 1);
     all.push((&base.lanes()[8], false));
-    for window in (0..base.windows().count).rev() {
-        let (offset, width) = (base.windows().offset(window), base.windows().width(window));
+    for window in (0..own.windows.count).rev() {
+        let (offset, width) = (own.windows.offset(window), own.windows.width(window));
         let (place, negative) = if window < base.plain() {
             task.base.place(offset, width)
         } else {
             (task.base.signed_place(offset, width), false)
         };
-        all.push((&base.window(window)[place as usize], negative));
+        all.push((&own.window(window)[place as usize], negative));
     }
-    let windows = task.table.windows();
-    for window in 0..windows.count {
-        let (place, negative) = task.key.place(windows.offset(window), windows.width(window));
-        all.push((&task.table.window(window)[place as usize], negative));
+    for window in 0..key.windows.count {
+        let (place, negative) = task.key.place(key.windows.offset(window), key.windows.width(window));
+        all.push((&key.window(window)[place as usize], negative));
     }
     for (entry, _) in &all {
-        super::vector::prefetch(entry);
+        prefetch(entry);
     }
     all
 }

@@ -64,6 +64,12 @@ impl Vector {
     }
 
     #[inline(always)]
+    pub(crate) fn load(_: Isa, lanes: &Lanes) -> Self {
+        // SAFETY: `Isa` proves AVX-512 F; `Lanes` is 64 readable bytes, aligned to 64.
+        Self(unsafe { _mm512_load_si512(lanes.0.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
     pub(crate) fn lanes(self) -> Lanes {
         let mut lanes = Lanes([0; 8]);
         // SAFETY: a `Vector` proves AVX-512 F; `Lanes` is 64 writable bytes, aligned to 64.
@@ -132,6 +138,33 @@ impl Vector {
     }
 
     #[inline(always)]
+    pub(crate) fn xor(self, b: Self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_xor_si512(self.0, b.0) })
+    }
+
+    /// `self ^ b` in the lanes of the mask, `self` in the others.
+    #[inline(always)]
+    pub(crate) fn xor_lanes(self, lanes: Mask, b: Self) -> Self {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        Self(unsafe { _mm512_mask_xor_epi64(self.0, lanes, self.0, b.0) })
+    }
+
+    /// The lanes with none of the bits of `b`.
+    #[inline(always)]
+    pub(crate) fn test_not(self, b: Self) -> Mask {
+        // SAFETY: a `Vector` proves AVX-512 F.
+        unsafe { _mm512_testn_epi64_mask(self.0, b.0) }
+    }
+
+    /// The low word of `(high : self) >> bits`, bits a lane and below 64.
+    #[inline(always)]
+    pub(crate) fn shift_in_by(self, high: Self, bits: Self) -> Self {
+        // SAFETY: a `Vector` proves VBMI2.
+        Self(unsafe { _mm512_shrdv_epi64(self.0, high.0, bits.0) })
+    }
+
+    #[inline(always)]
     pub(crate) fn shift_left<const BITS: u32>(self) -> Self {
         // SAFETY: a `Vector` proves AVX-512 F.
         Self(unsafe { _mm512_slli_epi64::<BITS>(self.0) })
@@ -176,12 +209,6 @@ impl Vector {
     pub(crate) fn rotate<const COUNT: i32>(self) -> Self {
         // SAFETY: a `Vector` proves AVX-512 F.
         Self(unsafe { _mm512_alignr_epi64::<COUNT>(self.0, self.0) })
-    }
-
-    #[inline(always)]
-    pub(crate) fn is_zero(self) -> Mask {
-        // SAFETY: a `Vector` proves AVX-512 F.
-        unsafe { _mm512_testn_epi64_mask(self.0, self.0) }
     }
 }
 

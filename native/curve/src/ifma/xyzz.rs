@@ -6,7 +6,7 @@
 //! at the end finds every token whose sum is lost.
 
 use super::field::{Element, Factor, Modulus52, Sum, multiply, products, square, zero_lanes};
-use super::octet::{Entries, Octet, all_entries, eight, steps};
+use super::octet::{Entries, Octet, Step, all_entries, eight, lane_tasks, steps};
 use super::vector::{Isa, Mask, Vector};
 use crate::spec::Spec;
 use crate::table::BaseTable;
@@ -14,7 +14,7 @@ use crate::task::{Task, Verdict, second_candidate};
 
 /// Tokens a call of `batch` takes at most.
 pub(super) const TOKENS: usize = 16;
-/// Tokens a call of `spread` takes.
+/// Tokens a call of `spread` takes at most.
 pub(super) const SPREAD: usize = 2;
 
 struct Sums<const N: usize> {
@@ -180,52 +180,58 @@ pub(super) fn batch<C: Spec<Prime: Modulus52>>(
     verdicts: &mut [Verdict],
 ) {
     let octets = [Octet::new(tasks, 0), Octet::new(tasks, 8)];
-    let steps = steps(base, &tasks[0]);
-    let look_up = |i: usize| {
-        let entries = [octets[0].entries(base, steps[i]), octets[1].entries(base, steps[i])];
+    let (opening, steps) = steps(base, &tasks[0]);
+    let look_up = |step: &Step| {
+        let entries = [octets[0].entries(isa, base, step), octets[1].entries(isa, base, step)];
         entries[0].prefetch();
         entries[1].prefetch();
         entries
     };
-    let opening = [octets[0].opening(base), octets[1].opening(base)];
-    let mut next = look_up(0);
+    let opening = look_up(&opening);
+    let mut next = look_up(&steps[0]);
     let mut sums = Sums::begin::<C::Prime>(isa, &opening);
     for i in 0..steps.len() {
         let entries = next;
-        if i + 1 < steps.len() {
-            next = look_up(i + 1);
+        if let Some(step) = steps.get(i + 1) {
+            next = look_up(step);
         }
         sums.add_entries::<C::Prime>(isa, &entries, i % 2 == 1);
     }
     for n in 0..2 {
-        let these = sums.verdicts::<C>(isa, n, octets[n].tasks);
+        let these = sums.verdicts::<C>(isa, n, lane_tasks(tasks, n * 8));
         for (verdict, this) in verdicts.iter_mut().skip(n * 8).zip(these) {
             *verdict = this;
         }
     }
 }
 
-/// Verdicts on one or two tasks whose tables have the same windows, each spread over the lanes of a vector: lane k begins
+/// Verdicts on N tasks whose tables have the same windows, each spread over the lanes of a vector: lane k begins
 /// with a secret point of its own and adds every eighth digit; then the lanes are added up. The points cancel, and until
 /// the last addition every sum contains some of them.
 #[inline(always)]
-pub(super) fn spread<C: Spec<Prime: Modulus52>>(
+pub(super) fn spread<C: Spec<Prime: Modulus52>, const N: usize>(
     isa: Isa,
     base: &BaseTable,
-    tasks: &[Task],
+    tasks: &[Task; N],
     verdicts: &mut [Verdict],
 ) {
-    let tasks: [&Task; SPREAD] = [&tasks[0], tasks.get(1).unwrap_or(&tasks[0])];
-    let digits = [all_entries(base, tasks[0]), all_entries(base, tasks[1])];
+    let mut digits = [const { Vec::new() }; N];
+    for n in 0..N {
+        digits[n] = all_entries(base, &tasks[n]);
+    }
     let lanes = Entries { rows: eight(|lane| &base.lanes()[lane]), negative: 0 };
-    let mut sums = Sums::begin::<C::Prime>(isa, &[lanes; SPREAD]);
-    for (i, (first, second)) in digits[0].chunks(8).zip(digits[1].chunks(8)).enumerate() {
-        let entries = [Entries::gather(first), Entries::gather(second)];
-        let idle = (0xff_u32 << first.len()) as Mask;
+    let mut sums = Sums::begin::<C::Prime>(isa, &[lanes; N]);
+    for (i, start) in (0..digits[0].len()).step_by(8).enumerate() {
+        let active = 8.min(digits[0].len() - start);
+        let mut entries = [lanes; N];
+        for n in 0..N {
+            entries[n] = Entries::gather(&digits[n][start..start + active]);
+        }
+        let idle = (0xff_u32 << active) as Mask;
         let (x, y, zz, zzz) = (sums.x, sums.y, sums.zz, sums.zzz);
         sums.add_entries::<C::Prime>(isa, &entries, i % 2 == 1);
         if idle != 0 {
-            for n in 0..SPREAD {
+            for n in 0..N {
                 sums.x[n] = sums.x[n].replace(idle, x[n]);
                 // The idle lanes' y turns its sign as well.
                 let turned = Sum::constant(isa, C::Prime::TWO).minus(y[n]).carry(isa);
@@ -238,7 +244,7 @@ pub(super) fn spread<C: Spec<Prime: Modulus52>>(
     sums.add_rotated::<C::Prime, 4>(isa);
     sums.add_rotated::<C::Prime, 2>(isa);
     sums.add_rotated::<C::Prime, 1>(isa);
-    for (n, verdict) in verdicts.iter_mut().take(SPREAD).enumerate() {
-        *verdict = sums.verdicts::<C>(isa, n, [tasks[n]; 8])[0];
+    for (n, verdict) in verdicts.iter_mut().enumerate() {
+        *verdict = sums.verdicts::<C>(isa, n, [&tasks[n]; 8])[0];
     }
 }

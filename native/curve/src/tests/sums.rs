@@ -27,7 +27,7 @@ fn tables_hold_their_multiples<C: Spec>(bits: u32) {
     let key = key::<C>(secret);
     let table = KeyTable::build(&key, bits).unwrap();
     assert_eq!(table.window_bits(), bits);
-    let windows = table.windows();
+    let windows = table.table().windows;
     let point = key.point::<C>();
     for window in 0..windows.count {
         let length = 1u64 << (windows.width(window) - 1);
@@ -37,7 +37,7 @@ fn tables_hold_their_multiples<C: Spec>(bits: u32) {
             for _ in 0..windows.offset(window) {
                 power = power.double();
             }
-            let entry = table.window(window)[place as usize].load::<C>();
+            let entry = table.table().window(window)[place as usize].load::<C>();
             assert!(entry.on_curve());
             assert_eq!(Some(entry), power.to_affine(), "window {window} of {bits} bits, place {place}");
         }
@@ -69,8 +69,8 @@ fn window_sizes_without_a_table_are_refused() {
 fn blinds_cancel() {
     let blind = Xyzz::<P256>::multiply(Affine::generator(), [1234, 5, 6, 7]).to_affine().unwrap();
     let base = BaseTable::build::<P256>(4, blind).unwrap();
-    let windows = base.windows();
-    let both = |window: usize, place: usize| base.window(window)[place].load::<P256>();
+    let windows = base.table().windows;
+    let both = |window: usize, place: usize| base.table().window(window)[place].load::<P256>();
     let top = windows.count - 1;
     let last = (1 << windows.width(top)) - 1;
     // The first and last place of a window are opposite digits: what is left of their sum is twice the blind.
