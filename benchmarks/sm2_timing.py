@@ -10,9 +10,9 @@ start at the first one). With Pearson's r over m signatures, ``z = atanh(r) sqrt
 no correlation: ``|z| < 4`` passes, and would fail by chance once in 16,000 runs. z of a leak grows with the square root
 of the number of signatures.
 
-The signer ``native`` is the one of the native engine's distribution. The signer ``leaky`` is the control: double-and-
-add in plain Python, which this must find. Any SM2 package of
-`sm2_peers` that is installed can be named too. Exits with 1 when a correlation is found.
+The signer ``native`` is the native engine's distribution's. ``leaky`` is the control: double-and-add in plain Python,
+which this must find. Any SM2 package of `sm2_peers` that is installed can be named too.
+Exits with 1 when a correlation is found.
 """
 
 from __future__ import annotations

@@ -194,6 +194,10 @@ fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<
 /// - and the blinding costs no addition. Those two windows hold both signs, because the sign of B must not turn.
 pub(crate) struct BaseTable {
     table: Table,
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only vectors spread a sum over lanes")
+    )]
     lanes: [Entry; 9],
 }
 
@@ -223,6 +227,10 @@ impl BaseTable {
     }
 
     /// Eight secret points, and the one that cancels them: for eight sums that begin apart and are then added up.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only vectors spread a sum over lanes")
+    )]
     pub(crate) fn lanes(&self) -> &[Entry; 9] {
         &self.lanes
     }
@@ -234,8 +242,10 @@ impl BaseTable {
     }
 }
 
-/// Secret points from one: B, 2 B, 4 B .. 128 B, and -255 B. Their sums over any lanes are multiples of B that nobody
-/// can foresee, and none of them is 0.
+/// Secret points from one: B, 2 B, 4 B .. 128 B, and -255 B. The last is added in lane 0, the opening and the closing entry,
+/// which hold B and -B, in lanes 1 and 2; so the lanes come to -254, 3, 3, 8, 16, 32, 64 and 128 times B. When lanes are
+/// added up - k with k + 4, then with k + 2, then with k + 1 - the two sides never hold equal or opposite multiples of
+/// B before the last addition, where they are opposite, as they must be, and so never equal.
 fn lane_blinds<C: Spec>(blind: Affine<C>) -> Option<[Entry; 9]> {
     let mut sum = Xyzz::from(blind);
     let mut points = Vec::with_capacity(9);

@@ -223,3 +223,12 @@ fn tables_come_and_go_under_threads() {
         }
     });
 }
+
+#[test]
+fn tables_and_verifiers_can_be_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<KeyTable>();
+    shared::<Verifier>();
+    shared::<PublicKey>();
+    assert!(Path::best() != Path::Slow && Path::best().available());
+}

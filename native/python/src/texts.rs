@@ -41,9 +41,7 @@ impl<'py> Texts<'py> {
 /// The text itself; if it has lone surrogates, which UTF-8 cannot say, with question marks in their place: no digits either.
 fn readable(text: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     match text.cast::<PyString>() {
-        Ok(string) if string.to_str().is_err() => {
-            text.call_method1("encode", ("utf-8", "replace"))
-        }
+        Ok(string) if string.to_str().is_err() => text.call_method1("encode", ("utf-8", "replace")),
         _ => Ok(text),
     }
 }
