@@ -20,7 +20,7 @@ from tests.replay.redis_server import SERVER, RedisServer, free_port  # noqa: E4
 from ybtoken import CannotCheckError, TokenError  # noqa: E402
 from ybtoken.errors import RedeemError  # noqa: E402
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard  # noqa: E402
-from ybtoken.testing import check_replay_guard  # noqa: E402
+from ybtoken.testing import check_replay_guard, check_rotating_redemption  # noqa: E402
 
 pytestmark = pytest.mark.skipif(SERVER is None and not os.environ.get("CI"), reason="no redis-server on this machine")
 
@@ -66,6 +66,10 @@ def refusal_of(guard: RedisReplayGuard, key: bytes = b"key") -> str:
 
 def test_conforms(server: RedisServer) -> None:
     check_replay_guard(lambda clock: guard_of(server, clock=clock, token_life=1))
+
+
+def test_steps_of_a_rotating_pass_only_go_up(server: RedisServer) -> None:
+    check_rotating_redemption(lambda clock: guard_of(server, clock=clock, token_life=1))
 
 
 def test_async_conforms(server: RedisServer) -> None:
