@@ -46,10 +46,10 @@ def documents() -> Iterator[tuple[Path, str]]:
         yield HERE / f"{family}.json", _document(family, module.ABOUT, list(module.cases()))
     from cases.kit import KEY_A, KEY_B, KEY_E, STRANGER
     from cases.kit_sm2 import KEY_S, KEY_T
-    from cases.passes import OTHER_PHONE, PHONE
+    from cases.passes import OTHER_PHONE, PHONE, SM2_PHONE
     from cases.statuslist import LIST_KEY
 
-    named = (KEY_A, KEY_B, KEY_E, STRANGER, KEY_S, KEY_T, PHONE, OTHER_PHONE, LIST_KEY)
+    named = (KEY_A, KEY_B, KEY_E, STRANGER, KEY_S, KEY_T, PHONE, OTHER_PHONE, SM2_PHONE, LIST_KEY)
     keys = [{"name": key.name, "d": f"{key.secret:064x}", "jwk": key.jwk()} for key in named]
     warning = (
         "Private keys of the tests, published on purpose: never trust them, never sign anything of value with them."

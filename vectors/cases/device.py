@@ -12,6 +12,7 @@ from cases.kit import (
     KEY_A,
     NONCE,
     ORDER,
+    SM2,
     STRANGER,
     bstr,
     framed,
@@ -25,12 +26,14 @@ from cases.kit import (
     token,
     uint,
 )
+from cases.kit_sm2 import KEY_S, A, B, P, Sm2Key
 from cases.passes import (
     DISPLAY_NONCE,
     NOW,
     OTHER_PHONE,
     PASS_EXP,
     PHONE,
+    SM2_PHONE,
     cnf,
     device_claims,
     device_pass,
@@ -91,7 +94,6 @@ def cases() -> Iterator[dict[str, Any]]:
     r, s = PHONE.sign(sig_structure(b"\xa1\x01\x26", shown()))
     yield pass_case("device/negated-s", "n - s is as good as s, as in tokens",
                     device_text(presentation(signature=b"\x58\x40" + raw_signature(r, ORDER - s))), seen)  # fmt: skip
-    sm2_header = b"\xa1\x01\x3a\x00\x01\x00\x00"
     for name, why, data in (
         ("other-phone", "another phone shows a copied pass", presentation(key=OTHER_PHONE)),
         ("issuer-key", "the issuer's key is not the phone's", presentation(key=KEY_A)),
@@ -106,8 +108,8 @@ def cases() -> Iterator[dict[str, Any]]:
         ("pass-exchanged", "the pass of another phone, in a display of this one",
          presentation(shown(device_pass(cnf=cnf(OTHER_PHONE))))),
         ("signature-zero", "a signature of zeros", presentation(signature=b"\x58\x40" + bytes(64))),
-        ("other-algorithm", "the header names SM2, and the pass a key on P-256", presentation(header=sm2_header)),
-        ("header-exchanged", "the header was exchanged after signing, for SM2's", presentation(protected=bstr(sm2_header))),
+        ("other-algorithm", "the header names SM2, and the pass a key on P-256", presentation(header=SM2_HEADER)),
+        ("header-exchanged", "the header was exchanged after signing, for SM2's", presentation(protected=bstr(SM2_HEADER))),
     ):  # fmt: skip
         yield pass_case(f"device/{name}", why, device_text(data), DEVICE, challenge="any")
     yield pass_case("device/pass-tampered", "the pass was altered: its own signature is checked first",
@@ -119,6 +121,7 @@ def cases() -> Iterator[dict[str, Any]]:
     yield pass_case("device/order-claims", "no claims of this format, and another phone's signature",
                     device_text(presentation(shown(device_pass(end=b"\0")), key=OTHER_PHONE)), CLAIMS)  # fmt: skip
 
+    yield from _sm2(answer)
     yield from _shapes(answer)
     yield from _keys()
 
@@ -166,6 +169,40 @@ def _long(extras: bytes) -> Iterator[dict[str, Any]]:
     yield pass_case("device/accept-long", "nearly every claim at its longest: 796 digits, all that a version 13-M symbol holds",
                     device_text(presentation(content)), device_claims(answer=answer, nonce=nonce.hex(), **stated),
                     challenge=CHALLENGE_TEXT, token=data.hex(), presentation=presentation(content).hex())  # fmt: skip
+
+
+def _sm2(answer: bytes) -> Iterator[dict[str, Any]]:
+    data = device_pass(cnf=cnf(SM2_PHONE))
+    display = presentation(shown(data), key=SM2_PHONE, header=SM2_HEADER)
+    yield pass_case("device/sm2-accept", "a phone with an SM2 key, on a pass that is signed with P-256",
+                    device_text(display), device_claims(phone=SM2_PHONE), token=data.hex(),
+                    presentation=display.hex())  # fmt: skip
+    listed = token(
+        payload(map=b"\xa5", exp=b"\x04" + uint(PASS_EXP), cnf=cnf(SM2_PHONE), profile=b"\x03",
+                extras=b"\xa1\x05" + uint(0x00123456)), key=KEY_S)  # fmt: skip
+    whole = presentation(shown(listed, challenge=bstr(answer)), key=SM2_PHONE, header=SM2_HEADER)
+    claims = {"kid": KEY_S.kid.hex(), "algorithm": SM2, "status_index": 0x123456}
+    yield pass_case("device/sm2-accept-challenge", "SM2 throughout, with a status index and an answer: 748 digits",
+                    device_text(whole), device_claims(phone=SM2_PHONE, answer=answer, **claims), keys=[KEY_S.jwk()],
+                    challenge=CHALLENGE_TEXT, token=listed.hex(), presentation=whole.hex())  # fmt: skip
+    other_id = Sm2Key("SM2 phone", b"another user id")
+    for name, why, bad, expect in (
+        ("other-phone", "another SM2 key", presentation(shown(data), key=KEY_S, header=SM2_HEADER), DEVICE),
+        ("p256-phone", "a P-256 phone shows the pass of an SM2 phone", presentation(shown(data)), DEVICE),
+        ("p256-header", "the SM2 signature under an ES256 header",
+         presentation(shown(data), key=SM2_PHONE, header=SM2_HEADER, protected=bstr(b"\xa1\x01\x26")), DEVICE),
+        ("user-id", "another SM2 user id: a phone has the default one",
+         presentation(shown(data), key=other_id, header=SM2_HEADER), DEVICE),
+        ("key-off-curve", "an x that no point of the SM2 curve has",
+         presentation(shown(device_pass(cnf=_SM2_OFF_CURVE)), key=SM2_PHONE, header=SM2_HEADER), CLAIMS),
+    ):  # fmt: skip
+        yield pass_case(f"device/sm2-{name}", why, device_text(bad), expect)
+
+
+SM2_HEADER = b"\xa1\x01\x3a\x00\x01\x00\x00"
+_SM2_OFF_CURVE = cnf(SM2_PHONE).replace(
+    SM2_PHONE.x, next(x for x in range(1, 99) if pow(x**3 + A * x + B, P // 2, P) != 1).to_bytes(32, "big")
+)
 
 
 def _shapes(answer: bytes) -> Iterator[dict[str, Any]]:

@@ -11,12 +11,14 @@ from cases.kit import (
     IDENTITY,
     KEY_A,
     NONCE,
+    SM2,
     Key,
     accepted,
     bstr,
     case,
     framed,
     groups,
+    nint,
     payload,
     raw_signature,
     sig_structure,
@@ -24,6 +26,7 @@ from cases.kit import (
     token,
     uint,
 )
+from cases.kit_sm2 import Sm2Key
 
 PASS_EXP = IAT + 12 * 3600
 NOW = IAT + 3605
@@ -68,13 +71,15 @@ def rotating_claims(**changed: Any) -> dict[str, Any]:
 
 PHONE = Key("phone")
 OTHER_PHONE = Key("other phone")
+SM2_PHONE = Sm2Key("SM2 phone")
 DISPLAY_NONCE = bytes.fromhex("d15b1a7900000001")
 
 
 def cnf(key: Key = PHONE) -> bytes:
     """The claim that holds a phone's key (RFC 8747), with its label."""
     sign = b"\xf5" if key.y[31] & 1 else b"\xf4"
-    return b"\x08\xa1\x01\xa4\x01\x02\x20\x01\x21" + bstr(key.x) + b"\x22" + sign
+    curve = nint(SM2) if key.algorithm == SM2 else b"\x01"
+    return b"\x08\xa1\x01\xa4\x01\x02\x20" + curve + b"\x21" + bstr(key.x) + b"\x22" + sign
 
 
 def device_pass(**changed: bytes) -> bytes:
@@ -120,7 +125,7 @@ def device_text(data: bytes | None = None) -> str:
     return text(presentation() if data is None else data, "98")
 
 
-def device_claims(*, answer: bytes | None = None, **changed: Any) -> dict[str, Any]:
+def device_claims(*, answer: bytes | None = None, phone: Key = PHONE, **changed: Any) -> dict[str, Any]:
     """The expectation that a device-bound pass is accepted."""
     display = {"issued_at": NOW, "nonce": DISPLAY_NONCE.hex()}
     if answer is not None:
@@ -128,7 +133,11 @@ def device_claims(*, answer: bytes | None = None, **changed: Any) -> dict[str, A
     usual = {
         "profile": 3,
         "expires_at": PASS_EXP,
-        "device_key": {"curve": 1, "x": PHONE.x.hex(), "y_is_odd": bool(PHONE.y[31] & 1)},
+        "device_key": {
+            "curve": SM2 if phone.algorithm == SM2 else 1,
+            "x": phone.x.hex(),
+            "y_is_odd": bool(phone.y[31] & 1),
+        },
         "presentation": display,
     }
     return accepted(**(usual | changed))
