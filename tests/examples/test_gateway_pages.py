@@ -8,6 +8,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -205,11 +206,15 @@ def test_a_phone_answers_the_terminal_that_asks(visit: Any) -> None:
 
 
 def test_a_scanner_that_types_is_read_wherever_the_focus_is(visit: Any) -> None:
-    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
-    text = wait_for_code(phone)
-    terminal.focus("#language")
-    terminal.keyboard.type(text)
-    terminal.keyboard.press("Enter")
+    phone = visit("/phone", PHONE)
+    for _ in range(6):  # a loaded machine may type slower than a scanner does: then it is scanned again
+        terminal, text = visit("/terminal", TERMINAL), wait_for_code(phone)
+        terminal.focus("#language")
+        terminal.keyboard.type(text)
+        terminal.keyboard.press("Enter")
+        with suppress(Exception):
+            terminal.wait_for_selector("#verdict.accepted", timeout=5_000)
+            break
     assert "已受理" in expect(terminal, "accepted")
     assert terminal.inner_text("#language") == "English"  # Enter pressed no button
     terminal.focus("#text")
