@@ -179,7 +179,7 @@ def draw(world: World, stage: Stage, token: Token, name: str) -> Path:
 def scan(world: World, stage: Stage, token: Token, picture: Path) -> str:
     stage.chapter("The scanner reads the picture", "扫码枪读图")
     with Image.open(picture) as image:
-        codes = zxingcpp.read_barcodes(image.convert("L"))
+        codes = zxingcpp.read_barcodes(image.convert("L"), formats=zxingcpp.BarcodeFormat.QRCode)
     stage.must(len(codes) == 1, f"{len(codes)} codes found in the picture")
     typed = f"]Q1{codes[0].text}\r\n"  # what a scanner in keyboard mode makes of it
     text = normalize_scan(typed)
@@ -357,7 +357,7 @@ def _in_a_picture(world: World, text: str, name: str) -> int:
     code = QrCode(text)
     (world.folder / name).write_bytes(code.png())
     with Image.open(world.folder / name) as image:
-        codes = zxingcpp.read_barcodes(image.convert("L"))
+        codes = zxingcpp.read_barcodes(image.convert("L"), formats=zxingcpp.BarcodeFormat.QRCode)
     if [found.text for found in codes] != [text]:
         raise SurpriseError(f"{name} is not read back")
     return code.version

@@ -73,7 +73,7 @@ def test_a_voucher_that_is_accepted_twice_fails_the_demo(demo, tmp_path, capsys,
 
 
 def test_a_picture_that_cannot_be_read_fails_the_demo(demo, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(demo.zxingcpp, "read_barcodes", lambda picture: [])
+    monkeypatch.setattr(demo.zxingcpp, "read_barcodes", lambda picture, **_: [])
     assert demo.main(["--folder", str(tmp_path)]) == 1
     assert "0 codes" in capsys.readouterr().err
 

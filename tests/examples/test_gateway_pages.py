@@ -108,7 +108,7 @@ def shoot(page: Any, name: str) -> bytes:
 
 def scan(picture: bytes) -> str:
     with Image.open(io.BytesIO(picture)) as image:
-        codes = zxingcpp.read_barcodes(image.convert("L"))
+        codes = zxingcpp.read_barcodes(image.convert("L"), formats=zxingcpp.BarcodeFormat.QRCode)
     assert len(codes) == 1, f"{len(codes)} codes on the screen"
     text: str = codes[0].text
     return text
