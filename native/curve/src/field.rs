@@ -245,6 +245,7 @@ impl<M: Modulus> core::ops::Mul for Residue<M> {
 
 /// Replaces every element by its inverse with one inversion (Montgomery's trick).
 /// False, and nothing changed, when one of them is zero. `scratch` is overwritten.
+#[inline(always)]
 pub(crate) fn invert_all<M: Modulus>(values: &mut [Residue<M>], scratch: &mut Vec<Residue<M>>) -> bool {
     scratch.clear();
     let mut product = Residue::ONE;

@@ -32,6 +32,8 @@
 #![warn(missing_debug_implementations)]
 
 mod arith;
+#[cfg(target_arch = "x86_64")]
+mod bmi2;
 mod digits;
 mod field;
 #[cfg(target_arch = "x86_64")]

@@ -3,7 +3,7 @@
 use crate::field::{Residue, invert_all};
 use crate::point::{Affine, Xyzz, add_with_inverse};
 use crate::spec::Spec;
-use crate::table::BaseTable;
+use crate::table::{BaseTable, Entry, prefetch};
 use crate::task::{Task, Verdict, matches};
 
 /// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
@@ -11,8 +11,21 @@ const BATCH_MIN: usize = 32;
 /// Tokens in step: their points fill about a tenth of a second-level cache.
 const CHUNK: usize = 1024;
 
-/// Verdicts on tasks whose tables all have the same windows.
+/// Verdicts on tasks whose tables all have the same windows. Processors from 2015 on multiply without touching the flags
+/// (BMI2) and so carry while they multiply: a tenth faster, from the same source.
 pub(crate) fn run<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(isa) = crate::bmi2::Isa::detect() {
+        return isa.run(
+            #[inline(always)]
+            || all::<C>(base, tasks, verdicts),
+        );
+    }
+    all::<C>(base, tasks, verdicts);
+}
+
+#[inline(always)]
+fn all<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
     for (tasks, verdicts) in tasks.chunks(CHUNK).zip(verdicts.chunks_mut(CHUNK)) {
         if tasks.len() < BATCH_MIN {
             for (task, verdict) in tasks.iter().zip(verdicts) {
@@ -38,20 +51,24 @@ fn steps(base: &BaseTable, task: &Task) -> impl Iterator<Item = Step> + use<> {
     plain.chain(keys).chain([Step::Closing])
 }
 
+/// A table's entry, and whether it is to be subtracted.
+type LookedUp<'e> = (&'e Entry, bool);
+
 #[inline(always)]
-fn opening<C: Spec>(base: &BaseTable, task: &Task) -> Affine<C> {
+fn opening<'e>(base: &'e BaseTable, task: &Task) -> LookedUp<'e> {
     both_signs(base, task, base.plain() + 1)
 }
 
 #[inline(always)]
-fn both_signs<C: Spec>(base: &BaseTable, task: &Task, window: usize) -> Affine<C> {
+fn both_signs<'e>(base: &'e BaseTable, task: &Task, window: usize) -> LookedUp<'e> {
     let windows = base.table().windows;
     let place = task.base.signed_place(windows.offset(window), windows.width(window));
-    base.table().window(window)[place as usize].load()
+    (&base.table().window(window)[place as usize], false)
 }
 
+/// What a step adds.
 #[inline(always)]
-fn addend<C: Spec>(base: &BaseTable, task: &Task, step: Step) -> Affine<C> {
+fn look_up<'e>(base: &'e BaseTable, task: &Task<'e>, step: Step) -> LookedUp<'e> {
     let (entries, (place, negative)) = match step {
         Step::Closing => return both_signs(base, task, base.plain()),
         Step::Base(i) => {
@@ -63,27 +80,41 @@ fn addend<C: Spec>(base: &BaseTable, task: &Task, step: Step) -> Affine<C> {
             (task.table.table().window(i), task.key.place(windows.offset(i), windows.width(i)))
         }
     };
-    entries[place as usize].load().negate_if(negative)
+    (&entries[place as usize], negative)
 }
 
+#[inline(always)]
+fn load<C: Spec>((entry, negative): LookedUp) -> Affine<C> {
+    entry.load().negate_if(negative)
+}
+
+#[inline(always)]
 fn single<C: Spec>(base: &BaseTable, task: &Task) -> Verdict {
-    let mut sum = Xyzz::from(opening::<C>(base, task));
-    for step in steps(base, task) {
+    let mut sum = Xyzz::<C>::from(load(opening(base, task)));
+    let all: Vec<_> = steps(base, task).map(|step| look_up(base, task, step)).collect();
+    all.iter().for_each(|(entry, _)| prefetch(entry));
+    for entry in all {
         // Complete additions: even the sum that is infinity is decided here.
-        sum = sum.add_affine(addend(base, task, step));
+        sum = sum.add_affine(load(entry));
     }
     Verdict::from(!task.refused && !sum.is_infinity() && matches::<C>(sum.x, sum.zz, task.expected))
 }
 
+#[inline(always)]
 fn batch<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
-    let mut sums: Vec<_> = tasks.iter().map(|task| opening::<C>(base, task)).collect();
+    let mut entries: Vec<_> = tasks.iter().map(|task| opening(base, task)).collect();
+    let mut sums: Vec<Affine<C>> = entries.iter().map(|&entry| load(entry)).collect();
     let mut addends = sums.clone();
     let mut slopes = vec![Residue::ONE; tasks.len()];
     let mut scratch = Vec::with_capacity(tasks.len());
     verdicts.fill(Verdict::Refused);
     for step in steps(base, &tasks[0]) {
-        for (i, task) in tasks.iter().enumerate() {
-            addends[i] = addend(base, task, step);
+        for (entry, task) in entries.iter_mut().zip(tasks) {
+            *entry = look_up(base, task, step);
+            prefetch(entry.0);
+        }
+        for (i, &entry) in entries.iter().enumerate() {
+            addends[i] = load(entry);
             let dx = addends[i].x - sums[i].x;
             slopes[i] = if dx.is_zero() {
                 // Equal or opposite points: this token's sum is lost, the others' must not be.

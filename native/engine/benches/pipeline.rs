@@ -143,11 +143,12 @@ fn part<T>(bencher: Bencher, inputs: &[T], mut work: impl FnMut(&T)) {
         .bench_local(|| inputs.iter().for_each(|input| work(black_box(input))));
 }
 
-#[divan::bench]
-fn part_decode(bencher: Bencher) {
+#[divan::bench(args = [true, false])]
+fn part_decode(bencher: Bencher, by_lanes: bool) {
+    let lanes = by_lanes.then(Lanes::detect).flatten();
     let mut buffer: TokenBuffer = [0; _];
     part(bencher, &P256.texts, |text| {
-        black_box(decode(text.as_bytes(), black_box(&mut buffer)).unwrap());
+        black_box(decode(lanes, text.as_bytes(), black_box(&mut buffer)).unwrap());
     });
 }
 

@@ -23,6 +23,7 @@ mod code;
 pub mod columns;
 pub mod envelope;
 pub mod judge;
+mod lanes;
 mod pipeline;
 mod ring;
 pub mod sm3;
@@ -38,6 +39,16 @@ pub mod sm3;
 mod sm3_lanes;
 mod tables;
 pub mod text;
+#[cfg(target_arch = "x86_64")]
+#[allow(
+    unsafe_code,
+    reason = "intrinsics need it; each block gives its reason"
+)]
+#[allow(
+    clippy::indexing_slicing,
+    reason = "at compile time, for the tables of indices"
+)]
+mod text_lanes;
 mod texts;
 mod workers;
 

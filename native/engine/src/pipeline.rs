@@ -88,7 +88,7 @@ fn read<'r, 't>(
     text: &[u8],
     buffer: &'t mut TokenBuffer,
 ) -> Result<(Envelope<'t>, u16, &'r Entry), Opened> {
-    let length = text::decode(text, buffer).map_err(Opened::refused)?;
+    let length = text::decode(ring.lanes, text, buffer).map_err(Opened::refused)?;
     let token = buffer.get(..length).unwrap_or_default();
     let envelope = Envelope::cut(token).map_err(Opened::refused)?;
     let Some((at, entry)) = ring.find(&envelope.header) else {

@@ -7,25 +7,7 @@
 
 use sm3::{Digest, Sm3};
 
-#[cfg(target_arch = "x86_64")]
-pub use crate::sm3_lanes::Lanes;
-
-/// Where there are no lanes: a type that has no value.
-#[cfg(not(target_arch = "x86_64"))]
-#[derive(Clone, Copy, Debug)]
-pub enum Lanes {}
-
-#[cfg(not(target_arch = "x86_64"))]
-impl Lanes {
-    #[must_use]
-    pub fn detect() -> Option<Self> {
-        None
-    }
-
-    pub fn compress(self, _state: &mut State16, _blocks: [&Block; LANES]) {
-        match self {}
-    }
-}
+pub use crate::lanes::Lanes;
 
 /// Messages that are hashed at a time.
 pub const LANES: usize = 16;

@@ -1,4 +1,4 @@
-//! SM3's compression of sixteen messages at a time, a lane of a 512-bit vector each. The one module with `unsafe`.
+//! SM3's compression of sixteen messages at a time, a lane of a 512-bit vector each.
 
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_rol_epi32, _mm512_set1_epi32,
@@ -8,27 +8,6 @@ use core::arch::x86_64::{
 };
 
 use crate::sm3::{Block, LANES, State16};
-
-/// Proof that this processor runs the lanes.
-#[derive(Clone, Copy, Debug)]
-pub struct Lanes(());
-
-impl Lanes {
-    /// `None` where the processor (or Miri) lacks AVX-512 F and BW.
-    #[must_use]
-    pub fn detect() -> Option<Self> {
-        let there = !cfg!(miri)
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw");
-        there.then_some(Self(()))
-    }
-
-    /// Takes each lane's state over its block.
-    pub fn compress(self, state: &mut State16, blocks: [&Block; LANES]) {
-        // SAFETY: a `Lanes` is made only by `detect`, which saw the features that `compress` is compiled for.
-        unsafe { compress(state, blocks) }
-    }
-}
 
 /// `T_j <<< j`, which every round adds.
 const ROUND: [u32; 64] = {
@@ -74,8 +53,9 @@ macro_rules! round {
     };
 }
 
+/// Takes each lane's state over its block.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn compress(state: &mut State16, blocks: [&Block; LANES]) {
+pub(crate) fn compress(state: &mut State16, blocks: [&Block; LANES]) {
     let mut w = [_mm512_setzero_si512(); 68];
     w[..16].copy_from_slice(&message_words(blocks));
     for j in 16..68 {

@@ -4,11 +4,16 @@ mod common;
 
 use proptest::prelude::*;
 use ybtoken_engine::Code;
+use ybtoken_engine::sm3::Lanes;
 use ybtoken_engine::text::{MAX_TEXT, MAX_TOKEN, TokenBuffer, decode, encode};
 
 fn decoded(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Code> {
-    let mut out: TokenBuffer = [0xa5; _];
-    decode(text.as_ref(), &mut out).map(|length| out[..length].to_vec())
+    let [plain, by_lanes] = [None, Lanes::detect()].map(|lanes| {
+        let mut out: TokenBuffer = [0xa5; _];
+        decode(lanes, text.as_ref(), &mut out).map(|length| out[..length].to_vec())
+    });
+    assert_eq!(by_lanes, plain);
+    plain
 }
 
 /// `body` with the check digits that fit it.

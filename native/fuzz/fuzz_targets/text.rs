@@ -3,18 +3,22 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use ybtoken_engine::sm3::Lanes;
 use ybtoken_engine::text::{TokenBuffer, decode, encode};
 
 fuzz_target!(|text: &[u8]| {
     let mut buffer: TokenBuffer = [0; _];
-    if let Ok(length) = decode(text, &mut buffer) {
+    let lanes = Lanes::detect();
+    let plain = decode(None, text, &mut buffer);
+    assert_eq!(decode(lanes, text, &mut buffer), plain);
+    if let Ok(length) = plain {
         assert_eq!(encode(96, &buffer[..length]).as_bytes(), text);
     }
     // And any bytes are a token's, up to the length of a text.
     let token = &text[..text.len().min(ybtoken_engine::text::MAX_TOKEN)];
     if !token.is_empty() {
         let length =
-            decode(encode(96, token).as_bytes(), &mut buffer).expect("what is encoded decodes");
+            decode(lanes, encode(96, token).as_bytes(), &mut buffer).expect("what is encoded decodes");
         assert_eq!(&buffer[..length], token);
     }
 });

@@ -77,12 +77,12 @@ impl PyRing {
 
     #[pyo3(signature = (texts, /))]
     fn open_many(&self, py: Python<'_>, texts: &Bound<'_, PyAny>) -> PyResult<PyColumns> {
-        let texts = Texts::hold(texts)?;
-        let slices = texts.slices()?;
         let workers = self.threads.workers()?;
         guarded(|| {
-            PyColumns::fill(py, slices.len(), |memory| {
-                open_into(&self.ring, &slices, memory, &workers)
+            Texts::hold(texts)?.with(py, |slices| {
+                PyColumns::fill(py, slices.len(), |memory| {
+                    open_into(&self.ring, slices, memory, &workers)
+                })
             })
         })
     }

@@ -1,8 +1,10 @@
 //! Texts as Python has them: a sequence of `str` or `bytes`, or an Arrow array or stream of strings.
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
+
+use ybtoken_engine::text::MAX_TEXT;
 
 use crate::arrow::Strings;
 
@@ -25,29 +27,48 @@ impl<'py> Texts<'py> {
         if source.is_instance_of::<PyString>() || source.is_instance_of::<PyBytes>() {
             return Err(PyTypeError::new_err("texts are a sequence, not one text"));
         }
-        let texts = source.try_iter()?.map(|item| item.and_then(readable));
-        Ok(Self::Objects(texts.collect::<PyResult<_>>()?))
+        Ok(Self::Objects(source.try_iter()?.collect::<PyResult<_>>()?))
     }
 
-    /// The bytes of each text.
-    pub fn slices(&self) -> PyResult<Vec<&[u8]>> {
-        match self {
-            Self::Objects(objects) => objects.iter().map(bytes_of).collect(),
-            Self::Arrow(strings) => Ok(strings.slices()),
+    /// Works on the bytes of each text.
+    ///
+    /// # Errors
+    /// `TypeError` for an object that is no text; those of `work`.
+    pub fn with<R>(self, py: Python<'py>, work: impl FnOnce(&[&[u8]]) -> PyResult<R>) -> PyResult<R> {
+        let objects = match self {
+            Self::Objects(objects) => objects,
+            Self::Arrow(strings) => return work(&strings.slices()),
+        };
+        match objects.iter().map(bytes_of).collect::<PyResult<Vec<_>>>() {
+            Ok(slices) => return work(&slices),
+            Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(py) => {}
+            Err(error) => return Err(error),
         }
+        let objects: Vec<_> = objects.into_iter().map(readable).collect::<PyResult<_>>()?;
+        let slices: Vec<_> = objects.iter().map(bytes_of).collect::<PyResult<_>>()?;
+        work(&slices)
     }
 }
 
 /// The text itself; if it has lone surrogates, which UTF-8 cannot say, with question marks in their place: no digits either.
 fn readable(text: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    match text.cast::<PyString>() {
-        Ok(string) if string.to_str().is_err() => text.call_method1("encode", ("utf-8", "replace")),
+    match bytes_of(&text) {
+        Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(text.py()) => {
+            text.call_method1("encode", ("utf-8", "replace"))
+        }
         _ => Ok(text),
     }
 }
 
+/// What stands for any text that has too many characters: the length is tested before all, and nothing else of it is looked at.
+static TOO_LONG: [u8; MAX_TEXT + 1] = [b'0'; _];
+
 fn bytes_of<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
     if let Ok(string) = text.cast::<PyString>() {
+        // Characters that are not ASCII must be encoded first, which takes as long as they are many.
+        if string.len()? > MAX_TEXT {
+            return Ok(&TOO_LONG);
+        }
         return Ok(string.to_str()?.as_bytes());
     }
     if let Ok(bytes) = text.cast::<PyBytes>() {
@@ -64,13 +85,12 @@ fn bytes_of<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
 /// # Errors
 /// `TypeError` if it is not `str`.
 pub fn with_text<R>(text: &Bound<'_, PyAny>, work: impl FnOnce(&[u8]) -> R) -> PyResult<R> {
-    let Ok(string) = text.cast::<PyString>() else {
+    if !text.is_instance_of::<PyString>() {
         let kind = text.get_type().name()?;
         return Err(PyTypeError::new_err(format!("a text is str, not {kind}")));
-    };
-    if let Ok(string) = string.to_str() {
-        return Ok(work(string.as_bytes()));
     }
-    let bytes = readable(text.clone())?;
-    Ok(work(bytes_of(&bytes)?))
+    match bytes_of(text) {
+        Ok(bytes) => Ok(work(bytes)),
+        Err(_) => Ok(work(bytes_of(&readable(text.clone())?)?)),
+    }
 }

@@ -1,9 +1,9 @@
 //! Eight tasks turned on their side: the bits of the recoded scalars in lanes, and the look-up of table entries.
 
 use super::field::{Element, Modulus52, Sum};
-use super::vector::{Isa, Lanes, Mask, Vector, prefetch};
+use super::vector::{Isa, Lanes, Mask, Vector};
 use crate::digits::{Recoded, Windows};
-use crate::table::{BaseTable, Entry};
+use crate::table::{BaseTable, Entry, prefetch};
 use crate::task::Task;
 
 /// Whose digit a step adds.

@@ -9,7 +9,6 @@
 use core::arch::x86_64::*;
 
 use crate::arith::U256;
-use crate::table::Entry;
 
 /// Proof that this processor has AVX-512 F, DQ, VL, IFMA and VBMI2.
 #[derive(Clone, Copy, Debug)]
@@ -210,11 +209,4 @@ impl Vector {
         // SAFETY: a `Vector` proves AVX-512 F.
         Self(unsafe { _mm512_alignr_epi64::<COUNT>(self.0, self.0) })
     }
-}
-
-/// Asks for an entry's cache line; a hint, so it cannot fail.
-#[inline(always)]
-pub(crate) fn prefetch(entry: &Entry) {
-    // SAFETY: SSE is part of x86-64, and a prefetch touches nothing.
-    unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(entry).cast()) }
 }
