@@ -7,6 +7,8 @@ from tests.support import EXTRAS, FAKE, HOLDER, NOW, PRESENTER, a_voucher, claim
 from ybtoken import Algorithm
 from ybtoken.cose import (
     Claims,
+    _read_usual,
+    _walk,
     cut_envelope,
     encode_byte_string,
     encode_claims,
@@ -16,6 +18,7 @@ from ybtoken.cose import (
     sign1_prefix,
 )
 from ybtoken.errors import ClaimsError, EnvelopeError
+from ybtoken.voucher import DeviceKey
 
 KID = bytes(range(8))
 # One token written out by hand from the specification.
@@ -135,6 +138,17 @@ class TestClaims:
             assert parse(payload).expires_at == NOW + later
         else:
             refuse(payload)
+
+    @pytest.mark.parametrize("profile", [1, 2, 3])
+    def test_the_usual_layouts_are_read_as_they_are_walked(self, profile):
+        key = DeviceKey(1, bytes(range(32)), y_is_odd=True) if profile == 3 else None
+        index = None if profile == 1 else 7_654_321
+        usual = a_voucher(profile=profile, status_index=index, device_key=key, nonce=bytes(8))
+        signed = encode_byte_string(encode_claims(usual))
+        assert _read_usual(signed) == _walk(signed)
+        for at in range(2, len(signed)):
+            for changed in {bytes([*signed[:at], byte, *signed[at + 1 :]]) for byte in range(256)}:
+                assert (read := _read_usual(changed)) is None or read == _walk(changed)
 
     @pytest.mark.parametrize(
         "bad",

@@ -163,6 +163,14 @@ def test_noise_is_no_presentation(noise):
             cut_presentation(data)
 
 
+def test_a_signature_that_reaches_back_into_the_header_is_refused():
+    start, payload = b"\xd2\x84\x43\xa1\x01\x26\xa0", b"\x58\x25\x83\x58\x18" + bytes(25) + b"\x48" + bytes(8)
+    assert cut_presentation(start + payload + b"\x58\x40" + bytes(64)).token == bytes(24)
+    for size in range(64):
+        with pytest.raises(EnvelopeError):
+            cut_presentation(start + payload + b"\x58\x40" + bytes(size))
+
+
 @given(
     st.binary(min_size=100, max_size=200),
     st.integers(0, 2**32 - 1),

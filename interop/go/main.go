@@ -24,6 +24,7 @@ import (
 type request struct {
 	Key  struct{ X, Y, D, Kid string }
 	Read map[string]string
+	Open map[string]struct{ Data, X, Y, Kid string }
 	Make map[string]struct {
 		Exp, Iat, Profile, City uint32
 		Cti                     string
@@ -32,8 +33,9 @@ type request struct {
 }
 
 type answer struct {
-	Read map[string]any    `json:"read"`
-	Made map[string]string `json:"made"`
+	Read   map[string]any    `json:"read"`
+	Opened map[string]string `json:"opened"`
+	Made   map[string]string `json:"made"`
 }
 
 // claims are a token's payload as the CBOR library reads and writes it.
@@ -50,7 +52,7 @@ func main() {
 		log.Fatal(err)
 	}
 	key, kid := readKey(asked)
-	result := answer{Read: map[string]any{}, Made: map[string]string{}}
+	result := answer{Read: map[string]any{}, Opened: map[string]string{}, Made: map[string]string{}}
 	for name, token := range asked.Read {
 		found, err := read(&key.PublicKey, kid, unhex(token))
 		if err != nil {
@@ -58,6 +60,13 @@ func main() {
 		} else {
 			result.Read[name] = found
 		}
+	}
+	for name, stated := range asked.Open {
+		payload, err := open(publicKey(stated.X, stated.Y), unhex(stated.Kid), unhex(stated.Data))
+		if err != nil {
+			log.Fatal(err)
+		}
+		result.Opened[name] = hex.EncodeToString(payload)
 	}
 	for name, stated := range asked.Make {
 		payload := claims{Exp: stated.Exp, Iat: stated.Iat, Cti: unhex(stated.Cti)}
@@ -77,22 +86,12 @@ func main() {
 
 // read verifies a token and returns what stands in it.
 func read(key *ecdsa.PublicKey, kid, token []byte) (map[string]any, error) {
-	var message cose.Sign1Message
-	if err := message.UnmarshalCBOR(token); err != nil {
-		return nil, err
-	}
-	if found, ok := message.Headers.Protected[cose.HeaderLabelKeyID].([]byte); !ok || string(found) != string(kid) {
-		return nil, errors.New("another kid")
-	}
-	verifier, err := cose.NewVerifier(cose.AlgorithmES256, key)
+	payload, err := open(key, kid, token)
 	if err != nil {
 		return nil, err
 	}
-	if err := message.Verify(nil, verifier); err != nil {
-		return nil, err
-	}
 	var found claims
-	if err := cbor.Unmarshal(message.Payload, &found); err != nil {
+	if err := cbor.Unmarshal(payload, &found); err != nil {
 		return nil, err
 	}
 	voucher, err := readVoucher(found.Voucher)
@@ -102,6 +101,22 @@ func read(key *ecdsa.PublicKey, kid, token []byte) (map[string]any, error) {
 	return map[string]any{
 		"exp": found.Exp, "iat": found.Iat, "cti": hex.EncodeToString(found.Cti), "voucher": voucher,
 	}, nil
+}
+
+// open verifies any COSE_Sign1, which has a kid if the key has one, and returns its payload.
+func open(key *ecdsa.PublicKey, kid, data []byte) ([]byte, error) {
+	var message cose.Sign1Message
+	if err := message.UnmarshalCBOR(data); err != nil {
+		return nil, err
+	}
+	if found, _ := message.Headers.Protected[cose.HeaderLabelKeyID].([]byte); string(found) != string(kid) {
+		return nil, errors.New("another kid")
+	}
+	verifier, err := cose.NewVerifier(cose.AlgorithmES256, key)
+	if err != nil {
+		return nil, err
+	}
+	return message.Payload, message.Verify(nil, verifier)
 }
 
 func readVoucher(items []cbor.RawMessage) ([]any, error) {
@@ -155,9 +170,16 @@ func encode(value any) []byte {
 }
 
 func readKey(asked request) (*ecdsa.PrivateKey, []byte) {
-	number := func(text string) *big.Int { return new(big.Int).SetBytes(unhex(text)) }
-	public := ecdsa.PublicKey{Curve: elliptic.P256(), X: number(asked.Key.X), Y: number(asked.Key.Y)}
-	return &ecdsa.PrivateKey{PublicKey: public, D: number(asked.Key.D)}, unhex(asked.Key.Kid)
+	public := publicKey(asked.Key.X, asked.Key.Y)
+	return &ecdsa.PrivateKey{PublicKey: *public, D: number(asked.Key.D)}, unhex(asked.Key.Kid)
+}
+
+func publicKey(x, y string) *ecdsa.PublicKey {
+	return &ecdsa.PublicKey{Curve: elliptic.P256(), X: number(x), Y: number(y)}
+}
+
+func number(text string) *big.Int {
+	return new(big.Int).SetBytes(unhex(text))
 }
 
 func unhex(text string) []byte {

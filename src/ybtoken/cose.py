@@ -214,7 +214,7 @@ def _read_usual(payload: bytes) -> Claims | None:
             return Claims(expires_at, issued_at, nonce, _USUAL_PASS_PROFILE, identity_ref, city, status_index=index)
         return None
     if len(payload) != _USUAL.size:
-        return None
+        return _read_usual_bound(payload) if len(payload) == _USUAL_BOUND.size else None
     map_exp, expires_at, iat, issued_at, cti, nonce, voucher, identity_ref, city_head, city = _USUAL.unpack(payload)
     if (
         (map_exp, iat, cti, voucher, city_head) == _USUAL_HEADS
@@ -222,6 +222,39 @@ def _read_usual(payload: bytes) -> Claims | None:
         and 0xFFFF < city <= _MAX_CITY
     ):
         return Claims(expires_at, issued_at, nonce, _USUAL_PROFILE, identity_ref, city)
+    return None
+
+
+# 08 a1 01 a4 01 02 20 crv 21 58 20 x 22 f4 or f5: up to x there is one spelling for each curve
+_CNF_STARTS = {
+    cbor2.dumps({_CNF: {_COSE_KEY: {_KTY: _EC2, _CRV: curve, _X: bytes(32), _Y: False}}})[1:-34]: curve
+    for curve in CURVES
+}
+_Y_IS_ODD = {b"\x22\xf4": False, b"\x22\xf5": True}
+# And of a device-bound pass: the same with a status index and a key on P-256; by what stands between the values.
+_CNF_START, _P256 = next(iter(_CNF_STARTS.items()))
+_USUAL_BOUND = Struct(">2x3sI2sI2s8s11s32s10s16sBI3sI")
+_USUAL_BOUND_HEADS = {
+    (
+        b"\xa5\x04\x1a",
+        *_USUAL_HEADS[1:3],
+        _CNF_START,
+        y + b"\x3a\x00\x01\x00\x00\x84\x03\x50",
+        *_USUAL_PASS_HEADS[4:],
+    ): odd
+    for y, odd in _Y_IS_ODD.items()
+}
+
+
+def _read_usual_bound(payload: bytes) -> Claims | None:
+    fields = _USUAL_BOUND.unpack(payload)
+    y_is_odd = _USUAL_BOUND_HEADS.get(fields[::2])
+    expires_at, issued_at, nonce, x, identity_ref, city, index = fields[1::2]
+    if y_is_odd is not None and 0xFFFF < issued_at < expires_at and 0xFFFF < city <= _MAX_CITY and index > 0xFFFF:
+        key = DeviceKey(_P256, x, y_is_odd)
+        return Claims(
+            expires_at, issued_at, nonce, _DEVICE_BOUND, identity_ref, city, None, None, None, None, index, key
+        )
     return None
 
 
@@ -260,14 +293,6 @@ def _walk(payload: bytes) -> Claims:
     else:
         _refuse()
     return Claims(expires_at, issued_at, nonce, profile, identity_ref, city, *extras, device_key)
-
-
-# 08 a1 01 a4 01 02 20 crv 21 58 20 x 22 f4 or f5: up to x there is one spelling for each curve
-_CNF_STARTS = {
-    cbor2.dumps({_CNF: {_COSE_KEY: {_KTY: _EC2, _CRV: curve, _X: bytes(32), _Y: False}}})[1:-34]: curve
-    for curve in CURVES
-}
-_Y_IS_ODD = {b"\x22\xf4": False, b"\x22\xf5": True}
 
 
 def _walk_cnf(payload: bytes, at: int) -> tuple[DeviceKey, int]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import cbor2
@@ -32,18 +33,21 @@ _ALGORITHMS = {Curve.P256: Algorithm.ES256, Curve.SM2: Algorithm.SM2}
 _HEADERS = {int(curve): cbor2.dumps({_ALG: int(algorithm)}) for curve, algorithm in _ALGORITHMS.items()}
 _PREFIXES = {curve: sign1_prefix(header) for curve, header in _HEADERS.items()}
 _STARTS = {b"\xd2\x84" + encode_byte_string(header) + b"\xa0": curve for curve, header in _HEADERS.items()}
-_START_SIZES = sorted({len(start) for start in _STARTS})
+_START_SIZES = {start[2]: len(start) for start in _STARTS}
+_SHORTEST_TOKEN = 24  # below that the head of the byte string would be one byte
 _TAIL_SIZE = 66  # 58 40, signature
 _NONCE_SIZE = 8
+_STATED_SIZES = {0x83: 1 + _NONCE_SIZE, 0x84: 2 + _NONCE_SIZE + ANSWER_SIZE}  # nonce and answer, with their heads
 
 
-def _verify(key: DeviceKey, message: bytes, signature: bytes) -> None:
+@cache
+def _verify_on(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
     # Imported when a phone's signature is checked: who verifies profile 1 only loads the backend of its own keys.
-    if key.curve == Curve.P256:
+    if curve == Curve.P256:
         from ybtoken.backends.p256 import verify_compressed
     else:
         from ybtoken.backends.sm2 import verify_compressed
-    verify_compressed(key.x, key.y_is_odd, message, signature)
+    return verify_compressed
 
 
 def device_key_of(key: VerifyingKey) -> DeviceKey:
@@ -86,7 +90,7 @@ class CutPresentation(NamedTuple):
         if self.curve != key.curve:
             raise SignatureError("device.signature")
         try:
-            _verify(key, _PREFIXES[key.curve] + self.signed, self.signature)
+            _verify_on(key.curve)(key.x, key.y_is_odd, _PREFIXES[key.curve] + self.signed, self.signature)
         except ValueError:
             raise ClaimsError("claims.shape") from None
 
@@ -97,45 +101,37 @@ def cut_presentation(data: bytes) -> CutPresentation:
     Raises:
         EnvelopeError: any other shape.
     """
+    # start | 58 n, 83 or 84 | 58 m, pass | iat | 48 nonce [4c answer] | 58 40, signature
     try:
-        return _cut(data)
-    except (IndexError, ClaimsError):  # it ends too early; a number that is not in its shortest form
+        start, end = data[: _START_SIZES[data[2]]], len(data) - _TAIL_SIZE
+        curve, at = _STARTS[start], len(start)
+        head, size, items, token_head, token_size = data[at : at + 5]
+        token_end = at + 5 + token_size
+        issued_at, stated_at = walk_uint(data, token_end, MAX_UINT32)
+        stated = data[stated_at:end]
+        if (
+            head != 0x58
+            or size != end - at - 2
+            or token_head != 0x58
+            or token_size < _SHORTEST_TOKEN
+            or len(stated) != _STATED_SIZES[items]
+            or stated[0] != 0x40 + _NONCE_SIZE
+            or data[end : end + 2] != b"\x58\x40"
+        ):
+            raise EnvelopeError("envelope.shape")
+        nonce, answer = stated[1 : 1 + _NONCE_SIZE], None
+        if items == 0x84:
+            if stated[1 + _NONCE_SIZE] != 0x40 + ANSWER_SIZE:
+                raise EnvelopeError("envelope.shape")
+            answer = stated[2 + _NONCE_SIZE :]
+    except (
+        LookupError,
+        ValueError,
+        ClaimsError,
+    ):  # it ends too early, or begins otherwise; iat is not in shortest form
         raise EnvelopeError("envelope.shape") from None
-
-
-def _cut(data: bytes) -> CutPresentation:
-    for at in _START_SIZES:
-        curve = _STARTS.get(data[:at])
-        if curve is not None:
-            break
-    else:
-        raise EnvelopeError("envelope.shape")
-    end = len(data) - _TAIL_SIZE
-    signed, tail, signature = data[at:end], data[end : end + 2], data[end + 2 :]
-    payload, after = _byte_string(signed, 0)
-    if tail != b"\x58\x40" or after != len(signed):
-        raise EnvelopeError("envelope.shape")
-    token, at = _byte_string(payload, 1)
-    issued_at, at = walk_uint(payload, at, MAX_UINT32)
-    nonce, at = payload[at + 1 : at + 1 + _NONCE_SIZE], at + 1 + _NONCE_SIZE
-    rest = payload[at:]
-    if payload[at - 1 - _NONCE_SIZE] != 0x40 + _NONCE_SIZE or len(nonce) != _NONCE_SIZE:
-        raise EnvelopeError("envelope.shape")
-    if payload[0] == 0x83 and not rest:
-        answer = None
-    elif payload[0] == 0x84 and len(rest) == 1 + ANSWER_SIZE and rest[0] == 0x40 + ANSWER_SIZE:
-        answer = rest[1:]
-    else:
-        raise EnvelopeError("envelope.shape")
-    return CutPresentation(curve, signed, signature, token, DevicePresentation(issued_at, nonce, answer))
-
-
-def _byte_string(data: bytes, at: int) -> tuple[bytes, int]:
-    """Read a byte string of 24 to 255 bytes, its length in the shortest form; returns it and where it ends."""
-    size, start = data[at + 1], at + 2
-    if data[at] != 0x58 or size < 24 or start + size > len(data):
-        raise EnvelopeError("envelope.shape")
-    return data[start : start + size], start + size
+    presentation = DevicePresentation(issued_at, nonce, answer)
+    return CutPresentation(curve, data[at:end], data[end + 2 :], data[at + 5 : token_end], presentation)
 
 
 def encode_presentation(token: bytes, presentation: DevicePresentation, key: SigningKey) -> bytes:

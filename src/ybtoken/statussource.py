@@ -29,6 +29,10 @@ class StatusAnswer(NamedTuple):
     """For how many seconds the list has been past its end, within the source's grace; ``None`` if it is not."""
 
 
+# Of a list that is not past its end; made once, for making one takes longer than finding it.
+_ANSWERS = tuple(map(StatusAnswer, range(256)))
+
+
 @runtime_checkable
 class StatusSource(Protocol):
     """Knows the status of every pass of one list."""
@@ -104,7 +108,7 @@ class MemoryStatusSource:
             status = held[index]
         except IndexError:
             raise CannotCheckError("status.unavailable", reason="the list does not go so far") from None
-        return StatusAnswer(status, overdue) if overdue >= 0 else StatusAnswer(status)
+        return StatusAnswer(status, overdue) if overdue >= 0 else _ANSWERS[status]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._list!r})"

@@ -236,7 +236,7 @@ class Verifier:
             if isinstance(shown, str):
                 step, until = self._check_otp(opened, shown, now)
             else:
-                until = min(until, self._check_display(shown, now))
+                until = self._check_display(shown.issued_at, now, until)
         if number != ACCEPTED:
             raise _refused(number, opened, now, skew)
         # 8. policy; the terminal's own challenge first
@@ -255,8 +255,8 @@ class Verifier:
         # Another verifier's clock may be behind this one's by the skew.
         return step, self._otp.window(step) + self._skew
 
-    def _check_display(self, shown: DevicePresentation, now: int) -> int:
-        issued_at, until = shown.issued_at, shown.issued_at + self._max_display_age + self._skew
+    def _check_display(self, issued_at: int, now: int, pass_until: int) -> int:
+        until = issued_at + self._max_display_age + self._skew
         if issued_at > now + self._skew:
             raise TimeError(
                 "presentation.future", presented_at=issued_at, now=now, skew=self._skew, ahead=issued_at - now
@@ -265,7 +265,7 @@ class Verifier:
             raise TimeError(
                 "presentation.expired", presented_at=issued_at, now=now, skew=self._skew, late=now - until + self._skew
             )
-        return until
+        return until if until < pass_until else pass_until
 
 
 async def _claim(guard: ReplayGuard | AsyncReplayGuard, key: bytes, until: int) -> None:

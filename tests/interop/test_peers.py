@@ -172,13 +172,11 @@ def test_a_peer_reads_our_token_with_every_claim(answer: dict[str, Any], name: s
     assert answer["read"][name] == claims_of(TOKENS[name].voucher)
 
 
-@pytest.mark.parametrize("answer", ["python-cwt", "pycose"], indirect=True)
 def test_a_peer_opens_what_a_phone_signed(answer: dict[str, Any]) -> None:
     opened = cbor2.loads(bytes.fromhex(answer["opened"]["presentation"]))
     assert opened == [TOKENS["device-bound pass"].data, *PRESENTATION]
 
 
-@pytest.mark.parametrize("answer", ["python-cwt", "pycose"], indirect=True)
 def test_a_peer_opens_a_status_list(answer: dict[str, Any]) -> None:
     claims = cbor2.loads(bytes.fromhex(answer["opened"]["status list"]))
     assert (claims[2], claims[4], claims[6], claims[65534]) == (STATUSES.uri, NOW + 3600, NOW, 300)
