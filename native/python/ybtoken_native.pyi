@@ -14,21 +14,23 @@ Path: TypeAlias = Literal["ifma", "scalar", "slow"]
 Key: TypeAlias = tuple[bytes, bytes, bytes, bytes, int]
 """Raw protected header, x and y of 32 bytes each, SM2 user id (empty for others), window bits (8; 10 for hot keys)."""
 
-Row: TypeAlias = tuple[
-    int,  # code; 0 accepted, 255 not mine: open it with the serial engine
-    int,  # entry, 0xFFFF none
-    int,  # iat
+ClaimsRow: TypeAlias = tuple[
     int,  # exp
-    int,  # city
+    int,  # iat
+    bytes,  # nonce
     int,  # profile
-    bytes,  # nonce; for key.unknown the kid
-    bytes,  # identity, empty unless accepted
+    bytes,  # identity
+    int,  # city
     int | None,  # channel
     int | None,  # purpose
     bytes | None,  # presenter
     int | None,  # assurance
     int | None,  # status index
+    None,  # device key: of other profiles
 ]
+Row: TypeAlias = tuple[int, int, Any]
+"""Code (0 accepted, 255 not mine: open it with the serial engine); entry (0xFFFF none); and with 0 a `ClaimsRow`, with
+key.unknown the kid, otherwise None."""
 
 Places: TypeAlias = Sequence[tuple[int, int]]
 """City codes as ranges [from, to), ascending and disjoint."""

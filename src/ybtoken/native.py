@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NativeEngine", "NativeSM2SigningKey"]
 
-_ABI = 1
+_ABI = 2
 if ybtoken_native.ABI != _ABI:
     raise ImportError(
         f"ybtoken-native {ybtoken_native.VERSION} (ABI {ybtoken_native.ABI}) does not fit this ybtoken (ABI {_ABI}): "
@@ -122,15 +122,14 @@ class NativeOpener:
 
     def open(self, text: str) -> Opened:
         """Steps 1 to 5 for one text; raises `TokenError`."""
-        code, entry, issued_at, expires_at, city, profile, nonce, identity_ref, *extras = self._open_one(text)
+        code, entry, found = self._open_one(text)
         if code == ACCEPTED:
-            claims = Claims._make((expires_at, issued_at, nonce, profile, identity_ref, city, *extras, None))
-            return Opened(self._entries[entry], claims)
+            return Opened(self._entries[entry], Claims._make(found))
         if code == _NOT_MINE:
             return self._serial.open(text)
         refusal = BY_NUMBER[code]
         if refusal.code == "key.unknown":
-            raise error_for(refusal.code, kid=nonce.hex())
+            raise error_for(refusal.code, kid=found.hex())
         if refusal.step >= 4:
             raise error_for(refusal.code, kid=self._entries[entry].kid.hex())
         raise error_for(refusal.code)

@@ -1,5 +1,8 @@
 //! Whether this processor has the 512-bit vectors that hash SM3 and read digits.
-#![allow(unsafe_code, reason = "calls of functions compiled for instruction sets; the type proves that they may run")]
+#![allow(
+    unsafe_code,
+    reason = "calls of functions compiled for instruction sets; the type proves that they may run"
+)]
 
 use crate::sm3::{Block, LANES, State16};
 use crate::text::{Group, GroupSums, TokenBuffer};

@@ -45,7 +45,9 @@ pub fn decode(lanes: Option<Lanes>, text: &[u8], out: &mut TokenBuffer) -> Resul
         [b'9', b'7' | b'8', ..] => return Err(Code::NotMine),
         _ => return Err(Code::TextPrefix),
     }
-    if text.len() > MAX_TEXT || !lanes.map_or_else(|| all_digits(text), |lanes| lanes.all_digits(text)) {
+    if text.len() > MAX_TEXT
+        || !lanes.map_or_else(|| all_digits(text), |lanes| lanes.all_digits(text))
+    {
         return Err(Code::TextDigits);
     }
     let [_, _, groups @ .., c1, c0] = text else {

@@ -75,7 +75,10 @@ pub(crate) fn groups(groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
         let values = eight_values(block);
         high_bits = _mm512_or_si512(high_bits, values);
         low = _mm512_add_epi64(low, _mm512_mul_epu32(values, weights));
-        high = _mm512_add_epi64(high, _mm512_mul_epu32(_mm512_srli_epi64::<32>(values), weights));
+        high = _mm512_add_epi64(
+            high,
+            _mm512_mul_epu32(_mm512_srli_epi64::<32>(values), weights),
+        );
         let bytes = _mm512_permutexvar_epi8(load(&SEVENS), values);
         // SAFETY: 64 writable bytes, by an unaligned store.
         unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), bytes) };
@@ -102,7 +105,8 @@ fn eight_values(block: &[Group; LANES]) -> __m512i {
     // SAFETY: the block is 136 readable bytes; 64 of them from 0, 8, 64 and 72 on, by unaligned loads.
     let part = |start: usize| unsafe { _mm512_loadu_si512(bytes.add(start).cast()) };
     let nibbles = _mm512_set1_epi8(0x0f);
-    let firsts = _mm512_maskz_permutex2var_epi8(0x0101_0101_0101_0101, part(0), load(&FIRSTS), part(64));
+    let firsts =
+        _mm512_maskz_permutex2var_epi8(0x0101_0101_0101_0101, part(0), load(&FIRSTS), part(64));
     let even = _mm512_permutex2var_epi8(part(0), load(&EVEN), part(64));
     let odd = _mm512_permutex2var_epi8(part(8), load(&ODD), part(72));
     // Digits to pairs, pairs to fours, fours to eights: each a multiplication and the sum of two neighbours.
@@ -119,7 +123,10 @@ fn eight_values(block: &[Group; LANES]) -> __m512i {
     // A lane now has a group's upper eight digits in its low half, and the lower eight in its high half.
     let hundred_million = _mm512_set1_epi64(100_000_000);
     let firsts = _mm512_mul_epu32(_mm512_and_si512(firsts, nibbles), hundred_million);
-    let nine = _mm512_add_epi64(firsts, _mm512_and_si512(eights, _mm512_set1_epi64(0xffff_ffff)));
+    let nine = _mm512_add_epi64(
+        firsts,
+        _mm512_and_si512(eights, _mm512_set1_epi64(0xffff_ffff)),
+    );
     _mm512_add_epi64(
         _mm512_mul_epu32(nine, hundred_million),
         _mm512_srli_epi64::<32>(eights),

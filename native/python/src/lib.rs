@@ -18,7 +18,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 /// Grows when a caller of an earlier module would be answered otherwise; the Python wrapper asks for the one it knows.
-const ABI: u32 = 1;
+const ABI: u32 = 2;
 
 /// Runs `work`; a panic in it becomes a `RuntimeError`.
 fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {

@@ -104,54 +104,65 @@ impl PyRing {
     }
 }
 
-/// One opened text as a tuple.
+/// One opened text: code, entry, and the claims in the order in which `ybtoken` holds them; of an unknown key, its kid.
 fn row<'py>(py: Python<'py>, opened: &Opened) -> PyResult<Bound<'py, PyTuple>> {
     let Opened {
         code,
         entry,
-        profile,
         claims,
+        ..
+    } = opened;
+    let nonce = claims
+        .nonce
+        .get(..claims.nonce_len.into())
+        .unwrap_or_default();
+    let third = match code {
+        Code::Accepted => claims_row(py, opened, nonce)?.into_any(),
+        Code::KeyUnknown => PyBytes::new(py, nonce).into_any(),
+        _ => py.None().into_bound(py),
+    };
+    (code.number(), *entry, third).into_pyobject(py)
+}
+
+fn claims_row<'py>(
+    py: Python<'py>,
+    opened: &Opened,
+    nonce: &[u8],
+) -> PyResult<Bound<'py, PyTuple>> {
+    let Opened {
+        profile, claims, ..
     } = opened;
     let number = |value: u32| value.into_pyobject(py).map(Bound::into_any);
     let bytes = |value: &[u8]| PyBytes::new(py, value).into_any();
     let none = || py.None().into_bound(py);
+    let there = |bit| claims.present & bit != 0;
     let extra = |bit, value: u32| {
-        if claims.present & bit == 0 {
-            Ok(none())
-        } else {
+        if there(bit) {
             number(value)
+        } else {
+            Ok(none())
         }
     };
-    let nonce = claims
-        .nonce
-        .get(..usize::from(claims.nonce_len))
-        .unwrap_or_default();
-    let identity: &[u8] = if *code == Code::Accepted {
-        &claims.identity
+    let presenter = if there(present::PRESENTER) {
+        bytes(&claims.presenter)
     } else {
-        &[]
+        none()
     };
-    let there = claims.present & present::PRESENTER != 0;
     PyTuple::new(
         py,
         [
-            number(u32::from(code.number()))?,
-            number(u32::from(*entry))?,
-            number(claims.iat)?,
             number(claims.exp)?,
-            number(claims.city)?,
-            number(u32::from(*profile))?,
+            number(claims.iat)?,
             bytes(nonce),
-            bytes(identity),
+            number(u32::from(*profile))?,
+            bytes(&claims.identity),
+            number(claims.city)?,
             extra(present::CHANNEL, claims.channel.into())?,
             extra(present::PURPOSE, claims.purpose)?,
-            if there {
-                bytes(&claims.presenter)
-            } else {
-                none()
-            },
+            presenter,
             extra(present::ASSURANCE, claims.assurance.into())?,
             extra(present::STATUS_INDEX, claims.status_index)?,
+            none(),
         ],
     )
 }

@@ -34,7 +34,11 @@ impl<'py> Texts<'py> {
     ///
     /// # Errors
     /// `TypeError` for an object that is no text; those of `work`.
-    pub fn with<R>(self, py: Python<'py>, work: impl FnOnce(&[&[u8]]) -> PyResult<R>) -> PyResult<R> {
+    pub fn with<R>(
+        self,
+        py: Python<'py>,
+        work: impl FnOnce(&[&[u8]]) -> PyResult<R>,
+    ) -> PyResult<R> {
         let objects = match self {
             Self::Objects(objects) => objects,
             Self::Arrow(strings) => return work(&strings.slices()),

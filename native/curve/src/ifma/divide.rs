@@ -14,11 +14,13 @@ const FILLER: [U256; 3] = [[1, 0, 0, 0]; 3];
 
 #[inline(always)]
 fn load(isa: Isa, group: &[[U256; 3]], which: usize) -> [Factor; WIDE] {
-    let octet = |n: usize| {
-        let rows = eight(|lane| &group.get(n * 8 + lane).unwrap_or(&FILLER)[which]);
-        Element::from_words(isa, Vector::transpose(isa, rows)).into()
-    };
-    [octet(0), octet(1)]
+    [load_octet(isa, group, 0, which), load_octet(isa, group, 8, which)]
+}
+
+#[inline(always)]
+fn load_octet(isa: Isa, group: &[[U256; 3]], start: usize, which: usize) -> Factor {
+    let rows = eight(|lane| &group.get(start + lane).unwrap_or(&FILLER)[which]);
+    Element::from_words(isa, Vector::transpose(isa, rows)).into()
 }
 
 #[inline(always)]

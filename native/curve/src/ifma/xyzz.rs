@@ -171,6 +171,15 @@ fn factors<const N: usize>(sums: [Sum; N], mut out: [Factor; N]) -> [Factor; N] 
     out
 }
 
+/// Functions, not closures: a closure that is not inlined is compiled without the instruction sets.
+#[inline(always)]
+fn look_up<'e>(isa: Isa, base: &'e BaseTable, octets: &[Octet<'e>; 2], step: &Step) -> [Entries<'e>; 2] {
+    let entries = [octets[0].entries(isa, base, step), octets[1].entries(isa, base, step)];
+    entries[0].prefetch();
+    entries[1].prefetch();
+    entries
+}
+
 /// Verdicts on up to sixteen tasks whose tables all have the same windows, a lane each.
 #[inline(always)]
 pub(super) fn batch<C: Spec<Prime: Modulus52>>(
@@ -181,19 +190,13 @@ pub(super) fn batch<C: Spec<Prime: Modulus52>>(
 ) {
     let octets = [Octet::new(tasks, 0), Octet::new(tasks, 8)];
     let (opening, steps) = steps(base, &tasks[0]);
-    let look_up = |step: &Step| {
-        let entries = [octets[0].entries(isa, base, step), octets[1].entries(isa, base, step)];
-        entries[0].prefetch();
-        entries[1].prefetch();
-        entries
-    };
-    let opening = look_up(&opening);
-    let mut next = look_up(&steps[0]);
+    let opening = look_up(isa, base, &octets, &opening);
+    let mut next = look_up(isa, base, &octets, &steps[0]);
     let mut sums = Sums::begin::<C::Prime>(isa, &opening);
     for i in 0..steps.len() {
         let entries = next;
         if let Some(step) = steps.get(i + 1) {
-            next = look_up(step);
+            next = look_up(isa, base, &octets, step);
         }
         sums.add_entries::<C::Prime>(isa, &entries, i % 2 == 1);
     }
