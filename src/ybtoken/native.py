@@ -40,6 +40,7 @@ if ybtoken_native.ABI != _ABI:
     )
 
 _NOT_MINE = 255
+_tuple = tuple.__new__
 _WINDOW, _HOT_WINDOW = 8, 10
 _COLUMNS = {
     "codes": "code", "entries": "entry", "issued_at": "iat", "expires_at": "exp", "cities": "city",
@@ -124,7 +125,8 @@ class NativeOpener:
         """Steps 1 to 5 for one text; raises `TokenError`."""
         code, entry, found = self._open_one(text)
         if code == ACCEPTED:
-            return Opened(self._entries[entry], Claims._make(found))
+            # What the two named tuples' own constructors do, in a third of the time.
+            return _tuple(Opened, (self._entries[entry], _tuple(Claims, found), None))
         if code == _NOT_MINE:
             return self._serial.open(text)
         refusal = BY_NUMBER[code]

@@ -20,6 +20,9 @@ use crate::workers::Workers;
 /// The most texts of a chunk: enough for the curve's batches, and what is kept of them stays in the second cache.
 pub const CHUNK: usize = 4096;
 
+/// What threads share out is not cut smaller than this while each gets some: a smaller chunk costs a tenth more a text.
+const LEAST_CHUNK: usize = 1024;
+
 /// Opens one text.
 #[must_use]
 pub fn open_one(ring: &Ring, text: &[u8]) -> Opened {
@@ -60,9 +63,14 @@ pub fn open_into(
 ) {
     let rows = columns.len().min(texts.len());
     let threads = workers.threads();
-    // As many chunks for each thread as for any other, all of one size.
-    let rounds = rows.div_ceil(CHUNK * threads).max(1);
-    let size = rows.div_ceil(rounds * threads).next_multiple_of(16).max(16);
+    let share = rows.div_ceil(threads);
+    let size = if threads == 1 {
+        CHUNK
+    } else {
+        // Four for each thread, so that a core that runs slower leaves some of its own to the others.
+        share.div_ceil(4).clamp(LEAST_CHUNK, CHUNK).min(share)
+    };
+    let size = size.next_multiple_of(16).max(16);
     let mut rest = columns;
     let mut chunks = (0..rows)
         .step_by(size)
@@ -77,6 +85,7 @@ pub fn open_into(
                 |scratch: &mut Scratch, (start, columns)| scratch.open(ring, texts, start, columns);
             chunks
                 .into_par_iter()
+                .with_max_len(1)
                 .for_each_init(|| Scratch::new(ring), open);
         });
     }
