@@ -4,10 +4,12 @@
 2. encode(decode(b)) == b for every b that is accepted: one token has one spelling
 3. a token of which any bit is flipped is refused
 4. whatever the input, there is a VerifiedVoucher or a TokenError, and never a third thing
+5. redeem_many(texts) == [redeem(text) for text in texts], what is remembered afterwards included
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -18,6 +20,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from tests.support import (
+    DEVICE,
     DEVICE_KEY,
     EXTRAS,
     FAKE,
@@ -58,7 +61,9 @@ from ybtoken.cose import (
 )
 from ybtoken.engine import OpenedBatch
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError
+from ybtoken.policy import Channel
 from ybtoken.refusals import BY_NUMBER, REFUSALS
+from ybtoken.rotating import RotatingCodes
 from ybtoken.text import MAX_TEXT, decode_text, encode_text, otp_of_text
 
 ALL_PROFILES = tuple(Profile)
@@ -334,6 +339,52 @@ class TestThereIsNoThirdThing:
     def test_but_misuse_is_a_type_error(self, misuse):
         with pytest.raises(TypeError):
             fake_verifier().verify(misuse)
+
+
+ISSUER = fake_issuer()
+ROTATING = ISSUER.issue_rotating_pass(HOLDER, "330106")
+BOUND = ISSUER.issue_device_bound_pass(HOLDER, "330106", DEVICE.verifying_key).data
+PHONE = RotatingCodes(bytes(32), steps_back=2).enrol(ROTATING)
+SCANS = [
+    *(ISSUER.issue(HOLDER, "330106", now=NOW - late).text for late in (0, 1, 2, 1000)),
+    *(PHONE.present(now=NOW - 30 * back) for back in range(4)),
+    encode_text(2, ROTATING.data, OTP),
+    *(text_of(presented(BOUND, nonce=nonce), 3) for nonce in (b"display1", b"display2")),
+    TOKEN.text,
+    "96",
+]
+
+
+class TestRedeemingManyIsRedeemingEach:
+    def verifier(self, guard: MemoryReplayGuard, policies: list[Channel]) -> Verifier:
+        return fake_verifier(guard=guard, otp=RotatingCodes(bytes(32), steps_back=2), policies=policies)
+
+    @settings(max_examples=300)
+    @given(
+        st.lists(st.sampled_from(SCANS), max_size=20),
+        st.lists(texts, max_size=2),
+        st.integers(1, 12),
+        st.sampled_from([[], [Channel(7)]]),
+        st.booleans(),
+    )
+    def test_in_order(self, some, odd, capacity, policies, asynchronous):
+        some[1:1] = odd
+        guards = [MemoryReplayGuard(capacity=capacity, clock=lambda: NOW) for _ in range(2)]
+        each, many = (self.verifier(guard, policies) for guard in guards)
+        verdicts = asyncio.run(many.redeem_many_async(some)) if asynchronous else many.redeem_many(some)
+        for i, text in enumerate(some):
+            try:
+                one = each.redeem(text)
+            except TokenError as error:
+                event(error.code)
+                assert verdicts[i].to_dict() == error.to_dict()
+                assert verdicts.codes[i] == error.number
+            else:
+                event("accepted")
+                assert verdicts[i] == one
+                assert verdicts.codes[i] == 0
+        assert len(verdicts) == len(some)
+        assert guards[0]._by_expiry == guards[1]._by_expiry
 
 
 def test_the_search_reaches_every_step():

@@ -24,7 +24,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("device", "replay", "statussource", "registry"),
     ("backends", "engine", "identity"),
     ("keyset", "verdicts", "native", "crosscheck", "policy", "statushttp"),
-    ("issuer", "rotating"),
+    ("issuer", "rotating", "judging"),
     ("verifier",),
     ("signals", "bulk", "otpauth", "summary"),
     ("qr", "audit", "telemetry", "velocity"),
@@ -41,7 +41,7 @@ DEFERRED = {
     ("policy", "identity"),
     ("rotating", "issuer"),
     ("rotating", "otpauth"),
-    ("verifier", "rotating"),
+    ("judging", "rotating"),
 }
 
 THIRD_PARTY = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.external import outside
 from tests.support import CITY, HOLDER, NOW, RING, fake_issuer
-from ybtoken import MemoryReplayGuard, TokenError, Verifier
+from ybtoken import MemoryReplayGuard, ReplayGuard, TokenError, Verifier
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.errors import CannotCheckError, OtpError, RedeemError
 from ybtoken.qr import QrCode
@@ -312,7 +312,7 @@ def test_the_promise_holds_with_any_guard():
 def test_a_guard_that_forgets_breaks_the_promise():
     from ybtoken.testing import check_rotating_redemption
 
-    class Forgetful:
+    class Forgetful(ReplayGuard):
         def claim(self, key, expires_at):
             pass
 

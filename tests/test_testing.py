@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.support import CITY, FAKE, HOLDER, RING, fake_issuer
-from ybtoken import Algorithm, MemoryReplayGuard, SerialEngine
+from ybtoken import Algorithm, AsyncReplayGuard, MemoryReplayGuard, ReplayGuard, SerialEngine
 from ybtoken.errors import RedeemError, SignatureError, TextError
-from ybtoken.testing import FakeKey, check_engine, check_key_pair, check_replay_guard
+from ybtoken.testing import FakeKey, check_async_replay_guard, check_engine, check_key_pair, check_replay_guard
 
 TEXTS = [*(fake_issuer().issue(HOLDER, CITY, now=now).text for now in (1, 2, 3)), "96", "", "x", "96x"]
 
@@ -69,7 +69,7 @@ def test_a_pair_that_does_not_belong_together_fails():
             check_key_pair(signing, verifying, other=other)
 
 
-class Forgetful:
+class Forgetful(ReplayGuard):
     """Remembers the last key only."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -81,7 +81,7 @@ class Forgetful:
         self.last = key
 
 
-class ForgetsExpired:
+class ForgetsExpired(ReplayGuard):
     """Forgets what is past and accepts it again."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -93,7 +93,7 @@ class ForgetsExpired:
         self.claims[key] = expires_at
 
 
-class KeyedByExpiry:
+class KeyedByExpiry(ReplayGuard):
     """Takes another expiry for another key."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -118,7 +118,7 @@ class Racy(ForgetsExpired):
             raise RedeemError("redeem.replayed")
 
 
-class NeverAccepts:
+class NeverAccepts(ReplayGuard):
     def __init__(self, clock: Callable[[], float]) -> None:
         pass
 
@@ -126,7 +126,35 @@ class NeverAccepts:
         raise RedeemError("redeem.replayed")
 
 
-@pytest.mark.parametrize("kind", [Forgetful, ForgetsExpired, KeyedByExpiry, Racy, NeverAccepts])
+class OfMany(MemoryReplayGuard):
+    """Right, one at a time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock=clock)
+
+
+class AllOrNothing(OfMany):
+    def claim_many(self, claims):
+        outcomes = super().claim_many(claims)
+        return outcomes if None not in outcomes else [None] * len(outcomes)
+
+
+class Backwards(OfMany):
+    def claim_many(self, claims):
+        return super().claim_many(claims[::-1])[::-1]
+
+
+class KeepsNothingOfMany(OfMany):
+    def claim_many(self, claims):
+        keys = [key for key, _ in claims]
+        known = [key in self._live or key in keys[:i] for i, key in enumerate(keys)]
+        return [RedeemError("redeem.replayed") if one else None for one in known]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [Forgetful, ForgetsExpired, KeyedByExpiry, Racy, NeverAccepts, AllOrNothing, Backwards, KeepsNothingOfMany],
+)
 def test_a_guard_that_breaks_the_protocol_fails(kind):
     with pytest.raises((AssertionError, RedeemError)):
         check_replay_guard(kind)
@@ -134,6 +162,25 @@ def test_a_guard_that_breaks_the_protocol_fails(kind):
 
 def test_a_good_guard_passes():
     check_replay_guard(lambda clock: MemoryReplayGuard(clock=clock), threads=4)
+
+
+class Async(AsyncReplayGuard):
+    def __init__(self, inner: ReplayGuard) -> None:
+        self.inner = inner
+
+    async def claim(self, key: bytes, expires_at: int) -> None:
+        self.inner.claim(key, expires_at)
+
+
+def test_an_asynchronous_guard_passes_or_fails_alike():
+    check_async_replay_guard(lambda clock: Async(MemoryReplayGuard(clock=clock)), threads=4)
+    with pytest.raises(AssertionError):
+        check_async_replay_guard(lambda clock: Async(ForgetsExpired(clock)))
+
+
+def test_a_guard_without_claim_is_none():
+    with pytest.raises(TypeError, match="abstract"):
+        type("Nothing", (ReplayGuard,), {})()
 
 
 class Wrapped:

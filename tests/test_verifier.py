@@ -22,10 +22,12 @@ from ybtoken import (
     Scope,
     SerialEngine,
     TokenError,
+    Verdicts,
     VerifiedVoucher,
     Verifier,
     Voucher,
 )
+from ybtoken.challenge import Challenge
 from ybtoken.cose import encode_claims
 from ybtoken.errors import PolicyError, RedeemError, ScopeError, TimeError
 from ybtoken.keys import Use
@@ -161,7 +163,7 @@ class TestVerify:
         assert verdicts.counts() == {"time.expired": 1}
 
 
-class AsyncMemory:
+class AsyncMemory(AsyncReplayGuard):
     """An asynchronous guard that lets others run before it claims."""
 
     def __init__(self) -> None:
@@ -172,12 +174,12 @@ class AsyncMemory:
         self.guard.claim(key, expires_at)
 
 
-class Unavailable:
+class Unavailable(ReplayGuard):
     def claim(self, key: bytes, expires_at: int) -> None:
         raise CannotCheckError("redeem.unavailable", reason="down")
 
 
-class Recording:
+class Recording(ReplayGuard):
     def __init__(self) -> None:
         self.claims: list[tuple[bytes, int]] = []
 
@@ -329,6 +331,138 @@ class TestRedeemAsync:
         with pytest.raises(PolicyError):
             asyncio.run(verifier.redeem_async(issuer.issue(HOLDER, CITY).text))
         assert guard.claims == []
+
+
+class TestRedeemMany:
+    """That it says what `redeem` says is a law: see test_laws."""
+
+    @pytest.fixture(params=["here", "asyncio"])
+    def redeem_many(self, request):
+        if request.param == "here":
+            return Verifier.redeem_many
+        return lambda *args, **options: asyncio.run(Verifier.redeem_many_async(*args, **options))
+
+    def test_of_a_token_that_is_there_twice_the_first_is_accepted(self, issuer, verifier, redeem_many):
+        texts = [issuer.issue(HOLDER, CITY).text for _ in range(200)]
+        verdicts = redeem_many(verifier, [*texts, "96", *texts[::-1]])
+        assert verdicts.counts() == {"redeem.replayed": 200, "text.length": 1}
+        assert all(isinstance(verdict, VerifiedVoucher) for verdict in verdicts[:200])
+        assert verdicts[0] is verdicts[0]  # made once
+        assert redeem_many(verifier, texts).counts() == {"redeem.replayed": 200}
+
+    def test_texts_come_in_any_form(self, issuer, verifier, redeem_many):
+        texts = [issuer.issue(HOLDER, CITY).text for _ in range(3)]
+        assert redeem_many(verifier, iter(texts)).accepted == 3
+        lines = "\n".join([*texts, issuer.issue(HOLDER, CITY).text]).encode()
+        assert redeem_many(verifier, lines, now=[NOW, NOW, NOW, NOW + 1])[3].verified_at == NOW + 1
+        assert redeem_many(verifier, []).codes == b""
+
+    def test_refused_tokens_claim_nothing(self, issuer, redeem_many):
+        guard = Recording()
+        verifier = fake_verifier(guard=guard, policies=[Channel(7)])
+        good = issuer.issue(HOLDER, CITY, channel=7)
+        verdicts = redeem_many(verifier, [issuer.issue(HOLDER, CITY).text, good.text, "96"])
+        assert [key for key, _ in guard.claims] == [verdicts[1].replay_key]
+        assert redeem_many(verifier, [good.text], challenge=Challenge.new("t1", "01301")).counts() == {
+            "challenge.missing": 1
+        }
+        assert len(guard.claims) == 1
+
+    def test_a_store_that_is_down_accepts_nothing(self, issuer, redeem_many):
+        verdicts = redeem_many(
+            fake_verifier(guard=Unavailable()), [issuer.issue(HOLDER, CITY).text for _ in range(3)] + ["96"]
+        )
+        assert verdicts.counts() == {"redeem.unavailable": 3, "text.length": 1}
+        assert verdicts[0].reason == "down"
+
+    def test_a_store_that_fails_under_way_refuses_what_it_was_asked_then(self, issuer, redeem_many):
+        class Failing(MemoryReplayGuard):
+            def claim(self, key, expires_at):
+                if len(self) == 70:
+                    raise CannotCheckError("redeem.timeout", reason="slow")
+                super().claim(key, expires_at)
+
+        verifier = fake_verifier(guard=Failing(clock=lambda: NOW))
+        verdicts = redeem_many(verifier, [issuer.issue(HOLDER, CITY).text for _ in range(100)])
+        assert verdicts.codes == bytes(70) + bytes([verdicts[99].number]) * 30
+        assert verdicts[99].code == "redeem.timeout"
+
+    def test_a_verdict_stays_what_it_was(self, issuer, verifier, redeem_many):
+        class Once:
+            asked = 0
+
+            def check(self, voucher, now):
+                self.asked += 1
+                if self.asked > 1:
+                    raise PolicyError("policy.place", city_code=CITY, accepted="")
+
+        verifier = fake_verifier(guard=MemoryReplayGuard(clock=lambda: NOW), policies=[Once()])
+        verdicts = redeem_many(verifier, [issuer.issue(HOLDER, CITY).text for _ in range(2)])
+        assert [isinstance(verdicts[i], VerifiedVoucher) for i in (0, 0, 1)] == [True, True, False]
+        assert verdicts[1].city_code == CITY
+
+    def test_misuse_is_told(self, issuer, verifier, redeem_many):
+        texts = [issuer.issue(HOLDER, CITY).text]
+        with pytest.raises(TypeError, match=r"[Gg]uard"):
+            redeem_many(fake_verifier(), texts)
+        with pytest.raises(TypeError, match="not one string"):
+            redeem_many(verifier, texts[0])
+        with pytest.raises(ValueError, match="2 times"):
+            redeem_many(verifier, texts, now=[NOW, NOW])
+        for outcomes in (None, [], [None, None], (None,)):
+            guard = MemoryReplayGuard()
+            guard.claim_many = lambda claims, outcomes=outcomes: outcomes
+            with pytest.raises(TypeError, match="an outcome a claim"):
+                redeem_many(fake_verifier(guard=guard), texts)
+
+    def test_an_asynchronous_guard_is_awaited_or_told(self, issuer):
+        verifier = fake_verifier(guard=AsyncMemory())
+        texts = [issuer.issue(HOLDER, CITY).text for _ in range(100)]
+        with pytest.raises(TypeError, match="redeem_many_async"):
+            verifier.redeem_many(texts)
+
+        async def redeem_twice() -> list[Verdicts]:
+            return await asyncio.gather(verifier.redeem_many_async(texts), verifier.redeem_many_async(texts))
+
+        found = asyncio.run(redeem_twice())
+        assert sum(verdicts.accepted for verdicts in found) == 100
+        assert all((one == 0) != (other == 0) for one, other in zip(found[0].codes, found[1].codes, strict=True))
+
+    def test_others_run_while_many_are_redeemed(self, issuer, verifier):
+        texts = [issuer.issue(HOLDER, CITY).text for _ in range(1000)]
+        thread = threading.get_ident()
+        seen: set[bool] = set()
+
+        class Here(SerialEngine):
+            def prepare(self, keys):
+                opener = super().prepare(keys)
+
+                class Opener:
+                    def open_many(self, texts):
+                        seen.add(threading.get_ident() == thread)
+                        return opener.open_many(texts)
+
+                return Opener()
+
+        guard = MemoryReplayGuard(clock=lambda: NOW)
+        verifier = fake_verifier(guard=guard, engine=Here())
+        held: list[int] = []
+
+        async def heart() -> None:
+            while True:
+                held.append(len(guard))
+                await asyncio.sleep(0)
+
+        async def redeem_all() -> None:
+            beating = asyncio.create_task(heart())
+            assert (await verifier.redeem_many_async(texts)).accepted == 1000
+            beating.cancel()
+
+        asyncio.run(redeem_all())
+        assert seen == {False}
+        assert len(set(held)) >= 1000 // 64
+        asyncio.run(verifier.redeem_many_async(texts[:8]))
+        assert seen == {False, True}
 
 
 class TestRedeemOfRotatingPasses:

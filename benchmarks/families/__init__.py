@@ -4,4 +4,4 @@ A family whose extra is not installed raises `AbsentError`, or `ModuleNotFoundEr
 and the report says why.
 """
 
-FAMILIES = ("p256", "sm2", "native", "passes", "peers", "refusing", "importing")
+FAMILIES = ("p256", "sm2", "native", "passes", "peers", "refusing", "redis", "bulk", "importing")

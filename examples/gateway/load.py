@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import inspect
 import itertools
 import json
 import os
@@ -20,11 +21,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ybtoken import Issuer, KeyEntry, KeyRing, SerialEngine, Verifier
-from ybtoken.replay.redis import RedisReplayGuard
+from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Verifier
+from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard
 
 from .vault import SigningKey, Vault
 
@@ -84,10 +85,13 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
 async def press(port: int, requests: Iterator[bytes], seconds: float, connections: int) -> tuple[float, list[float]]:
     """Send requests for so long; returns answers a second, and how long each took, sorted. All must be accepted."""
     took: list[float] = []
+    opened = []
+    for _ in range(connections):  # with a pause: of several workers the first to wake takes all that are waiting
+        opened.append(await asyncio.open_connection("127.0.0.1", port))
+        await asyncio.sleep(0.01)
     end = time.perf_counter() + seconds
 
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while (begun := time.perf_counter()) < end and (wanted := next(requests, None)) is not None:
             writer.write(wanted)
             status, body = await answer_of(reader)
@@ -97,7 +101,7 @@ async def press(port: int, requests: Iterator[bytes], seconds: float, connection
         writer.close()
 
     begun = time.perf_counter()
-    await asyncio.gather(*(one() for _ in range(connections)))
+    await asyncio.gather(*(one(*ends) for ends in opened))
     return len(took) / (time.perf_counter() - begun), sorted(took)
 
 
@@ -106,11 +110,12 @@ def scans(path: str, texts: Iterator[str]) -> Iterator[bytes]:
 
 
 async def show(name: str, pid: int, port: int, requests: Iterator[bytes], seconds: float, connections: int) -> None:
-    before = cpu_seconds(pid)
+    before, own = cpu_seconds(pid), time.process_time()
     rate, took = await press(port, requests, seconds, connections)
-    each = (cpu_seconds(pid) - before) / len(took)
     p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
-    print(f"| {name} | {rate:.0f} | {p50 * 1000:.1f} | {p99 * 1000:.1f} | {each * 1000:.2f} |", flush=True)
+    each, own = (cpu_seconds(pid) - before) / len(took), (time.process_time() - own) / len(took)
+    figures = (f"{value * 1000:.{digits}f}" for value, digits in ((p50, 1), (p99, 1), (each, 2), (own, 2)))
+    print("|", name, "|", f"{rate:.0f}", "|", " | ".join(figures), "|", flush=True)
 
 
 def measure(algorithm: str, workers: int, redis: str, seconds: float, connections: int) -> None:
@@ -158,7 +163,7 @@ def measure_store(url: str) -> None:
 
     client = redis.Redis.from_url(url)
     guard = RedisReplayGuard.from_url(url)
-    until = int(time.time()) + 300
+    until = int(time.time()) + 3600
     numbers = itertools.count()
 
     def claims(size: int) -> list[tuple[bytes, int]]:
@@ -179,14 +184,17 @@ def measure_store(url: str) -> None:
     print(f"| `used_memory` a claim, bytes, over 200,000 more | {each:.0f} |", flush=True)
 
 
-def measure_lag(algorithm: str) -> None:
-    """How long the event loop stands still while a batch is verified, on the loop and in a thread."""
+def measure_lag(algorithm: str, redis: str) -> None:
+    """How long the event loop stands still while a batch is verified or redeemed, on the loop and off it.
+
+    Texts are redeemed again and again: to refuse one as used takes the same work as to accept it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         key = Vault.open(Path(folder), algorithm).signing
-    verifier = Verifier(KeyRing([KeyEntry(key.verifying_key, "load")]), engine=SerialEngine())
-    texts = [Issuer(key).issue(bytes(16), "330100").text] * 64
+    keys, name = KeyRing([KeyEntry(key.verifying_key, "load")]), key.algorithm.name
+    texts = [token.text for token in Issuer(key, lifetime=300).issue_many([(bytes(16), "330100")] * 1024)]
 
-    async def beat(size: int, work: Callable[[list[str]], object]) -> float:
+    async def beat(work: Callable[[list[str]], object], size: int) -> float:
         lags: list[float] = []
 
         async def heart() -> None:
@@ -197,20 +205,32 @@ def measure_lag(algorithm: str) -> None:
 
         task = asyncio.create_task(heart())
         await asyncio.sleep(0.01)
-        for _ in range(20):
+        for _ in range(max(2, min(20, 1000 // size))):
             done = work(texts[:size])
-            if asyncio.isfuture(done) or asyncio.iscoroutine(done):
+            if inspect.isawaitable(done):
                 await done
             await asyncio.sleep(0.002)
         task.cancel()
         return max(lags) * 1000
 
-    for size in (1, 8, 64):
-        here = statistics.median(asyncio.run(beat(size, verifier.verify_many)) for _ in range(3))
-        there = statistics.median(
-            asyncio.run(beat(size, lambda part: asyncio.to_thread(verifier.verify_many, part))) for _ in range(3)
-        )
-        print(f"| {key.algorithm.name}, {size} | {here:.1f} | {there:.1f} |", flush=True)
+    async def compare(what: str, here: Callable[..., object], there: Callable[..., object], sizes: list[int]) -> None:
+        for size in sizes:
+            worst = [statistics.median([await beat(work, size) for _ in range(3)]) for work in (here, there)]
+            print(f"| {what}, {name}, {size} | {worst[0]:.1f} | {worst[1]:.1f} |", flush=True)
+
+    async def run() -> None:
+        verifier = Verifier(keys, guard=MemoryReplayGuard())
+        verify = verifier.verify_many
+        await compare("verify", verify, lambda part: asyncio.to_thread(verify, part), [1, 8, 64])
+        await compare("redeem, memory", verifier.redeem_many, verifier.redeem_many_async, [8, 64, 1024])
+        if redis:
+            guard, waiting = RedisReplayGuard.from_url(redis), AsyncRedisReplayGuard.from_url(redis)
+            blocking = Verifier(keys, guard=guard).redeem_many
+            await compare("redeem, Redis", blocking, Verifier(keys, guard=waiting).redeem_many_async, [8, 64, 1024])
+            guard.close()
+            await waiting.aclose()
+
+    asyncio.run(run())
 
 
 def main() -> None:
@@ -218,26 +238,27 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--connections", type=int, default=16)
     parser.add_argument("--algorithms", nargs="+", default=["es256", "sm2"])
+    parser.add_argument("--only", choices=["lag", "gateway", "store"], help="a part of it")
     options = parser.parse_args()
     server = shutil.which("redis-server") or shutil.which("valkey-server")
-    print("| texts | longest wait of the loop, ms: on the loop | in a thread |\n|---|---|---|")
-    for algorithm in options.algorithms:
-        measure_lag(algorithm)
-    print("\n| what | requests a second | p50, ms | p99, ms | CPU, ms a request |\n|---|---|---|---|---|")
-    for algorithm in options.algorithms:
-        for workers in (1, 2):
-            measure(algorithm, workers, "", options.seconds, options.connections)
-    if server is None:
-        print("no redis-server here: nothing with Redis was measured", file=sys.stderr)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
-        with running(command, port):
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        url, port = "", free_port()
+        if server is None:
+            print("no redis-server here: nothing with Redis is measured", file=sys.stderr)
+        else:
+            command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
+            stack.enter_context(running(command, port))
             url = f"redis://127.0.0.1:{port}/0"
+        if options.only in (None, "lag"):
+            print("| texts | longest wait of the loop, ms: on the loop | off it |\n|---|---|---|")
             for algorithm in options.algorithms:
-                for workers in (1, 2):
-                    measure(algorithm, workers, url, options.seconds, options.connections)
+                measure_lag(algorithm, url)
+        if options.only in (None, "gateway"):
+            print("\n| what | requests a second | p50, ms | p99, ms | CPU, ms a request | the client's |")
+            print("|---|---|---|---|---|---|")
+            for algorithm, redis, workers in itertools.product(options.algorithms, dict.fromkeys(["", url]), (1, 2)):
+                measure(algorithm, workers, redis, options.seconds, options.connections)
+        if url and options.only in (None, "store"):
             print("\n| the store alone | |\n|---|---|")
             measure_store(url)
 

@@ -5,16 +5,20 @@ A suite is a function that takes what is to be tested and raises `AssertionError
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
+from threading import Thread
+from typing import Any, TypeVar
 
 from ybtoken.engine import Engine, SerialEngine
 from ybtoken.errors import CannotCheckError, RedeemError, SignatureError, TokenError
 from ybtoken.issuer import Issuer
 from ybtoken.keys import Algorithm, KeyEntry, KeyRing, SigningKey, Use, VerifyingKey
-from ybtoken.replay import ReplayGuard
+from ybtoken.replay import AsyncReplayGuard, ReplayGuard
 from ybtoken.rotating import STEP, RotatingCodes
 from ybtoken.status import StatusList, StatusListReader, sign_status_list
 from ybtoken.statussource import StatusSource
@@ -22,6 +26,7 @@ from ybtoken.verifier import Verifier
 
 __all__ = [
     "FakeKey",
+    "check_async_replay_guard",
     "check_engine",
     "check_key_pair",
     "check_replay_guard",
@@ -108,7 +113,7 @@ def check_replay_guard(make: Callable[[Callable[[], float]], ReplayGuard], *, th
 
     Args:
         make: makes an empty guard that reads the given clock, as far as it reads one.
-        threads: how many threads claim the same key at once.
+        threads: how many threads claim the same keys at once.
     """
     start = 4_000_000_000  # ahead of any real clock, so that a store with a clock of its own agrees
     now = [float(start)]
@@ -127,6 +132,13 @@ def check_replay_guard(make: Callable[[Callable[[], float]], ReplayGuard], *, th
         pass
     else:
         raise AssertionError("a claim was forgotten and accepted again")
+    until = start + 120
+    guard.claim(b"one", until)
+    outcomes = guard.claim_many([(b"many 1", until), (b"one", until), (b"many 2", until), (b"many 1", until + 1)])
+    assert [outcome and type(outcome) for outcome in outcomes] == [None, RedeemError, None, RedeemError]
+    for key in (b"many 1", b"many 2"):
+        _refused(lambda key=key: guard.claim(key, until), RedeemError)  # type: ignore[misc]
+    assert guard.claim_many([]) == []
 
     def accepted(key: bytes) -> bool:
         try:
@@ -138,6 +150,65 @@ def check_replay_guard(make: Callable[[Callable[[], float]], ReplayGuard], *, th
     with ThreadPoolExecutor(threads) as pool:
         for i in range(50):
             assert sum(pool.map(accepted, [b"race %d" % i] * threads)) == 1
+        keys = [(b"race of many %d" % i, until) for i in range(100)]
+        for each in zip(*pool.map(guard.claim_many, [keys] * threads), strict=True):
+            assert each.count(None) == 1
+
+
+def check_async_replay_guard(make: Callable[[Callable[[], float]], AsyncReplayGuard], *, threads: int = 16) -> None:
+    """The conformance suite of `AsyncReplayGuard`: `check_replay_guard` and `check_rotating_redemption` of it.
+
+    Args:
+        make: makes an empty guard that reads the given clock, as far as it reads one; called in its event loop. If it
+            has an ``aclose``, that is awaited in the end.
+        threads: how many tasks claim the same keys at once.
+    """
+    made: list[AsyncReplayGuard] = []
+
+    async def make_here(clock: Callable[[], float]) -> AsyncReplayGuard:
+        made.append(make(clock))
+        assert isinstance(made[-1], AsyncReplayGuard)
+        return made[-1]
+
+    with _event_loop() as run:
+        try:
+            check_replay_guard(lambda clock: _Awaited(run(make_here(clock)), run), threads=threads)
+            check_rotating_redemption(lambda clock: _Awaited(run(make_here(clock)), run))
+        finally:
+            for guard in made:
+                if aclose := getattr(guard, "aclose", None):
+                    run(aclose())
+
+
+_T = TypeVar("_T")
+
+
+@contextmanager
+def _event_loop() -> Iterator[Callable[[Coroutine[Any, Any, _T]], _T]]:
+    """An event loop in a thread; gives what runs a coroutine there and waits for it."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+class _Awaited(ReplayGuard):
+    """An asynchronous guard, from threads."""
+
+    def __init__(self, guard: AsyncReplayGuard, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._guard, self._run = guard, run
+
+    def claim(self, key: bytes, expires_at: int) -> None:
+        self._run(self._guard.claim(key, expires_at))
+
+    def claim_many(self, claims: Sequence[tuple[bytes, int]]) -> list[TokenError | None]:
+        outcomes: list[TokenError | None] = self._run(self._guard.claim_many(claims))
+        return outcomes
 
 
 def check_rotating_redemption(

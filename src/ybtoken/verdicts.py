@@ -26,19 +26,21 @@ class Verdicts(Sequence[Verdict]):
         codes: one byte a text: 0, or the number of the refusal.
     """
 
-    __slots__ = ("_judge", "_passes", "batch", "codes")
+    __slots__ = ("_judge", "_settled", "batch", "codes")
 
     def __init__(
         self,
         batch: OpenedBatch,
-        codes: bytearray,
+        codes: bytes | bytearray,
         judge: Callable[[int, Opened], VerifiedVoucher],
-        passes: Mapping[int, Verdict],
+        settled: Mapping[int, Verdict],
     ) -> None:
         self.batch = batch
         self.codes = bytes(codes)
         self._judge = judge
-        self._passes = passes  # judged once: a wrong one-time code is counted each time it is looked at
+        # What was judged once and for all: a pass, as a wrong one-time code is counted each time it is looked at; and
+        # whatever was redeemed.
+        self._settled = settled
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -53,7 +55,7 @@ class Verdicts(Sequence[Verdict]):
         i = range(len(self))[index]
         if self.batch.codes[i] != ACCEPTED:
             return self.batch.error(i)
-        if (verdict := self._passes.get(i)) is not None:
+        if (verdict := self._settled.get(i)) is not None:
             return verdict
         try:
             voucher = self._judge(i, self.batch.opened(i))
@@ -61,6 +63,13 @@ class Verdicts(Sequence[Verdict]):
             return error
         # A policy may judge by what has changed since (a status list): that does not undo a refusal.
         return voucher if self.codes[i] == ACCEPTED else error_for(BY_NUMBER[self.codes[i]].code)
+
+    def refusing(self, errors: Mapping[int, TokenError]) -> Verdicts:
+        """The same verdicts, but for those that are refused after all, by their places."""
+        codes = bytearray(self.codes)
+        for i, error in errors.items():
+            codes[i] = error.number
+        return Verdicts(self.batch, codes, self._judge, {**self._settled, **errors})
 
     @property
     def accepted(self) -> int:

@@ -10,31 +10,34 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from ybtoken.engine import Engine, Opened, SerialEngine, Texts, judge
-from ybtoken.errors import CannotCheckError, ChallengeError, RedeemError, TimeError, TokenError, error_for
+from ybtoken.engine import Engine, Opened, SerialEngine, Texts
+from ybtoken.errors import RedeemError, TokenError
+from ybtoken.judging import Asked, Judge
 from ybtoken.keys import KeyRing, Use
 from ybtoken.policy import Policy
-from ybtoken.refusals import ACCEPTED, BY_NUMBER
+from ybtoken.refusals import ACCEPTED
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
 from ybtoken.text import MAX_TEXT
 from ybtoken.verdicts import Verdict, Verdicts
-from ybtoken.voucher import DevicePresentation, Profile, VerifiedVoucher, Voucher
+from ybtoken.voucher import VerifiedVoucher
 
 if TYPE_CHECKING:
-    from ybtoken.challenge import Challenge
     from ybtoken.rotating import RotatingCodes
 
 __all__ = ["Asked", "Verifier"]
 
-Asked: TypeAlias = 'Challenge | Literal["any"] | None'
-"""What a terminal asked a phone to answer."""
-
 _LONGEST_LINE = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
-_STEP_7 = 7 * 16  # refusals of step 7 have numbers from here on
+_OFFLOAD_ABOVE = 8  # texts; so many are verified in about the time that makes a thread's start worth it
+# Vouchers whose claims go to the guard together. Redis takes most a second in long pipelines, but a client makes one of
+# 64 in 4 ms, and others on the event loop wait for that.
+_AT_ONCE, _AT_ONCE_ON_A_LOOP = 1024, 64
+
+_Part: TypeAlias = list[tuple[int, list[tuple[bytes, int]]]]  # places of vouchers in a batch, and what each claims
 
 
 class Verifier:
@@ -53,17 +56,7 @@ class Verifier:
         clock: seconds since 1970; read once a call, unless the call is given its own ``now``.
     """
 
-    __slots__ = (
-        "_clock",
-        "_guard",
-        "_max_display_age",
-        "_max_lifetime",
-        "_max_pass_lifetime",
-        "_opener",
-        "_otp",
-        "_policies",
-        "_skew",
-    )
+    __slots__ = ("_clock", "_guard", "_judge", "_opener")
 
     def __init__(
         self,
@@ -83,16 +76,16 @@ class Verifier:
             raise TypeError("keys is a KeyRing")
         if keys.use is not Use.TOKENS:
             raise ValueError("these keys are for status lists and sign no tokens")
-        if skew < 0 or min(max_lifetime, max_pass_lifetime, max_display_age) < 1:
-            raise ValueError("skew is at least 0 seconds, the lifetimes and the age are at least 1")
+        self._judge = Judge(
+            policies=tuple(policies),
+            skew=skew,
+            max_lifetime=max_lifetime,
+            max_pass_lifetime=max_pass_lifetime,
+            max_display_age=max_display_age,
+            otp=otp,
+        )
         self._opener = (engine or SerialEngine()).prepare(keys)
         self._guard = guard
-        self._policies = tuple(policies)
-        self._skew = skew
-        self._max_lifetime = max_lifetime
-        self._max_pass_lifetime = max_pass_lifetime
-        self._max_display_age = max_display_age
-        self._otp = otp
         self._clock = clock
 
     @property
@@ -115,7 +108,7 @@ class Verifier:
         Raises:
             TokenError: the token is refused.
         """
-        return self._judge(self._opener.open(text), self._now(now), challenge)
+        return self._judge.voucher(self._opener.open(text), self._now(now), challenge)
 
     def verify_many(self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Asked = None) -> Verdicts:
         """Verify many tokens: one verdict each, in order; a bad one raises nothing.
@@ -125,33 +118,7 @@ class Verifier:
             now: in seconds since 1970, one time for all or one for each; the verifier's clock if it is not given.
             challenge: one for all, as for `verify`.
         """
-        if isinstance(texts, str):
-            raise TypeError("verify_many takes many texts, not one string")
-        batch = self._opener.open_many(texts)
-        at = now if isinstance(now, Sequence) else self._now(now)
-        if not isinstance(at, int) and len(at) != len(batch):
-            raise ValueError(f"{len(at)} times for {len(batch)} texts")
-
-        def judge_one(i: int, opened: Opened) -> VerifiedVoucher:
-            return self._judge(opened, at if isinstance(at, int) else int(at[i]), challenge)
-
-        codes = batch.judge(at, self._skew, self._max_lifetime)
-        passes: dict[int, Verdict] = {}
-        for i, opened in batch.passes.items():
-            try:
-                passes[i] = judge_one(i, opened)
-                codes[i] = ACCEPTED
-            except TokenError as error:
-                passes[i] = error
-                codes[i] = error.number
-        if self._policies or challenge is not None:
-            for i, code in enumerate(codes):
-                if code == ACCEPTED and i not in passes:
-                    try:
-                        judge_one(i, batch.opened(i))
-                    except TokenError as error:
-                        codes[i] = error.number
-        return Verdicts(batch, codes, judge_one, passes)
+        return self._verdicts(texts, now, challenge)
 
     def verify_lines(
         self, file: BinaryIO, *, now: int | None = None, challenge: Asked = None, chunk_bytes: int = 4 << 20
@@ -193,12 +160,13 @@ class Verifier:
         if self._guard is None or inspect.iscoroutinefunction(self._guard.claim):
             raise TypeError("redeem needs a Verifier with a ReplayGuard; for an AsyncReplayGuard use redeem_async")
         voucher = self.verify(text, now=now, challenge=challenge)
-        claimed: object = self._guard.claim(voucher.replay_key, voucher.redeem_until)
+        first, *earlier = self._judge.claims(voucher)
+        claimed: object = self._guard.claim(*first)
         if claimed is not None:  # an awaitable after all: nothing was claimed yet
             raise TypeError("the guard's claim() returned something: for an AsyncReplayGuard use redeem_async")
-        for key, until in self._earlier_steps(voucher):
+        for claim in earlier:
             with suppress(RedeemError):
-                self._guard.claim(key, until)
+                self._guard.claim(*claim)
         return voucher
 
     async def redeem_async(self, text: str, *, now: int | None = None, challenge: Asked = None) -> VerifiedVoucher:
@@ -206,66 +174,95 @@ class Verifier:
         if self._guard is None:
             raise TypeError("redeem_async needs a Verifier with a guard")
         voucher = self.verify(text, now=now, challenge=challenge)
-        await _claim(self._guard, voucher.replay_key, voucher.redeem_until)
-        for key, until in self._earlier_steps(voucher):
+        first, *earlier = self._judge.claims(voucher)
+        await _claim(self._guard, *first)
+        for claim in earlier:
             with suppress(RedeemError):
-                await _claim(self._guard, key, until)
+                await _claim(self._guard, *claim)
         return voucher
 
-    def _earlier_steps(self, voucher: VerifiedVoucher) -> Iterator[tuple[bytes, int]]:
-        """Of a rotating pass, the steps before the one redeemed that some verifier's clock might still accept.
+    def redeem_many(self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Asked = None) -> Verdicts:
+        """Verify many tokens and use up those that are accepted: to each what `redeem` would say, one after another.
 
-        They are claimed after it, each as if it had been used: so the steps that are accepted of a pass only go up,
-        with any guard, and by nothing but its claims.
+        So of a token that stands there twice the first is accepted. Nothing is claimed for a text that is refused
+        before step 9. A guard that fails refuses with its own code those that it was asked for, and no others: what
+        was accepted before is used up, and says so.
+
+        Args:
+            texts: as for `verify_many`, and so are the others.
+
+        Raises:
+            TypeError: the verifier has no guard, or one for asyncio.
         """
-        if voucher.time_step is None or self._otp is None:
-            return
-        for step in range(self._otp.earliest(voucher.verified_at - self._skew), voucher.time_step):
-            yield voucher.replay_key[:-4] + step.to_bytes(4, "big"), voucher.redeem_until
+        if self._guard is None or inspect.iscoroutinefunction(self._guard.claim_many):
+            raise TypeError("redeem_many needs a ReplayGuard; for an AsyncReplayGuard use redeem_many_async")
+        verdicts = self._verdicts(texts, now, challenge, redeem=True)
+        refused: dict[int, TokenError] = {}
+        for part in self._parts(verdicts, _AT_ONCE):
+            outcomes: object = self._guard.claim_many([claim for _, claims in part for claim in claims])
+            refused |= _refused(part, outcomes)
+        return verdicts.refusing(refused)
+
+    async def redeem_many_async(
+        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Asked = None
+    ) -> Verdicts:
+        """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory).
+
+        More than a few texts are read and verified in a thread, and others are served between the claims. Cancelled
+        before the first claim, it has used up nothing; later, what it had claimed.
+        """
+        import asyncio  # loaded already by whoever awaits this, and by nobody else
+
+        if self._guard is None:
+            raise TypeError("redeem_many_async needs a Verifier with a guard")
+        if isinstance(texts, Sized) and len(texts) <= _OFFLOAD_ABOVE:
+            verdicts = self._verdicts(texts, now, challenge, redeem=True)
+        else:
+            verdicts = await asyncio.to_thread(self._verdicts, texts, now, challenge, redeem=True)
+        refused: dict[int, TokenError] = {}
+        for part in self._parts(verdicts, _AT_ONCE_ON_A_LOOP):
+            outcomes: object = self._guard.claim_many([claim for _, claims in part for claim in claims])
+            refused |= _refused(part, await outcomes if inspect.isawaitable(outcomes) else outcomes)
+            await asyncio.sleep(0)  # a guard that never waits does not let others run either
+        return verdicts.refusing(refused)
+
+    def _verdicts(
+        self, texts: Texts, now: int | Sequence[int] | None, challenge: Asked, *, redeem: bool = False
+    ) -> Verdicts:
+        """Steps 1 to 8; ``redeem``: every voucher is made, once, and stays what it was when it was judged."""
+        if isinstance(texts, str):
+            raise TypeError("this takes many texts, not one string")
+        batch = self._opener.open_many(texts)
+        at = now if isinstance(now, Sequence) else self._now(now)
+        if not isinstance(at, int) and len(at) != len(batch):
+            raise ValueError(f"{len(at)} times for {len(batch)} texts")
+
+        def judge_one(i: int, opened: Opened) -> VerifiedVoucher:
+            return self._judge.voucher(opened, at if isinstance(at, int) else int(at[i]), challenge)
+
+        codes = batch.judge(at, self._judge.skew, self._judge.max_lifetime)
+        one_by_one = redeem or self._judge.policies or challenge is not None
+        settled: dict[int, Verdict] = {}
+        for i in range(len(batch)) if one_by_one else batch.passes:
+            verdict: Verdict
+            if codes[i] == ACCEPTED or i in batch.passes:
+                try:
+                    verdict, codes[i] = judge_one(i, batch.opened(i)), ACCEPTED
+                except TokenError as error:
+                    verdict, codes[i] = error, error.number
+                if redeem or i in batch.passes:
+                    settled[i] = verdict
+        return Verdicts(batch, codes, judge_one, settled)
+
+    def _parts(self, verdicts: Verdicts, at_once: int) -> Iterator[_Part]:
+        """What the accepted claim, in order, of so many vouchers at once."""
+        accepted = ((i, verdicts[i]) for i, code in enumerate(verdicts.codes) if code == ACCEPTED)
+        claims = ((i, self._judge.claims(one)) for i, one in accepted if isinstance(one, VerifiedVoucher))
+        while part := list(islice(claims, at_once)):
+            yield part
 
     def _now(self, now: int | None) -> int:
         return int(self._clock() if now is None else now)
-
-    def _judge(self, opened: Opened, now: int, challenge: Asked) -> VerifiedVoucher:
-        # 6. time, 7. issuer scope
-        entry, claims, shown = opened
-        skew, step, until = self._skew, None, claims.expires_at + self._skew
-        most = self._max_lifetime if shown is None else self._max_pass_lifetime
-        number = judge(claims.issued_at, claims.expires_at, claims.city, entry, now, skew, most)
-        if shown is not None and not 0 < number < _STEP_7:  # of a pass, the time of its display, too
-            if isinstance(shown, str):
-                step, until = self._check_otp(opened, shown, now)
-            else:
-                until = self._check_display(shown.issued_at, now, until)
-        if number != ACCEPTED:
-            raise _refused(number, opened, now, skew)
-        # 8. policy; the terminal's own challenge first
-        if challenge != "any":
-            _check_challenge(challenge, shown)
-        voucher = _verified(opened, now, until, step)
-        if self._policies:
-            notes = [note for policy in self._policies if (note := policy.check(voucher, now)) is not None]
-            object.__setattr__(voucher, "notes", tuple(notes))
-        return voucher
-
-    def _check_otp(self, opened: Opened, otp: str, now: int) -> tuple[int, int]:
-        if self._otp is None:
-            raise CannotCheckError("otp.unavailable", reason="this verifier has no master key")
-        step = self._otp.check(opened.claims, opened.entry.kid, otp, now)
-        # Another verifier's clock may be behind this one's by the skew.
-        return step, self._otp.window(step) + self._skew
-
-    def _check_display(self, issued_at: int, now: int, pass_until: int) -> int:
-        until = issued_at + self._max_display_age + self._skew
-        if issued_at > now + self._skew:
-            raise TimeError(
-                "presentation.future", presented_at=issued_at, now=now, skew=self._skew, ahead=issued_at - now
-            )
-        if now >= until:
-            raise TimeError(
-                "presentation.expired", presented_at=issued_at, now=now, skew=self._skew, late=now - until + self._skew
-            )
-        return until if until < pass_until else pass_until
 
 
 async def _claim(guard: ReplayGuard | AsyncReplayGuard, key: bytes, until: int) -> None:
@@ -274,90 +271,15 @@ async def _claim(guard: ReplayGuard | AsyncReplayGuard, key: bytes, until: int) 
         await claimed
 
 
-def _check_challenge(challenge: Challenge | None, shown: str | DevicePresentation | None) -> None:
-    answer = shown.challenge if isinstance(shown, DevicePresentation) else None
-    if challenge is None:
-        if answer is not None:
-            raise ChallengeError("challenge.wrong")
-    elif answer is None:
-        raise ChallengeError("challenge.missing")
-    elif answer != challenge.answer:
-        raise ChallengeError("challenge.wrong")
-
-
-def _refused(number: int, opened: Opened, now: int, skew: int) -> TokenError:
-    """The error of step 6 or 7, with its facts."""
-    refusal, entry, claims = BY_NUMBER[number], opened.entry, opened.claims
-    if refusal.step == 6:
-        return error_for(
-            refusal.code,
-            issued_at=claims.issued_at,
-            expired_at=claims.expires_at,
-            now=now,
-            skew=skew,
-            ahead=claims.issued_at - now,
-            late=now - claims.expires_at,
-            lifetime=claims.expires_at - claims.issued_at,
-        )
-    return error_for(
-        refusal.code,
-        kid=entry.kid.hex(),
-        issuer=entry.issuer,
-        issued_at=claims.issued_at,
-        city_code=f"{claims.city:06d}",
-        scope=str(entry.scope),
-    )
-
-
-_PROFILES = {int(profile): profile for profile in Profile}
-
-
-class _Draft(Voucher):
-    """A `VerifiedVoucher` in the making: of the same layout, but open for writing."""
-
-    __slots__ = (
-        "algorithm",
-        "issuer",
-        "kid",
-        "notes",
-        "presentation",
-        "redeem_until",
-        "time_step",
-        "verified_at",
-    )  # fmt: skip
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__  # the two share a slot: left frozen, this one would keep the other slow
-
-
-def _verified(opened: Opened, now: int, until: int, step: int | None) -> VerifiedVoucher:
-    """Make the one thing that only a verifier makes; past its constructor, which refuses everybody."""
-    entry, claims, shown = opened
-    key = entry.key
-    (
-        expires_at, issued_at, nonce, profile, identity_ref, city,
-        channel, purpose, presenter, assurance, status_index, device_key,
-    ) = claims  # fmt: skip
-    # Plain assignments and a change of class take a fifth of the time of so many calls of object.__setattr__.
-    voucher: Any = object.__new__(_Draft)
-    voucher.identity_ref = identity_ref
-    voucher.city_code = f"{city:06d}"
-    voucher.issued_at = issued_at
-    voucher.expires_at = expires_at
-    voucher.nonce = nonce
-    voucher.profile = _PROFILES[profile]
-    voucher.channel = channel
-    voucher.purpose = None if purpose is None else f"{purpose:05d}"
-    voucher.presenter = presenter
-    voucher.assurance = assurance
-    voucher.status_index = status_index
-    voucher.device_key = device_key
-    voucher.kid = key.kid
-    voucher.algorithm = key.algorithm
-    voucher.issuer = entry.issuer
-    voucher.verified_at = now
-    voucher.redeem_until = until
-    voucher.time_step = step
-    voucher.presentation = shown if isinstance(shown, DevicePresentation) else None
-    voucher.notes = ()
-    voucher.__class__ = VerifiedVoucher
-    return voucher  # type: ignore[no-any-return]
+def _refused(part: _Part, outcomes: object) -> dict[int, TokenError]:
+    """Whom the guard refused, by place; as in `Verifier.redeem`, an earlier step that was used already is no reason."""
+    if not isinstance(outcomes, list) or len(outcomes) != sum(len(claims) for _, claims in part):
+        raise TypeError("the guard's claim_many() returns a list, an outcome a claim")
+    refused: dict[int, TokenError] = {}
+    rest = iter(outcomes)
+    for i, claims in part:
+        first, *earlier = islice(rest, len(claims))
+        for error in (first, *(error for error in earlier if not isinstance(error, RedeemError))):
+            if error is not None:
+                refused.setdefault(i, error)
+    return refused

@@ -11,16 +11,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 redis = pytest.importorskip("redis")
 
 from tests.replay.redis_server import SERVER, RedisServer, free_port  # noqa: E402
-from ybtoken import CannotCheckError, TokenError  # noqa: E402
+from ybtoken import CannotCheckError, Issuer, KeyEntry, KeyRing, TokenError, Verdicts, Verifier  # noqa: E402
 from ybtoken.errors import RedeemError  # noqa: E402
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard  # noqa: E402
-from ybtoken.testing import check_replay_guard, check_rotating_redemption  # noqa: E402
+from ybtoken.rotating import STEP, RotatingCodes  # noqa: E402
+from ybtoken.testing import FakeKey, check_async_replay_guard, check_replay_guard, check_rotating_redemption  # noqa: E402
 
 pytestmark = pytest.mark.skipif(SERVER is None and not os.environ.get("CI"), reason="no redis-server on this machine")
 
@@ -73,6 +75,12 @@ def test_steps_of_a_rotating_pass_only_go_up(server: RedisServer) -> None:
 
 
 def test_async_conforms(server: RedisServer) -> None:
+    check_async_replay_guard(
+        lambda clock: AsyncRedisReplayGuard.from_url(server.url, clock=clock, token_life=1, deadline=30)
+    )
+
+
+def test_tasks_that_claim_at_once(server: RedisServer) -> None:
     async def run() -> None:
         guard = AsyncRedisReplayGuard.from_url(server.url, token_life=LIFE, deadline=30)
         await guard.claim(b"first", fresh())  # the epoch begins: what follows is later
@@ -106,6 +114,37 @@ def test_a_batch_is_one_round_trip_and_keeps_its_order(server: RedisServer) -> N
     assert client.info("stats")["total_writes_processed"] - before < 60  # for 900 commands
     assert guard.claim_many([]) == []
     client.close()
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_many_are_redeemed_as_one_by_one(server: RedisServer, asynchronous: bool) -> None:
+    key, codes = FakeKey("issuer"), RotatingCodes(bytes(32))
+    issuer, ring = Issuer(key, lifetime=LIFE), KeyRing([KeyEntry(key, "issuer")])
+    phone = codes.enrol(issuer.issue_rotating_pass(bytes(16), "330106"))
+    texts = [issuer.issue(bytes(16), "330106").text for _ in range(200)]
+    now = int(time.time())
+    scans = [*texts, phone.present(now=now), "96", phone.present(now=now - STEP), *texts[::-1]]
+    options: Any = {"otp": codes, "skew": 0, "clock": lambda: now}
+
+    async def redeem() -> Verdicts:
+        guard = AsyncRedisReplayGuard.from_url(server.url, token_life=1, deadline=30)
+        try:
+            return await Verifier(ring, guard=guard, **options).redeem_many_async(scans)
+        finally:
+            await guard.aclose()
+
+    if asynchronous:
+        verdicts = asyncio.run(redeem())
+    else:
+        verdicts = Verifier(ring, guard=guard_of(server, token_life=1), **options).redeem_many(scans)
+    assert verdicts.codes[:201] == bytes(201)
+    assert verdicts.counts() == {"redeem.replayed": 201, "text.length": 1}
+    server.kill()
+    down = Verifier(ring, guard=guard_of(server, token_life=1), **options)
+    assert down.redeem_many([issuer.issue(bytes(16), "330106").text, "96"]).counts() == {
+        "redeem.unavailable": 1,
+        "text.length": 1,
+    }
 
 
 def test_a_claim_is_freed_when_it_expires_and_names_nobody(server: RedisServer) -> None:

@@ -74,6 +74,8 @@ def verifying(keys: KeyRing) -> None:
     assert_type(verified.purpose, str | None)
     assert_type(verifier.redeem("96", now=1), VerifiedVoucher)
     assert_type(asyncio.run(verifier.redeem_async("96")), VerifiedVoucher)
+    assert_type(verifier.redeem_many(["96"]), Verdicts)
+    assert_type(asyncio.run(verifier.redeem_many_async(b"96")), Verdicts)
     verdicts = verifier.verify_many(["96"])
     assert_type(verdicts, Verdicts)
     assert_type(verdicts[0], VerifiedVoucher | TokenError)
@@ -96,7 +98,7 @@ def verifying(keys: KeyRing) -> None:
     VerifiedVoucher(kid=b"")  # type: ignore[call-arg]
 
 
-class Redis:
+class Redis(AsyncReplayGuard):
     async def claim(self, key: bytes, expires_at: int) -> None:
         raise CannotCheckError("redeem.unavailable", reason="down")
 

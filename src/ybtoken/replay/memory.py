@@ -8,11 +8,12 @@ from collections.abc import Callable
 from threading import Lock
 
 from ybtoken.errors import CannotCheckError, RedeemError
+from ybtoken.replay import ReplayGuard
 
 __all__ = ["MemoryReplayGuard"]
 
 
-class MemoryReplayGuard:
+class MemoryReplayGuard(ReplayGuard):
     """Remembers every claim until it expires, and refuses rather than forgets.
 
     For one process: verifiers in several processes or machines need a shared store.

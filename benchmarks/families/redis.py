@@ -1,0 +1,173 @@
+"""The replay guard in Redis against a real server: claims a second, one at a time, in batches and on an event loop; the
+same against a bare ``SET NX EX`` by redis-py; and what a claim takes of the server's memory.
+
+The server is free to use the other cores, as on a machine of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import redis
+
+from benchmarks.measure import AbsentError, Bench, Row
+from benchmarks.samples import CITY, IDENTITY_REF
+from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
+from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard
+
+LIFE = 3600
+BATCH = 256
+AT_ONCE = 64
+HELD = 126_000  # and a twentieth: tables double at 2^17, and just after it a claim takes most
+
+
+def run(bench: Bench) -> None:
+    """Measure the family."""
+    with _server() as url, asyncio.Runner() as runner:
+        client = redis.Redis.from_url(url)
+        version = client.info("server")["redis_version"]
+        _rates(bench, url, client, runner, version)
+        _costs(bench, url, client, version)
+        client.close()
+
+
+def _rates(bench: Bench, url: str, client: redis.Redis, runner: asyncio.Runner, version: str) -> None:
+    guard, waiting = RedisReplayGuard.from_url(url, token_life=1), AsyncRedisReplayGuard.from_url(url, token_life=1)
+    numbers, until, rounds = count(), int(time.time()) + LIFE, 200
+    key = P256SigningKey.generate()
+    issuer = Issuer(key, lifetime=LIFE)
+    verifier = Verifier(KeyRing([KeyEntry(key.verifying_key, "bench")]), guard=guard, max_lifetime=LIFE)
+    batches = iter(
+        [token.text for token in issuer.issue_many([(IDENTITY_REF, CITY)] * BATCH)]
+        for _ in range(bench.rounds(rounds // 10) + 1)
+    )
+
+    def new() -> tuple[bytes, int]:
+        return next(numbers).to_bytes(16, "big"), until
+
+    def claims(size: int) -> None:
+        assert guard.claim_many([new() for _ in range(size)]) == [None] * size
+
+    def bare(size: int) -> None:
+        with client.pipeline(transaction=False) as pipeline:
+            for _ in range(size):
+                pipeline.set(b"bare:" + new()[0], b"8 bytes.", nx=True, ex=LIFE)
+            assert pipeline.execute() == [True] * size
+
+    async def many_tasks() -> None:
+        await asyncio.gather(*(waiting.claim(*new()) for _ in range(AT_ONCE)))
+
+    async def one_after_another() -> None:
+        for _ in range(AT_ONCE):
+            await waiting.claim(*new())
+
+    def redeem() -> None:
+        assert verifier.redeem_many(next(batches)).accepted == BATCH
+
+    times = bench.take(
+        {
+            "claim": lambda: guard.claim(*new()),
+            "bare": lambda: client.set(b"bare:" + new()[0], b"8 bytes.", nx=True, ex=LIFE),
+            "claims of 256": lambda: claims(256),
+            "bare of 256": lambda: bare(256),
+            "tasks": lambda: runner.run(many_tasks()),
+            "in turn": lambda: runner.run(one_after_another()),
+        },
+        rounds=rounds,
+    )
+    more = bench.take(
+        {"claims of 4096": lambda: claims(4096), "bare of 4096": lambda: bare(4096), "redeem": redeem},
+        rounds=rounds // 10,
+    )
+    for name, seconds, size, note in (
+        ("claims_per_s", times.seconds("claim"), 1, "one a round trip, one connection"),
+        ("claims_256_per_s", times.seconds("claims of 256"), 256, "256 a round trip"),
+        ("claims_4096_per_s", more.seconds("claims of 4096"), 4096, "4096 a round trip"),
+        ("async_claims_per_s", times.seconds("in turn"), AT_ONCE, "asyncio, one after another"),
+        ("async_tasks_claims_per_s", times.seconds("tasks"), AT_ONCE, f"asyncio, {AT_ONCE} tasks with a claim each"),
+        ("redeem_many_per_s", more.seconds("redeem"), BATCH, "256 texts, ES256 by the serial engine included"),
+    ):
+        bench.row(Row(f"redis.{name}", size / seconds, "1/s", "higher", note=f"{note}; Redis {version}"))
+    for name, claim, bare_one, taken in (
+        ("claim", "claim", "bare", times),
+        ("claims_256", "claims of 256", "bare of 256", times),
+        ("claims_4096", "claims of 4096", "bare of 4096", more),
+    ):
+        ratio, noise = taken.ratio(bare_one, claim)
+        bench.row(Row(f"redis.{name}_vs_bare", ratio, "ratio", "higher", noise, note="bare: SET NX EX by redis-py"))
+    guard.close()
+    runner.run(waiting.aclose())
+
+
+def _costs(bench: Bench, url: str, client: redis.Redis, version: str) -> None:
+    client.flushall()
+    guard, until, held = RedisReplayGuard.from_url(url, token_life=1), int(time.time()) + LIFE, bench.rounds(HELD)
+    guard.claim(b"first", until)
+    (name,) = [name for name in client.scan_iter(count=100) if not name.endswith(b"epoch")]
+    bench.row(Row("redis.memory_usage", client.memory_usage(name), "bytes", "lower", note=f"of one; Redis {version}"))
+    before, keys = client.info()["used_memory"], client.dbsize()
+    for size, claims in ((1, held // 20), (1000, held)):
+        server, own = _cpu(client), time.process_time()
+        for start in range(0, claims, size):
+            guard.claim_many([(b"%d %d" % (size, number), until) for number in range(start, min(start + size, claims))])
+        for who, spent in (("server", _cpu(client) - server), ("client", time.process_time() - own)):
+            value, note = spent / claims * 1e6, f"its processor time, {size} a round trip"
+            bench.row(Row(f"redis.{who}_us_per_claim_of_{size}", value, "us", "lower", note=note))
+    each = (client.info()["used_memory"] - before) / (client.dbsize() - keys)
+    bench.row(
+        Row(
+            "redis.bytes_per_claim",
+            each,
+            "bytes",
+            "lower",
+            target="<= 200",
+            note=f"used_memory, of {client.dbsize():,}",
+        )
+    )
+    guard.close()
+
+
+def _cpu(client: redis.Redis) -> float:
+    spent = client.info("cpu")
+    return float(spent["used_cpu_user"] + spent["used_cpu_sys"])
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """A server on a free port of the loopback that keeps nothing; gives its address."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None:
+        raise AbsentError("no redis-server on this machine")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            if hasattr(os, "sched_setaffinity"):
+                os.sched_setaffinity(process.pid, range(os.cpu_count() or 1))
+            _wait(port)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait(port: int) -> None:
+    for _ in range(1000):
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.01)
+    raise AbsentError("redis-server did not start")
