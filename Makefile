@@ -16,7 +16,7 @@ CARGO ?= $(shell command -v cargo 2>/dev/null)
 PY := $(VENV)/bin/python
 
 # Modules whose branches are covered to the last: the format, the keys, issuer and verifier, the guard in memory.
-WHOLE := cose text voucher places keys engine verdicts judging verifier judging policy issuer replay/memory \
+WHOLE := cose text voucher places keys engine verdicts judging verifier policy issuer replay/memory \
   challenge device rotating status statussource registry
 comma := ,
 empty :=
