@@ -11,8 +11,10 @@ pub(crate) const fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
 /// `a - b - borrow`; the borrow that comes back is 0 or 1.
 #[inline(always)]
 pub(crate) const fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
-    let t = (a as u128).wrapping_sub(b as u128 + borrow as u128);
-    (t as u64, (t >> 127) as u64)
+    // Compilers make a chain of subtractions with borrow of this, and of 128-bit numbers they do not.
+    let (d, first) = a.overflowing_sub(b);
+    let (d, second) = d.overflowing_sub(borrow);
+    (d, (first | second) as u64)
 }
 
 /// `acc + a * b + carry`, which always fits in two words.

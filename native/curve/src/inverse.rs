@@ -28,7 +28,7 @@ pub(crate) fn invert(a: U256, m: U256, m0_inverse: u64) -> U256 {
     let (mut f, mut g) = (modulus, split(a));
     let (mut d, mut e): (Signed, Signed) = ([0; LIMBS], [1, 0, 0, 0, 0]);
     let mut eta = -1;
-    while g != [0; LIMBS] {
+    while g[0] | g[1] | g[2] | g[3] | g[4] != 0 {
         let matrix;
         (eta, matrix) = steps(eta, f[0] as u64, g[0] as u64);
         apply_modular(&mut d, &mut e, &matrix, &modulus, m0_inverse);
