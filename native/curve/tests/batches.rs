@@ -9,7 +9,7 @@ use ybtoken_curve::{Curve, Job, KeyError, KeyTable, Path, PublicKey, Verifier, V
 
 const CURVES: [Curve; 2] = [Curve::P256, Curve::Sm2];
 /// The affine method's chunk; the scalar path's is a quarter of it.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 2048;
 
 fn verifiers() -> Vec<Verifier> {
     let usable = [Path::Ifma, Path::Scalar].into_iter().filter(|path| {

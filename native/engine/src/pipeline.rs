@@ -18,7 +18,7 @@ use crate::texts::Texts;
 use crate::workers::Workers;
 
 /// The most texts of a chunk: enough for the curve's batches, and what is kept of them stays in the second cache.
-pub const CHUNK: usize = 4096;
+pub const CHUNK: usize = 2048;
 
 /// What threads share out is not cut smaller than this while each gets some: a smaller chunk costs a tenth more a text.
 const LEAST_CHUNK: usize = 1024;

@@ -21,7 +21,7 @@ use crate::table::BaseTable;
 use crate::task::{self, Task, Verdict};
 
 /// Tokens in step: enough to make the shared inversion cheap, few enough for their points to stay in the second cache.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 2048;
 /// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
 const AFFINE_MIN: usize = 192;
 /// Up to this many tokens, one after the other over all lanes is faster than side by side.
