@@ -25,7 +25,7 @@ COVERED := --cov=ybtoken --cov-branch --cov-report=
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test bench bench-here bench-timing bench-memory bench-stream native-test wheels interop cbor2 cbor2-here lint coverage coverage-report vectors docs native ci dist smoke clean FORCE
+.PHONY: help demo serve test bench bench-here bench-timing bench-memory bench-stream native-test native-inlined wheels interop cbor2 cbor2-here lint coverage coverage-report vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -103,6 +103,14 @@ else
 	else echo "native engine: NOT BUILT, cargo $$have is older than $$need; its tests are skipped"; fi
 endif
 
+# An intrinsic that is called was compiled apart from the code around it, without the instruction sets, and costs ten times as
+# much as it should. Nothing but the time tells, so the machine code is looked at.
+native-inlined:
+	@command -v objdump >/dev/null || { echo 'native engine: no objdump, so nobody looked for calls of intrinsics'; exit 0; }; \
+	module=$$($(PY) -c 'import importlib.util as u, pathlib; print(*pathlib.Path(u.find_spec("ybtoken_native").origin).parent.glob("*.so"))'); \
+	calls=$$(objdump -d --no-show-raw-insn -C $$module | grep 'call.*core_arch::.*_mm' || true); \
+	test -z "$$calls" || { echo "native engine: intrinsics that are not inlined"; echo "$$calls" | head; exit 1; }
+
 # One profile: the tests' own, for the bounds of every number are asserted there and not in a release.
 native-test: native ## the native engine's own tests, where Rust is present
 ifeq ($(CARGO),)
@@ -113,6 +121,7 @@ else
 	  $(CARGO) fmt --check; \
 	  $(CARGO) clippy --quiet --workspace --all-targets -- -D warnings; \
 	  $(CARGO) test --quiet -p ybtoken-curve -p ybtoken-engine; \
+	  cd ..; $(MAKE) --no-print-directory native-inlined; \
 	else echo 'native engine: NOT TESTED, it was not built'; fi
 	@if [ -e $(VENV)/ready-native ]; then $(PY) -m pytest $(NATIVE)/tests; fi
 endif

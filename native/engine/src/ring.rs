@@ -104,7 +104,7 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Checks the keys and builds their tables, as many as the cap allows, by `workers`: some 0.7 ms of one core a key.
+    /// Checks the keys and builds their tables, as many as the cap allows, by `workers`: about 1 ms of one core a key.
     ///
     /// # Errors
     /// [`RingError`], for the first key that is wrong.
