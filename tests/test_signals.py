@@ -57,6 +57,20 @@ def test_every_verdict_is_told_once_and_unchanged() -> None:
     assert all(event.seconds > 0 and event.at == NOW + 0.5 for event in recorder.events)
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_batch_is_told_text_by_text(asynchronous: bool) -> None:
+    recorder = Recorder()
+    watch = Watch(verifier(), [recorder], terminal="counter 3")
+    good = text()
+    texts = [good, "not a token", good]
+    verdicts = asyncio.run(watch.redeem_many_async(texts)) if asynchronous else watch.redeem_many(texts)
+    assert [event.voucher for event in recorder.events] == [verdicts[0], None, None]
+    assert verdicts.counts() == {"text.prefix": 1, "redeem.replayed": 1}
+    assert [event.code for event in recorder.events] == ["accepted", "text.prefix", "redeem.replayed"]
+    assert {(event.act, event.terminal) for event in recorder.events} == {("redeem", "counter 3")}
+    assert all(event.seconds > 0 for event in recorder.events)
+
+
 def test_misuse_is_no_verdict() -> None:
     recorder = Recorder()
     with pytest.raises(TypeError):

@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ybtoken.engine import Texts
 from ybtoken.errors import TokenError
+from ybtoken.verdicts import Verdicts
 from ybtoken.verifier import Asked, Verifier
 from ybtoken.voucher import VerifiedVoucher
 
@@ -151,6 +153,39 @@ class Watch:
         with self._told("redeem", terminal, place) as tell:
             return tell(await self.verifier.redeem_async(text, now=now, challenge=challenge))
 
+    def redeem_many(
+        self,
+        texts: Texts,
+        *,
+        now: int | Sequence[int] | None = None,
+        challenge: Asked = None,
+        terminal: str | None = None,
+        place: str | None = None,
+    ) -> Verdicts:
+        """See `Verifier.redeem_many`; an event for each text, in order, and of the time its part."""
+        begun = time.perf_counter()
+        return self._told_many(self.verifier.redeem_many(texts, now=now, challenge=challenge), begun, terminal, place)
+
+    async def redeem_many_async(
+        self,
+        texts: Texts,
+        *,
+        now: int | Sequence[int] | None = None,
+        challenge: Asked = None,
+        terminal: str | None = None,
+        place: str | None = None,
+    ) -> Verdicts:
+        """See `Verifier.redeem_many_async`; events as for `redeem_many`."""
+        begun = time.perf_counter()
+        verdicts = await self.verifier.redeem_many_async(texts, now=now, challenge=challenge)
+        return self._told_many(verdicts, begun, terminal, place)
+
+    def _told_many(self, verdicts: Verdicts, begun: float, terminal: str | None, place: str | None) -> Verdicts:
+        each = (time.perf_counter() - begun) / max(len(verdicts), 1)
+        for verdict in verdicts:
+            self._observe("redeem", verdict, each, terminal, place)
+        return verdicts
+
     @contextmanager
     def _told(
         self, act: str, terminal: str | None, place: str | None
@@ -170,19 +205,21 @@ class Watch:
             raise
         finally:
             if accepted or refused:  # a misuse of the API is no verdict
-                self._observe(
-                    VerdictEvent(
-                        act=act,
-                        at=self._clock(),
-                        seconds=time.perf_counter() - begun,
-                        terminal=self._terminal if terminal is None else terminal,
-                        place=self._place if place is None else place,
-                        voucher=accepted[0] if accepted else None,
-                        error=refused,
-                    )
-                )
+                verdict = refused or accepted[0]
+                self._observe(act, verdict, time.perf_counter() - begun, terminal, place)
 
-    def _observe(self, event: VerdictEvent) -> None:
+    def _observe(
+        self, act: str, verdict: VerifiedVoucher | TokenError, seconds: float, terminal: str | None, place: str | None
+    ) -> None:
+        event = VerdictEvent(
+            act=act,
+            at=self._clock(),
+            seconds=seconds,
+            terminal=self._terminal if terminal is None else terminal,
+            place=self._place if place is None else place,
+            voucher=verdict if isinstance(verdict, VerifiedVoucher) else None,
+            error=verdict if isinstance(verdict, TokenError) else None,
+        )
         for observer in self._observers:
             try:
                 observer.observe(event)
