@@ -183,6 +183,15 @@ def test_cutting_undoes_encoding(token, issued_at, nonce, answer):
     assert (cut.token, cut.presentation, cut.curve) == (token, presentation, Curve.P256)
 
 
+def test_the_answer_has_one_head():
+    data = encode_presentation(bytes(100), DevicePresentation(NOW, bytes(8), bytes(12)), DEVICE)
+    at = len(data) - (2 + 64) - (1 + 12)
+    assert data[at] == 0x4C
+    for head in {*range(256)} - {0x4C}:
+        with pytest.raises(EnvelopeError):
+            cut_presentation(data[:at] + bytes([head]) + data[at + 1 :])
+
+
 @pytest.mark.parametrize("size", [0, 5, 22, 23])
 def test_a_short_pass_with_a_wide_head_is_refused(size):
     payload = b"\x83\x58" + bytes([size]) + bytes(size) + b"\x00\x48" + bytes(8)

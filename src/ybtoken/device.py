@@ -116,20 +116,13 @@ def cut_presentation(data: bytes) -> CutPresentation:
             or token_size < _SHORTEST_TOKEN
             or len(stated) != _STATED_SIZES[items]
             or stated[0] != 0x40 + _NONCE_SIZE
+            or (items == 0x84 and stated[1 + _NONCE_SIZE] != 0x40 + ANSWER_SIZE)
             or data[end : end + 2] != b"\x58\x40"
         ):
             raise EnvelopeError("envelope.shape")
-        nonce, answer = stated[1 : 1 + _NONCE_SIZE], None
-        if items == 0x84:
-            if stated[1 + _NONCE_SIZE] != 0x40 + ANSWER_SIZE:
-                raise EnvelopeError("envelope.shape")
-            answer = stated[2 + _NONCE_SIZE :]
-    except (
-        LookupError,
-        ValueError,
-        ClaimsError,
-    ):  # it ends too early, or begins otherwise; iat is not in shortest form
+    except (LookupError, ValueError, ClaimsError):  # it ends too early, or begins otherwise; iat is not in shortest form
         raise EnvelopeError("envelope.shape") from None
+    nonce, answer = stated[1 : 1 + _NONCE_SIZE], stated[2 + _NONCE_SIZE :] if items == 0x84 else None
     presentation = DevicePresentation(issued_at, nonce, answer)
     return CutPresentation(curve, data[at:end], data[end + 2 :], data[at + 5 : token_end], presentation)
 
