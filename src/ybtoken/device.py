@@ -120,7 +120,7 @@ def cut_presentation(data: bytes) -> CutPresentation:
             or data[end : end + 2] != b"\x58\x40"
         ):
             raise EnvelopeError("envelope.shape")
-    except (LookupError, ValueError, ClaimsError):  # it ends too early, or begins otherwise; iat is not in shortest form
+    except (LookupError, ValueError, ClaimsError):  # too short, another beginning, or iat not in its shortest form
         raise EnvelopeError("envelope.shape") from None
     nonce, answer = stated[1 : 1 + _NONCE_SIZE], stated[2 + _NONCE_SIZE :] if items == 0x84 else None
     presentation = DevicePresentation(issued_at, nonce, answer)
