@@ -108,6 +108,7 @@ endif
 native-inlined:
 	@command -v objdump >/dev/null || { echo 'native engine: no objdump, so nobody looked for calls of intrinsics'; exit 0; }; \
 	module=$$($(PY) -c 'import importlib.util as u, pathlib; print(*pathlib.Path(u.find_spec("ybtoken_native").origin).parent.glob("*.so"))'); \
+	test -n "$$module" || { echo 'native engine: its module was not found'; exit 1; }; \
 	calls=$$(objdump -d --no-show-raw-insn -C $$module | grep 'call.*core_arch::.*_mm' || true); \
 	test -z "$$calls" || { echo "native engine: intrinsics that are not inlined"; echo "$$calls" | head; exit 1; }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,9 @@ import pytest
 httpx = pytest.importorskip("httpx")
 pytest.importorskip("fastapi")
 pytest.importorskip("segno")
+uvicorn = pytest.importorskip("uvicorn")
 
+from examples.gateway.__main__ import _bind_without_delay  # noqa: E402
 from examples.gateway.app import create_app  # noqa: E402
 from examples.gateway.settings import Settings  # noqa: E402
 from examples.gateway.vault import Vault  # noqa: E402
@@ -329,3 +332,11 @@ def test_redemptions_are_remembered_in_redis_by_one_setting(tmp_path: Path) -> N
         asyncio.run(scene())
     finally:
         server.stop()
+
+
+def test_what_several_workers_accept_does_not_wait_for_acknowledgements() -> None:
+    listener = _bind_without_delay(uvicorn.Config("app", port=0))
+    with listener:
+        listener.listen()
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -42,7 +42,7 @@ impl Lanes {
         unsafe { crate::text_lanes::all_digits(text) }
     }
 
-    /// See `text::groups`; of at least eight groups.
+    /// See `text::read_groups`; of at least eight groups.
     pub(crate) fn groups(self, groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
         // SAFETY: as above.
         unsafe { crate::text_lanes::groups(groups, out) }

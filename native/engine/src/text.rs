@@ -37,7 +37,8 @@ pub(crate) const WEIGHTS: [u64; MAX_GROUPS] = weights();
 /// # Errors
 /// `TextLength`, `TextPrefix`, `TextDigits`, `TextRange`, `TextCheck`, and `NotMine` for prefixes 97 and 98; the first that holds.
 pub fn decode(lanes: Option<Lanes>, text: &[u8], out: &mut TokenBuffer) -> Result<usize, Code> {
-    if text.len() > MAX_TEXT && characters(text) > MAX_TEXT {
+    // A character has four bytes at the most, so what is longer need not be looked at.
+    if text.len() > 4 * MAX_TEXT || text.len() > MAX_TEXT && characters(text) > MAX_TEXT {
         return Err(Code::TextLength);
     }
     match text {

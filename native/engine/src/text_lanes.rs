@@ -12,7 +12,7 @@ use core::arch::x86_64::{
 
 use crate::text::{GROUP_BYTES, Group, GroupSums, LANES, MAX_GROUPS, TokenBuffer, WEIGHTS};
 
-/// A vector's bytes picked from elsewhere: from `from(0)`, `from(1)`, ..
+/// Which byte goes where in a vector: for each of `first`, `run` bytes from it on, laid down every `stride` bytes.
 const fn picks<const N: usize>(first: [u8; N], run: usize, stride: usize) -> [u8; 64] {
     let mut picks = [0; 64];
     let mut i = 0;

@@ -60,6 +60,8 @@ fn length_counts_characters_not_bytes() {
         Err(Code::TextDigits)
     );
     assert_eq!(decoded("医".repeat(MAX_TEXT + 1)), Err(Code::TextLength));
+    assert_eq!(decoded("𠮷".repeat(MAX_TEXT)), Err(Code::TextPrefix));
+    assert_eq!(decoded("𠮷".repeat(MAX_TEXT + 1)), Err(Code::TextLength));
 }
 
 #[test]

@@ -171,7 +171,6 @@ pub(super) fn lane_tasks<'t, 'e>(tasks: &'t [Task<'e>], start: usize) -> [&'t Ta
 }
 
 /// Every entry of one task's sum, and whether it is to be subtracted; with them the point that cancels `BaseTable::lanes`.
-#[inline(always)]
 pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e Entry, bool)> {
     let (own, key) = (base.table(), task.table.table());
     let mut all = Vec::with_capacity(own.windows.count + key.windows.count + 1);

@@ -171,7 +171,8 @@ fn factors<const N: usize>(sums: [Sum; N], mut out: [Factor; N]) -> [Factor; N] 
     out
 }
 
-/// Functions, not closures: a closure that is not inlined is compiled without the instruction sets.
+/// A step's entries, whose cache lines are asked for. No closure: one that is not inlined is compiled without the
+/// instruction sets.
 #[inline(always)]
 fn look_up<'e>(isa: Isa, base: &'e BaseTable, octets: &[Octet<'e>; 2], step: &Step) -> [Entries<'e>; 2] {
     let entries = [octets[0].entries(isa, base, step), octets[1].entries(isa, base, step)];
