@@ -1,4 +1,4 @@
-//! Eight 64-bit lanes: the only module with `unsafe`. Everything above it is safe code on `Vector`.
+//! Eight 64-bit lanes: the only module of the vector path with `unsafe`. Everything above it is safe code on `Vector`.
 //!
 //! Soundness rests on one rule: a `Vector` can be made only with an `Isa`, an `Isa` only by `Isa::detect`, and `detect`
 //! gives one only where the processor has every instruction set used here. So whoever holds an argument of these
