@@ -295,7 +295,12 @@ class TestEnvelope:
 
     @pytest.mark.parametrize("size", [0, 23, 63, 65, 96])
     def test_a_signature_of_another_size_is_refused(self, size):
-        self.refuse(self.envelope(signature=bytes(size)))
+        self.refuse(cbor2.dumps(cbor2.CBORTag(18, [self.HEADER, {}, CLAIMS, bytes(size)])))
+
+    @pytest.mark.parametrize("size", [0, 63, 65])
+    def test_a_signature_of_another_size_is_not_joined(self, size):
+        with pytest.raises(ValueError, match=f"signature has {size} bytes, not 64"):
+            self.envelope(signature=bytes(size))
 
     def test_no_part_of_it_is_it(self):
         whole = self.envelope()

@@ -17,6 +17,7 @@ from tests.support import (
     text_of,
 )
 from ybtoken import Issuer, Profile, Scope, Token
+from ybtoken.testing import FakeKey
 from ybtoken.text import decode_text
 
 
@@ -143,6 +144,15 @@ def test_a_token_cannot_be_changed(issuer):
     token = issuer.issue(HOLDER, CITY)
     with pytest.raises(AttributeError):
         token.text = ""  # type: ignore[misc]
+
+
+def test_a_key_that_leaves_out_leading_zeros_makes_no_token_that_nobody_can_read():
+    class Unpadded(FakeKey):
+        def sign(self, message: bytes) -> bytes:
+            return bytes(63)
+
+    with pytest.raises(ValueError, match="signature has 63 bytes"):
+        Issuer(Unpadded()).issue(HOLDER, CITY)
 
 
 class TestPasses:

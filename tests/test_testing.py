@@ -53,7 +53,15 @@ class Short(FakeKey):
         return super().sign(message)[:63]
 
 
-@pytest.mark.parametrize("kind", [Credulous, Prefix, WrongError, Short])
+class Unpadded(FakeKey):
+    """Leaves out leading zeros, as many a library does."""
+
+    def sign(self, message: bytes) -> bytes:
+        signature = super().sign(message)
+        return signature[:32].lstrip(b"\0") + signature[32:].lstrip(b"\0")
+
+
+@pytest.mark.parametrize("kind", [Credulous, Prefix, WrongError, Short, Unpadded])
 def test_a_key_that_breaks_the_protocol_fails(kind):
     with pytest.raises((AssertionError, ValueError)):
         check_key_pair(kind("a"), kind("a"), other=kind("b"))

@@ -89,7 +89,14 @@ def encode_byte_string(data: bytes) -> bytes:
 
 
 def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
-    """The tagged COSE_Sign1 of a header, a payload and a signature (RFC 9052 section 4.2)."""
+    """The tagged COSE_Sign1 of a header, a payload and a signature (RFC 9052 section 4.2).
+
+    Raises:
+        ValueError: the signature has not the size of r || s; keys of other makers often leave out leading zeros.
+    """
+    if len(signature) != _SIGNATURE_SIZE:
+        found = f"the key's signature has {len(signature)} bytes, not {_SIGNATURE_SIZE}"
+        raise ValueError(f"{found}: r and s are 32 bytes each, leading zeros included")
     return cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, payload, signature]))
 
 

@@ -100,7 +100,8 @@ class Issuer:
             extras: channel, purpose, presenter, assurance, status_index.
 
         Raises:
-            ValueError, TypeError: a claim is out of its bounds, or the place out of the issuer's scope.
+            ValueError, TypeError: a claim is out of its bounds, the place out of the issuer's scope, or the key's
+                signature not r || s.
         """
         return self.sign(self._voucher(identity_ref, city_code, Profile.VOUCHER, self._lifetime, now, extras))
 

@@ -122,7 +122,8 @@ class Gmalg:
         return self.gmalg.SM2(key._key.scalar(), key.user_id, b"\x04" + b"".join(key.verifying_key.point))
 
     def sign(self, key: SM2SigningKey, message: bytes) -> bytes:
-        return b"".join(self.key(key).sign(message))  # type: ignore[attr-defined]
+        r, s = self.key(key).sign(message)  # type: ignore[attr-defined]
+        return bytes(r.rjust(32, b"\0") + s.rjust(32, b"\0"))  # it leaves out leading zeros
 
     def verify(self, key: SM2SigningKey, message: bytes, signature: bytes) -> bool:
         return bool(self.key(key).verify(message, signature[:32], signature[32:]))  # type: ignore[attr-defined]
