@@ -176,9 +176,13 @@ def test_every_path_gives_the_verdicts_of_the_serial_engine(path: Any, threads: 
     check_engine(engine, RING, MIXTURE)
 
 
-@pytest.mark.parametrize("hot", [frozenset({KEYS[0].kid, KEYS[2].kid}), frozenset(key.kid for key in KEYS)])
-def test_hot_keys_change_no_verdict(hot: frozenset[bytes]) -> None:
-    check_engine(NativeEngine(hot_kids=hot), RING, MIXTURE[::3])
+@pytest.mark.parametrize(("less", "kilobytes"), [(0, 786), (1, 262)])
+def test_tables_are_wide_where_the_whole_ring_has_room_for_them(less: int, kilobytes: int) -> None:
+    count = len(RING.entries)
+    engine = NativeEngine(table_bytes=count * (832 << 10) - less)
+    stats = engine.prepare(RING)._ring.table_stats()
+    assert (stats["tables"], stats["bytes"] // count // 1000, stats["evicted"]) == (count, kilobytes, 0)
+    check_engine(engine, RING, MIXTURE[::3])
 
 
 @pytest.mark.parametrize("table_bytes", [0, 262_144, 3 * 262_144])

@@ -7,6 +7,7 @@ pass are counted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ybtoken.engine import Opened, judge
@@ -66,7 +67,7 @@ class Judge:
         if number != ACCEPTED:
             raise _refused(number, opened, now, skew)
         # 8. policy; the terminal's own challenge first
-        if challenge != "any":
+        if (challenge is not None or shown is not None) and challenge != "any":
             _check_challenge(challenge, shown)
         voucher = _verified(opened, now, until, step)
         if self.policies:
@@ -136,12 +137,17 @@ def _refused(number: int, opened: Opened, now: int, skew: int) -> TokenError:
         kid=entry.kid.hex(),
         issuer=entry.issuer,
         issued_at=claims.issued_at,
-        city_code=f"{claims.city:06d}",
+        city_code=_city_code(claims.city),
         scope=str(entry.scope),
     )
 
 
 _PROFILES = {int(profile): profile for profile in Profile}
+
+
+@lru_cache(maxsize=4096)  # more than there are places
+def _city_code(city: int) -> str:
+    return f"{city:06d}"
 
 
 class _Draft(Voucher):
@@ -172,7 +178,7 @@ def _verified(opened: Opened, now: int, until: int, step: int | None) -> Verifie
     # Plain assignments and a change of class take a fifth of the time of so many calls of object.__setattr__.
     voucher: Any = object.__new__(_Draft)
     voucher.identity_ref = identity_ref
-    voucher.city_code = f"{city:06d}"
+    voucher.city_code = _city_code(city)
     voucher.issued_at = issued_at
     voucher.expires_at = expires_at
     voucher.nonce = nonce

@@ -8,7 +8,7 @@ the serial engine.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, load
@@ -41,7 +41,8 @@ if ybtoken_native.ABI != _ABI:
 
 _NOT_MINE = 255
 _tuple = tuple.__new__
-_WINDOW, _HOT_WINDOW = 8, 10
+_WIDE, _NARROW = 10, 8
+_WIDE_BYTES = 832 << 10  # what the engine allows for a table of the wide windows; it takes 786,432 bytes
 _COLUMNS = {
     "codes": "code", "entries": "entry", "issued_at": "iat", "expires_at": "exp", "cities": "city",
     "profiles": "profile", "nonce_sizes": "nonce_len", "nonces": "nonce", "identity_refs": "identity",
@@ -56,9 +57,9 @@ class NativeEngine:
     Args:
         threads: how many cores share a batch; with 1 it stays in the caller's thread.
         path: forces how signatures are verified; the fastest that the processor runs if it is not given.
-        table_bytes: the cap of what the keys' tables take: 262 KB a key. Keys over it are built when a token first
-            needs them, the least recently used going first. The generators' tables, 7.3 MB a curve, come on top.
-        hot_kids: the few keys that sign most tokens: larger tables, 786 KB a key, and a third faster.
+        table_bytes: the cap of what the keys' tables take: 786 KB a key, or where that is too much for the ring, 262 KB
+            and some percent slower. If that is too much too, tables are built when a token first needs them, the least
+            recently used going first. The generators' tables, 7.3 MB a curve, come on top.
 
     Raises:
         RuntimeError: the processor does not run the path.
@@ -72,11 +73,9 @@ class NativeEngine:
         threads: int = 1,
         path: Literal["ifma", "scalar", "slow"] | None = None,
         table_bytes: int = 256 << 20,
-        hot_kids: Collection[bytes] = (),
     ) -> None:
         self._engine = ybtoken_native.Engine(threads=threads, path=path)
         self._table_bytes = table_bytes
-        self._hot_kids = frozenset(hot_kids)
 
     @property
     def path(self) -> str:
@@ -84,28 +83,31 @@ class NativeEngine:
         return self._engine.path
 
     def prepare(self, keys: KeyRing) -> NativeOpener:
-        """Check the keys and build their tables, about 1 ms of one core a key, without the GIL.
+        """Check the keys and build their tables, 1 to 4 ms of one core a key, without the GIL.
 
         An opener that is in use is not disturbed: prepare a new ring in the background, then swap verifiers.
 
         Raises:
             ValueError: a key whose point is not on its curve, or an SM2 key without a ``user_id``.
         """
-        ring = self._engine.prepare([self._key(entry) for entry in keys.entries], table_bytes=self._table_bytes)
+        window = _WIDE if len(keys.entries) * _WIDE_BYTES <= self._table_bytes else _NARROW
+        tuples = [(*_key(entry), window) for entry in keys.entries]
+        ring = self._engine.prepare(tuples, table_bytes=self._table_bytes)
         return NativeOpener(self._engine, ring, keys)
-
-    def _key(self, entry: KeyEntry) -> tuple[bytes, bytes, bytes, bytes, int]:
-        x, y = entry.key.point
-        user_id = b""
-        if entry.key.algorithm is Algorithm.SM2:
-            known = getattr(entry.key, "user_id", None)
-            if known is None:  # guessing one would refuse every token of the key
-                raise ValueError(f"the SM2 key {entry.kid.hex()} does not say its user_id")
-            user_id = known
-        return entry.header, x, y, user_id, _HOT_WINDOW if entry.kid in self._hot_kids else _WINDOW
 
     def __repr__(self) -> str:
         return f"NativeEngine(threads={self._engine.threads}, path={self.path!r})"
+
+
+def _key(entry: KeyEntry) -> tuple[bytes, bytes, bytes, bytes]:
+    x, y = entry.key.point
+    user_id = b""
+    if entry.key.algorithm is Algorithm.SM2:
+        known = getattr(entry.key, "user_id", None)
+        if known is None:  # guessing one would refuse every token of the key
+            raise ValueError(f"the SM2 key {entry.kid.hex()} does not say its user_id")
+        user_id = known
+    return entry.header, x, y, user_id
 
 
 class NativeOpener:
