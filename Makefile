@@ -133,7 +133,7 @@ wheels: $(VENV)/made ## the pure wheel and the native engine's, in dist/
 ifeq ($(CARGO),)
 	@echo 'native engine: NO WHEEL, no cargo here (https://rustup.rs)'
 else
-	$(PY) -m maturin build --release --manifest-path $(NATIVE)/Cargo.toml --interpreter $(PY) --out dist
+	$(PY) -m maturin build --release --strip --manifest-path $(NATIVE)/Cargo.toml --interpreter $(PY) --out dist
 endif
 
 $(VENV)/ready-native: $(VENV)/ready $(NATIVE_SOURCES)
