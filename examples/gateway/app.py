@@ -15,10 +15,10 @@ from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from ybtoken import MemoryReplayGuard, Profile, normalize_scan
+from ybtoken import MemoryReplayGuard, Profile, TokenError, VerifiedVoucher, normalize_scan
 from ybtoken.backends.p256 import P256VerifyingKey
 from ybtoken.challenge import Challenge
 from ybtoken.issuer import Extras
@@ -28,22 +28,26 @@ from ybtoken.refusals import BY_CODE
 from ybtoken.voucher import PURPOSES
 
 from .bodies import (
+    LONGEST_SCAN,
     Accepted,
     BatchRequest,
     BatchVerdicts,
     ChallengeIssued,
     ChallengeRequest,
     Config,
+    Counter,
     Health,
     Issued,
     IssueRequest,
+    Outcomes,
     PassStatus,
     Presented,
     PresentRequest,
+    RedeemBatchRequest,
     ScanRequest,
     StatusChange,
 )
-from .problems import REFUSED, Problem, Words, install, responses
+from .problems import REFUSED, Problem, Words, install, problem_of, responses
 from .settings import Settings
 from .shield import Shield
 from .world import STATUS_TTL, World
@@ -190,6 +194,14 @@ def _terminal(app: FastAPI, world: World) -> None:
         """Verify a code and use it up: of all calls for one display, one is answered with 200."""
         return Accepted.of(await world.watch.redeem_async(normalize_scan(request.text), **_asked(request)))
 
+    @app.post("/redeem-batch", tags=["terminal"], response_model=Outcomes)
+    async def redeem_batch(batch: RedeemBatchRequest) -> Response:
+        """Redeem many codes, in order: to each is said what /redeem would say, and a bad one holds up no other."""
+        # A text that no scanner's additions explain is refused by its length as it is.
+        texts = [normalize_scan(text) if len(text) <= LONGEST_SCAN else text for text in batch.texts]
+        verdicts = await world.watch.redeem_many_async(texts, **_asked(batch))
+        return JSONResponse({"accepted": verdicts.accepted, "outcomes": [_outcome(verdict) for verdict in verdicts]})
+
     @app.post("/verify-batch", tags=["terminal"])
     async def verify_batch(batch: BatchRequest) -> BatchVerdicts:
         """Verify recorded scans; a bad one is a verdict and no error."""
@@ -218,7 +230,11 @@ def _terminal(app: FastAPI, world: World) -> None:
 _NAMES = {0: "accepted"} | {refusal.number: code for code, refusal in BY_CODE.items()}
 
 
-def _asked(request: ScanRequest) -> dict[str, Any]:
+def _outcome(verdict: VerifiedVoucher | TokenError) -> dict[str, Any]:
+    return problem_of(verdict) if isinstance(verdict, TokenError) else Accepted.of(verdict).model_dump()
+
+
+def _asked(request: Counter) -> dict[str, Any]:
     challenge = None
     if request.challenge is not None:
         try:

@@ -11,15 +11,18 @@ from ybtoken.places import describe_place
 from ybtoken.text import MAX_TEXT
 from ybtoken.voucher import PURPOSES
 
-from .problems import Words
+from .problems import Problem, Words
 
 MOST_TEXTS = 10_000
+MOST_REDEEMED = 1024
+"""In one request: the answer holds half a kilobyte a text, and a store that hangs is waited for at each 64 of them."""
+LONGEST_SCAN = 2 * MAX_TEXT
 
 CityCode = Annotated[str, Field(pattern=r"^[0-9]{6}$", examples=["330100"])]
 Purpose = Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=["01301"])]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # Longer than a text may be: what scanners add is taken away first, and what is too long then is refused by its code.
-Scan = Annotated[str, Field(min_length=1, max_length=2 * MAX_TEXT)]
+Scan = Annotated[str, Field(min_length=1, max_length=LONGEST_SCAN)]
 
 
 class Strict(BaseModel):
@@ -73,15 +76,20 @@ class Presented(BaseModel):
     version: int
 
 
-class ScanRequest(Strict):
-    """What a scanner read; what scanners add is taken away here."""
+class Counter(Strict):
+    """Which terminal scanned, where it stands, and what it asked."""
 
-    text: Scan
     terminal: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,32}$")
     place: CityCode | None = Field(None, description="where the terminal stands")
     challenge: str | None = Field(
         None, pattern=r"^95[0-9]{2,798}$", description="the challenge that this terminal showed, if it did"
     )
+
+
+class ScanRequest(Counter):
+    """What a scanner read; what scanners add is taken away here."""
+
+    text: Scan
 
 
 class Note(BaseModel):
@@ -132,6 +140,19 @@ class Accepted(BaseModel):
             replay_key=voucher.replay_key.hex(),
             notes=[Note(code=note.code, what=Words.of(note.what)) for note in voucher.notes],
         )
+
+
+class RedeemBatchRequest(Counter):
+    """What one terminal's scanner read: texts of any kind, for one bad scan must not hold up the others."""
+
+    texts: list[str] = Field(max_length=MOST_REDEEMED)
+
+
+class Outcomes(BaseModel):
+    """What became of each text, in order: the voucher, or the problem that /redeem answers with."""
+
+    accepted: int
+    outcomes: list[Accepted | Problem]
 
 
 class BatchRequest(Strict):
