@@ -11,218 +11,54 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict, Field
 
-from ybtoken import MemoryReplayGuard, Profile, VerifiedVoucher, normalize_scan
+from ybtoken import MemoryReplayGuard, Profile, TokenError, VerifiedVoucher, normalize_scan
 from ybtoken.backends.p256 import P256VerifyingKey
 from ybtoken.challenge import Challenge
 from ybtoken.issuer import Extras
 from ybtoken.keyset import dump_jwks
-from ybtoken.places import describe_place
 from ybtoken.qr import QrCode
 from ybtoken.refusals import BY_CODE
-from ybtoken.text import MAX_TEXT
 from ybtoken.voucher import PURPOSES
 
-from .problems import REFUSED, Problem, Words, install, responses
+from .bodies import (
+    LONGEST_SCAN,
+    Accepted,
+    BatchRequest,
+    BatchVerdicts,
+    ChallengeIssued,
+    ChallengeRequest,
+    Config,
+    Counter,
+    Health,
+    Issued,
+    IssueRequest,
+    Outcomes,
+    PassStatus,
+    Presented,
+    PresentRequest,
+    RedeemBatchRequest,
+    ScanRequest,
+    StatusChange,
+)
+from .problems import REFUSED, Problem, Words, install, problem_of, responses
 from .settings import Settings
 from .shield import Shield
 from .world import STATUS_TTL, World
 
 STATIC = Path(__file__).parent / "static"
-MOST_TEXTS = 10_000
 OFFLOAD_ABOVE = 8
 """Batches of more texts than this are verified in a thread: these take about as long as the thread's start is worth."""
 SLICE = 64
 """So many texts are verified at a time in that thread, for a client that went away to be noticed, and others served."""
 
-CityCode = Annotated[str, Field(pattern=r"^[0-9]{6}$", examples=["330100"])]
-Purpose = Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=["01301"])]
-Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Index = Annotated[int, PathParameter(ge=0, le=0xFFFF)]
-# Longer than a text may be: what scanners add is taken away first, and what is too long then is refused by its code.
-Scan = Annotated[str, Field(min_length=1, max_length=2 * MAX_TEXT)]
-
-
-class Strict(BaseModel):
-    """A body without unknown members."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class DeviceKey(Strict):
-    """A phone's public key on P-256: its coordinates, 32 bytes each, in hex."""
-
-    x: Hex32
-    y: Hex32
-
-
-class IssueRequest(Strict):
-    """Whose code, of which kind, for what."""
-
-    holder: str = Field("demo1", pattern=r"^[0-9A-Za-z]{1,32}$", description="who holds it; a number of a document")
-    city_code: CityCode = "330100"
-    profile: Literal[1, 2, 3] = 1
-    purpose: Purpose | None = None
-    channel: int | None = Field(None, ge=0, le=0xFFFF)
-    assurance: int | None = Field(None, ge=0, le=0xFF)
-    device_key: DeviceKey | None = Field(None, description="profile 3: the key that the phone made")
-
-
-class Issued(BaseModel):
-    """A voucher's text (profile 1), or a pass (profiles 2 and 3) of which the phone makes texts."""
-
-    profile: int
-    issued_at: int
-    expires_at: int
-    now: int = Field(description="the platform's clock: a phone shows its codes by it")
-    text: str | None = None
-    pass_: str | None = Field(None, alias="pass", description="the pass, in hex")
-    secret: str | None = Field(None, description="profile 2: the secret of its one-time codes, in hex")
-    status_index: int | None = None
-
-
-class PresentRequest(Strict):
-    """A text to draw."""
-
-    text: str = Field(pattern=r"^9[5-8][0-9]{2,798}$")
-
-
-class Presented(BaseModel):
-    """A QR code with its quiet zone, black on white."""
-
-    svg: str
-    version: int
-
-
-class ScanRequest(Strict):
-    """What a scanner read; what scanners add is taken away here."""
-
-    text: Scan
-    terminal: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,32}$")
-    place: CityCode | None = Field(None, description="where the terminal stands")
-    challenge: str | None = Field(
-        None, pattern=r"^95[0-9]{2,798}$", description="the challenge that this terminal showed, if it did"
-    )
-
-
-class Note(BaseModel):
-    """A condition under which a voucher was accepted."""
-
-    code: str
-    what: Words
-
-
-class Accepted(BaseModel):
-    """A verified voucher. It names the holder by a reference that only the platform can open."""
-
-    code: Literal["accepted"] = "accepted"
-    profile: int
-    issuer: str
-    kid: str
-    city_code: str
-    place: Words
-    purpose: str | None
-    purpose_name: Words | None
-    channel: int | None
-    assurance: int | None
-    issued_at: int
-    expires_at: int
-    verified_at: int
-    identity_ref: str
-    replay_key: str
-    notes: list[Note]
-
-    @classmethod
-    def of(cls, voucher: VerifiedVoucher) -> Accepted:
-        """What is told of a voucher."""
-        purpose = PURPOSES.get(voucher.purpose or "")
-        return cls(
-            profile=voucher.profile,
-            issuer=voucher.issuer,
-            kid=voucher.kid.hex(),
-            city_code=voucher.city_code,
-            place=_words(describe_place(voucher.city_code)),
-            purpose=voucher.purpose,
-            purpose_name=_words(purpose) if purpose else None,
-            channel=voucher.channel,
-            assurance=voucher.assurance,
-            issued_at=voucher.issued_at,
-            expires_at=voucher.expires_at,
-            verified_at=voucher.verified_at,
-            identity_ref=voucher.identity_ref.hex(),
-            replay_key=voucher.replay_key.hex(),
-            notes=[Note(code=note.code, what=_words(note.what)) for note in voucher.notes],
-        )
-
-
-class BatchRequest(Strict):
-    """Recorded scans, and the time at which they were made."""
-
-    texts: list[Scan] = Field(max_length=MOST_TEXTS)
-    now: int | None = Field(None, ge=0, le=0xFFFF_FFFF, description="judge by this time; by the clock if left out")
-
-
-class BatchVerdicts(BaseModel):
-    """One code a text, in order: "accepted", or why not."""
-
-    accepted: int
-    counts: dict[str, int]
-    codes: list[str]
-
-
-class ChallengeRequest(Strict):
-    """Which terminal asks, and for what."""
-
-    terminal: str = Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")
-    purpose: Purpose = "01301"
-
-
-class ChallengeIssued(BaseModel):
-    """A challenge, to be shown to the phone: as a text and as a picture."""
-
-    text: str
-    svg: str
-
-
-class PassStatus(BaseModel):
-    """What the next status list says of a pass."""
-
-    status_index: int
-    status: Literal["valid", "invalid", "suspended"]
-
-
-class StatusChange(Strict):
-    """Freeze (冻结), lift the freeze (解冻), or revoke for good (撤销)."""
-
-    act: Literal["suspend", "reinstate", "revoke"]
-
-
-class Config(BaseModel):
-    """What the pages have to know."""
-
-    lifetime: int
-    algorithm: str
-    guard: Literal["memory", "redis"]
-    place: str
-    now: int
-    purposes: dict[str, Words]
-
-
-class Health(BaseModel):
-    """All is well; else the answer is a problem."""
-
-    status: Literal["ok"] = "ok"
-
-
-def _words(words: Any) -> Words:
-    return Words(en=words.en, zh=words.zh)
 
 
 def create_app(world: World | None = None) -> FastAPI:
@@ -358,6 +194,14 @@ def _terminal(app: FastAPI, world: World) -> None:
         """Verify a code and use it up: of all calls for one display, one is answered with 200."""
         return Accepted.of(await world.watch.redeem_async(normalize_scan(request.text), **_asked(request)))
 
+    @app.post("/redeem-batch", tags=["terminal"], response_model=Outcomes)
+    async def redeem_batch(batch: RedeemBatchRequest) -> Response:
+        """Redeem many codes, in order: to each is said what /redeem would say, and a bad one holds up no other."""
+        # A text that no scanner's additions explain is refused by its length as it is.
+        texts = [normalize_scan(text) if len(text) <= LONGEST_SCAN else text for text in batch.texts]
+        verdicts = await world.watch.redeem_many_async(texts, **_asked(batch))
+        return JSONResponse({"accepted": verdicts.accepted, "outcomes": [_outcome(verdict) for verdict in verdicts]})
+
     @app.post("/verify-batch", tags=["terminal"])
     async def verify_batch(batch: BatchRequest) -> BatchVerdicts:
         """Verify recorded scans; a bad one is a verdict and no error."""
@@ -386,7 +230,11 @@ def _terminal(app: FastAPI, world: World) -> None:
 _NAMES = {0: "accepted"} | {refusal.number: code for code, refusal in BY_CODE.items()}
 
 
-def _asked(request: ScanRequest) -> dict[str, Any]:
+def _outcome(verdict: VerifiedVoucher | TokenError) -> dict[str, Any]:
+    return problem_of(verdict) if isinstance(verdict, TokenError) else Accepted.of(verdict).model_dump()
+
+
+def _asked(request: Counter) -> dict[str, Any]:
     challenge = None
     if request.challenge is not None:
         try:
@@ -423,7 +271,7 @@ def _operations(app: FastAPI, world: World) -> None:
             guard="redis" if world.settings.redis else "memory",
             place=world.settings.place,
             now=world.now,
-            purposes={code: _words(name) for code, name in PURPOSES.items()},
+            purposes={code: Words.of(name) for code, name in PURPOSES.items()},
         )
 
     @app.get("/problems/{code}", tags=["operations"], responses=responses(404))
@@ -438,9 +286,9 @@ def _operations(app: FastAPI, world: World) -> None:
             status=200,
             code=code,
             step=row.step,
-            what=_words(row.what),
-            remedy=_words(row.remedy),
-            hint=_words(row.hint),
+            what=Words.of(row.what),
+            remedy=Words.of(row.remedy),
+            hint=Words.of(row.hint),
         )
 
 

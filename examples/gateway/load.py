@@ -1,4 +1,4 @@
-"""A load run: ``python -m examples.gateway.load`` starts gateways and prints requests a second and latencies.
+"""A load run: ``python -m examples.gateway.load`` starts gateways and prints codes a second and latencies.
 
 The client is asyncio over plain sockets, a few connections that each wait for one answer at a time, and it takes a good
 part of a core itself: on a small machine the figures are below what the gateway can do. Two workers with the guard in
@@ -82,8 +82,13 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return int(head[9:12]), await reader.readexactly(length)
 
 
-async def press(port: int, requests: Iterator[bytes], seconds: float, connections: int) -> tuple[float, list[float]]:
-    """Send requests for so long; returns answers a second, and how long each took, sorted. All must be accepted."""
+async def press(
+    port: int, requests: Iterator[bytes], seconds: float, connections: int, codes: int = 1
+) -> tuple[float, list[float]]:
+    """Send requests for so long, each of so many codes; returns answers a second, and how long each took, sorted.
+
+    All codes must be accepted.
+    """
     took: list[float] = []
     opened = []
     for _ in range(connections):  # with a pause: of several workers the first to wake takes all that are waiting
@@ -95,7 +100,7 @@ async def press(port: int, requests: Iterator[bytes], seconds: float, connection
         while (begun := time.perf_counter()) < end and (wanted := next(requests, None)) is not None:
             writer.write(wanted)
             status, body = await answer_of(reader)
-            if status != 200:
+            if status != 200 or body.count(b'"code":"accepted"') != codes:
                 raise RuntimeError(f"{status}: {body.decode()[:300]}")
             took.append(time.perf_counter() - begun)
         writer.close()
@@ -109,27 +114,35 @@ def scans(path: str, texts: Iterator[str]) -> Iterator[bytes]:
     return (request(path, json.dumps({"text": text}).encode()) for text in texts)
 
 
-async def show(name: str, pid: int, port: int, requests: Iterator[bytes], seconds: float, connections: int) -> None:
+def batches(texts: Iterator[str], size: int) -> Iterator[bytes]:
+    while len(part := list(itertools.islice(texts, size))) == size:
+        yield request("/redeem-batch", json.dumps({"texts": part}).encode())
+
+
+async def show(
+    name: str, pid: int, port: int, requests: Iterator[bytes], seconds: float, connections: int, codes: int = 1
+) -> None:
     before, own = cpu_seconds(pid), time.process_time()
-    rate, took = await press(port, requests, seconds, connections)
+    rate, took = await press(port, requests, seconds, connections, codes)
     p50, p99 = took[len(took) // 2], took[len(took) * 99 // 100]
-    each, own = (cpu_seconds(pid) - before) / len(took), (time.process_time() - own) / len(took)
+    spent = cpu_seconds(pid) - before, time.process_time() - own
+    each, own = (seconds / len(took) / codes for seconds in spent)
     figures = (f"{value * 1000:.{digits}f}" for value, digits in ((p50, 1), (p99, 1), (each, 2), (own, 2)))
-    print("|", name, "|", f"{rate:.0f}", "|", " | ".join(figures), "|", flush=True)
+    print("|", name, "|", f"{rate * codes:.0f}", "|", " | ".join(figures), "|", flush=True)
 
 
-def measure(algorithm: str, workers: int, redis: str, seconds: float, connections: int) -> None:
+def measure(algorithm: str, workers: int, redis: str, seconds: float, connections: int, batch: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         key = Vault.open(Path(folder), algorithm).signing
         port = free_port()
         command = [sys.executable, "-m", "examples.gateway", "--port", str(port), "--workers", str(workers)]
         environment = {"YBTOKEN_GATEWAY_FOLDER": folder, "YBTOKEN_GATEWAY_REDIS": redis}
         with running(command, port, **environment) as pid:
-            asyncio.run(rounds(pid, port, key, workers, redis, seconds, connections))
+            asyncio.run(rounds(pid, port, key, workers, redis, seconds, connections, batch))
 
 
 async def rounds(
-    pid: int, port: int, key: SigningKey, workers: int, redis: str, seconds: float, connections: int
+    pid: int, port: int, key: SigningKey, workers: int, redis: str, seconds: float, connections: int, batch: int
 ) -> None:
     issuer = Issuer(key, lifetime=300)
     name = f"{key.algorithm.name}, {workers} worker{'s' * (workers > 1)}"
@@ -142,10 +155,15 @@ async def rounds(
     if redis:  # the store's epoch begins with its first claim, and what was issued before it is refused
         await ready(port)
         await asyncio.sleep(12)
-    # Signed beforehand: the client must not be what is measured.
-    texts = [token.text for token in issuer.issue_many([(bytes(16), "330100")] * int(1500 * seconds))]
     store = "Redis" if redis else "memory"
-    await show(f"redeem, {name}, {store}", pid, port, scans("/redeem", iter(texts)), seconds, connections)
+
+    def texts(a_second: int) -> Iterator[str]:  # signed beforehand: the client must not be what is measured
+        return iter([token.text for token in issuer.issue_many([(bytes(16), "330100")] * int(a_second * seconds))])
+
+    requests = scans("/redeem", texts(1500))
+    await show(f"redeem, {name}, {store}", pid, port, requests, seconds, connections)
+    requests = batches(texts(8000), batch)
+    await show(f"redeem {batch} a request, {name}, {store}", pid, port, requests, seconds, connections, batch)
 
 
 async def ready(port: int) -> None:
@@ -237,6 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.gateway.load", description=__doc__)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=64, help="so many codes in a request to /redeem-batch")
     parser.add_argument("--algorithms", nargs="+", default=["es256", "sm2"])
     parser.add_argument("--only", choices=["lag", "gateway", "store"], help="a part of it")
     options = parser.parse_args()
@@ -254,10 +273,10 @@ def main() -> None:
             for algorithm in options.algorithms:
                 measure_lag(algorithm, url)
         if options.only in (None, "gateway"):
-            print("\n| what | requests a second | p50, ms | p99, ms | CPU, ms a request | the client's |")
+            print("\n| what | codes a second | p50, ms | p99, ms | CPU, ms a code | the client's |")
             print("|---|---|---|---|---|---|")
             for algorithm, redis, workers in itertools.product(options.algorithms, dict.fromkeys(["", url]), (1, 2)):
-                measure(algorithm, workers, redis, options.seconds, options.connections)
+                measure(algorithm, workers, redis, options.seconds, options.connections, options.batch)
         if url and options.only in (None, "store"):
             print("\n| the store alone | |\n|---|---|")
             measure_store(url)

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from ybtoken import CannotCheckError, TokenError
+from ybtoken import CannotCheckError, TokenError, refusals
 from ybtoken.errors import OtpError, RedeemError
 
 MEDIA_TYPE = "application/problem+json"
@@ -31,6 +31,11 @@ class Words(BaseModel):
 
     en: str
     zh: str
+
+    @classmethod
+    def of(cls, words: refusals.Words) -> Words:
+        """The library's words as a member of a body."""
+        return cls(en=words.en, zh=words.zh)
 
 
 class Problem(BaseModel):

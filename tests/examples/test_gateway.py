@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import socket
 import time
@@ -20,6 +22,8 @@ uvicorn = pytest.importorskip("uvicorn")
 
 from examples.gateway.__main__ import _bind_without_delay  # noqa: E402
 from examples.gateway.app import create_app  # noqa: E402
+from examples.gateway.bodies import Accepted, Outcomes  # noqa: E402
+from examples.gateway.problems import Problem  # noqa: E402
 from examples.gateway.settings import Settings  # noqa: E402
 from examples.gateway.vault import Vault  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
@@ -205,6 +209,140 @@ def test_a_batch_has_a_verdict_for_each_text_and_leaves_the_loop_to_others(visit
     visit(scene)
 
 
+def test_a_batch_is_redeemed_in_order_and_says_of_each_what_redeem_says(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path) as many, opened(tmp_path) as one:  # one platform; each remembers by itself
+            expired = await many.text()
+            many.clock.now = one.clock.now = NOW + 100
+            frozen = (await many.post("/issue", profile=2)).json()
+            phone = RotatingPass(bytes.fromhex(frozen["pass"]), bytes.fromhex(frozen["secret"]), clock=many.clock)
+            await many.post(f"/status/{frozen['status_index']}", act="suspend")
+            one.clock.now = many.clock.now = NOW + 110
+            one.world.refresh_statuses()
+            many.world.refresh_statuses()
+            first, second, third = [await many.text(purpose=purpose) for purpose in (None, "01301", "02121")]
+            texts = [f"]Q1{first}\r\n", "hello", expired, second, first, phone.present(), first[:-1], third, "96" * 400]
+            answer = await many.post("/redeem-batch", texts=texts, terminal="T1")
+            assert answer.status_code == 200
+            assert answer.headers["cache-control"] == "no-store"
+            outcomes = answer.json()["outcomes"]
+            assert [outcome["code"] for outcome in outcomes] == [
+                "accepted", "text.prefix", "time.expired", "accepted", "redeem.replayed", "status.suspended",
+                "text.length", "accepted", "text.length",
+            ]  # fmt: skip
+            assert answer.json()["accepted"] == 3
+            assert [outcome.get("purpose") for outcome in outcomes if "issuer" in outcome] == [None, "01301", "02121"]
+            assert outcomes == [(await one.post("/redeem", text=text, terminal="T1")).json() for text in texts]
+            kinds = [type(outcome) for outcome in Outcomes.model_validate(answer.json()).outcomes]
+            assert kinds == [Accepted, Problem, Problem, Accepted, Problem, Problem, Problem, Accepted, Problem]
+            again = await many.post("/redeem-batch", texts=[first, second, third])
+            assert [outcome["code"] for outcome in again.json()["outcomes"]] == ["redeem.replayed"] * 3
+
+    asyncio.run(scene())
+
+
+def test_what_no_scanner_reads_holds_up_no_batch(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        answer = await gateway.post("/redeem-batch", texts=["", " " * 100_000, f"{text:1601}", "9" * 100_000, text])
+        codes = [outcome["code"] for outcome in answer.json()["outcomes"]]
+        assert codes == ["text.prefix", "text.length", "text.length", "text.length", "accepted"]
+        assert (await gateway.post("/redeem-batch", texts=[])).json() == {"accepted": 0, "outcomes": []}
+
+    visit(scene)
+
+
+def test_a_batch_that_is_wrong_redeems_nothing_and_says_why(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        many = await gateway.post("/redeem-batch", texts=[text] * 1025)
+        assert (many.status_code, many.headers["content-type"]) == (400, "application/problem+json")
+        (error,) = many.json()["errors"]
+        assert error["loc"] == ["body", "texts"]
+        assert "at most 1024 items" in error["msg"]
+        assert (await gateway.post("/redeem-batch", texts=[text], challenge="9512345")).status_code == 400
+        long = await gateway.client.post("/redeem-batch", content=b" " * (9 << 20))
+        assert (long.status_code, long.headers["content-type"]) == (413, "application/problem+json")
+        full = await gateway.post("/redeem-batch", texts=[text] * 1024)
+        assert full.json()["accepted"] == 1, "nothing was redeemed before"
+
+    visit(scene)
+
+
+def test_a_store_that_fails_under_way_takes_back_nothing_that_was_accepted(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        texts = [await gateway.text() for _ in range(100)]
+        guard: Any = gateway.world.guard
+        working, asked = guard.claim_many, []
+
+        def failing(claims: list[tuple[bytes, int]]) -> Any:
+            asked.append(len(claims))
+            if len(asked) == 1:
+                return working(claims)
+            return [CannotCheckError("redeem.unavailable", reason="test") for _ in claims]
+
+        guard.claim_many = failing
+        answer = await gateway.post("/redeem-batch", texts=["96", *texts])
+        guard.claim_many = working
+        claimed = asked[0]
+        assert 0 < claimed < 100
+        assert answer.status_code == 200
+        codes = [(outcome.get("status"), outcome["code"]) for outcome in answer.json()["outcomes"]]
+        assert codes == [
+            (422, "text.length"),
+            *[(None, "accepted")] * claimed,
+            *[(503, "redeem.unavailable")] * (100 - claimed),
+        ]
+        again = (await gateway.post("/redeem-batch", texts=texts)).json()
+        assert [outcome["code"] for outcome in again["outcomes"]] == [
+            *["redeem.replayed"] * claimed,
+            *["accepted"] * (100 - claimed),
+        ]
+
+    visit(scene)
+
+
+def test_of_batches_at_once_each_code_is_accepted_in_one(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        texts = [await gateway.text() for _ in range(150)]
+        answers = await asyncio.gather(*(gateway.post("/redeem-batch", texts=texts) for _ in range(5)))
+        codes = [[outcome["code"] for outcome in answer.json()["outcomes"]] for answer in answers]
+        assert [sorted(of_one) for of_one in zip(*codes, strict=True)] == [["accepted", *["redeem.replayed"] * 4]] * 150
+
+    visit(scene)
+
+
+def test_a_batch_can_answer_a_challenge(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        key = P256SigningKey.generate()
+        x, y = key.verifying_key.point
+        issued = (await gateway.post("/issue", profile=3, device_key={"x": x.hex(), "y": y.hex()})).json()
+        phone = DeviceBoundPass(bytes.fromhex(issued["pass"]), key, clock=gateway.clock)
+        asked = (await gateway.post("/challenge", terminal="T1")).json()["text"]
+        texts = [phone.present(), phone.present(challenge=Challenge.from_text(asked)), await gateway.text()]
+        answer = await gateway.post("/redeem-batch", texts=texts, challenge=asked)
+        codes = [outcome["code"] for outcome in answer.json()["outcomes"]]
+        assert codes == ["challenge.missing", "accepted", "challenge.missing"]
+
+    visit(scene)
+
+
+def test_observers_are_told_of_a_batch_text_by_text(visit: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(gateway: Gateway) -> None:
+        texts = [await gateway.text(), "96", await gateway.text()]
+        with caplog.at_level(logging.INFO, "ybtoken.verdicts"):
+            await gateway.post("/redeem-batch", texts=texts, terminal="T7", place="110000")
+        events = [json.loads(record.getMessage()) for record in caplog.records if record.name == "ybtoken.verdicts"]
+        assert [event["code"] for event in events] == ["accepted", "text.length", "accepted"]
+        assert {(event["act"], event["terminal"], event["place"]) for event in events} == {("redeem", "T7", "110000")}
+        shown = (await gateway.client.get("/metrics")).text
+        assert 'ybtoken_verdicts_total{act="redeem",code="accepted"} 2\n' in shown
+        assert 'ybtoken_verdicts_total{act="redeem",code="text.length"} 1\n' in shown
+        assert 'ybtoken_verdict_seconds_bucket{act="redeem",le="+Inf"} 3\n' in shown
+
+    visit(scene)
+
+
 def test_what_cannot_be_checked_is_refused_and_makes_it_not_ready(visit: Any) -> None:
     async def scene(gateway: Gateway) -> None:
         assert (await gateway.client.get("/health/ready")).json() == {"status": "ok"}
@@ -324,9 +462,17 @@ def test_redemptions_are_remembered_in_redis_by_one_setting(tmp_path: Path) -> N
             assert (await one.post("/redeem", text=text)).status_code == 200
             assert (await two.post("/redeem", text=text)).json()["code"] == "redeem.replayed"
             assert (await two.client.get("/health/ready")).status_code == 200
+            texts = [await one.text() for _ in range(200)]
+            batch = (await one.post("/redeem-batch", texts=[*texts, text, texts[7]])).json()
+            assert [outcome["code"] for outcome in batch["outcomes"]] == ["accepted"] * 200 + ["redeem.replayed"] * 2
+            assert (await two.post("/redeem-batch", texts=texts)).json()["accepted"] == 0
             text = await one.text()
             server.kill()
-            assert (await one.post("/redeem", text=text)).status_code == 503
+            down = await one.post("/redeem", text=text)
+            assert down.status_code == 503
+            batch = (await one.post("/redeem-batch", texts=[text, "96", text])).json()["outcomes"]
+            assert [outcome["code"] for outcome in batch] == ["redeem.unavailable", "text.length", "redeem.unavailable"]
+            assert batch[0] == down.json()
 
     try:
         asyncio.run(scene())

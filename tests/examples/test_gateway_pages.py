@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from examples.gateway.app import create_app  # noqa: E402
 from examples.gateway.settings import Settings  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
 from tests.replay.redis_server import free_port  # noqa: E402
+from ybtoken.qr import QrCode  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium on this machine")
@@ -44,7 +46,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.ahead = 0.0
-        world = World(Settings(folder=folder), clock=lambda: time.time() + self.ahead)
+        self.world = world = World(Settings(folder=folder), clock=lambda: time.time() + self.ahead)
         port = free_port()
         self.address = f"http://127.0.0.1:{port}"
         self._server = uvicorn.Server(uvicorn.Config(create_app(world), port=port, log_level="warning"))
@@ -67,11 +69,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def launch() -> Iterator[Any]:
     with playwright.sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+        yield lambda *flags: player.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Any) -> Iterator[Any]:
+    browser = launch()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture
@@ -81,7 +88,13 @@ def visit(site: Site, browser: Any) -> Iterator[Any]:
     wrong: list[str] = []
     contexts = []
 
-    def open_(path: str, viewport: dict[str, int], **options: Any) -> Any:
+    def open_(
+        path: str,
+        viewport: dict[str, int],
+        browser: Any = browser,
+        prepare: Callable[[Any], None] = lambda page: None,
+        **options: Any,
+    ) -> Any:
         context = browser.new_context(viewport=viewport, **({"locale": "zh-CN"} | options))
         contexts.append(context)
         page = context.new_page()
@@ -89,6 +102,7 @@ def visit(site: Site, browser: Any) -> Iterator[Any]:
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: "Content Security" in said.text and wrong.append(said.text))
+        prepare(page)
         page.goto(site.address + path)
         return page
 
@@ -129,6 +143,45 @@ def submit(page: Any, text: str, verdict: str) -> str:
     page.fill("#text", text)
     page.click("button[type=submit]")
     return expect(page, verdict)
+
+
+DETECTOR = """
+window.BarcodeDetector = class {
+  static async getSupportedFormats() { return ["qr_code"] }
+  async detect(source) {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [source.videoWidth, source.videoHeight];
+    canvas.getContext("2d").drawImage(source, 0, 0);
+    const read = await window.decode(canvas.toDataURL());
+    return read.map((rawValue) => ({ rawValue, format: "qr_code" }));
+  }
+};
+"""
+"""A BarcodeDetector where Chromium has none: zxing-cpp reads the frame that the page gives it, in the test."""
+
+
+def bring_detector(page: Any) -> None:
+    def decode(url: str) -> list[str]:
+        with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as frame:
+            codes = zxingcpp.read_barcodes(frame.convert("L"), formats=zxingcpp.BarcodeFormat.QRCode)
+        return [code.text for code in codes]
+
+    page.expose_function("decode", decode)
+    page.add_init_script(DETECTOR)
+
+
+def film(path: Path, *scenes: tuple[str, int]) -> str:
+    """What a camera sees: codes, or "" for an empty counter, each for some fifths of a second. Over and over again."""
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H480 F5:1 Ip A1:1\n")
+        for text, frames in scenes:
+            scene = Image.new("L", (640, 480), 70)
+            if text:
+                with Image.open(io.BytesIO(QrCode(text).png(scale=6))) as code:
+                    held = code.convert("L").rotate(8, Image.Resampling.BILINEAR, expand=True, fillcolor=70)
+                scene.paste(held, ((640 - held.width) // 2, (480 - held.height) // 2))
+            file.write((b"FRAME\n" + scene.tobytes() + bytes([128]) * (640 * 480 // 2)) * frames)
+    return f"--use-file-for-fake-video-capture={path}"
 
 
 def expect(page: Any, verdict: str) -> str:
@@ -304,3 +357,118 @@ def test_words_stand_out_from_their_ground(visit: Any) -> None:
             )
             high, low = sorted((luminance(ink), luminance(ground)), reverse=True)
             assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, kind, ink, ground)
+
+
+CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+TRACK = "document.getElementById('video').srcObject.getVideoTracks()[0]"
+
+
+@pytest.fixture
+def counter(site: Site, visit: Any, launch: Any, tmp_path: Path) -> Iterator[Any]:
+    """A terminal with a camera before which codes are held."""
+    browsers = []
+
+    def open_(*scenes: tuple[str, int], flags: Sequence[str] = CAMERA) -> Any:
+        browsers.append(launch(*flags, *([film(tmp_path / "camera.y4m", *scenes)] if scenes else [])))
+        return visit("/terminal", TERMINAL, browsers[-1], bring_detector)
+
+    yield open_
+    for browser in browsers:
+        browser.close()
+
+
+def voucher(site: Site) -> str:
+    text: str = site.world.issuer.issue(bytes(16), "330100", purpose="01301").text
+    return text
+
+
+def verdicts(site: Site) -> dict[str, int]:
+    lines = site.world.metrics.text().splitlines()
+    return {line.split('"')[3]: int(line.split()[-1]) for line in lines if "verdicts_total{" in line}
+
+
+def test_a_code_held_before_the_camera_is_redeemed_once_and_its_verdict_stays(counter: Any, site: Site) -> None:
+    terminal = counter((voucher(site), 1))
+    terminal.click("#camera")
+    assert "330100（浙江）" in expect(terminal, "accepted")
+    terminal.wait_for_timeout(5_000)
+    shoot(terminal, "camera-accepted")
+    assert "已受理" in expect(terminal, "accepted")
+    assert verdicts(site) == {"accepted": 1}
+    # It goes on, for the next customer, until it is switched off.
+    track = terminal.evaluate_handle(TRACK)
+    assert terminal.is_visible("#video")
+    assert terminal.get_attribute("#camera", "aria-pressed") == "true"
+    assert track.evaluate("track => track.readyState") == "live"
+    terminal.click("#camera")
+    assert terminal.is_hidden("#video")
+    assert terminal.get_attribute("#camera", "aria-pressed") == "false"
+    assert track.evaluate("track => track.readyState") == "ended"
+    # Switched on again at once, it knows the code that is still there.
+    terminal.click("#camera")
+    terminal.wait_for_timeout(1_500)
+    expect(terminal, "accepted")
+    assert verdicts(site) == {"accepted": 1}
+
+
+def test_a_code_shown_to_the_camera_again_on_purpose_is_a_scan_of_its_own(counter: Any, site: Site) -> None:
+    once, other = voucher(site), voucher(site)
+    terminal = counter((once, 5), ("", 3), (once, 5), (other, 5), ("", 17))
+    terminal.click("#camera")
+    expect(terminal, "accepted")
+    terminal.wait_for_selector("#recent li:nth-child(2)")
+    assert verdicts(site) == {"accepted": 2}, "out of sight for a moment, the first was not scanned again"
+    assert "redeem.replayed" in expect(terminal, "refused")
+    shoot(terminal, "camera-replayed")
+    for width, height in (1280, 800), (768, 1024), (390, 844):
+        terminal.set_viewport_size({"width": width, "height": height})
+        shoot(terminal, f"camera-{width}")
+        for part in "#video", "#text":
+            box = terminal.locator(part).bounding_box()
+            assert box["y"] + box["height"] <= height, "whoever aims need not scroll"
+        assert terminal.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_code_that_the_camera_only_verified_is_redeemed_while_it_is_still_there(counter: Any, site: Site) -> None:
+    terminal = counter((voucher(site), 1))
+    terminal.check("input[name=act][value=verify]")
+    terminal.click("#camera")
+    assert "有效，未核销" in expect(terminal, "accepted")
+    terminal.check("input[name=act][value=redeem]")
+    terminal.wait_for_selector("#recent li:nth-child(2)")
+    assert "已受理" in expect(terminal, "accepted")
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "zh", "en"),
+    [
+        ("denied", CAMERA[:1], "浏览器未获准使用摄像头", "This page may not use the camera"),
+        ("missing", [f"{CAMERA[0]}=device-count=0", CAMERA[1]], "没有可用的摄像头", "There is no camera to use"),
+    ],
+)
+def test_a_camera_that_cannot_be_used_says_why_and_what_to_do(
+    counter: Any, name: str, flags: Sequence[str], zh: str, en: str
+) -> None:
+    terminal = counter(flags=flags)
+    assert terminal.is_hidden("#camera-note")
+    terminal.click("#camera")
+    note = terminal.locator("#camera-note")
+    note.wait_for()
+    shoot(terminal, f"camera-{name}")
+    assert zh in note.inner_text()
+    terminal.click("#language")
+    assert en in note.inner_text()
+    shoot(terminal, f"camera-{name}-en")
+    assert terminal.is_hidden("#video")
+    assert terminal.get_attribute("#camera", "aria-pressed") == "false"
+    assert terminal.is_enabled("#camera"), "it can be tried again"
+
+
+def test_the_camera_is_offered_only_where_the_browser_reads_codes(visit: Any) -> None:
+    with_one, without = visit("/terminal", TERMINAL, prepare=bring_detector), visit("/terminal", TERMINAL)
+    without.wait_for_selector("#camera-note:not([hidden])")
+    assert without.evaluate("'BarcodeDetector' in window") is False
+    assert without.is_disabled("#camera")
+    assert "此浏览器不支持摄像头扫码" in without.inner_text("#camera-note")
+    assert with_one.is_enabled("#camera")
+    assert with_one.is_hidden("#camera-note")

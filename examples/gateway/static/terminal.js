@@ -13,7 +13,8 @@ const WORDS = {
   redeem: { zh: "核销（一次有效）", en: "Redeem (good for once)" },
   verify: { zh: "只验证", en: "Only verify" },
   noCamera: { zh: "此浏览器不支持摄像头扫码，请用扫码枪。", en: "This browser cannot scan by camera: use a scanner." },
-  cameraRefused: { zh: "摄像头不可用。", en: "The camera is not available." },
+  cameraDenied: { zh: "浏览器未获准使用摄像头：请在地址栏旁的网站权限中允许，再按“摄像头”；或用扫码枪。", en: "This page may not use the camera: allow it beside the address and press Camera again, or use a scanner." },
+  cameraMissing: { zh: "没有可用的摄像头：请检查是否接好、是否被其他程序占用；或用扫码枪。", en: "There is no camera to use: see that it is connected and that no other program has it, or use a scanner." },
   recent: { zh: "最近", en: "Recent" },
   ready: { zh: "请扫码", en: "Ready to scan" },
   readyHint: { zh: "请持码人亮屏出示医保码", en: "Ask for the code, with the screen bright" },
@@ -144,44 +145,73 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// The camera, where the browser reads codes by itself.
+// The camera, where the browser reads codes by itself. It stays on for the next customer.
+const AWAY = 3_000; // ms; a code that was out of sight for so long is shown again on purpose
+const seen = new Map(); // the codes in sight, and when each was seen last
 let stream = null;
-async function look(on) {
-  stream?.getTracks().forEach((track) => track.stop());
-  stream = null;
+
+// A code is held there for a second or two: it is submitted once, and its verdict stays.
+function sight(code) {
+  const now = performance.now();
+  for (const [past, at] of seen) if (now - at > AWAY) seen.delete(past);
+  const held = seen.has(code);
+  if (!held && busy) return; // the next frame shows it as well
+  seen.set(code, now);
+  if (!held) submit(code);
+}
+
+async function look() {
   const video = $("video");
-  video.hidden = !on;
-  $("camera").setAttribute("aria-pressed", String(on));
-  if (!on) return;
+  $("camera").disabled = true; // while the browser asks whether it may
+  note("");
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-  } catch {
-    $("camera-note").textContent = language.say("cameraRefused");
-    look(false);
-    return;
+    showCamera();
+    await video.play();
+  } catch (error) {
+    stopLooking(error.name === "NotAllowedError" ? "cameraDenied" : "cameraMissing");
   }
-  video.srcObject = stream;
-  await video.play();
+  $("camera").disabled = false;
+  const mine = stream;
   const detector = new BarcodeDetector({ formats: ["qr_code"] });
-  let before = "";
-  while (stream) {
+  mine?.getVideoTracks().forEach((track) => track.addEventListener("ended", () => stopLooking("cameraMissing")));
+  while (mine && stream === mine) {
     const [found] = await detector.detect(video).catch(() => []);
-    if (found && found.rawValue !== before) {
-      before = found.rawValue; // held before the camera, a code is submitted once
-      await submit(found.rawValue);
-    }
+    if (found && stream === mine) sight(found.rawValue);
     await new Promise((resolve) => setTimeout(resolve, 150));
   }
 }
+
+function stopLooking(why = "") {
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = null;
+  showCamera();
+  note(why);
+}
+
+function showCamera() {
+  $("video").srcObject = stream;
+  $("video").hidden = !stream;
+  $("camera").setAttribute("aria-pressed", String(Boolean(stream)));
+}
+
+function note(name) {
+  $("camera-note").hidden = !name;
+  if (!name) return;
+  $("camera-note").className = name === "noCamera" ? "" : "trouble";
+  $("camera-note").dataset.words = name;
+  $("camera-note").textContent = language.say(name);
+}
+
 async function offerCamera() {
   const formats = "BarcodeDetector" in window ? await BarcodeDetector.getSupportedFormats().catch(() => []) : [];
   if (formats.includes("qr_code") && navigator.mediaDevices) {
-    $("camera").addEventListener("click", () => look(!stream));
+    $("camera").addEventListener("click", () => (stream ? stopLooking() : look()));
+    // What was only verified is redeemed while it is still held there.
+    for (const act of document.querySelectorAll("[name=act]")) act.addEventListener("change", () => seen.clear());
   } else {
     $("camera").disabled = true;
-    $("camera").title = language.say("noCamera");
-    $("camera-note").textContent = language.say("noCamera");
-    $("camera-note").dataset.words = "noCamera";
+    note("noCamera");
   }
 }
 

@@ -1,0 +1,214 @@
+"""What requests and answers hold: the schemas of OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ybtoken import VerifiedVoucher
+from ybtoken.places import describe_place
+from ybtoken.text import MAX_TEXT
+from ybtoken.voucher import PURPOSES
+
+from .problems import Problem, Words
+
+MOST_TEXTS = 10_000
+MOST_REDEEMED = 1024
+"""In one request: the answer holds half a kilobyte a text, and a store that hangs is waited for at each 64 of them."""
+LONGEST_SCAN = 2 * MAX_TEXT
+
+CityCode = Annotated[str, Field(pattern=r"^[0-9]{6}$", examples=["330100"])]
+Purpose = Annotated[str, Field(pattern=r"^[0-9]{5}$", examples=["01301"])]
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# Longer than a text may be: what scanners add is taken away first, and what is too long then is refused by its code.
+Scan = Annotated[str, Field(min_length=1, max_length=LONGEST_SCAN)]
+
+
+class Strict(BaseModel):
+    """A body without unknown members."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DeviceKey(Strict):
+    """A phone's public key on P-256: its coordinates, 32 bytes each, in hex."""
+
+    x: Hex32
+    y: Hex32
+
+
+class IssueRequest(Strict):
+    """Whose code, of which kind, for what."""
+
+    holder: str = Field("demo1", pattern=r"^[0-9A-Za-z]{1,32}$", description="who holds it; a number of a document")
+    city_code: CityCode = "330100"
+    profile: Literal[1, 2, 3] = 1
+    purpose: Purpose | None = None
+    channel: int | None = Field(None, ge=0, le=0xFFFF)
+    assurance: int | None = Field(None, ge=0, le=0xFF)
+    device_key: DeviceKey | None = Field(None, description="profile 3: the key that the phone made")
+
+
+class Issued(BaseModel):
+    """A voucher's text (profile 1), or a pass (profiles 2 and 3) of which the phone makes texts."""
+
+    profile: int
+    issued_at: int
+    expires_at: int
+    now: int = Field(description="the platform's clock: a phone shows its codes by it")
+    text: str | None = None
+    pass_: str | None = Field(None, alias="pass", description="the pass, in hex")
+    secret: str | None = Field(None, description="profile 2: the secret of its one-time codes, in hex")
+    status_index: int | None = None
+
+
+class PresentRequest(Strict):
+    """A text to draw."""
+
+    text: str = Field(pattern=r"^9[5-8][0-9]{2,798}$")
+
+
+class Presented(BaseModel):
+    """A QR code with its quiet zone, black on white."""
+
+    svg: str
+    version: int
+
+
+class Counter(Strict):
+    """Which terminal scanned, where it stands, and what it asked."""
+
+    terminal: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,32}$")
+    place: CityCode | None = Field(None, description="where the terminal stands")
+    challenge: str | None = Field(
+        None, pattern=r"^95[0-9]{2,798}$", description="the challenge that this terminal showed, if it did"
+    )
+
+
+class ScanRequest(Counter):
+    """What a scanner read; what scanners add is taken away here."""
+
+    text: Scan
+
+
+class Note(BaseModel):
+    """A condition under which a voucher was accepted."""
+
+    code: str
+    what: Words
+
+
+class Accepted(BaseModel):
+    """A verified voucher. It names the holder by a reference that only the platform can open."""
+
+    code: Literal["accepted"] = "accepted"
+    profile: int
+    issuer: str
+    kid: str
+    city_code: str
+    place: Words
+    purpose: str | None
+    purpose_name: Words | None
+    channel: int | None
+    assurance: int | None
+    issued_at: int
+    expires_at: int
+    verified_at: int
+    identity_ref: str
+    replay_key: str
+    notes: list[Note]
+
+    @classmethod
+    def of(cls, voucher: VerifiedVoucher) -> Accepted:
+        """What is told of a voucher."""
+        purpose = PURPOSES.get(voucher.purpose or "")
+        return cls(
+            profile=voucher.profile,
+            issuer=voucher.issuer,
+            kid=voucher.kid.hex(),
+            city_code=voucher.city_code,
+            place=Words.of(describe_place(voucher.city_code)),
+            purpose=voucher.purpose,
+            purpose_name=Words.of(purpose) if purpose else None,
+            channel=voucher.channel,
+            assurance=voucher.assurance,
+            issued_at=voucher.issued_at,
+            expires_at=voucher.expires_at,
+            verified_at=voucher.verified_at,
+            identity_ref=voucher.identity_ref.hex(),
+            replay_key=voucher.replay_key.hex(),
+            notes=[Note(code=note.code, what=Words.of(note.what)) for note in voucher.notes],
+        )
+
+
+class RedeemBatchRequest(Counter):
+    """What one terminal's scanner read: texts of any kind, for one bad scan must not hold up the others."""
+
+    texts: list[str] = Field(max_length=MOST_REDEEMED)
+
+
+class Outcomes(BaseModel):
+    """What became of each text, in order: the voucher, or the problem that /redeem answers with."""
+
+    accepted: int
+    outcomes: list[Accepted | Problem]
+
+
+class BatchRequest(Strict):
+    """Recorded scans, and the time at which they were made."""
+
+    texts: list[Scan] = Field(max_length=MOST_TEXTS)
+    now: int | None = Field(None, ge=0, le=0xFFFF_FFFF, description="judge by this time; by the clock if left out")
+
+
+class BatchVerdicts(BaseModel):
+    """One code a text, in order: "accepted", or why not."""
+
+    accepted: int
+    counts: dict[str, int]
+    codes: list[str]
+
+
+class ChallengeRequest(Strict):
+    """Which terminal asks, and for what."""
+
+    terminal: str = Field(pattern=r"^[A-Za-z0-9._-]{1,32}$")
+    purpose: Purpose = "01301"
+
+
+class ChallengeIssued(BaseModel):
+    """A challenge, to be shown to the phone: as a text and as a picture."""
+
+    text: str
+    svg: str
+
+
+class PassStatus(BaseModel):
+    """What the next status list says of a pass."""
+
+    status_index: int
+    status: Literal["valid", "invalid", "suspended"]
+
+
+class StatusChange(Strict):
+    """Freeze (冻结), lift the freeze (解冻), or revoke for good (撤销)."""
+
+    act: Literal["suspend", "reinstate", "revoke"]
+
+
+class Config(BaseModel):
+    """What the pages have to know."""
+
+    lifetime: int
+    algorithm: str
+    guard: Literal["memory", "redis"]
+    place: str
+    now: int
+    purposes: dict[str, Words]
+
+
+class Health(BaseModel):
+    """All is well; else the answer is a problem."""
+
+    status: Literal["ok"] = "ok"
