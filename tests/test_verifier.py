@@ -387,6 +387,36 @@ class TestRedeemMany:
         assert verdicts.codes == bytes(70) + bytes([verdicts[99].number]) * 30
         assert verdicts[99].code == "redeem.timeout"
 
+    @pytest.mark.parametrize(
+        ("error", "asked"), [("redeem.timeout", 1), ("redeem.unavailable", 1), ("redeem.restarted", 2), (None, 2)]
+    )
+    def test_a_store_that_answered_nobody_is_not_waited_for_again(self, issuer, redeem_many, error, asked):
+        class Failing(MemoryReplayGuard):
+            calls = 0
+
+            def claim_many(self, claims):
+                self.calls += 1
+                outcomes = super().claim_many(claims)
+                return outcomes if error is None else [CannotCheckError(error) for _ in outcomes]
+
+        guard = Failing(clock=lambda: NOW)
+        count = 1025 if redeem_many is Verifier.redeem_many else 65
+        verdicts = redeem_many(fake_verifier(guard=guard), [issuer.issue(HOLDER, CITY).text for _ in range(count)])
+        assert verdicts.counts() == ({error: count} if error else {})
+        assert guard.calls == asked
+
+    def test_one_answer_is_enough_to_ask_on(self, issuer, redeem_many):
+        class Failing(MemoryReplayGuard):
+            def claim_many(self, claims):
+                first, *rest = super().claim_many(claims)
+                return [first, *(CannotCheckError("redeem.timeout") for _ in rest)]
+
+        count = 1025 if redeem_many is Verifier.redeem_many else 65
+        verdicts = redeem_many(
+            fake_verifier(guard=Failing(clock=lambda: NOW)), [issuer.issue(HOLDER, CITY).text for _ in range(count)]
+        )
+        assert (verdicts.accepted, verdicts.counts()) == (2, {"redeem.timeout": count - 2})
+
     def test_a_verdict_stays_what_it_was(self, issuer, verifier, redeem_many):
         class Once:
             asked = 0

@@ -36,6 +36,7 @@ _OFFLOAD_ABOVE = 8  # texts; so many are verified in about the time that makes a
 # Vouchers whose claims go to the guard together. Redis takes most a second in long pipelines, but a client makes one of
 # 64 in 4 ms, and others on the event loop wait for that.
 _AT_ONCE, _AT_ONCE_ON_A_LOOP = 1024, 64
+_OUT_OF_REACH = frozenset({"redeem.unavailable", "redeem.timeout"})
 
 _Part: TypeAlias = list[tuple[int, list[tuple[bytes, int]]]]  # places of vouchers in a batch, and what each claims
 
@@ -185,8 +186,9 @@ class Verifier:
         """Verify many tokens and use up those that are accepted: to each what `redeem` would say, one after another.
 
         So of a token that stands there twice the first is accepted. Nothing is claimed for a text that is refused
-        before step 9. A guard that fails refuses with its own code those that it was asked for, and no others: what
-        was accepted before is used up, and says so.
+        before step 9. A guard that fails refuses with its own code those that it was asked for: what was accepted
+        before is used up, and says so. One that is not to be reached is not waited for again: what it was not asked
+        for is refused with the same code, and not used up.
 
         Args:
             texts: as for `verify_many`, and so are the others.
@@ -198,9 +200,11 @@ class Verifier:
             raise TypeError("redeem_many needs a ReplayGuard; for an AsyncReplayGuard use redeem_many_async")
         verdicts = self._verdicts(texts, now, challenge, redeem=True)
         refused: dict[int, TokenError] = {}
-        for part in self._parts(verdicts, _AT_ONCE):
+        parts = self._parts(verdicts, _AT_ONCE)
+        for part in parts:
             outcomes: object = self._guard.claim_many([claim for _, claims in part for claim in claims])
-            refused |= _refused(part, outcomes)
+            failed = _refused(part, outcomes)
+            refused |= failed | _unasked(part, failed, parts)
         return verdicts.refusing(refused)
 
     async def redeem_many_async(
@@ -220,9 +224,11 @@ class Verifier:
         else:
             verdicts = await asyncio.to_thread(self._verdicts, texts, now, challenge, redeem=True)
         refused: dict[int, TokenError] = {}
-        for part in self._parts(verdicts, _AT_ONCE_ON_A_LOOP):
+        parts = self._parts(verdicts, _AT_ONCE_ON_A_LOOP)
+        for part in parts:
             outcomes: object = self._guard.claim_many([claim for _, claims in part for claim in claims])
-            refused |= _refused(part, await outcomes if inspect.isawaitable(outcomes) else outcomes)
+            failed = _refused(part, await outcomes if inspect.isawaitable(outcomes) else outcomes)
+            refused |= failed | _unasked(part, failed, parts)
             await asyncio.sleep(0)  # a guard that never waits does not let others run either
         return verdicts.refusing(refused)
 
@@ -283,3 +289,12 @@ def _refused(part: _Part, outcomes: object) -> dict[int, TokenError]:
             if error is not None:
                 refused.setdefault(i, error)
     return refused
+
+
+def _unasked(part: _Part, refused: dict[int, TokenError], rest: Iterator[_Part]) -> dict[int, TokenError]:
+    """Refuses the rest by the same error when a store answered nobody of a part: each part more would wait as long."""
+    errors = [refused.get(i) for i, _ in part]
+    error = errors[-1]
+    if error is None or not all(error is not None and error.code in _OUT_OF_REACH for error in errors):
+        return {}
+    return {i: error for later in rest for i, _ in later}
