@@ -197,15 +197,13 @@ def _terminal(app: FastAPI, world: World) -> None:
     @app.post("/redeem-batch", tags=["terminal"], response_model=Outcomes)
     async def redeem_batch(batch: RedeemBatchRequest) -> Response:
         """Redeem many codes, in order: to each is said what /redeem would say, and a bad one holds up no other."""
-        # A text that no scanner's additions explain is refused by its length as it is.
-        texts = [normalize_scan(text) if len(text) <= LONGEST_SCAN else text for text in batch.texts]
-        verdicts = await world.watch.redeem_many_async(texts, **_asked(batch))
+        verdicts = await world.watch.redeem_many_async(_normalized(batch.texts), **_asked(batch))
         return JSONResponse({"accepted": verdicts.accepted, "outcomes": [_outcome(verdict) for verdict in verdicts]})
 
     @app.post("/verify-batch", tags=["terminal"])
     async def verify_batch(batch: BatchRequest) -> BatchVerdicts:
         """Verify recorded scans; a bad one is a verdict and no error."""
-        texts = [normalize_scan(text) for text in batch.texts]
+        texts = _normalized(batch.texts)
         now = world.now if batch.now is None else batch.now
         codes: list[str] = []
         for start in range(0, len(texts), SLICE):
@@ -228,6 +226,11 @@ def _terminal(app: FastAPI, world: World) -> None:
 
 
 _NAMES = {0: "accepted"} | {refusal.number: code for code, refusal in BY_CODE.items()}
+
+
+def _normalized(texts: list[str]) -> list[str]:
+    """What is too long for any scanner's additions is refused by its length, as it is."""
+    return [normalize_scan(text) if len(text) <= LONGEST_SCAN else text for text in texts]
 
 
 def _outcome(verdict: VerifiedVoucher | TokenError) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from .problems import Problem, Words
 
 MOST_TEXTS = 10_000
 MOST_REDEEMED = 1024
-"""In one request: the answer holds half a kilobyte a text, and a store that hangs is waited for at each 64 of them."""
+"""In one request: the answer holds half a kilobyte a text."""
 LONGEST_SCAN = 2 * MAX_TEXT
 
 CityCode = Annotated[str, Field(pattern=r"^[0-9]{6}$", examples=["330100"])]
@@ -156,9 +156,9 @@ class Outcomes(BaseModel):
 
 
 class BatchRequest(Strict):
-    """Recorded scans, and the time at which they were made."""
+    """Recorded scans, texts of any kind, and the time at which they were made."""
 
-    texts: list[Scan] = Field(max_length=MOST_TEXTS)
+    texts: list[str] = Field(max_length=MOST_TEXTS)
     now: int | None = Field(None, ge=0, le=0xFFFF_FFFF, description="judge by this time; by the clock if left out")
 
 

@@ -20,6 +20,7 @@ class Settings:
         redis: the address of a Redis or Valkey server in which redemptions are remembered. Without one they are
             remembered in this process: then one worker only.
         replicas: strict mode: a redemption counts when so many replicas have it.
+        engine: "native" to verify by the native engine (extra ``native``), "serial" for the one in Python.
         algorithm: "sm2" or "es256" for a new signing key; by default SM2 where a libcrypto signs with it.
         lifetime: for how many seconds a voucher is valid.
         skew: by how many seconds the clocks of phone, platform and gateway may differ.
@@ -30,6 +31,7 @@ class Settings:
     folder: Path = Path("build/gateway")
     redis: str = ""
     replicas: int = 0
+    engine: str = "serial"
     algorithm: str = ""
     lifetime: int = 60
     skew: int = 10

@@ -12,7 +12,18 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
-from ybtoken import AsyncReplayGuard, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, ReplayGuard, Scope, Verifier
+from ybtoken import (
+    AsyncReplayGuard,
+    Engine,
+    Issuer,
+    KeyEntry,
+    KeyRing,
+    MemoryReplayGuard,
+    ReplayGuard,
+    Scope,
+    SerialEngine,
+    Verifier,
+)
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys import Use
 from ybtoken.registry import StatusRegistry
@@ -54,6 +65,7 @@ class World:
             self.keys,
             guard=self.guard,
             policies=[StatusPolicy(self.statuses)],
+            engine=self._engine(),
             skew=settings.skew,
             max_lifetime=max(settings.lifetime, 300),
             otp=self.codes,
@@ -79,6 +91,15 @@ class World:
         return AsyncRedisReplayGuard.from_url(
             self.settings.redis, token_life=self.token_life, replicas=self.settings.replicas, clock=self.clock
         )
+
+    def _engine(self) -> Engine:
+        if self.settings.engine == "serial":
+            return SerialEngine()
+        if self.settings.engine != "native":
+            raise ValueError(f"an engine is serial or native, not {self.settings.engine!r}")
+        from ybtoken.native import NativeEngine
+
+        return NativeEngine()
 
     def person(self, holder: str) -> int:
         """The person number of a holder; a real platform looks it up where it was enrolled."""

@@ -247,9 +247,27 @@ def test_what_no_scanner_reads_holds_up_no_batch(visit: Any) -> None:
         answer = await gateway.post("/redeem-batch", texts=["", " " * 100_000, f"{text:1601}", "9" * 100_000, text])
         codes = [outcome["code"] for outcome in answer.json()["outcomes"]]
         assert codes == ["text.prefix", "text.length", "text.length", "text.length", "accepted"]
+        answer = await gateway.post("/verify-batch", texts=["", " " * 100_000, f"{text:1601}", text])
+        assert answer.json()["codes"] == ["text.prefix", "text.length", "text.length", "accepted"]
         assert (await gateway.post("/redeem-batch", texts=[])).json() == {"accepted": 0, "outcomes": []}
 
     visit(scene)
+
+
+def test_the_engine_is_a_setting(tmp_path: Path) -> None:
+    native = pytest.importorskip("ybtoken_native", reason="the native engine is not installed")
+
+    async def scene() -> None:
+        async with opened(tmp_path, engine="native") as gateway:
+            assert isinstance(gateway.world.watch.verifier._opener._ring, native.Ring)  # type: ignore[attr-defined]
+            text = await gateway.text()
+            assert (await gateway.post("/redeem", text=text)).status_code == 200
+            outcomes = (await gateway.post("/redeem-batch", texts=[text, await gateway.text()])).json()["outcomes"]
+            assert [outcome["code"] for outcome in outcomes] == ["redeem.replayed", "accepted"]
+
+    asyncio.run(scene())
+    with pytest.raises(ValueError, match="serial or native, not 'rust'"):
+        World(Settings(folder=tmp_path, engine="rust"))
 
 
 def test_a_batch_that_is_wrong_redeems_nothing_and_says_why(visit: Any) -> None:

@@ -433,7 +433,7 @@ def test_a_code_that_the_camera_only_verified_is_redeemed_while_it_is_still_ther
     terminal = counter((voucher(site), 1))
     terminal.check("input[name=act][value=verify]")
     terminal.click("#camera")
-    assert "有效，未核销" in expect(terminal, "accepted")
+    assert "有效，本次未核销" in expect(terminal, "accepted")
     terminal.check("input[name=act][value=redeem]")
     terminal.wait_for_selector("#recent li:nth-child(2)")
     assert "已受理" in expect(terminal, "accepted")

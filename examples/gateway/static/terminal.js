@@ -20,7 +20,7 @@ const WORDS = {
   readyHint: { zh: "请持码人亮屏出示医保码", en: "Ask for the code, with the screen bright" },
   busy: { zh: "正在核验…", en: "Checking …" },
   accepted: { zh: "已受理", en: "Accepted" },
-  verified: { zh: "有效，未核销", en: "Good, not yet redeemed" },
+  verified: { zh: "有效，本次未核销", en: "Good, and not redeemed by this" },
   carryOn: { zh: "请继续办理", en: "Carry on" },
   refused: { zh: "不受理", en: "Refused" },
   again: { zh: "请重新扫码", en: "Scan again" },
