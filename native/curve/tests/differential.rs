@@ -1,5 +1,6 @@
 //! Random and spoiled signatures against RustCrypto's verifiers. `YB_DIFF_COUNT` sets how many a curve, `YB_DIFF_SEED`
 //! the seed; both are printed.
+#![cfg(not(miri))] // hours
 
 #[path = "common/rustcrypto.rs"]
 mod rustcrypto;
