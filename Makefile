@@ -25,7 +25,7 @@ COVERED := --cov=ybtoken --cov-branch --cov-report=
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test bench bench-here bench-timing bench-memory bench-stream native-test native-inlined wheels interop cbor2 cbor2-here lint coverage coverage-report vectors docs native ci dist smoke clean FORCE
+.PHONY: help demo serve test bench bench-here bench-timing bench-memory bench-stream native-test native-inlined differential differential-here miri wheels interop cbor2 cbor2-here lint coverage coverage-report vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -91,14 +91,17 @@ docs: $(VENV)/ready ## fill in what is generated in the documents; ARGS=--check 
 NATIVE := native/python
 NATIVE_SOURCES := $(shell find native -name target -prune -o \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' \) -print 2>/dev/null)
 
+# Leaves in $need and $have what was compared.
+CARGO_NEW_ENOUGH = need=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' native/Cargo.toml); have=$$($(CARGO) --version | cut -d' ' -f2); \
+	[ "$$(printf '%s\n' "$$need" "$$have" | sort -V | head -n 1)" = "$$need" ]
+
 native: $(VENV)/ready ## the native engine, where Rust is present
 ifeq ($(wildcard $(NATIVE)/pyproject.toml),)
 	@echo 'native engine: not part of this checkout'
 else ifeq ($(CARGO),)
 	@echo 'native engine: NOT BUILT, no cargo here (https://rustup.rs); its tests are skipped'
 else
-	@need=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' native/Cargo.toml); have=$$($(CARGO) --version | cut -d' ' -f2); \
-	if [ "$$(printf '%s\n' "$$need" "$$have" | sort -V | head -n 1)" = "$$need" ]; then \
+	@if $(CARGO_NEW_ENOUGH); then \
 	  $(MAKE) --no-print-directory $(VENV)/ready-native; \
 	else echo "native engine: NOT BUILT, cargo $$have is older than $$need; its tests are skipped"; fi
 endif
@@ -126,6 +129,41 @@ else
 	else echo 'native engine: NOT TESTED, it was not built'; fi
 	@if [ -e $(VENV)/ready-native ]; then $(PY) -m pytest $(NATIVE)/tests; fi
 endif
+
+# How many signatures the next compares verdicts on, and the seed that they are made from: none is the time. Where there is
+# no crypto_mb, RustCrypto is the oracle of FEWER, for it takes a hundred times as long.
+COUNT ?= 1000000
+SM2_COUNT ?= $(shell expr $(COUNT) \* 3 / 10)
+SEED ?=
+FEWER ?= 20000
+SEEDED = $(if $(SEED),YB_DIFF_SEED=$(SEED))
+
+differential: ## the native engine's verdicts against crypto_mb's: COUNT=1000000 SEED=...
+ifeq ($(CARGO),)
+	@echo 'native engine: NOT COMPARED, no cargo here (https://rustup.rs)'
+else
+	@if $(CARGO_NEW_ENOUGH); then \
+	  $(MAKE) --no-print-directory VENV=build/venv-crypto-mb differential-here; \
+	else echo "native engine: NOT COMPARED, cargo $$have is older than $$need"; fi
+endif
+
+differential-here: $(VENV)/made
+	@$(INSTALL) --group bench-native || echo 'crypto_mb does not install here'
+	@if library=$$($(PY) -m benchmarks.crypto_mb); then \
+	  cd native && $(CARGO) build --quiet $(PROFILE) -p ybtoken-curve --example differential && \
+	  LD_LIBRARY_PATH=$${library%/*} YB_DIFF_LIBRARY=$$library YB_DIFF_COUNT=$(COUNT) YB_DIFF_SM2_COUNT=$(SM2_COUNT) $(SEEDED) \
+	    $(CARGO) run --quiet $(PROFILE) -p ybtoken-curve --example differential; \
+	else \
+	  echo 'so RustCrypto is asked instead, about $(FEWER) signatures a curve and not $(COUNT) and $(SM2_COUNT)'; \
+	  cd native && YB_DIFF_COUNT=$(FEWER) $(SEEDED) $(CARGO) test --quiet $(PROFILE) -p ybtoken-curve --test differential -- --nocapture; \
+	fi
+
+# Miri says that the processor has what it is compiled for.
+VECTORS := avx512f,avx512bw,avx512dq,avx512vl,avx512ifma,avx512vbmi,avx512vbmi2,bmi2,adx
+
+miri: ## the native engine's tests in an interpreter that sees undefined behaviour; needs a nightly toolchain
+	cd native && MIRIFLAGS=-Zmiri-disable-isolation RUSTFLAGS='-Ctarget-feature=+$(subst $(comma),$(comma)+,$(VECTORS))' PROPTEST_CASES=2 \
+	  $(CARGO) +nightly miri test -p ybtoken-curve -p ybtoken-engine --tests $(ARGS)
 
 wheels: $(VENV)/made ## the pure wheel and the native engine's, in dist/
 	@$(INSTALL) build maturin

@@ -29,17 +29,23 @@ class Job(NamedTuple):
 
 def load() -> ctypes.CDLL:
     """The library, with what it needs loaded before it; raises `AbsentError`."""
+    return find()[1]
+
+
+def find() -> tuple[Path, ctypes.CDLL]:
+    """The same, and where it lies."""
     folders = [Path(sys.prefix) / "lib", Path(sys.prefix) / "Library" / "bin"]
     for folder in folders:
         try:
             for needed in ("libintlc.so.5", "libimf.so", "libirc.so", "libsvml.so", "libirng.so"):
                 if (folder / needed).exists():
                     ctypes.CDLL(str(folder / needed), ctypes.RTLD_GLOBAL)
-            lib = ctypes.CDLL(str(next(iter(sorted(folder.glob("libcrypto_mb.so*"))))), ctypes.RTLD_GLOBAL)
+            path = next(iter(sorted(folder.glob("libcrypto_mb.so*"))))
+            lib = ctypes.CDLL(str(path), ctypes.RTLD_GLOBAL)
         except (OSError, StopIteration):
             continue
         if lib.mbx_is_crypto_mb_applicable(0):
-            return lib
+            return path, lib
         raise AbsentError("crypto_mb does not run on this processor")
     raise AbsentError("crypto_mb is not installed: pip install ipp-crypto intel-cmplr-lib-rt")
 
@@ -87,3 +93,10 @@ def _points(eight: Sequence[Job]) -> list[object]:
     return [
         _octets(coordinate[::-1] for coordinate in column) for column in ([j.x for j in eight], [j.y for j in eight])
     ]
+
+
+if __name__ == "__main__":  # where it lies, for `make differential`
+    try:
+        print(find()[0])
+    except AbsentError as reason:
+        sys.exit(str(reason))

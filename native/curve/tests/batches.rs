@@ -1,4 +1,5 @@
 //! Batches of every size and make-up; keys; threads.
+#![cfg(not(miri))] // hours
 
 mod common;
 #[path = "common/signatures.rs"]

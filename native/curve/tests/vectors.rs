@@ -1,5 +1,6 @@
 //! Every published signature through every path, alone and in batches of the sizes that change the method, on every
 //! window size that is shipped.
+#![cfg(not(miri))] // hours
 
 mod common;
 #[path = "common/signatures.rs"]

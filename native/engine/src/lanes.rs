@@ -20,11 +20,10 @@ type Proof = core::convert::Infallible;
 
 #[cfg(target_arch = "x86_64")]
 impl Lanes {
-    /// `None` where the processor (or Miri) lacks one of the instruction sets.
+    /// `None` where the processor lacks one of the instruction sets.
     #[must_use]
     pub fn detect() -> Option<Self> {
-        let there = !cfg!(miri)
-            && is_x86_feature_detected!("avx512f")
+        let there = is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vbmi");
         there.then_some(Self(()))

@@ -1,13 +1,14 @@
 //! Digits to bytes, eight groups of seventeen at a time, in 512-bit vectors: a lane of 64 bits a group.
 
+#[cfg(not(miri))]
+use core::arch::x86_64::_mm512_permutexvar_epi8;
 use core::arch::x86_64::{
     __m512i, __mmask64, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpgt_epu8_mask,
     _mm512_loadu_si512, _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_maskz_loadu_epi8,
     _mm512_maskz_mov_epi64, _mm512_maskz_permutex2var_epi8, _mm512_mul_epu32, _mm512_or_si512,
-    _mm512_packus_epi32, _mm512_permutex2var_epi8, _mm512_permutexvar_epi8,
-    _mm512_reduce_add_epi64, _mm512_reduce_or_epi64, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_set1_epi64, _mm512_setzero_si512, _mm512_srli_epi64, _mm512_storeu_si512,
-    _mm512_sub_epi8,
+    _mm512_packus_epi32, _mm512_permutex2var_epi8, _mm512_reduce_add_epi64, _mm512_reduce_or_epi64,
+    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_setzero_si512,
+    _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi8,
 };
 
 use crate::text::{GROUP_BYTES, Group, GroupSums, LANES, MAX_GROUPS, TokenBuffer, WEIGHTS};
@@ -35,6 +36,13 @@ const SEVENS: [u8; 64] = picks([0, 8, 16, 24, 32, 40, 48, 56], 7, 7);
 fn load(bytes: &[u8; 64]) -> __m512i {
     // SAFETY: 64 readable bytes, by an unaligned load.
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+/// Miri does not know this one; it does know the choice out of two vectors.
+#[cfg(miri)]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+fn _mm512_permutexvar_epi8(picks: __m512i, bytes: __m512i) -> __m512i {
+    _mm512_permutex2var_epi8(bytes, picks, bytes)
 }
 
 /// Whether every byte is an ASCII digit.

@@ -194,6 +194,7 @@ fn places_are_in_order() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "slow")]
 fn any_number_of_rows_and_threads_agrees() {
     let row = |at: u32| {
         (

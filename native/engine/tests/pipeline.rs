@@ -1,4 +1,5 @@
 //! The pipeline: every code, every place in a batch, every path, and tables that come and go.
+#![cfg(not(miri))] // hours
 
 #[path = "common/signer.rs"]
 mod signer;

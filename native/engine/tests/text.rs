@@ -7,6 +7,9 @@ use ybtoken_engine::Code;
 use ybtoken_engine::sm3::Lanes;
 use ybtoken_engine::text::{MAX_TEXT, MAX_TOKEN, TokenBuffer, decode, encode};
 
+/// Of long series Miri, which is slow, takes every so manieth.
+const STEP: usize = if cfg!(miri) { 29 } else { 1 };
+
 fn decoded(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Code> {
     let [plain, by_lanes] = [None, Lanes::detect()].map(|lanes| {
         let mut out: TokenBuffer = [0xa5; _];
@@ -26,7 +29,7 @@ fn checked(body: &str) -> String {
 
 #[test]
 fn every_size_comes_back() {
-    for size in 1..=MAX_TOKEN {
+    for size in (1..=MAX_TOKEN).step_by(STEP) {
         for byte in [0, 1, 0x7f, 0x80, 0xff] {
             let token = vec![byte; size];
             assert_eq!(decoded(encode(96, &token)), Ok(token));
@@ -83,7 +86,10 @@ fn only_ascii_digits_are_digits() {
     let good = checked("96000");
     assert_eq!(decoded(&good), Ok(vec![0]));
     for at in 2..good.len() {
-        for byte in (0..=255_u8).filter(|byte| !byte.is_ascii_digit()) {
+        for byte in (0..=255_u8)
+            .filter(|byte| !byte.is_ascii_digit())
+            .step_by(STEP)
+        {
             let mut text = good.clone().into_bytes();
             text[at] = byte;
             assert_eq!(decoded(text), Err(Code::TextDigits), "{byte} at {at}");
@@ -103,7 +109,7 @@ fn only_ascii_digits_are_digits() {
 
 #[test]
 fn length_is_by_the_table() {
-    for groups in 0..=MAX_TEXT - 4 {
+    for groups in (0..=MAX_TEXT - 4).step_by(STEP) {
         let text = checked(&format!("96{}", "0".repeat(groups)));
         let bytes = [0, 3, 5, 8, 10, 13, 15]
             .iter()
@@ -144,7 +150,7 @@ fn every_group_is_below_its_power_of_256() {
 #[test]
 fn a_token_has_one_pair_of_check_digits() {
     let mut aliased = 0;
-    for byte in 0..=255_u8 {
+    for byte in (0..=255_u8).step_by(STEP) {
         let good = encode(96, &[byte]);
         let (body, check) = good.split_at(good.len() - 2);
         for other in 0..100 {
@@ -158,7 +164,7 @@ fn a_token_has_one_pair_of_check_digits() {
         }
     }
     assert!(
-        aliased > 0,
+        aliased > 0 || cfg!(miri),
         "no byte has a check with an alias: the test tests nothing"
     );
 }
@@ -168,7 +174,7 @@ fn one_wrong_digit_and_two_swapped_ones_are_seen() {
     let token: Vec<u8> = (0..137).collect();
     let good = encode(96, &token).into_bytes();
     assert_eq!(good.len(), 337);
-    for at in 2..good.len() {
+    for at in (2..good.len()).step_by(STEP) {
         for digit in b'0'..=b'9' {
             let mut text = good.clone();
             text[at] = digit;
@@ -181,6 +187,7 @@ fn one_wrong_digit_and_two_swapped_ones_are_seen() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "reads files")]
 fn digits_agree_with_ctap() {
     let Some(file) = common::vectors("digits/cable_base10.json") else {
         return;

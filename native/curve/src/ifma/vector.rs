@@ -8,6 +8,9 @@
 
 use core::arch::x86_64::*;
 
+#[cfg(miri)]
+use in_miri::{_mm512_madd52hi_epu64, _mm512_madd52lo_epu64};
+
 use crate::arith::U256;
 
 /// Proof that this processor has AVX-512 F, DQ, VL, IFMA and VBMI2.
@@ -208,5 +211,35 @@ impl Vector {
     pub(crate) fn rotate<const COUNT: i32>(self) -> Self {
         // SAFETY: a `Vector` proves AVX-512 F.
         Self(unsafe { _mm512_alignr_epi64::<COUNT>(self.0, self.0) })
+    }
+}
+
+/// The instructions that Miri does not know, in plain words; and in few steps, for it takes them one by one.
+#[cfg(miri)]
+mod in_miri {
+    use core::arch::x86_64::__m512i;
+    use core::mem::transmute;
+
+    const LIMB: u64 = (1 << 52) - 1;
+
+    fn multiply_add<const FROM: u32>(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: both are 64 bytes, and every bit of them may have either value.
+        let [mut sum, a, b]: [[u64; 8]; 3] = unsafe { transmute([sum, a, b]) };
+        let mut i = 0;
+        while i < 8 {
+            let product = (a[i] & LIMB) as u128 * (b[i] & LIMB) as u128;
+            sum[i] = sum[i].wrapping_add((product >> FROM) as u64 & LIMB);
+            i += 1;
+        }
+        // SAFETY: as above.
+        unsafe { transmute(sum) }
+    }
+
+    pub(super) unsafe fn _mm512_madd52lo_epu64(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        multiply_add::<0>(sum, a, b)
+    }
+
+    pub(super) unsafe fn _mm512_madd52hi_epu64(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        multiply_add::<52>(sum, a, b)
     }
 }

@@ -37,7 +37,7 @@ fn lane(a: &Element, lane: usize) -> BigUint {
 fn pairs(m: crate::arith::U256) -> Vec<(Eight, Eight)> {
     let numbers: Vec<_> = awkward(m).into_iter().map(big).collect();
     let mut out = vec![];
-    for shift in 0..numbers.len() {
+    for shift in if cfg!(miri) { 1..2 } else { 0..numbers.len() } {
         for start in (0..numbers.len()).step_by(8) {
             let a = |i: usize| numbers[(start + i) % numbers.len()].clone();
             let b = |i: usize| numbers[(start + i + shift) % numbers.len()].clone();
@@ -133,7 +133,7 @@ fn inverses_agree<M: Modulus52>() {
     let m = big(M::M);
     let mut random = Random(5);
     let r = BigUint::from(1u8) << 260u32;
-    for round in 0..50 {
+    for round in 0..if cfg!(miri) { 1 } else { 50 } {
         let mut next = || core::array::from_fn::<_, 8, _>(|_| big(random.number()) % &m);
         let (a, b) = (next(), next());
         let pair: [Factor; 2] = [load(isa, &a).into(), load(isa, &b).into()];
@@ -142,8 +142,7 @@ fn inverses_agree<M: Modulus52>() {
             let inverses = inverses.element(isa);
             for n in 0..8 {
                 // (a R)^-1 R^2, because a stands for a R.
-                let expected = numbers[n].modinv(&m).unwrap() * &r * &r % &m;
-                assert_eq!(lane(&inverses, n) % &m, expected);
+                assert_eq!(&numbers[n] * lane(&inverses, n) % &m, &r * &r % &m);
             }
         }
         let mut with_zero = a.clone();

@@ -70,19 +70,25 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
     Sha256::digest(message).into()
 }
 
-/// e = SM3(Z_A || M) (GB/T 32918.2, 5.5 and 6.1).
-pub fn sm2_digest(id: &[u8], x: &[u8; 32], y: &[u8; 32], message: &[u8]) -> [u8; 32] {
+/// Z_A, the hash of a signer's name and key (GB/T 32918.2, 5.5).
+pub fn sm2_za(id: &[u8], x: &[u8; 32], y: &[u8; 32]) -> [u8; 32] {
     let a_b_g = "fffffffeffffffffffffffffffffffffffffffff00000000fffffffffffffffc\
                  28e9fa9e9d9f5e344d5a9e4bcf6509a7f39789f515ab8f92ddbcbd414d940e93\
                  32c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7\
                  bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0";
-    let za = Sm3::new()
+    Sm3::new()
         .chain_update((id.len() as u16 * 8).to_be_bytes())
         .chain_update(id)
         .chain_update(unhex(a_b_g))
         .chain_update(x)
         .chain_update(y)
-        .finalize();
+        .finalize()
+        .into()
+}
+
+/// e = SM3(Z_A || M) (GB/T 32918.2, 6.1).
+pub fn sm2_digest(id: &[u8], x: &[u8; 32], y: &[u8; 32], message: &[u8]) -> [u8; 32] {
+    let za = sm2_za(id, x, y);
     Sm3::new().chain_update(za).chain_update(message).finalize().into()
 }
 
