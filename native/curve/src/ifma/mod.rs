@@ -22,8 +22,8 @@ use crate::task::{self, Task, Verdict};
 
 /// Tokens in step: enough to make the shared inversion cheap, few enough for their points to stay in the second cache.
 const CHUNK: usize = 2048;
-/// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates. Miri is not given as many.
-const AFFINE_MIN: usize = if cfg!(miri) { 17 } else { 192 };
+/// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
+const AFFINE_MIN: usize = 192;
 /// Up to this many tokens, one after the other over all lanes is faster than side by side.
 const SPREAD_MAX: usize = 6;
 

@@ -127,15 +127,14 @@ fn every_path_tells_good_from_bad<C: Spec>() {
     let refused = Job { s: [0; 32], ..good };
     for path in [Path::Ifma, Path::Scalar, Path::Slow] {
         let Ok(verifier) = Verifier::with_base_window(path, 4) else { continue };
-        // One after the other, side by side, and in step; Miri takes minutes for each, and so does each once.
-        let sizes: &[usize] = match (path, C::CURVE) {
-            (Path::Ifma, _) if !cfg!(miri) => &[3, 9, 17, 200],
-            (Path::Ifma, Curve::P256) => &[2, 17],
-            (Path::Ifma, Curve::Sm2) => &[9],
-            (Path::Scalar, _) if !cfg!(miri) => &[3, 36],
-            (Path::Scalar, Curve::P256) => &[36],
-            (Path::Scalar, Curve::Sm2) => &[3],
-            (Path::Slow, _) => &[3],
+        // One after the other, side by side, and in step.
+        let sizes: &[usize] = match path {
+            // Sums by vectors take Miri longer than anybody waits; it sees their arithmetic in the tests of lanes.
+            Path::Ifma if cfg!(miri) => &[],
+            Path::Ifma => &[3, 9, 17, 200],
+            Path::Scalar if cfg!(miri) => &[3],
+            Path::Scalar => &[3, 36],
+            Path::Slow => &[3],
         };
         for &size in sizes {
             let jobs: Vec<_> = (0..size).map(|i| [good, bad, refused][i % 3]).collect();
