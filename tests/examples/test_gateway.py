@@ -177,13 +177,17 @@ def test_many_changes_of_status_at_once_do_not_bring_lists_from_the_future(visit
     visit(scene)
 
 
+async def a_phone_and_what_it_is_asked(gateway: Gateway) -> tuple[DeviceBoundPass, str]:
+    key = P256SigningKey.generate()
+    x, y = key.verifying_key.point
+    issued = (await gateway.post("/issue", profile=3, device_key={"x": x.hex(), "y": y.hex()})).json()
+    phone = DeviceBoundPass(bytes.fromhex(issued["pass"]), key, clock=gateway.clock)
+    return phone, (await gateway.post("/challenge", terminal="T1")).json()["text"]
+
+
 def test_a_device_bound_pass_answers_the_terminal_that_asks(visit: Any) -> None:
     async def scene(gateway: Gateway) -> None:
-        key = P256SigningKey.generate()
-        x, y = key.verifying_key.point
-        issued = (await gateway.post("/issue", profile=3, device_key={"x": x.hex(), "y": y.hex()})).json()
-        phone = DeviceBoundPass(bytes.fromhex(issued["pass"]), key, clock=gateway.clock)
-        asked = (await gateway.post("/challenge", terminal="T1")).json()["text"]
+        phone, asked = await a_phone_and_what_it_is_asked(gateway)
         silent = await gateway.post("/redeem", text=phone.present(), challenge=asked)
         assert silent.json()["code"] == "challenge.missing"
         answer = phone.present(challenge=Challenge.from_text(asked))
@@ -332,11 +336,7 @@ def test_of_batches_at_once_each_code_is_accepted_in_one(visit: Any) -> None:
 
 def test_a_batch_can_answer_a_challenge(visit: Any) -> None:
     async def scene(gateway: Gateway) -> None:
-        key = P256SigningKey.generate()
-        x, y = key.verifying_key.point
-        issued = (await gateway.post("/issue", profile=3, device_key={"x": x.hex(), "y": y.hex()})).json()
-        phone = DeviceBoundPass(bytes.fromhex(issued["pass"]), key, clock=gateway.clock)
-        asked = (await gateway.post("/challenge", terminal="T1")).json()["text"]
+        phone, asked = await a_phone_and_what_it_is_asked(gateway)
         texts = [phone.present(), phone.present(challenge=Challenge.from_text(asked)), await gateway.text()]
         answer = await gateway.post("/redeem-batch", texts=texts, challenge=asked)
         codes = [outcome["code"] for outcome in answer.json()["outcomes"]]
