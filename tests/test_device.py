@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import cbor2
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support import CITY, DEVICE, HOLDER, NOW, RING, fake_issuer, presented
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, TokenError, Verifier
+from ybtoken.backends._phones import remember_again
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.challenge import Challenge
@@ -183,6 +185,37 @@ def test_cutting_undoes_encoding(token, issued_at, nonce, answer):
     assert (cut.token, cut.presentation, cut.curve) == (token, presentation, Curve.P256)
 
 
+@pytest.mark.parametrize(
+    "issued_at", [0, 23, 24, 0xFF, 0x100, 0xFFFF, 0x1_0000, 2**32 - 1], ids=lambda number: f"{number:x}"
+)
+def test_a_time_has_one_spelling(issued_at):
+    spelling = cbor2.dumps(issued_at)
+
+    def spelled(time):
+        payload = b"\x83\x58\x64" + bytes(100) + time + b"\x48" + bytes(8)
+        return b"\xd2\x84\x43\xa1\x01\x26\xa0\x58" + bytes([len(payload)]) + payload + b"\x58\x40" + bytes(64)
+
+    assert cut_presentation(spelled(spelling)).presentation.issued_at == issued_at
+    wide = [bytes([0x17 + size.bit_length()]) + issued_at.to_bytes(size, "big") for size in (1, 2, 4, 8)
+            if issued_at >> 8 * size == 0]  # fmt: skip
+    no_heads = [bytes([byte]) for byte in range(24, 256)]
+    for other in ({*wide, *no_heads} - {spelling}) | {b"\x1b" + bytes(3) + b"\1", spelling + b"\0", spelling[:-1]}:
+        with pytest.raises(EnvelopeError):
+            cut_presentation(spelled(other))
+
+
+def test_a_payload_has_at_most_255_bytes():
+    longest = 255 - len(b"\x83\x58n\x1aTIME\x48") - 8
+    data = encode_presentation(bytes(longest), DevicePresentation(NOW, bytes(8)), DEVICE)
+    assert len(cut_presentation(data).token) == longest
+    with pytest.raises(EnvelopeError):
+        cut_presentation(encode_presentation(bytes(longest + 1), DevicePresentation(NOW, bytes(8)), DEVICE))
+    payload = b"\x83\x58" + bytes([longest + 1]) + bytes(longest + 1) + b"\x1aTIME\x48" + bytes(8)
+    for size in range(256):  # of 256 bytes a head of one byte says none at best
+        with pytest.raises(EnvelopeError):
+            cut_presentation(b"\xd2\x84\x43\xa1\x01\x26\xa0\x58" + bytes([size]) + payload + data[-66:])
+
+
 def test_the_answer_has_one_head():
     data = encode_presentation(bytes(100), DevicePresentation(NOW, bytes(8), bytes(12)), DEVICE)
     at = len(data) - (2 + 64) - (1 + 12)
@@ -275,15 +308,81 @@ def test_a_device_key_is_es256_or_sm2_with_the_usual_user_id(sm2_key):
         device_key_of(own)
 
 
-def test_phones_that_are_seen_again_are_not_loaded_again():
-    from ybtoken.backends import p256
+@pytest.mark.parametrize("key", ["P-256", "SM2"])
+def test_a_phone_that_is_seen_again_is_remembered(key, monkeypatch, request):
+    from ybtoken.backends import p256, sm2
 
-    text = DeviceBoundPass(ISSUED.data, DEVICE, clock=lambda: NOW).present()
-    verifier().verify(text)
-    before = p256._phone_key.cache_info().hits
-    verifier().verify(text)
-    assert p256._phone_key.cache_info().hits == before + 1
-    assert p256._phone_key.cache_info().maxsize == 1024
+    loaded = []
+
+    def counting(load):
+        return lambda *point: loaded.append(point) or load(*point)
+
+    monkeypatch.setattr(p256, "_key_of_point", counting(p256._key_of_point))
+    monkeypatch.setattr(sm2, "decompress", counting(sm2.decompress))
+    phone_key = P256SigningKey.generate() if key == "P-256" else request.getfixturevalue("sm2_key")
+    issued = fake_issuer().issue_device_bound_pass(HOLDER, CITY, phone_key.verifying_key)
+    text = DeviceBoundPass(issued.data, phone_key, clock=lambda: NOW).present()
+    counts = []
+    for _ in range(4):
+        loaded.clear()
+        assert verifier().verify(text).device_key == device_key_of(phone_key.verifying_key)
+        counts.append(len(loaded))
+    assert counts == [1, 1, 0, 0]
+
+
+class TestRemembering:
+    @staticmethod
+    def loader(most):
+        loaded = []
+
+        def load(x, y_is_odd):
+            loaded.append((x, y_is_odd))
+            if x == b"bad":
+                raise ValueError
+            return object()
+
+        return remember_again(load, most=most), loaded
+
+    def test_whoever_comes_once_drives_out_no_one_that_came_again_sooner(self):
+        key_of, loaded = self.loader(most=4)
+        regular = [key_of(b"regular", True) for _ in range(3)]
+        assert regular[0] is not regular[1]
+        assert regular[1] is regular[2]
+        for i in range(3):
+            key_of(bytes([i]), True)
+        assert key_of(b"regular", True) is regular[1]
+        assert len(loaded) == 5
+        for i in range(4):
+            key_of(bytes([100 + i]), True)
+        assert key_of(b"regular", True) is not regular[1]
+
+    def test_a_thousand_phones_are_remembered(self):
+        loaded = []
+        key_of = remember_again(lambda x, y_is_odd: loaded.append(x) or object())
+        for _ in range(3):
+            for i in range(1024):
+                key_of(bytes([i >> 8, i & 255]), True)
+        assert len(loaded) == 2 * 1024
+
+    def test_the_two_points_of_an_x_are_two(self):
+        key_of, loaded = self.loader(most=4)
+        keys = {id(key) for key in [key_of(b"x", odd) for odd in (True, False) * 3]}
+        assert len(loaded) == 4
+        assert len(keys) >= 2
+        assert key_of(b"x", True) is not key_of(b"x", False)
+
+    def test_what_is_no_point_is_refused_each_time(self):
+        key_of, loaded = self.loader(most=4)
+        for _ in range(3):
+            with pytest.raises(ValueError):
+                key_of(b"bad", True)
+        assert len(loaded) == 3
+
+    def test_threads_may_share_it(self):
+        key_of, _ = self.loader(most=64)
+        with ThreadPoolExecutor(8) as pool:
+            keys = list(pool.map(lambda i: key_of(bytes([i % 50]), False), range(20_000)))
+        assert None not in keys
 
 
 def test_the_phone_signs_with_whatever_signs():

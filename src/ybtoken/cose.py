@@ -149,6 +149,9 @@ class Claims(NamedTuple):
     device_key: DeviceKey | None = None
 
 
+_tuple = tuple.__new__  # makes a named tuple in half the time that its own constructor takes
+
+
 def _refuse() -> NoReturn:
     raise ClaimsError("claims.shape")
 
@@ -218,7 +221,8 @@ def _read_usual(payload: bytes) -> Claims | None:
             and 0xFFFF < city <= _MAX_CITY
             and index > 0xFFFF
         ):
-            return Claims(expires_at, issued_at, nonce, _USUAL_PASS_PROFILE, identity_ref, city, status_index=index)
+            stated = expires_at, issued_at, nonce, _USUAL_PASS_PROFILE, identity_ref, city
+            return _tuple(Claims, (*stated, None, None, None, None, index, None))
         return None
     if len(payload) != _USUAL.size:
         return _read_usual_bound(payload) if len(payload) == _USUAL_BOUND.size else None
@@ -228,7 +232,10 @@ def _read_usual(payload: bytes) -> Claims | None:
         and 0xFFFF < issued_at < expires_at
         and 0xFFFF < city <= _MAX_CITY
     ):
-        return Claims(expires_at, issued_at, nonce, _USUAL_PROFILE, identity_ref, city)
+        return _tuple(Claims, (
+            expires_at, issued_at, nonce, _USUAL_PROFILE, identity_ref, city,
+            None, None, None, None, None, None,
+        ))  # fmt: skip
     return None
 
 
@@ -258,10 +265,10 @@ def _read_usual_bound(payload: bytes) -> Claims | None:
     y_is_odd = _USUAL_BOUND_HEADS.get(fields[::2])
     expires_at, issued_at, nonce, x, identity_ref, city, index = fields[1::2]
     if y_is_odd is not None and 0xFFFF < issued_at < expires_at and 0xFFFF < city <= _MAX_CITY and index > 0xFFFF:
-        key = DeviceKey(_P256, x, y_is_odd)
-        return Claims(
-            expires_at, issued_at, nonce, _DEVICE_BOUND, identity_ref, city, None, None, None, None, index, key
-        )
+        return _tuple(Claims, (
+            expires_at, issued_at, nonce, _DEVICE_BOUND, identity_ref, city,
+            None, None, None, None, index, _tuple(DeviceKey, (_P256, x, y_is_odd)),
+        ))  # fmt: skip
     return None
 
 

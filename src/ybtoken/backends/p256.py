@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ybtoken.backends._der import der_from_raw, raw_from_der
+from ybtoken.backends._phones import remember_again
 from ybtoken.errors import SignatureError
 from ybtoken.keys import Algorithm, Curve, kid_of_point
 
@@ -93,12 +94,13 @@ def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes
         ValueError: this is no point of the curve.
         SignatureError: ``device.signature``.
     """
-    if not _is_good(_phone_key((b"\x03" if y_is_odd else b"\x02") + x), message, signature):
+    if not _is_good(_phone_key(x, y_is_odd), message, signature):
         raise SignatureError("device.signature")
 
 
-# A phone shows its pass several times a day, and loading its key takes a third of a verification.
-_phone_key = lru_cache(maxsize=1024)(_key_of_point)
+@remember_again  # loading a key takes a third of a verification
+def _phone_key(x: bytes, y_is_odd: bool) -> ec.EllipticCurvePublicKey:
+    return _key_of_point((b"\x03" if y_is_odd else b"\x02") + x)
 
 
 def _is_good(public_key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias
 
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError
+from ybtoken.backends._phones import remember_again
 from ybtoken.backends._sm2_curve import (
     DEFAULT_USER_ID,
     check_point,
@@ -139,7 +139,7 @@ def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes
         raise SignatureError("device.signature") from None
 
 
-@lru_cache(maxsize=1024)  # a phone shows its pass several times a day
+@remember_again
 def _phone_key(x: bytes, y_is_odd: bool) -> SM2VerifyingKey:
     return SM2VerifyingKey(decompress(x, y_is_odd))
 
