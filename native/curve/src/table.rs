@@ -31,15 +31,16 @@ impl Entry {
     }
 }
 
-/// Asks for an entry's cache line, which takes about as long to come as half an addition; a hint, so it cannot fail.
+/// Asks for an entry's cache line, which takes about as long to come as half an addition; a hint, so it cannot fail. Into
+/// the second cache: the first has sixteen places for lines under way, and a chunk's own sums pass through them.
 #[inline(always)]
 pub(crate) fn prefetch(entry: &Entry) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     #[allow(unsafe_code, reason = "SSE is part of x86-64, and a prefetch touches nothing")]
     // SAFETY: as said.
     unsafe {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(entry).cast());
+        use core::arch::x86_64::{_MM_HINT_T2, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T2>(core::ptr::from_ref(entry).cast());
     }
     #[cfg(not(all(target_arch = "x86_64", not(miri))))]
     let _ = entry;

@@ -25,11 +25,26 @@ const TOKENS: usize = WIDE * 8;
 /// How many pairs ahead of its use a table entry is asked for.
 const AHEAD: usize = 2;
 
+/// What depends on a step's number.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// The signs of the entries are turned.
+    turned: bool,
+    /// The limbs of the sums are carried: they grow by less than 2^56 a step, and may not pass 2^61.
+    carried: bool,
+}
+
+impl Manner {
+    fn of(step: usize) -> Self {
+        Self { turned: step % 2 == 1, carried: step % 16 == 15 }
+    }
+}
+
 /// Sixteen sums between two steps. Two vectors of each, side by side.
 struct Pair<'e> {
-    x: [Element; WIDE],
+    x: [Sum; WIDE],
     /// -y before even steps, y before odd ones.
-    y: [Element; WIDE],
+    y: [Sum; WIDE],
     dx: [Factor; WIDE],
     /// 3 p - x1 - x2: what the square of the slope is added to.
     rest: [Sum; WIDE],
@@ -42,44 +57,64 @@ struct Pair<'e> {
 }
 
 impl Pair<'_> {
+    /// 3 p - x1.
+    #[inline(always)]
+    fn minus_x<M: Modulus52>(&self, isa: Isa) -> [Sum; WIDE] {
+        let mut minus = self.x;
+        for n in 0..WIDE {
+            minus[n] = Sum::constant(isa, M::THREE).minus(self.x[n]);
+        }
+        minus
+    }
+
     /// Begins the addition of the entries: dx, and the running product.
     #[inline(always)]
-    fn begin<M: Modulus52>(&mut self, isa: Isa, product: &mut [Factor; WIDE]) {
+    fn begin<M: Modulus52>(&mut self, isa: Isa, minus_x1: [Sum; WIDE], product: &mut [Factor; WIDE]) {
         for n in 0..WIDE {
             let x2 = self.addend[n].x(isa);
-            // 2 p < 3 p - x1 <= 3 p, so both sums are positive.
-            let minus_x1 = Sum::constant(isa, M::THREE).minus(self.x[n]);
-            self.dx[n] = minus_x1.plus(x2).carry_factor();
-            self.rest[n] = minus_x1.minus(x2);
+            // 1.9 p < 3 p - x1 <= 3 p, so both sums are positive.
+            self.dx[n] = minus_x1[n].plus(x2).carry_factor();
+            self.rest[n] = minus_x1[n].minus(x2);
         }
         self.before = *product;
         *product = multiply::<M, WIDE>(isa, product, &self.dx);
     }
 
     /// Finishes the addition, given the inverse of the product up to and with this pair; leaves that of the pairs before.
+    /// Gives 3 p - x3.
+    ///
+    /// x3 and y3 are folded, and carried only now and then: they are only added to, and what they are added to is carried.
     #[inline(always)]
-    fn finish<M: Modulus52>(&mut self, isa: Isa, inverse: &mut [Factor; WIDE], turned: bool) {
+    fn finish<M: Modulus52>(&mut self, isa: Isa, inverse: &mut [Factor; WIDE], how: Manner) -> [Sum; WIDE] {
         let dx_inverse = multiply::<M, WIDE>(isa, inverse, &self.before);
         *inverse = multiply::<M, WIDE>(isa, inverse, &self.dx);
         let mut dy = self.dx;
         for n in 0..WIDE {
-            dy[n] = self.addend[n].y::<M>(isa, turned).plus(self.y[n]).carry_factor();
+            dy[n] = self.addend[n].y::<M>(isa, how.turned).plus(self.y[n]).carry_factor();
         }
         let slope = multiply::<M, WIDE>(isa, &dy, &dx_inverse);
         let x3 = square::<M, WIDE>(isa, self.rest, &slope);
+        let x1 = self.x;
+        for n in 0..WIDE {
+            self.x[n] = x3[n].fold::<M>(isa);
+            if how.carried {
+                self.x[n] = self.x[n].carry(isa).into();
+            }
+        }
+        let minus_x3 = self.minus_x::<M>(isa);
         let mut down = slope;
-        let mut minus_y1 = self.rest;
         for n in 0..WIDE {
-            let x3 = x3[n].settle::<M>(isa);
-            // x1 - x3 + 2 p, between 0.9 p and 3.1 p.
-            down[n] = Sum::constant(isa, M::TWO).plus(self.x[n]).minus(x3).carry_factor();
-            minus_y1[n] = self.y[n].into();
-            self.x[n] = x3;
+            // x1 - x3 + 3 p, between 1.9 p and 4.1 p.
+            down[n] = x1[n].plus(minus_x3[n]).carry_factor();
         }
-        let y3 = products::<M, WIDE, 1>(isa, minus_y1, [(&slope, &down)]);
+        let y3 = products::<M, WIDE, 1>(isa, self.y, [(&slope, &down)]);
         for n in 0..WIDE {
-            self.y[n] = y3[n].settle::<M>(isa);
+            self.y[n] = y3[n].fold::<M>(isa);
+            if how.carried {
+                self.y[n] = self.y[n].carry(isa).into();
+            }
         }
+        minus_x3
     }
 }
 
@@ -112,8 +147,8 @@ impl<'e> Chunk<'e> {
             let both = [Octet::new(tasks, i * TOKENS), Octet::new(tasks, i * TOKENS + 8)];
             let addend = [both[0].entries(isa, base, first), both[1].entries(isa, base, first)];
             let mut pair = Pair {
-                x: [one; WIDE],
-                y: [one; WIDE],
+                x: [one.into(); WIDE],
+                y: [one.into(); WIDE],
                 dx: product,
                 rest: [one.into(); WIDE],
                 before: product,
@@ -123,11 +158,11 @@ impl<'e> Chunk<'e> {
             };
             for n in 0..WIDE {
                 let opening = both[n].entries(isa, base, opening);
-                pair.x[n] = opening.x(isa);
+                pair.x[n] = opening.x(isa).into();
                 // Before an even step y is held negative.
-                pair.y[n] = opening.y::<M>(isa, true).carry(isa);
+                pair.y[n] = opening.y::<M>(isa, true);
             }
-            pair.begin::<M>(isa, &mut product);
+            pair.begin::<M>(isa, pair.minus_x::<M>(isa), &mut product);
             pairs.push(pair);
             octets.push(both);
         }
@@ -145,7 +180,7 @@ impl<'e> Chunk<'e> {
     #[inline(always)]
     fn walk<M: Modulus52>(
         &mut self,
-        turned: bool,
+        how: Manner,
         mut inverse: [Factor; WIDE],
         next: Option<&Step>,
     ) -> [Factor; WIDE] {
@@ -159,10 +194,10 @@ impl<'e> Chunk<'e> {
             self.fetch(i + AHEAD, next);
             let place = self.place(i);
             let pair = &mut self.pairs[place];
-            pair.finish::<M>(isa, &mut inverse, turned);
+            let minus_x = pair.finish::<M>(isa, &mut inverse, how);
             if next.is_some() {
                 pair.addend = pair.next;
-                pair.begin::<M>(isa, &mut product);
+                pair.begin::<M>(isa, minus_x, &mut product);
             }
         }
         product
@@ -214,11 +249,11 @@ pub(super) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts:
                 None => product = chunk.drop_lost::<C::Prime>(),
             }
         };
-        product = chunk.walk::<C::Prime>(i % 2 == 1, inverse, steps.get(i + 1));
+        product = chunk.walk::<C::Prime>(Manner::of(i), inverse, steps.get(i + 1));
     }
     for (i, pair) in chunk.pairs.iter().enumerate() {
         for n in 0..WIDE {
-            let x = to_lanes(plain::<C::Prime>(isa, pair.x[n].into()));
+            let x = to_lanes(plain::<C::Prime>(isa, pair.x[n].carry_factor()));
             let start = (i * TOKENS + n * 8).min(tasks.len());
             for (lane, (task, verdict)) in
                 tasks[start..].iter().zip(&mut verdicts[start..]).take(8).enumerate()

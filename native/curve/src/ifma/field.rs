@@ -195,16 +195,26 @@ impl Sum {
         Factor(t).checked()
     }
 
-    /// The same residue below 1.001 M, for a value from 0 to 2^260.
+    /// The same residue from 0 to 1.001 M, for a value from 0 to 2^260. Its limbs are as large as they were. The top limb
+    /// alone says which multiple to take: what the others hold above it is 2^-40 of M, and the bounds have that room.
     #[inline(always)]
-    pub(crate) fn settle<M: Modulus52>(mut self, isa: Isa) -> Element {
+    pub(crate) fn fold<M: Modulus52>(mut self, isa: Isa) -> Self {
         M::fold_top(isa, &mut self.0);
-        let element = self.carry(isa);
         debug_assert!(
-            element.0[4].lanes().0.iter().all(|&top| top <= (1 << 48) + (1 << 22)),
-            "a settled value is above its bound"
+            self.0.iter().all(|limb| limb.lanes().0.iter().all(|&limb| (limb as i64).abs() < 1 << 61)),
+            "limbs have grown too large"
         );
-        element
+        debug_assert!(
+            self.carry_factor().0[4].lanes().0.iter().all(|&top| top <= (1 << 48) + (1 << 22)),
+            "a folded value is above its bound"
+        );
+        self
+    }
+
+    /// `fold`, and carried.
+    #[inline(always)]
+    pub(crate) fn settle<M: Modulus52>(self, isa: Isa) -> Element {
+        self.fold::<M>(isa).carry(isa)
     }
 }
 

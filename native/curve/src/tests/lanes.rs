@@ -111,10 +111,10 @@ fn wide_operands_agree<M: Modulus52>() {
     let m = big(M::M);
     let r_inverse = (BigUint::from(1u8) << 260u32).modinv(&m).unwrap();
     for (a, b) in pairs(M::M) {
-        let wide = |x: &Eight| Sum::constant(isa, M::THREE).plus(load(isa, x)).carry(isa);
+        let three = Sum::constant(isa, M::THREE);
+        let wide = |x: &Eight| three.plus(load(isa, x)).carry(isa);
         let (x, y): (Factor, Factor) = (wide(&a).into(), wide(&b).into());
-        let got =
-            products::<M, 1, 1>(isa, [Sum::constant(isa, M::THREE)], [(&[x], &[y])])[0].settle::<M>(isa);
+        let got = products::<M, 1, 1>(isa, [three], [(&[x], &[y])])[0].settle::<M>(isa);
         for n in 0..8 {
             let expected = (&m * 3u8 + &a[n]) * (&m * 3u8 + &b[n]) * &r_inverse % &m;
             assert_eq!(lane(&got, n) % &m, expected);
@@ -126,6 +126,36 @@ fn wide_operands_agree<M: Modulus52>() {
 fn operands_of_several_times_the_prime_are_reduced_right() {
     wide_operands_agree::<P256Prime>();
     wide_operands_agree::<Sm2Prime>();
+}
+
+/// Of values whose limbs are of any sign and much larger than 52 bits: as the affine sums hold them.
+fn folding_agrees<M: Modulus52>() {
+    let Some(isa) = isa() else { return };
+    let m = big(M::M);
+    for (a, _) in pairs(M::M) {
+        for times in [0u8, 1, 2, 6, 13] {
+            let mut sum = Sum::from(load(isa, &a));
+            for _ in 0..times {
+                sum = sum.plus(Sum::constant(isa, M::LIMBS));
+            }
+            let (up, down) = ([1 << 57, 0, 0, 1 << 57, 0], [0, 1 << 5, 0, 0, 1 << 5]);
+            let shifted = sum.plus(Sum::constant(isa, up)).minus(Sum::constant(isa, down));
+            let turned = sum.plus(Sum::constant(isa, down)).minus(Sum::constant(isa, up));
+            for one in [sum, shifted, turned] {
+                let got = one.fold::<M>(isa).carry(isa);
+                for n in 0..8 {
+                    assert_eq!(lane(&got, n) % &m, &a[n] % &m);
+                    assert!(lane(&got, n) < &m + (&m >> 9));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn folding_keeps_the_residue_and_its_bounds() {
+    folding_agrees::<P256Prime>();
+    folding_agrees::<Sm2Prime>();
 }
 
 fn inverses_agree<M: Modulus52>() {
