@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import os
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -72,15 +72,29 @@ def sample(make: Callable[[], Any]) -> Sample:
 def run(bench: Bench) -> None:
     """Measure the family."""
     samples = {"p256": sample(P256SigningKey.generate), "sm2": sample(NativeSM2SigningKey.generate)}
+    groups: dict[str, tuple[Mapping[str, Callable[[], object]], int]] = {}
     for name, own in samples.items():
-        _rates(bench, name, own)
-        _small(bench, name, own)
-    _junk(bench, samples)
-    _scaling(bench, samples)
+        groups |= {
+            f"{name} rates": (_rates(name, own), 200),
+            f"{name} small": (_small(own), 10_000),
+            f"{name} junk": (_junk(own), 60),
+            f"{name} cores": (_cores(own), 60),
+            f"{name} prepare": ({"prepare": lambda own=own: NativeEngine().prepare(own.ring)}, 20),  # type: ignore[misc]
+        }
+    times = bench.take_in_turns({name: group for name, group in groups.items() if group[0]})
+    for name in samples:
+        _report(bench, name, times[f"{name} rates"], times[f"{name} small"])
+    kinds = [(name, kind) for name in samples for kind in times[f"{name} junk"].of if kind != "good"]
+    worst = max((*times[f"{name} junk"].ratio(kind, "good"), f"{name}: {kind}") for name, kind in kinds)
+    note = f"the worst of {len(kinds)}: {worst[2]}"
+    bench.row(Row("native.junk_cost_ratio", worst[0], "ratio", "lower", worst[1], "<= 1.2", note))
+    scaling = [(*times[part].ratio("in turn", "together"), part.split()[0]) for part in times if part.endswith("cores")]
+    if scaling:
+        ratio, noise, note = min(scaling)
+        bench.row(Row("native.two_core_scaling", ratio, "ratio", "higher", noise, ">= 1.85", note))
     _memory(bench, samples["sm2"])
-    prepared = bench.take({name: lambda s=own: NativeEngine().prepare(s.ring) for name, own in samples.items()}, 20)  # type: ignore[misc]
-    worst = max(prepared.seconds(name) for name in samples)
-    bench.row(Row("native.prepare_ms_per_key", worst * 1e3 / ISSUERS, "ms", "lower"))
+    slowest = max(times[f"{name} prepare"].seconds("prepare") for name in samples)
+    bench.row(Row("native.prepare_ms_per_key", slowest * 1e3 / ISSUERS, "ms", "lower"))
 
 
 def whole(verifier: Verifier, texts: list[str], accepted: int) -> Callable[[], None]:
@@ -93,25 +107,38 @@ def whole(verifier: Verifier, texts: list[str], accepted: int) -> Callable[[], N
     return call
 
 
-def _rates(bench: Bench, name: str, own: Sample) -> None:
+COUNTS = {"native": BATCH, "scalar": BATCH, "bare": BARE, "crypto_mb": EIGHTS}
+
+
+def _rates(name: str, own: Sample) -> dict[str, Callable[[], object]]:
     calls: dict[str, Callable[[], object]] = {
         "native": whole(own.verifier(), own.texts, BATCH),
         "scalar": whole(own.verifier(path="scalar"), own.texts, BATCH),
     }
-    counts = {"native": BATCH, "scalar": BATCH, "bare": BARE, "crypto_mb": EIGHTS}
     for peer, make in (("bare", _bare), ("crypto_mb", _crypto_mb)):
         try:
             calls[peer] = make(name, own)
         except (AbsentError, LibcryptoError) as reason:
             print(f"left out: {name}.native against {peer}: {reason}")
-    times = bench.take(calls, rounds=200)
-    for path, target in (("native", ">= 500000"), ("scalar", ">= 90000")):
-        figure = f"{name}.native.tokens_per_s" if path == "native" else f"{name}.native.scalar_per_s"
-        bench.row(Row(figure, BATCH / times.seconds(path), "1/s", "higher", target=target))
+    return calls
+
+
+def _small(own: Sample) -> dict[str, Callable[[], object]]:
+    verifier = own.verifier()
+    sixteens = [own.texts[i : i + 16] for i in range(0, BATCH, 16)]
+    return {"single": each(verifier.verify, own.texts), "sixteen": each(verifier.verify_many, sixteens)}
+
+
+def _report(bench: Bench, name: str, rates: Times, small: Times) -> None:
+    for figure, path, target in (("tokens", "native", ">= 500000"), ("scalar", "scalar", ">= 90000")):
+        figure = f"{name}.native.{figure}_per_s"
+        bench.row(Row(figure, BATCH / rates.seconds(path), "1/s", "higher", target=target))
     for peer, (figure, target) in {"bare": VS_BARE[name], "crypto_mb": ("vs_crypto_mb", ">= 10")}.items():
-        if peer in calls:
-            ratio, noise = _each(times, counts, peer, "native")
+        if peer in rates.of:
+            ratio, noise = _each(rates, COUNTS, peer, "native")
             bench.row(Row(f"{name}.native.{figure}", ratio, "ratio", "higher", noise, target))
+    bench.row(Row(f"{name}.native.single_per_s", 1 / small.seconds("single"), "1/s", "higher", target=">= 100000"))
+    bench.row(Row(f"{name}.native.batch16_per_s", 16 / small.seconds("sixteen"), "1/s", "higher", target=">= 300000"))
 
 
 def _each(times: Times, counts: dict[str, int], above: str, below: str) -> tuple[float, float]:
@@ -156,50 +183,36 @@ def _crypto_mb(name: str, own: Sample) -> Callable[[], object]:
     return crypto_mb.p256([job._replace(message=hashlib.sha256(job.message).digest()) for job in jobs])
 
 
-def _small(bench: Bench, name: str, own: Sample) -> None:
-    verifier = own.verifier()
-    sixteens = [own.texts[i : i + 16] for i in range(0, BATCH, 16)]
-    times = bench.take(
-        {"single": each(verifier.verify, own.texts), "sixteen": each(verifier.verify_many, sixteens)}, rounds=10_000
-    )
-    bench.row(Row(f"{name}.native.single_per_s", 1 / times.seconds("single"), "1/s", "higher", target=">= 100000"))
-    bench.row(Row(f"{name}.native.batch16_per_s", 16 / times.seconds("sixteen"), "1/s", "higher", target=">= 300000"))
-
-
-def _scaling(bench: Bench, samples: dict[str, Sample]) -> None:
+def _cores(own: Sample) -> dict[str, Callable[[], object]]:
     """Two cores over one: the one family of calls that may leave its core.
 
     One core is each of the two in turn, for half of the texts: on a shared machine one of them may be slow for seconds.
     """
     if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
         print("left out: native.two_core_scaling: there is one core, or none can be asked for")
-        return
+        return {}
     pinned = os.sched_getaffinity(0)
     try:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
         cores = sorted(os.sched_getaffinity(0))[:2]
         if len(cores) < 2:
             print("left out: native.two_core_scaling: one core is allowed")
-            return
+            return {}
+        half, both = own.texts * 2, own.texts * 4
+        alone = whole(own.verifier(), half, len(half))
+        together = whole(own.verifier(threads=2), both, len(both))
         os.sched_setaffinity(0, cores)
-        worst = (float("inf"), 0.0, "")
-        for name, own in samples.items():
-            half, both = own.texts * 2, own.texts * 4
-            alone = whole(own.verifier(), half, len(half))
-            together = whole(own.verifier(threads=2), both, len(both))
-            together()  # its threads are started here, where they may run on both
-
-            def in_turn(alone: Callable[[], None] = alone) -> None:
-                for core in cores:
-                    os.sched_setaffinity(0, {core})
-                    alone()
-                os.sched_setaffinity(0, cores)
-
-            times = bench.take({"in turn": in_turn, "together": together}, rounds=60)
-            worst = min(worst, (*times.ratio("in turn", "together"), name))
-        bench.row(Row("native.two_core_scaling", worst[0], "ratio", "higher", worst[1], ">= 1.85", worst[2]))
+        together()  # its threads are started here, where they may run on both
     finally:
         os.sched_setaffinity(0, pinned)
+
+    def in_turn() -> None:
+        for core in cores:
+            os.sched_setaffinity(0, {core})
+            alone()
+        os.sched_setaffinity(0, pinned)
+
+    return {"in turn": in_turn, "together": together}
 
 
 def _memory(bench: Bench, own: Sample) -> None:
@@ -218,24 +231,17 @@ def _memory(bench: Bench, own: Sample) -> None:
 # -- junk --------------------------------------------------------------------------------------------------------------
 
 
-def _junk(bench: Bench, samples: dict[str, Sample]) -> None:
-    worst = (0.0, 0.0, "")
-    kinds = 0
-    for name, own in samples.items():
-        verifier = own.verifier()
-        junk = {kind: list(itertools.islice(itertools.cycle(texts), BATCH)) for kind, texts in _kinds(own).items()}
-        mixed = list(itertools.chain.from_iterable(zip(*junk.values(), strict=True)))[:BATCH]
-        calls: dict[str, Callable[[], object]] = {"good": whole(verifier, own.texts, BATCH)}
-        calls |= {kind: whole(verifier, texts, 0) for kind, texts in junk.items()}
-        calls["all kinds mixed"] = whole(verifier, mixed, 0)
-        calls["every second one good"] = whole(
-            verifier, [text for pair in zip(own.texts, mixed, strict=True) for text in pair][:BATCH], BATCH // 2
-        )
-        times = bench.take(calls, rounds=60)
-        kinds += len(calls) - 1
-        worst = max(worst, *((*times.ratio(kind, "good"), f"{name}: {kind}") for kind in calls if kind != "good"))
-    note = f"the worst of {kinds}: {worst[2]}"
-    bench.row(Row("native.junk_cost_ratio", worst[0], "ratio", "lower", worst[1], "<= 1.2", note))
+def _junk(own: Sample) -> dict[str, Callable[[], object]]:
+    verifier = own.verifier()
+    junk = {kind: list(itertools.islice(itertools.cycle(texts), BATCH)) for kind, texts in _kinds(own).items()}
+    mixed = list(itertools.chain.from_iterable(zip(*junk.values(), strict=True)))[:BATCH]
+    every_second = [text for pair in zip(own.texts, mixed, strict=True) for text in pair][:BATCH]
+    return {
+        "good": whole(verifier, own.texts, BATCH),
+        **{kind: whole(verifier, texts, 0) for kind, texts in junk.items()},
+        "all kinds mixed": whole(verifier, mixed, 0),
+        "every second one good": whole(verifier, every_second, BATCH // 2),
+    }
 
 
 def _kinds(own: Sample) -> dict[str, list[str]]:
