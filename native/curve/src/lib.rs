@@ -40,6 +40,7 @@ mod field;
 mod ifma;
 mod inverse;
 mod key;
+mod pages;
 mod point;
 mod scalar;
 mod slow;

@@ -5,6 +5,7 @@
 mod lanes;
 mod nistz;
 mod numbers;
+mod pages;
 mod sums;
 
 use num_bigint::BigUint;

@@ -203,6 +203,46 @@ fn misuse_panics_and_unknown_windows_are_errors() {
 }
 
 #[test]
+fn tables_built_together_are_those_built_alone() {
+    for window in [4, 8, 10] {
+        let signed = CURVES.map(|curve| signatures(curve, 5, 40, 17));
+        // The curves take turns: order is kept.
+        let key = |at: usize| {
+            let (x, y) = &signed[at % 2].keys[at / 2];
+            PublicKey::new(CURVES[at % 2], x, y).unwrap()
+        };
+        let keys: Vec<_> = (0..10).map(key).collect();
+        let mut together = KeyTable::build_all(&keys, window).unwrap();
+        let alone = KeyTable::build(&keys[3], window).unwrap();
+        assert_eq!(together[3].bytes(), alone.bytes());
+        for (at, table) in together.iter().enumerate() {
+            assert_eq!((table.public_key(), table.curve()), (&keys[at], CURVES[at % 2]));
+            assert_eq!(table.window_bits(), window);
+        }
+        // What is left stays whole when others are dropped.
+        together.drain(..4);
+        for verifier in verifiers() {
+            for (which, curve) in CURVES.into_iter().enumerate() {
+                let own = signed[which].all.iter().filter(|one| one.key >= 2);
+                let mut many: Vec<_> = own
+                    .map(|one| Job {
+                        table: &together[2 * one.key + which - 4],
+                        e: one.e,
+                        r: one.r,
+                        s: one.s,
+                    })
+                    .collect();
+                spoil(&mut many[5], 1, 7);
+                let found = verdicts(&verifier, curve, &many);
+                assert!(found.iter().enumerate().all(|(i, &yes)| yes == (i != 5)));
+            }
+        }
+    }
+    assert!(KeyTable::build_all(&[], 8).unwrap().is_empty());
+    assert!(KeyTable::build_all(&[], 3).is_err());
+}
+
+#[test]
 fn tables_come_and_go_under_threads() {
     let verifiers = verifiers();
     let path = verifiers.first().map_or(Path::Scalar, Verifier::path);

@@ -23,6 +23,9 @@ pub const fn footprint(bits: u32) -> usize {
     (64 * windows as usize) << bits.saturating_sub(1)
 }
 
+/// How many tables are built side by side in memory: eight wide ones fill three large pages, eight others one.
+const TOGETHER: usize = 8;
+
 /// A key and its table's place.
 struct Slot {
     key: PublicKey,
@@ -91,11 +94,43 @@ impl Tables {
         };
         let first = tables.slots.iter().take_while(fits).count();
         workers.run(|| {
+            if first == tables.slots.len() {
+                let each = first
+                    .div_ceil(rayon::current_num_threads())
+                    .clamp(1, TOGETHER);
+                let same_window = |a: &Slot, b: &Slot| a.window == b.window;
+                let groups: Vec<_> = tables
+                    .slots
+                    .chunk_by(same_window)
+                    .flat_map(|same| same.chunks(each))
+                    .collect();
+                groups
+                    .into_par_iter()
+                    .for_each(|group| tables.build_together(group));
+            }
+            // Those that may have to go are built one by one, so that each gives its memory back.
             (0..first)
                 .into_par_iter()
                 .for_each(|entry| drop(tables.get(entry)))
         });
         tables
+    }
+
+    /// Builds tables of one window, none of which will be evicted, side by side in memory.
+    fn build_together(&self, group: &[Slot]) {
+        let keys: Vec<_> = group.iter().map(|slot| slot.key).collect();
+        let built = group
+            .first()
+            .and_then(|slot| KeyTable::build_all(&keys, slot.window).ok());
+        for (slot, table) in group.iter().zip(built.into_iter().flatten()) {
+            let mut stats = lock(&self.stats);
+            stats.bytes += table.bytes();
+            stats.tables += 1;
+            stats.built += 1;
+            drop(stats);
+            // Nobody else has seen the place yet.
+            let _ = lock(&slot.table).set(table);
+        }
     }
 
     /// The table of an entry, built first if need be; `None` only for an entry that is not there.

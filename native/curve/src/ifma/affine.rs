@@ -121,7 +121,6 @@ impl Pair<'_> {
 /// The sums of a chunk, on their way.
 struct Chunk<'e> {
     isa: Isa,
-    base: &'e BaseTable,
     octets: Vec<[Octet<'e>; WIDE]>,
     pairs: Vec<Pair<'e>>,
     /// The direction of the last walk.
@@ -133,10 +132,9 @@ impl<'e> Chunk<'e> {
     #[inline(always)]
     fn begin<M: Modulus52>(
         isa: Isa,
-        base: &'e BaseTable,
         tasks: &[Task<'e>],
-        opening: &Step,
-        first: &Step,
+        opening: &Step<'e>,
+        first: &Step<'e>,
     ) -> (Self, [Factor; WIDE]) {
         let count = tasks.len().div_ceil(TOKENS);
         let mut octets = Vec::with_capacity(count);
@@ -145,7 +143,7 @@ impl<'e> Chunk<'e> {
         let mut product = [one.into(); WIDE];
         for i in 0..count {
             let both = [Octet::new(tasks, i * TOKENS), Octet::new(tasks, i * TOKENS + 8)];
-            let addend = [both[0].entries(isa, base, first), both[1].entries(isa, base, first)];
+            let addend = [both[0].entries(isa, first), both[1].entries(isa, first)];
             let mut pair = Pair {
                 x: [one.into(); WIDE],
                 y: [one.into(); WIDE],
@@ -157,7 +155,7 @@ impl<'e> Chunk<'e> {
                 lost: [0; WIDE],
             };
             for n in 0..WIDE {
-                let opening = both[n].entries(isa, base, opening);
+                let opening = both[n].entries(isa, opening);
                 pair.x[n] = opening.x(isa).into();
                 // Before an even step y is held negative.
                 pair.y[n] = opening.y::<M>(isa, true);
@@ -166,7 +164,7 @@ impl<'e> Chunk<'e> {
             pairs.push(pair);
             octets.push(both);
         }
-        (Self { isa, base, octets, pairs, forward: true }, product)
+        (Self { isa, octets, pairs, forward: true }, product)
     }
 
     /// The i-th pair of a walk.
@@ -182,7 +180,7 @@ impl<'e> Chunk<'e> {
         &mut self,
         how: Manner,
         mut inverse: [Factor; WIDE],
-        next: Option<&Step>,
+        next: Option<&Step<'e>>,
     ) -> [Factor; WIDE] {
         self.forward = !self.forward;
         let isa = self.isa;
@@ -205,11 +203,11 @@ impl<'e> Chunk<'e> {
 
     /// Looks up the next step's entries for the i-th pair, and asks for their cache lines.
     #[inline(always)]
-    fn fetch(&mut self, i: usize, next: Option<&Step>) {
+    fn fetch(&mut self, i: usize, next: Option<&Step<'e>>) {
         if let Some(step) = next.filter(|_| i < self.pairs.len()) {
             let place = self.place(i);
             for n in 0..WIDE {
-                let entries = self.octets[place][n].entries(self.isa, self.base, step);
+                let entries = self.octets[place][n].entries(self.isa, step);
                 entries.prefetch();
                 self.pairs[place].next[n] = entries;
             }
@@ -241,7 +239,7 @@ impl<'e> Chunk<'e> {
 #[inline(always)]
 pub(super) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
     let (opening, steps) = steps(base, &tasks[0]);
-    let (mut chunk, mut product) = Chunk::begin::<C::Prime>(isa, base, tasks, &opening, &steps[0]);
+    let (mut chunk, mut product) = Chunk::begin::<C::Prime>(isa, tasks, &opening, &steps[0]);
     for i in 0..steps.len() {
         let inverse = loop {
             match invert::<C::Prime>(isa, &product) {

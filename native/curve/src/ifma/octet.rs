@@ -2,21 +2,15 @@
 
 use super::field::{Element, Modulus52, Sum};
 use super::vector::{Isa, Lanes, Mask, Vector};
-use crate::digits::{Recoded, Windows};
-use crate::table::{BaseTable, Entry, prefetch};
+use crate::digits::Recoded;
+use crate::table::{BaseTable, Entry, Table, prefetch};
 use crate::task::Task;
-
-/// Whose digit a step adds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Whose {
-    Base,
-    Key,
-}
 
 /// One addition of every sum: where its digit lies in the scalar, and the window's entries in the table.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    whose: Whose,
+pub(super) struct Step<'e> {
+    /// The generator's table, if it is the generator's digit; or else the key's is meant.
+    base: Option<&'e [Entry]>,
     word: usize,
     shift: u64,
     width: u32,
@@ -25,30 +19,22 @@ pub(super) struct Step {
     folded: bool,
 }
 
-impl Step {
-    fn new(whose: Whose, windows: Windows, window: usize, start: usize, folded: bool) -> Self {
-        let (offset, width) = (windows.offset(window), windows.width(window));
-        Self { whose, word: (offset / 64) as usize, shift: (offset % 64) as u64, width, start, folded }
-    }
-
-    fn base(base: &BaseTable, window: usize) -> Self {
-        let table = base.table();
-        Self::new(Whose::Base, table.windows, window, table.start(window), window < base.plain())
-    }
-
-    fn key(task: &Task, window: usize) -> Self {
-        let table = task.table.table();
-        Self::new(Whose::Key, table.windows, window, table.start(window), true)
+impl<'e> Step<'e> {
+    fn new(base: Option<&'e [Entry]>, table: &Table, window: usize, folded: bool) -> Self {
+        let (offset, width) = (table.windows.offset(window), table.windows.width(window));
+        let (word, shift) = ((offset / 64) as usize, offset as u64 % 64);
+        Self { base, word, shift, width, start: table.start(window), folded }
     }
 }
 
 /// The opening step, which every sum begins with, and the steps that are then added, of every task whose key table is cut
 /// like that of `task`.
-pub(super) fn steps(base: &BaseTable, task: &Task) -> (Step, Vec<Step>) {
-    let plain = (0..base.plain()).map(|window| Step::base(base, window));
-    let keys = (0..task.table.table().windows.count).map(|window| Step::key(task, window));
-    let closing = Step::base(base, base.plain());
-    (Step::base(base, base.plain() + 1), plain.chain(keys).chain([closing]).collect())
+pub(super) fn steps<'e>(base: &'e BaseTable, task: &Task) -> (Step<'e>, Vec<Step<'e>>) {
+    let (own, key) = (base.table(), task.table.table());
+    let of_base = |window| Step::new(Some(own.entries()), own, window, window < base.plain());
+    let of_key = |window| Step::new(None, key, window, true);
+    let added = (0..base.plain()).map(of_base).chain((0..key.windows.count).map(of_key));
+    (of_base(base.plain() + 1), added.chain([of_base(base.plain())]).collect())
 }
 
 /// Eight entries, and the lanes whose entry is to be subtracted.
@@ -128,16 +114,13 @@ impl<'e> Octet<'e> {
         Self {
             base: Digits::new(tasks.map(|task| &task.base)),
             key: Digits::new(tasks.map(|task| &task.key)),
-            tables: tasks.map(|task| &*task.table.table().entries),
+            tables: tasks.map(|task| task.table.table().entries()),
         }
     }
 
     #[inline(always)]
-    pub(super) fn entries(&self, isa: Isa, base: &'e BaseTable, step: &Step) -> Entries<'e> {
-        let digits = match step.whose {
-            Whose::Base => &self.base,
-            Whose::Key => &self.key,
-        };
+    pub(super) fn entries(&self, isa: Isa, step: &Step<'e>) -> Entries<'e> {
+        let digits = if step.base.is_some() { &self.base } else { &self.key };
         let splat = |a| Vector::splat(isa, a);
         let half = 1 << (step.width - 1);
         let low = Vector::load(isa, &digits.bits[step.word]);
@@ -150,16 +133,9 @@ impl<'e> Octet<'e> {
             (signed.and(splat(2 * half - 1)), 0)
         };
         let place = place.add(splat(step.start as u64)).lanes().0;
-        let rows = match step.whose {
-            Whose::Base => {
-                let e = &*base.table().entries;
-                let at = |lane: usize| &e[place[lane] as usize];
-                [at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)]
-            }
-            Whose::Key => {
-                let at = |lane: usize| &self.tables[lane][place[lane] as usize];
-                [at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7)]
-            }
+        let rows = match step.base {
+            Some(entries) => eight(|lane| &entries[place[lane] as usize]),
+            None => eight(|lane| &self.tables[lane][place[lane] as usize]),
         };
         Entries { rows, negative }
     }
@@ -174,6 +150,7 @@ pub(super) fn lane_tasks<'t, 'e>(tasks: &'t [Task<'e>], start: usize) -> [&'t Ta
 pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e Entry, bool)> {
     let (own, key) = (base.table(), task.table.table());
     let mut all = Vec::with_capacity(own.windows.count + key.windows.count + 1);
+    let (own_entries, key_entries) = (own.entries(), key.entries());
     all.push((&base.lanes()[8], false));
     for window in (0..own.windows.count).rev() {
         let (offset, width) = (own.windows.offset(window), own.windows.width(window));
@@ -182,11 +159,11 @@ pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e 
         } else {
             (task.base.signed_place(offset, width), false)
         };
-        all.push((&own.window(window)[place as usize], negative));
+        all.push((&own_entries[own.start(window) + place as usize], negative));
     }
     for window in 0..key.windows.count {
         let (place, negative) = task.key.place(key.windows.offset(window), key.windows.width(window));
-        all.push((&key.window(window)[place as usize], negative));
+        all.push((&key_entries[key.start(window) + place as usize], negative));
     }
     for (entry, _) in &all {
         prefetch(entry);

@@ -174,8 +174,8 @@ fn factors<const N: usize>(sums: [Sum; N], mut out: [Factor; N]) -> [Factor; N] 
 /// A step's entries, whose cache lines are asked for. No closure: one that is not inlined is compiled without the
 /// instruction sets.
 #[inline(always)]
-fn look_up<'e>(isa: Isa, base: &'e BaseTable, octets: &[Octet<'e>; 2], step: &Step) -> [Entries<'e>; 2] {
-    let entries = [octets[0].entries(isa, base, step), octets[1].entries(isa, base, step)];
+fn look_up<'e>(isa: Isa, octets: &[Octet<'e>; 2], step: &Step<'e>) -> [Entries<'e>; 2] {
+    let entries = [octets[0].entries(isa, step), octets[1].entries(isa, step)];
     entries[0].prefetch();
     entries[1].prefetch();
     entries
@@ -191,13 +191,13 @@ pub(super) fn batch<C: Spec<Prime: Modulus52>>(
 ) {
     let octets = [Octet::new(tasks, 0), Octet::new(tasks, 8)];
     let (opening, steps) = steps(base, &tasks[0]);
-    let opening = look_up(isa, base, &octets, &opening);
-    let mut next = look_up(isa, base, &octets, &steps[0]);
+    let opening = look_up(isa, &octets, &opening);
+    let mut next = look_up(isa, &octets, &steps[0]);
     let mut sums = Sums::begin::<C::Prime>(isa, &opening);
     for i in 0..steps.len() {
         let entries = next;
         if let Some(step) = steps.get(i + 1) {
-            next = look_up(isa, base, &octets, step);
+            next = look_up(isa, &octets, step);
         }
         sums.add_entries::<C::Prime>(isa, &entries, i % 2 == 1);
     }

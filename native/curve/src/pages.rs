@@ -1,0 +1,103 @@
+//! Memory for tables, in large pages where the system gives them.
+//!
+//! Every addition reads a table entry from somewhere else, and a ring's tables take tens of megabytes: with pages of 4 KB most
+//! reads miss the processor's list of pages, and finding one costs more than the entry does. So tables that are built
+//! together lie side by side in memory that the system is asked to give in pages of 2 MB.
+
+use core::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytemuck::{cast_slice, cast_slice_mut};
+use memmap2::MmapMut;
+
+use crate::table::Entry;
+
+const LARGE: usize = 2 << 20;
+
+/// Entries in memory of their own, or in a part of memory that is shared with other tables.
+pub(crate) enum Entries {
+    Own(Vec<Entry>),
+    Shared { memory: Arc<MmapMut>, bytes: Range<usize> },
+}
+
+impl Entries {
+    #[inline(always)]
+    pub(crate) fn all(&self) -> &[Entry] {
+        match self {
+            Self::Own(entries) => entries,
+            Self::Shared { memory, bytes } => cast_slice(&memory[bytes.clone()]),
+        }
+    }
+}
+
+impl fmt::Debug for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} entries", self.all().len())
+    }
+}
+
+/// Takes entries one table after another, and gives them out side by side.
+pub(crate) struct Pages {
+    /// None where there is no such memory: then each table has its own.
+    memory: Option<MmapMut>,
+    /// Where the next table begins.
+    end: usize,
+    taken: Vec<Taken>,
+}
+
+enum Taken {
+    Own(Vec<Entry>),
+    Shared(Range<usize>),
+}
+
+impl Pages {
+    /// Room for so many entries in all.
+    pub(crate) fn new(entries: usize) -> Self {
+        let memory = large(size_of::<Entry>() * entries);
+        let end = memory.as_ref().map_or(0, |memory| memory.as_ptr().align_offset(LARGE));
+        Self { memory, end, taken: vec![] }
+    }
+
+    pub(crate) fn push(&mut self, entries: Vec<Entry>) {
+        let bytes = self.end..self.end + size_of_val(&*entries);
+        let room = self.memory.as_mut().and_then(|memory| memory.get_mut(bytes.clone()));
+        self.taken.push(match room {
+            Some(room) => {
+                cast_slice_mut(room).copy_from_slice(&entries);
+                self.end = bytes.end;
+                Taken::Shared(bytes)
+            }
+            None => Taken::Own(entries),
+        });
+    }
+
+    /// What was taken, in order.
+    pub(crate) fn finish(self) -> Vec<Entries> {
+        let memory = self.memory.map(Arc::new);
+        let entries = |taken| match (taken, &memory) {
+            (Taken::Shared(bytes), Some(memory)) => Entries::Shared { memory: Arc::clone(memory), bytes },
+            (Taken::Shared(_), None) => unreachable!("taken from no memory"),
+            (Taken::Own(entries), _) => Entries::Own(entries),
+        };
+        self.taken.into_iter().map(entries).collect()
+    }
+}
+
+/// Memory in which so many bytes can begin at a large page; none where they would not fill one.
+#[cfg(all(target_os = "linux", not(miri)))]
+fn large(bytes: usize) -> Option<MmapMut> {
+    if bytes < LARGE / 2 {
+        return None;
+    }
+    // Whole pages, for the system makes no large page that is not all inside; what nobody touches takes no memory.
+    let memory = MmapMut::map_anon(bytes.next_multiple_of(LARGE) + LARGE).ok()?;
+    // A hint: where it is refused, the pages are small.
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    Some(memory)
+}
+
+#[cfg(not(all(target_os = "linux", not(miri))))]
+fn large(_: usize) -> Option<MmapMut> {
+    None
+}
