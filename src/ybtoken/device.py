@@ -90,10 +90,11 @@ class CutPresentation(NamedTuple):
             SignatureError: ``device.signature``.
             ClaimsError: the pass names a key that is no point of its curve.
         """
-        if self.curve != key.curve:
+        curve, x, y_is_odd = key
+        if self.curve != curve:
             raise SignatureError("device.signature")
         try:
-            _verify_on(key.curve)(key.x, key.y_is_odd, _PREFIXES[key.curve] + self.signed, self.signature)
+            _verify_on(curve)(x, y_is_odd, _PREFIXES[curve] + self.signed, self.signature)
         except ValueError:
             raise ClaimsError("claims.shape") from None
 

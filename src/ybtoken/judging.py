@@ -56,9 +56,13 @@ class Judge:
         """
         # 6. time, 7. issuer scope
         entry, claims, shown = opened
-        skew, step, until = self.skew, None, claims.expires_at + self.skew
+        (
+            expires_at, issued_at, nonce, profile, identity_ref, city,
+            channel, purpose, presenter, assurance, status_index, device_key,
+        ) = claims  # fmt: skip
+        skew, step, until = self.skew, None, expires_at + self.skew
         most = self.max_lifetime if shown is None else self.max_pass_lifetime
-        number = judge(claims.issued_at, claims.expires_at, claims.city, entry, now, skew, most)
+        number = judge(issued_at, expires_at, city, entry, now, skew, most)
         if shown is not None and not 0 < number < _STEP_7:  # of a pass, the time of its display, too
             if isinstance(shown, str):
                 step, until = self._check_otp(opened, shown, now)
@@ -69,7 +73,32 @@ class Judge:
         # 8. policy; the terminal's own challenge first
         if (challenge is not None or shown is not None) and challenge != "any":
             _check_challenge(challenge, shown)
-        voucher = _verified(opened, now, until, step)
+        # The one thing that only a verifier makes, past its constructor, which refuses everybody. Plain assignments and
+        # a change of class take a fifth of the time of so many calls of object.__setattr__.
+        key = entry.key
+        draft: Any = object.__new__(_Draft)
+        draft.identity_ref = identity_ref
+        draft.city_code = _city_code(city)
+        draft.issued_at = issued_at
+        draft.expires_at = expires_at
+        draft.nonce = nonce
+        draft.profile = _PROFILES[profile]
+        draft.channel = channel
+        draft.purpose = None if purpose is None else f"{purpose:05d}"
+        draft.presenter = presenter
+        draft.assurance = assurance
+        draft.status_index = status_index
+        draft.device_key = device_key
+        draft.kid = key.kid
+        draft.algorithm = key.algorithm
+        draft.issuer = entry.issuer
+        draft.verified_at = now
+        draft.redeem_until = until
+        draft.time_step = step
+        draft.presentation = shown if isinstance(shown, DevicePresentation) else None
+        draft.notes = ()
+        draft.__class__ = VerifiedVoucher
+        voucher: VerifiedVoucher = draft
         if self.policies:
             notes = [note for policy in self.policies if (note := policy.check(voucher, now)) is not None]
             object.__setattr__(voucher, "notes", tuple(notes))
@@ -165,37 +194,3 @@ class _Draft(Voucher):
     )  # fmt: skip
     __setattr__ = object.__setattr__
     __delattr__ = object.__delattr__  # the two share a slot: left frozen, this one would keep the other slow
-
-
-def _verified(opened: Opened, now: int, until: int, step: int | None) -> VerifiedVoucher:
-    """Make the one thing that only a verifier makes; past its constructor, which refuses everybody."""
-    entry, claims, shown = opened
-    key = entry.key
-    (
-        expires_at, issued_at, nonce, profile, identity_ref, city,
-        channel, purpose, presenter, assurance, status_index, device_key,
-    ) = claims  # fmt: skip
-    # Plain assignments and a change of class take a fifth of the time of so many calls of object.__setattr__.
-    voucher: Any = object.__new__(_Draft)
-    voucher.identity_ref = identity_ref
-    voucher.city_code = _city_code(city)
-    voucher.issued_at = issued_at
-    voucher.expires_at = expires_at
-    voucher.nonce = nonce
-    voucher.profile = _PROFILES[profile]
-    voucher.channel = channel
-    voucher.purpose = None if purpose is None else f"{purpose:05d}"
-    voucher.presenter = presenter
-    voucher.assurance = assurance
-    voucher.status_index = status_index
-    voucher.device_key = device_key
-    voucher.kid = key.kid
-    voucher.algorithm = key.algorithm
-    voucher.issuer = entry.issuer
-    voucher.verified_at = now
-    voucher.redeem_until = until
-    voucher.time_step = step
-    voucher.presentation = shown if isinstance(shown, DevicePresentation) else None
-    voucher.notes = ()
-    voucher.__class__ = VerifiedVoucher
-    return voucher  # type: ignore[no-any-return]

@@ -51,6 +51,8 @@ _FRAME_DIGITS = 4  # prefix and check
 # ISO 7064 MOD 97-10: the whole is 1 modulo 97. Check digits are 02 to 98; 00, 01 and 99 are congruent to 97, 98 and 02,
 # and would be second spellings. Both rules at once, as one remainder by 97 * 100:
 _GOOD_REMAINDERS = frozenset(r for r in range(1, 9700, 97) if 2 <= r % 100 <= 98)
+# A long text is read in two parts, for int() takes the square of a length.
+_PART, _PART_WEIGHT = 384, pow(10, 384, 9700)
 
 
 def encode_text(profile: int, data: bytes, otp: str = "") -> str:
@@ -135,7 +137,8 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
         del padded[last - _GROUP_BYTES :]
     if excess.strip(b"\0"):
         raise TextError("text.range")
-    if int(digits) % 9700 not in _GOOD_REMAINDERS:
+    number = int(digits) if size <= _PART else int(digits[:-_PART]) * _PART_WEIGHT + int(digits[-_PART:])
+    if number % 9700 not in _GOOD_REMAINDERS:
         raise TextError("text.check")
     return profile, bytes(padded)
 
