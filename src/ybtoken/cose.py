@@ -35,7 +35,6 @@ __all__ = [
     "encode_header",
     "parse_claims",
     "sign1_prefix",
-    "walk_uint",
 ]
 
 _ALG, _KID = 1, 4
@@ -162,7 +161,7 @@ _PROFILES = frozenset(int(profile) for profile in Profile)
 _DEVICE_BOUND = int(Profile.DEVICE_BOUND)
 
 
-def walk_uint(payload: bytes, at: int, maximum: int) -> tuple[int, int]:
+def _walk_uint(payload: bytes, at: int, maximum: int) -> tuple[int, int]:
     """Read an unsigned integer in its shortest form (RFC 8949 section 4.2.1); returns it and where it ends.
 
     Raises:
@@ -221,8 +220,10 @@ def _read_usual(payload: bytes) -> Claims | None:
             and 0xFFFF < city <= _MAX_CITY
             and index > 0xFFFF
         ):
-            stated = expires_at, issued_at, nonce, _USUAL_PASS_PROFILE, identity_ref, city
-            return _tuple(Claims, (*stated, None, None, None, None, index, None))
+            return _tuple(Claims, (
+                expires_at, issued_at, nonce, _USUAL_PASS_PROFILE, identity_ref, city,
+                None, None, None, None, index, None,
+            ))  # fmt: skip
         return None
     if len(payload) != _USUAL.size:
         return _read_usual_bound(payload) if len(payload) == _USUAL_BOUND.size else None
@@ -277,10 +278,10 @@ def _walk(payload: bytes) -> Claims:
     # 3a00010000 8x profile 50 identity_ref city_code [extras]
     if payload[3] != _EXP:
         _refuse()
-    expires_at, at = walk_uint(payload, 4, MAX_UINT32)
+    expires_at, at = _walk_uint(payload, 4, MAX_UINT32)
     if payload[at] != _IAT:
         _refuse()
-    issued_at, at = walk_uint(payload, at + 1, MAX_UINT32)
+    issued_at, at = _walk_uint(payload, at + 1, MAX_UINT32)
     if payload[at] != _CTI or expires_at <= issued_at:
         _refuse()
     nonce_size = payload[at + 1] - 0x40
@@ -299,7 +300,7 @@ def _walk(payload: bytes) -> Claims:
     if profile not in _PROFILES or payload[end + 7] != 0x50 or (device_key is None) is (profile == _DEVICE_BOUND):
         _refuse()
     identity_ref = payload[at : at + IDENTITY_REF_SIZE]
-    city, at = walk_uint(payload, at + IDENTITY_REF_SIZE, _MAX_CITY)
+    city, at = _walk_uint(payload, at + IDENTITY_REF_SIZE, _MAX_CITY)
     if items == 3 and at == len(payload):
         extras: _Extras = (None, None, None, None, None)
     elif items == 4:
@@ -336,18 +337,18 @@ def _walk_extras(payload: bytes, at: int) -> _Extras:
             _refuse()
         previous = label
         if label == _CHANNEL:
-            channel, at = walk_uint(payload, at + 1, MAX_CHANNEL)
+            channel, at = _walk_uint(payload, at + 1, MAX_CHANNEL)
         elif label == _PURPOSE:
-            purpose, at = walk_uint(payload, at + 1, MAX_PURPOSE)
+            purpose, at = _walk_uint(payload, at + 1, MAX_PURPOSE)
         elif label == _PRESENTER:
             presenter = payload[at + 2 : at + 2 + IDENTITY_REF_SIZE]
             if payload[at + 1] != 0x50 or len(presenter) != IDENTITY_REF_SIZE:
                 _refuse()
             at += 2 + IDENTITY_REF_SIZE
         elif label == _ASSURANCE:
-            assurance, at = walk_uint(payload, at + 1, MAX_UINT8)
+            assurance, at = _walk_uint(payload, at + 1, MAX_UINT8)
         elif label == _STATUS:
-            status_index, at = walk_uint(payload, at + 1, MAX_UINT32)
+            status_index, at = _walk_uint(payload, at + 1, MAX_UINT32)
         else:
             _refuse()
     if at != len(payload):
