@@ -390,6 +390,14 @@ class TestRemembering:
                 key_of(b"\xff" * 32, True)
         assert len(loaded) == 3
 
+    @pytest.mark.parametrize("size", [0, 1, 31, 33])
+    def test_an_x_of_another_size_is_no_point_of_either_curve(self, size, sm2_key):
+        from ybtoken.backends import p256, sm2
+
+        for backend in (p256, sm2):
+            with pytest.raises(ValueError):
+                backend.verify_compressed(b"\x01" * size, True, b"message", bytes(64))
+
     def test_threads_may_share_it(self):
         key_of, _ = self.loader(most=16)
         with ThreadPoolExecutor(8) as pool:

@@ -131,8 +131,8 @@ def _small(own: Sample) -> dict[str, Callable[[], object]]:
 
 def _report(bench: Bench, name: str, rates: Times, small: Times) -> None:
     for figure, path, target in (("tokens", "native", ">= 500000"), ("scalar", "scalar", ">= 90000")):
-        figure = f"{name}.native.{figure}_per_s"
-        bench.row(Row(figure, BATCH / rates.best_seconds(path), "1/s", "higher", target=target))
+        rate = BATCH / rates.best_seconds(path)
+        bench.row(Row(f"{name}.native.{figure}_per_s", rate, "1/s", "higher", target=target))
     for peer, (figure, target) in {"bare": VS_BARE[name], "crypto_mb": ("vs_crypto_mb", ">= 10")}.items():
         if peer in rates.of:
             ratio, noise = _each(rates, COUNTS, peer, "native")

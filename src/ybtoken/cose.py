@@ -148,7 +148,7 @@ class Claims(NamedTuple):
     device_key: DeviceKey | None = None
 
 
-_tuple = tuple.__new__  # makes a named tuple in half the time that its own constructor takes
+named = tuple.__new__  # makes a named tuple in half the time that its own constructor takes
 
 
 def _refuse() -> NoReturn:
@@ -220,7 +220,7 @@ def _read_usual(payload: bytes) -> Claims | None:
             and 0xFFFF < city <= _MAX_CITY
             and index > 0xFFFF
         ):
-            return _tuple(Claims, (
+            return named(Claims, (
                 expires_at, issued_at, nonce, _USUAL_PASS_PROFILE, identity_ref, city,
                 None, None, None, None, index, None,
             ))  # fmt: skip
@@ -233,7 +233,7 @@ def _read_usual(payload: bytes) -> Claims | None:
         and 0xFFFF < issued_at < expires_at
         and 0xFFFF < city <= _MAX_CITY
     ):
-        return _tuple(Claims, (
+        return named(Claims, (
             expires_at, issued_at, nonce, _USUAL_PROFILE, identity_ref, city,
             None, None, None, None, None, None,
         ))  # fmt: skip
@@ -266,9 +266,9 @@ def _read_usual_bound(payload: bytes) -> Claims | None:
     y_is_odd = _USUAL_BOUND_HEADS.get(fields[::2])
     expires_at, issued_at, nonce, x, identity_ref, city, index = fields[1::2]
     if y_is_odd is not None and 0xFFFF < issued_at < expires_at and 0xFFFF < city <= _MAX_CITY and index > 0xFFFF:
-        return _tuple(Claims, (
+        return named(Claims, (
             expires_at, issued_at, nonce, _DEVICE_BOUND, identity_ref, city,
-            None, None, None, None, index, _tuple(DeviceKey, (_P256, x, y_is_odd)),
+            None, None, None, None, index, named(DeviceKey, (_P256, x, y_is_odd)),
         ))  # fmt: skip
     return None
 

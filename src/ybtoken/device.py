@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import cbor2
 
 from ybtoken.challenge import ANSWER_SIZE, Challenge
-from ybtoken.cose import encode_byte_string, encode_envelope, sign1_prefix
+from ybtoken.cose import encode_byte_string, encode_envelope, named, sign1_prefix
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
 from ybtoken.keys import Algorithm, Curve, SigningKey, VerifyingKey
 from ybtoken.text import encode_text
@@ -40,7 +40,6 @@ _TAIL_SIZE = 66  # 58 40, signature
 _NONCE_SIZE = 8
 _ANSWER_SIZES = {0x83: 0, 0x84: ANSWER_SIZE}
 _LONGEST_PAYLOAD = 255
-_tuple = tuple.__new__  # makes a named tuple in half the time that its own constructor takes
 
 
 @cache
@@ -157,8 +156,8 @@ def cut_presentation(data: bytes) -> CutPresentation:
     token, issued_at, nonce, answer, signature = fields[1::2]
     if fields[::2] != before or not earliest <= issued_at <= latest:
         raise EnvelopeError("envelope.shape")
-    presentation = _tuple(DevicePresentation, (issued_at, nonce, answer or None))
-    return _tuple(CutPresentation, (curve, data[signed_at:-_TAIL_SIZE], signature, token, presentation))
+    presentation = named(DevicePresentation, (issued_at, nonce, answer or None))
+    return named(CutPresentation, (curve, data[signed_at:-_TAIL_SIZE], signature, token, presentation))
 
 
 def encode_presentation(token: bytes, presentation: DevicePresentation, key: SigningKey) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, load
 from ybtoken.backends.sm2 import DEFAULT_USER_ID, SM2VerifyingKey
-from ybtoken.cose import Claims
+from ybtoken.cose import Claims, named
 from ybtoken.engine import Opened, OpenedBatch, SerialOpener, Texts, texts_of
 from ybtoken.errors import error_for
 from ybtoken.keys import Algorithm, KeyEntry, KeyRing
@@ -40,7 +40,6 @@ if ybtoken_native.ABI != _ABI:
     )
 
 _NOT_MINE = 255
-_tuple = tuple.__new__
 _WIDE, _NARROW = 10, 8
 _WIDE_BYTES = 832 << 10  # what the engine allows for a table of the wide windows; it takes 786,432 bytes
 _COLUMNS = {
@@ -127,8 +126,7 @@ class NativeOpener:
         """Steps 1 to 5 for one text; raises `TokenError`."""
         code, entry, found = self._open_one(text)
         if code == ACCEPTED:
-            # What the two named tuples' own constructors do, in a third of the time.
-            return _tuple(Opened, (self._entries[entry], _tuple(Claims, found), None))
+            return named(Opened, (self._entries[entry], named(Claims, found), None))
         if code == _NOT_MINE:
             return self._serial.open(text)
         refusal = BY_NUMBER[code]

@@ -1,10 +1,9 @@
 //! Memory for tables, in large pages where the system gives them.
 //!
-//! Every addition reads a table entry from somewhere else, and a ring's tables take tens of megabytes: with pages of 4 KB most
-//! reads miss the processor's list of pages, and finding one costs more than the entry does. So tables that are built
-//! together lie side by side in memory that the system is asked to give in pages of 2 MB.
+//! Every addition reads a table entry from somewhere else, and a ring's tables take tens or hundreds of megabytes: with pages
+//! of 4 KB they are too many for the list that a processor keeps of pages. So tables that are built together lie side by
+//! side in memory that the system is asked to give in pages of 2 MB.
 
-use core::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -28,12 +27,6 @@ impl Entries {
             Self::Own(entries) => entries,
             Self::Shared { memory, bytes } => cast_slice(&memory[bytes.clone()]),
         }
-    }
-}
-
-impl fmt::Debug for Entries {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} entries", self.all().len())
     }
 }
 

@@ -35,7 +35,7 @@ impl Entry {
 }
 
 /// Asks for an entry's cache line, which takes about as long to come as half an addition; a hint, so it cannot fail. Into
-/// the second cache: the first has sixteen places for lines under way, and a chunk's own sums pass through them.
+/// the second cache: the first has few places for lines under way, and a chunk's own sums pass through them.
 #[inline(always)]
 pub(crate) fn prefetch(entry: &Entry) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -66,6 +66,24 @@ pub(crate) fn from_r260<M: Modulus>(a: U256) -> Residue<M> {
     Residue::from_montgomery([shift(t0, t1), shift(t1, t2), shift(t2, t3), shift(t3, t4)])
 }
 
+/// The entries of all windows as they are stored, and where each window begins.
+struct Stored {
+    starts: Vec<u32>,
+    entries: Vec<Entry>,
+}
+
+impl Stored {
+    fn new<C: Spec>(multiples: Vec<Vec<Affine<C>>>) -> Self {
+        let mut starts = Vec::with_capacity(multiples.len());
+        let mut entries = Vec::with_capacity(multiples.iter().map(Vec::len).sum());
+        for window in multiples {
+            starts.push(entries.len() as u32);
+            entries.extend(window.into_iter().map(Entry::store));
+        }
+        Self { starts, entries }
+    }
+}
+
 /// The entries of all windows, one after the other.
 pub(crate) struct Table {
     pub(crate) windows: Windows,
@@ -75,24 +93,19 @@ pub(crate) struct Table {
 
 impl Table {
     /// Tables that are cut in the same way, side by side in memory.
-    fn side_by_side<C: Spec>(
-        windows: Windows,
-        count: usize,
-        tables: impl Iterator<Item = Vec<Vec<Affine<C>>>>,
-    ) -> Vec<Self> {
-        let mut starts = Vec::with_capacity(windows.count);
+    fn side_by_side(windows: Windows, count: usize, tables: impl Iterator<Item = Stored>) -> Vec<Self> {
+        let mut all_starts = Vec::with_capacity(count);
         let mut pages = None;
-        for multiples in tables {
-            starts.clear();
-            let mut entries = Vec::with_capacity(multiples.iter().map(Vec::len).sum());
-            for window in multiples {
-                starts.push(entries.len() as u32);
-                entries.extend(window.into_iter().map(Entry::store));
-            }
+        for Stored { starts, entries } in tables {
             pages.get_or_insert_with(|| Pages::new(count * entries.len())).push(entries);
+            all_starts.push(starts);
         }
         let entries = pages.map_or(vec![], Pages::finish);
-        entries.into_iter().map(|entries| Self { windows, starts: starts.clone(), entries }).collect()
+        all_starts
+            .into_iter()
+            .zip(entries)
+            .map(|(starts, entries)| Self { windows, starts, entries })
+            .collect()
     }
 
     #[inline(always)]
@@ -154,18 +167,12 @@ impl KeyTable {
     pub fn build_all(keys: &[PublicKey], window_bits: u32) -> Result<Vec<Self>, WindowError> {
         check_window(window_bits)?;
         let windows = Windows::new(window_bits);
-        let mut built = vec![];
-        for (curve, of) in [
-            (Curve::P256, tables_of::<P256> as fn(&[PublicKey], Windows) -> Vec<Table>),
-            (Curve::Sm2, tables_of::<Sm2>),
-        ] {
-            let (at, keys): (Vec<_>, Vec<_>) =
-                keys.iter().copied().enumerate().filter(|(_, key)| key.curve() == curve).unzip();
-            let tables = of(&keys, windows).into_iter().zip(keys).map(|(table, key)| Self { key, table });
-            built.extend(at.into_iter().zip(tables));
-        }
-        built.sort_by_key(|&(at, _)| at);
-        Ok(built.into_iter().map(|(_, table)| table).collect())
+        let stored = keys.iter().map(|key| match key.curve() {
+            Curve::P256 => Stored::new(odd_multiples::<P256>(key.point(), windows)),
+            Curve::Sm2 => Stored::new(odd_multiples::<Sm2>(key.point(), windows)),
+        });
+        let tables = Table::side_by_side(windows, keys.len(), stored);
+        Ok(keys.iter().zip(tables).map(|(&key, table)| Self { key, table }).collect())
     }
 
     /// The footprint: what a cache with a byte cap should count.
@@ -198,12 +205,6 @@ impl fmt::Debug for KeyTable {
             .field("window_bits", &self.table.windows.bits)
             .finish_non_exhaustive()
     }
-}
-
-/// The tables of keys of one curve.
-fn tables_of<C: Spec>(keys: &[PublicKey], windows: Windows) -> Vec<Table> {
-    let multiples = keys.iter().map(|key| odd_multiples::<C>(key.point(), windows));
-    Table::side_by_side(windows, keys.len(), multiples)
 }
 
 pub(crate) fn check_window(bits: u32) -> Result<(), WindowError> {
@@ -274,7 +275,7 @@ impl BaseTable {
             }
             multiples[window] = sums;
         }
-        let table = Table::side_by_side(windows, 1, core::iter::once(multiples)).pop()?;
+        let table = Table::side_by_side(windows, 1, core::iter::once(Stored::new(multiples))).pop()?;
         Some(Self { table, lanes })
     }
 

@@ -23,7 +23,7 @@ pub const fn footprint(bits: u32) -> usize {
     (64 * windows as usize) << bits.saturating_sub(1)
 }
 
-/// How many tables are built side by side in memory: eight wide ones fill three large pages, eight others one.
+/// How many tables are built side by side in memory: eight with windows of 10 bits fill three large pages, and with 8 bits one.
 const TOGETHER: usize = 8;
 
 /// A key and its table's place.

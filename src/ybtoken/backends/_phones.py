@@ -20,14 +20,14 @@ def remember_again(load: Callable[[bytes, bool], _Key], *, most: int = 1024) -> 
     phone that comes for the first time x is noted, in one of 4096 places; if it is there still, the phone comes again.
 
     Args:
-        load: makes a key of x, 32 bytes, and of whether y is odd.
+        load: makes a key of x and of whether y is odd.
         most: how many keys are kept; the one that was not used for longest goes first.
     """
     noted = [b""] * _PLACES
     kept = lru_cache(maxsize=most)(load)
 
     def key_of(x: bytes, y_is_odd: bool) -> _Key:
-        place = x[31] | (x[30] & 0x0F) << 8
+        place = int.from_bytes(x[-2:], "big") % _PLACES
         if noted[place] == x:
             return kept(x, y_is_odd)
         noted[place] = x

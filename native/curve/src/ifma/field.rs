@@ -7,8 +7,9 @@
 //! * `Factor`: limbs whose low 52 bits are right and whose high bits may be rubbish (top limb excepted), which saves the
 //!   masks of a value that is only multiplied.
 //!
-//! All values are below 2^260, which is a little under 16 p. A product of `a` and `b` comes out below
-//! p + a b / 2^260, so products of anything below 4 p are below 2 p. Sums are brought below 1.001 p by `settle`.
+//! All values are below 2^260, which is a little over 16 p. A product of `a` and `b` comes out below
+//! p + a b / 2^260, so products of anything below 4 p are below 2 p, as is one of 4.1 p by 3 p. Sums are brought below
+//! 1.001 p by `fold` and `settle`.
 //! Work is done on N vectors side by side, because one vector's chain of operations is longer than the processor
 //! looks ahead.
 

@@ -1,8 +1,12 @@
 //! Tables side by side in memory.
 
 use super::Random;
+#[cfg(all(target_os = "linux", not(miri)))]
+use super::big;
 use crate::pages::Pages;
 use crate::table::Entry;
+#[cfg(all(target_os = "linux", not(miri)))]
+use crate::{Curve, KeyTable, PublicKey, arith::U256, point::Affine, spec::P256};
 
 /// Smaller where an interpreter makes it, which has no large pages either.
 fn table(random: &mut Random, size: usize) -> Vec<Entry> {
@@ -47,4 +51,15 @@ fn tables_begin_at_a_large_page_and_touch() {
     let at: Vec<_> = kept.iter().map(|one| one.all().as_ptr().addr()).collect();
     assert_eq!(at[0] % (2 << 20), 0);
     assert_eq!([at[1] - at[0], at[2] - at[1]], [786_432; 2]);
+}
+
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn tables_built_together_lie_side_by_side() {
+    let point = Affine::<P256>::generator();
+    let bytes = |a: U256| big(a).to_bytes_be().try_into().unwrap();
+    let key = PublicKey::new(Curve::P256, &bytes(point.x.value()), &bytes(point.y.value())).unwrap();
+    let tables = KeyTable::build_all(&[key; 8], 10).unwrap();
+    let at: Vec<_> = tables.iter().map(|one| one.table().entries().as_ptr().addr()).collect();
+    assert!(at.windows(2).all(|two| two[1] - two[0] == 786_432));
 }
