@@ -202,19 +202,21 @@ def _cores(own: Sample) -> dict[str, Callable[[], object]]:
             return {}
         half, both = own.texts * 2, own.texts * 4
         alone = whole(own.verifier(), half, len(half))
-        together = whole(own.verifier(threads=2), both, len(both))
         os.sched_setaffinity(0, cores)
-        together()  # its threads are started here, where they may run on both
+        together = whole(own.verifier(threads=2), both, len(both))  # whose other thread may run on both
     finally:
+        os.sched_setaffinity(0, pinned)
+
+    def on(allowed: Iterable[int], call: Callable[[], None]) -> None:
+        os.sched_setaffinity(0, allowed)
+        call()
         os.sched_setaffinity(0, pinned)
 
     def in_turn() -> None:
         for core in cores:
-            os.sched_setaffinity(0, {core})
-            alone()
-        os.sched_setaffinity(0, pinned)
+            on({core}, alone)
 
-    return {"in turn": in_turn, "together": together}
+    return {"in turn": in_turn, "together": lambda: on(cores, together)}
 
 
 def _memory(bench: Bench, own: Sample) -> None:

@@ -148,7 +148,7 @@ class NativeOpener:
         else:
             many = cast("Iterable[str]", texts)
             if not hasattr(many, "__arrow_c_array__") and not hasattr(many, "__arrow_c_stream__"):
-                many = list(many)  # they are looked at again where the serial engine takes over
+                many = tuple(many)  # they are looked at again where the serial engine takes over
             columns, texts = self._ring.open_many(many), many
         return NativeBatch(self, {name: getattr(columns, native) for name, native in _COLUMNS.items()}, texts)
 

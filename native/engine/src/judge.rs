@@ -1,6 +1,6 @@
 //! Steps 6 and 7 in columns: time, and what a key may sign for (specification section 3). This file owns those rules and their order.
 
-use rayon::prelude::*;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::code::Code;
 use crate::workers::Workers;
@@ -126,8 +126,8 @@ pub fn judge(
     if [entry.len(), iat.len(), exp.len(), city.len(), times] != [code.len(); 5] {
         return Err(Mismatch);
     }
-    let part = |(at, code): (usize, &mut [u8])| {
-        let from = at * ROWS;
+    let failed = AtomicBool::new(false);
+    let part = |(from, code): (usize, &mut [u8])| {
         let times = iat.iter().zip(exp).skip(from);
         let places = entry.iter().zip(city).skip(from);
         let rows = code.iter_mut().zip(times).zip(places);
@@ -147,9 +147,18 @@ pub fn judge(
         }
         Ok(())
     };
-    if workers.threads() == 1 || code.len() <= ROWS {
-        code.chunks_mut(ROWS).enumerate().try_for_each(part)
-    } else {
-        workers.run(|| code.par_chunks_mut(ROWS).enumerate().try_for_each(part))
+    let parts = (0..).step_by(ROWS).zip(code.chunks_mut(ROWS)).collect();
+    workers.each(
+        parts,
+        || (),
+        |(), rows| {
+            if part(rows) == Err(Mismatch) {
+                failed.store(true, Ordering::Relaxed);
+            }
+        },
+    );
+    if failed.into_inner() {
+        return Err(Mismatch);
     }
+    Ok(())
 }

@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use rayon::prelude::*;
 use ybtoken_curve::{KeyTable, PublicKey};
 
 use crate::workers::Workers;
@@ -93,26 +92,16 @@ impl Tables {
             sum <= cap
         };
         let first = tables.slots.iter().take_while(fits).count();
-        workers.run(|| {
-            if first == tables.slots.len() {
-                let each = first
-                    .div_ceil(rayon::current_num_threads())
-                    .clamp(1, TOGETHER);
-                let same_window = |a: &Slot, b: &Slot| a.window == b.window;
-                let groups: Vec<_> = tables
-                    .slots
-                    .chunk_by(same_window)
-                    .flat_map(|same| same.chunks(each))
-                    .collect();
-                groups
-                    .into_par_iter()
-                    .for_each(|group| tables.build_together(group));
-            }
-            // Those that may have to go are built one by one, so that each gives its memory back.
-            (0..first)
-                .into_par_iter()
-                .for_each(|entry| drop(tables.get(entry)))
-        });
+        if first == tables.slots.len() {
+            let each = first.div_ceil(workers.threads()).clamp(1, TOGETHER);
+            let same_window = |a: &Slot, b: &Slot| a.window == b.window;
+            let groups = tables.slots.chunk_by(same_window);
+            let groups = groups.flat_map(|same| same.chunks(each)).collect();
+            workers.each(groups, || (), |(), group| tables.build_together(group));
+        }
+        // Those that may have to go are built one by one, so that each gives its memory back.
+        let entries = (0..first).collect();
+        workers.each(entries, || (), |(), entry| drop(tables.get(entry)));
         tables
     }
 

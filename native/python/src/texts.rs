@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use ybtoken_engine::text::MAX_TEXT;
 
@@ -10,8 +10,8 @@ use crate::arrow::Strings;
 
 /// What keeps the texts alive while they are read.
 pub enum Texts<'py> {
-    /// `str` and `bytes`; both are immutable, so they may be read without the GIL.
-    Objects(Vec<Bound<'py, PyAny>>),
+    /// `str` and `bytes`; all of it is immutable, so they may be read without the GIL.
+    Objects(Bound<'py, PyTuple>),
     Arrow(Strings<'py>),
 }
 
@@ -27,7 +27,8 @@ impl<'py> Texts<'py> {
         if source.is_instance_of::<PyString>() || source.is_instance_of::<PyBytes>() {
             return Err(PyTypeError::new_err("texts are a sequence, not one text"));
         }
-        Ok(Self::Objects(source.try_iter()?.collect::<PyResult<_>>()?))
+        let objects = source.py().get_type::<PyTuple>().call1((source,))?;
+        Ok(Self::Objects(objects.cast_into()?))
     }
 
     /// Works on the bytes of each text.
@@ -43,20 +44,19 @@ impl<'py> Texts<'py> {
             Self::Objects(objects) => objects,
             Self::Arrow(strings) => return work(&strings.slices()),
         };
-        match objects.iter().map(bytes_of).collect::<PyResult<Vec<_>>>() {
+        match slices_of(objects.iter_borrowed()) {
             Ok(slices) => return work(&slices),
             Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(py) => {}
             Err(error) => return Err(error),
         }
-        let objects: Vec<_> = objects.into_iter().map(readable).collect::<PyResult<_>>()?;
-        let slices: Vec<_> = objects.iter().map(bytes_of).collect::<PyResult<_>>()?;
-        work(&slices)
+        let objects: Vec<_> = objects.iter().map(readable).collect::<PyResult<_>>()?;
+        work(&slices_of(objects.iter().map(Bound::as_borrowed))?)
     }
 }
 
 /// The text itself; if it has lone surrogates, which UTF-8 cannot say, with question marks in their place: no digits either.
 fn readable(text: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
-    match bytes_of(&text) {
+    match bytes_of(text.as_borrowed()) {
         Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(text.py()) => {
             text.call_method1("encode", ("utf-8", "replace"))
         }
@@ -67,16 +67,26 @@ fn readable(text: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 /// What stands for any text that has too many characters: the length is tested before all, and nothing else of it is looked at.
 static TOO_LONG: [u8; MAX_TEXT + 1] = [b'0'; _];
 
-fn bytes_of<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+fn slices_of<'a, 'py: 'a>(
+    texts: impl ExactSizeIterator<Item = Borrowed<'a, 'py, PyAny>>,
+) -> PyResult<Vec<&'a [u8]>> {
+    let mut slices = Vec::with_capacity(texts.len());
+    for text in texts {
+        slices.push(bytes_of(text)?);
+    }
+    Ok(slices)
+}
+
+fn bytes_of<'a>(text: Borrowed<'a, '_, PyAny>) -> PyResult<&'a [u8]> {
     if let Ok(string) = text.cast::<PyString>() {
         // Characters that are not ASCII must be encoded first, which takes as long as they are many.
         if string.len()? > MAX_TEXT {
             return Ok(&TOO_LONG);
         }
-        return Ok(string.to_str()?.as_bytes());
+        return text.extract().map(str::as_bytes);
     }
-    if let Ok(bytes) = text.cast::<PyBytes>() {
-        return Ok(bytes.as_bytes());
+    if let Ok(bytes) = text.extract() {
+        return Ok(bytes);
     }
     let kind = text.get_type().name()?;
     Err(PyTypeError::new_err(format!(
@@ -93,8 +103,8 @@ pub fn with_text<R>(text: &Bound<'_, PyAny>, work: impl FnOnce(&[u8]) -> R) -> P
         let kind = text.get_type().name()?;
         return Err(PyTypeError::new_err(format!("a text is str, not {kind}")));
     }
-    match bytes_of(text) {
+    match bytes_of(text.as_borrowed()) {
         Ok(bytes) => Ok(work(bytes)),
-        Err(_) => Ok(work(bytes_of(&readable(text.clone())?)?)),
+        Err(_) => Ok(work(bytes_of(readable(text.clone())?.as_borrowed())?)),
     }
 }
