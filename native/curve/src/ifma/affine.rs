@@ -84,10 +84,22 @@ impl Pair<'_> {
     /// Gives 3 p - x3.
     ///
     /// x3 and y3 are folded, and carried only now and then: they are only added to, and what they are added to is carried.
+    ///
+    /// The lines of the `coming` entries are asked for by quarters, between the multiplications: all at once they take every
+    /// place that the first cache has for lines under way, and the sums wait for theirs. There are always some: to branch
+    /// here, on whether there are, costs a fifth more.
     #[inline(always)]
-    fn finish<M: Modulus52>(&mut self, isa: Isa, inverse: &mut [Factor; WIDE], how: Manner) -> [Sum; WIDE] {
+    fn finish<M: Modulus52>(
+        &mut self,
+        isa: Isa,
+        inverse: &mut [Factor; WIDE],
+        how: Manner,
+        coming: &[Entries<'_>; WIDE],
+    ) -> [Sum; WIDE] {
+        coming[0].prefetch_half(0);
         let dx_inverse = multiply::<M, WIDE>(isa, inverse, &self.before);
         *inverse = multiply::<M, WIDE>(isa, inverse, &self.dx);
+        coming[0].prefetch_half(1);
         let mut dy = self.dx;
         for n in 0..WIDE {
             dy[n] = self.addend[n].y::<M>(isa, how.turned).plus(self.y[n]).carry_factor();
@@ -101,6 +113,7 @@ impl Pair<'_> {
                 self.x[n] = self.x[n].carry(isa).into();
             }
         }
+        coming[1].prefetch_half(0);
         let minus_x3 = self.minus_x::<M>(isa);
         let mut down = slope;
         for n in 0..WIDE {
@@ -108,6 +121,7 @@ impl Pair<'_> {
             down[n] = x1[n].plus(minus_x3[n]).carry_factor();
         }
         let y3 = products::<M, WIDE, 1>(isa, self.y, [(&slope, &down)]);
+        coming[1].prefetch_half(1);
         for n in 0..WIDE {
             self.y[n] = y3[n].fold::<M>(isa);
             if how.carried {
@@ -143,6 +157,13 @@ impl<'e> Chunk<'e> {
         let mut product = [one.into(); WIDE];
         for i in 0..count {
             let both = [Octet::new(tasks, i * TOKENS), Octet::new(tasks, i * TOKENS + 8)];
+            for octet in &both {
+                octet.entries(isa, opening).prefetch();
+                octet.entries(isa, first).prefetch();
+            }
+            octets.push(both);
+        }
+        for both in &octets {
             let addend = [both[0].entries(isa, first), both[1].entries(isa, first)];
             let mut pair = Pair {
                 x: [one.into(); WIDE],
@@ -162,7 +183,6 @@ impl<'e> Chunk<'e> {
             }
             pair.begin::<M>(isa, pair.minus_x::<M>(isa), &mut product);
             pairs.push(pair);
-            octets.push(both);
         }
         (Self { isa, octets, pairs, forward: true }, product)
     }
@@ -185,14 +205,20 @@ impl<'e> Chunk<'e> {
         self.forward = !self.forward;
         let isa = self.isa;
         let mut product = [Element::constant(isa, M::ONE).into(); WIDE];
-        for i in 0..AHEAD.min(self.pairs.len()) {
-            self.fetch(i, next);
+        // Where none are to come, those that are there.
+        let mut coming = self.pairs[0].addend;
+        for i in 0..AHEAD {
+            if let Some(entries) = self.look_up(i, next) {
+                entries.iter().for_each(Entries::prefetch);
+            }
         }
         for i in 0..self.pairs.len() {
-            self.fetch(i + AHEAD, next);
+            if let Some(entries) = self.look_up(i + AHEAD, next) {
+                coming = entries;
+            }
             let place = self.place(i);
             let pair = &mut self.pairs[place];
-            let minus_x = pair.finish::<M>(isa, &mut inverse, how);
+            let minus_x = pair.finish::<M>(isa, &mut inverse, how, &coming);
             if next.is_some() {
                 pair.addend = pair.next;
                 pair.begin::<M>(isa, minus_x, &mut product);
@@ -201,17 +227,15 @@ impl<'e> Chunk<'e> {
         product
     }
 
-    /// Looks up the next step's entries for the i-th pair, and asks for their cache lines.
+    /// Looks up the next step's entries for the i-th pair, if there are any.
     #[inline(always)]
-    fn fetch(&mut self, i: usize, next: Option<&Step<'e>>) {
-        if let Some(step) = next.filter(|_| i < self.pairs.len()) {
-            let place = self.place(i);
-            for n in 0..WIDE {
-                let entries = self.octets[place][n].entries(self.isa, step);
-                entries.prefetch();
-                self.pairs[place].next[n] = entries;
-            }
-        }
+    fn look_up(&mut self, i: usize, next: Option<&Step<'e>>) -> Option<[Entries<'e>; WIDE]> {
+        let step = next.filter(|_| i < self.pairs.len())?;
+        let place = self.place(i);
+        let [first, second] = &self.octets[place];
+        let entries = [first.entries(self.isa, step), second.entries(self.isa, step)];
+        self.pairs[place].next = entries;
+        Some(entries)
     }
 
     /// Some dx is zero: marks its lanes as lost, puts one in its place, and takes the product again in the same order.

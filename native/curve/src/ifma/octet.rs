@@ -74,7 +74,13 @@ impl<'e> Entries<'e> {
 
     #[inline(always)]
     pub(super) fn prefetch(&self) {
-        for entry in self.rows {
+        self.prefetch_half(0);
+        self.prefetch_half(1);
+    }
+
+    #[inline(always)]
+    pub(super) fn prefetch_half(&self, half: usize) {
+        for entry in &self.rows[4 * half..4 * half + 4] {
             prefetch(entry);
         }
     }
