@@ -54,7 +54,8 @@ class NativeEngine:
     """See `ybtoken.engine.Engine`.
 
     Args:
-        threads: how many cores share a batch; with 1 it stays in the caller's thread.
+        threads: how many threads share a batch, or the building of tables, the caller's own among them. A process that
+            is forked starts its own.
         path: forces how signatures are verified; the fastest that the processor runs if it is not given.
         table_bytes: the cap of what the keys' tables take: 786 KB a key, or where that is too much for the ring, 262 KB
             and some percent slower. If that is too much too, tables are built when a token first needs them, the least
