@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import os
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
