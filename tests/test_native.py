@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import importlib
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -411,40 +410,6 @@ def test_an_engine_says_what_it_is() -> None:
     engine = NativeEngine(path="scalar", threads=2)
     assert repr(engine) == "NativeEngine(threads=2, path='scalar')"
     assert engine.name == "native"
-
-
-_FORKED = """
-import os, signal
-from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.native import NativeEngine
-
-keys = [P256SigningKey.generate() for _ in range(20)]
-ring = KeyRing([KeyEntry(key.verifying_key, str(i)) for i, key in enumerate(keys)])
-texts = [Issuer(keys[i % 20]).issue(bytes(range(16)), "110100").text for i in range(2000)]
-
-def work(verifier):
-    assert verifier.verify_many(texts).accepted == len(texts)
-
-before = Verifier(ring, engine=NativeEngine(threads=THREADS))
-work(before)
-child = os.fork()
-if not child:
-    signal.alarm(60)  # its threads are not there to be waited for
-    work(before)
-    work(Verifier(ring, engine=NativeEngine(threads=THREADS)))
-    os._exit(0)
-work(before)
-assert os.waitpid(child, 0)[1] == 0, "the forked process hung, or failed"
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_forked_process_prepares_and_verifies(threads: int) -> None:
-    """As a server's workers do that are forked after a ring was prepared."""
-    script = _FORKED.replace("THREADS", str(threads))
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120)
 
 
 def test_a_key_off_its_curve_is_refused() -> None:

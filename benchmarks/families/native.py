@@ -209,8 +209,10 @@ def _cores(own: Sample) -> dict[str, Callable[[], object]]:
 
     def on(allowed: Iterable[int], call: Callable[[], None]) -> None:
         os.sched_setaffinity(0, allowed)
-        call()
-        os.sched_setaffinity(0, pinned)
+        try:
+            call()
+        finally:
+            os.sched_setaffinity(0, pinned)
 
     def in_turn() -> None:
         for core in cores:

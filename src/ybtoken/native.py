@@ -83,7 +83,7 @@ class NativeEngine:
         return self._engine.path
 
     def prepare(self, keys: KeyRing) -> NativeOpener:
-        """Check the keys and build their tables, 1 to 4 ms of one core a key, without the GIL.
+        """Check the keys and build their tables, 1 to 5 ms of one core a key, without the GIL.
 
         An opener that is in use is not disturbed: prepare a new ring in the background, then swap verifiers.
 

@@ -62,29 +62,30 @@ pub fn open_into(
 ) {
     let mut rest = columns;
     let rows = rest.len().min(texts.len());
-    let mut chunks = Vec::new();
-    let mut start = 0;
-    while start < rows {
-        let size = chunk(rows - start, workers.threads());
-        chunks.push((start, rest.take(size)));
-        start += size;
-    }
+    let chunks = chunks(rows, workers.threads()).map(|(start, size)| (start, rest.take(size)));
     workers.each(
-        chunks,
+        chunks.collect(),
         || Scratch::new(ring),
         |scratch, (start, columns)| scratch.open(ring, texts, start, columns),
     );
 }
 
-/// How many of the `rest` of a batch are the next chunk: ever fewer, so that `threads` cores end at the same time, though
-/// one may run slower than the others.
-fn chunk(rest: usize, threads: usize) -> usize {
-    if threads == 1 {
-        return CHUNK;
-    }
-    let share = rest.div_ceil(threads);
-    let size = share.div_ceil(2).clamp(LEAST_CHUNK, CHUNK).min(share);
-    size.next_multiple_of(16)
+/// Where each chunk of a batch starts, and its size: ever fewer, so that `threads` cores end at the same time, though one
+/// may run slower than the others.
+fn chunks(rows: usize, threads: usize) -> impl Iterator<Item = (usize, usize)> {
+    let least = LEAST_CHUNK.min(rows.div_ceil(threads));
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let rest = rows.checked_sub(start).filter(|&rest| rest > 0)?;
+        let size = if threads == 1 {
+            CHUNK
+        } else {
+            rest.div_ceil(2 * threads).clamp(least, CHUNK)
+        };
+        let size = size.next_multiple_of(16).min(rest);
+        start += size;
+        Some((start - size, size))
+    })
 }
 
 /// Steps 1-3: the envelope, and the entry of its key; or what refused it.
@@ -245,6 +246,41 @@ fn verify(ring: &Ring, curve: Curve, waiting: &[Waiting], columns: &mut ColumnsM
                 waiting.row,
                 &verdict(waiting.entry, accepted, waiting.claims),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK, LEAST_CHUNK, chunks};
+
+    #[test]
+    fn chunks_are_everything_once_ever_fewer_and_only_the_last_is_small() {
+        for threads in 1..=9 {
+            for rows in (0..=4 * CHUNK).step_by(7).chain([16_384, 100_000]) {
+                let all: Vec<_> = chunks(rows, threads).collect();
+                let mut next = 0;
+                for &(start, size) in &all {
+                    assert_eq!(start, next);
+                    next += size;
+                }
+                assert_eq!(next, rows);
+                assert!(all.is_sorted_by(|(_, a), (_, b)| a >= b));
+                let least = LEAST_CHUNK.min(rows.div_ceil(threads));
+                let (last, others) = all.split_last().unwrap_or((&(0, 0), &[]));
+                assert!(last.1 <= CHUNK);
+                assert!(others.iter().all(|(_, size)| size % 16 == 0));
+                assert!(
+                    others
+                        .iter()
+                        .all(|(_, size)| (least..=CHUNK).contains(size))
+                );
+                // Whoever is slow leaves no more than a share of its own to wait for.
+                assert!(
+                    all.iter()
+                        .all(|(_, size)| *size <= rows.div_ceil(threads) + 15)
+                );
+            }
         }
     }
 }

@@ -373,15 +373,24 @@ def test_a_ring_is_used_from_many_threads(ring: native.Ring) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_forked_process_has_threads_of_its_own() -> None:
-    ring = native.Engine(threads=2).prepare(KEYS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_forked_process_has_threads_of_its_own(threads: int) -> None:
+    """It opens texts by the ring that was prepared before, and prepares its own."""
+    engine = native.Engine(threads=threads)
+    ring = engine.prepare(KEYS)
     expected = ring.open_many(GOOD * 20).code
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=lambda: sender.send(ring.open_many(GOOD * 20).code))
+
+    def work() -> None:
+        sender.send(ring.open_many(GOOD * 20).code)
+        sender.send(engine.prepare(KEYS).open_many(GOOD * 20).code)
+
+    child = context.Process(target=work, daemon=True)
     child.start()
-    assert receiver.poll(30), "the child hangs"
-    assert receiver.recv() == expected
+    for _ in range(2):
+        assert receiver.poll(30), "the child hangs"
+        assert receiver.recv() == expected
     child.join()
 
 
