@@ -48,17 +48,40 @@ fn one_thread_takes_the_items_in_order_and_keeps_its_scratch() {
 }
 
 #[test]
-fn a_single_item_stays_with_the_caller() {
-    let workers = Workers::new(4).unwrap();
-    for _ in 0..100 {
+fn a_single_item_waits_for_nobody() {
+    let workers = Workers::new(2).unwrap();
+    // How many are at work, and whether they may end.
+    let (state, changed) = (Mutex::new((0, false)), Condvar::new());
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| {
+            workers.each(
+                vec![(); 2],
+                || (),
+                |(), ()| {
+                    state.lock().unwrap().0 += 1;
+                    changed.notify_all();
+                    let waited = changed.wait_timeout_while(
+                        state.lock().unwrap(),
+                        Duration::from_secs(20),
+                        |(_, over)| !*over,
+                    );
+                    assert!(!waited.unwrap().1.timed_out());
+                },
+            );
+        });
+        let both = changed.wait_while(state.lock().unwrap(), |(count, _)| *count < 2);
+        drop(both.unwrap());
         let at = Mutex::new(None);
         workers.each(
             vec![()],
             || (),
             |(), ()| *at.lock().unwrap() = Some(thread::current().id()),
         );
+        state.lock().unwrap().1 = true;
+        changed.notify_all();
         assert_eq!(at.into_inner().unwrap(), Some(thread::current().id()));
-    }
+        assert!(busy.join().is_ok(), "the single item came last");
+    });
 }
 
 #[test]
