@@ -29,7 +29,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 
 from benchmarks.sm2_peers import peers
-from ybtoken.backends._sm2_curve import DEFAULT_USER_ID, G, N, message_hash
+from ybtoken.algorithms import DEFAULT_USER_ID
+from ybtoken.backends._sm2_curve import G, N, message_hash
 from ybtoken.backends._sm2_tables import Point, _add, _double
 from ybtoken.backends.sm2 import SM2SigningKey
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from tests.support import CITY, DEVICE, HOLDER, NOW, RING, fake_issuer, presented
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, TokenError, Verifier
+from ybtoken.algorithms import Curve
 from ybtoken.backends._phones import remember_again
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.challenge import Challenge
 from ybtoken.device import DeviceBoundPass, cut_presentation, device_key_of, encode_presentation
 from ybtoken.errors import EnvelopeError
-from ybtoken.keys import Curve
 from ybtoken.qr import QrCode
 from ybtoken.text import encode_text
 from ybtoken.voucher import DevicePresentation

@@ -38,8 +38,9 @@ from tests.support import (
 )
 from tests.test_vectors import VERIFYING
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Profile, Scope, TokenError, Verifier
+from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import DEFAULT_USER_ID, LibcryptoError, SM2SigningKey, SM2VerifyingKey
+from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.cose import cut_envelope, encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
 from ybtoken.engine import COLUMNS, OpenedBatch, SerialEngine
 from ybtoken.keyset import load_jwks

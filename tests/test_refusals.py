@@ -4,7 +4,8 @@ import string
 
 import pytest
 
-from ybtoken.refusals import ACCEPTED, BY_CODE, BY_NUMBER, REFUSALS, Words
+from ybtoken.refusals import ACCEPTED, BY_CODE, BY_NUMBER, REFUSALS
+from ybtoken.words import Words
 
 # The contract: rows may be added, never renamed or renumbered.
 NUMBERS = {

@@ -118,8 +118,8 @@ def test_a_pass_fits_version_9_with_every_claim_a_display_needs():
 
 
 def sm2_signer():
+    from ybtoken.algorithms import Algorithm
     from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
-    from ybtoken.keys import Algorithm
     from ybtoken.testing import FakeKey
 
     try:

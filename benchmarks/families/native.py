@@ -18,8 +18,8 @@ from benchmarks.families.sm2 import bare_verify, each
 from benchmarks.measure import AbsentError, Bench, Row, Times
 from benchmarks.samples import _ECDSA, CITY, IDENTITY_REF, NOW
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Verifier
+from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.backends._der import der_from_raw
-from ybtoken.backends._sm2_curve import DEFAULT_USER_ID
 from ybtoken.backends._sm2_curve import N as SM2_N
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.backends.sm2 import LibcryptoError

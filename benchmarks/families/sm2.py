@@ -16,9 +16,10 @@ from benchmarks.measure import AbsentError, Bench, Row
 from benchmarks.samples import CITY, IDENTITY_REF, NOW
 from benchmarks.sm2_peers import peers
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
+from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.backends._der import der_from_raw
 from ybtoken.backends._evp_sm2 import EvpPublicKey, load
-from ybtoken.backends.sm2 import DEFAULT_USER_ID, LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
+from ybtoken.backends.sm2 import LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
 from ybtoken.cose import cut_envelope
 
 TOKENS = 256

@@ -9,14 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ybtoken.algorithms import Algorithm
     from ybtoken.engine import Engine, SerialEngine
     from ybtoken.errors import CannotCheckError, TokenError
-    from ybtoken.issuer import Issuer, Token
-    from ybtoken.keys import Algorithm, KeyEntry, KeyRing, SigningKey, VerifyingKey
+    from ybtoken.issuer import Issuer
+    from ybtoken.keys import KeyEntry, KeyRing, SigningKey, VerifyingKey
     from ybtoken.places import Scope
     from ybtoken.replay import AsyncReplayGuard, ReplayGuard
     from ybtoken.replay.memory import MemoryReplayGuard
     from ybtoken.text import normalize_scan
+    from ybtoken.tokens import Token
     from ybtoken.verdicts import Verdicts
     from ybtoken.verifier import Verifier
     from ybtoken.voucher import Assurance, Profile, VerifiedVoucher, Voucher
@@ -47,7 +49,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Algorithm": "ybtoken.keys",
+    "Algorithm": "ybtoken.algorithms",
     "Assurance": "ybtoken.voucher",
     "AsyncReplayGuard": "ybtoken.replay",
     "CannotCheckError": "ybtoken.errors",
@@ -61,7 +63,7 @@ _HOMES = {
     "Scope": "ybtoken.places",
     "SerialEngine": "ybtoken.engine",
     "SigningKey": "ybtoken.keys",
-    "Token": "ybtoken.issuer",
+    "Token": "ybtoken.tokens",
     "TokenError": "ybtoken.errors",
     "Verdicts": "ybtoken.verdicts",
     "VerifiedVoucher": "ybtoken.voucher",

@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 import cbor2
 
+from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.challenge import ANSWER_SIZE, Challenge
 from ybtoken.cose import encode_byte_string, encode_envelope, named, sign1_prefix
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
-from ybtoken.keys import Algorithm, Curve, SigningKey, VerifyingKey
+from ybtoken.keys import SigningKey, VerifyingKey
 from ybtoken.text import encode_text
 from ybtoken.voucher import MAX_UINT32, DeviceKey, DevicePresentation, Profile
 
@@ -62,7 +63,7 @@ def device_key_of(key: VerifyingKey) -> DeviceKey:
     if key.algorithm is not _ALGORITHMS[curve]:
         raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
     if curve is Curve.SM2:
-        from ybtoken.backends.sm2 import DEFAULT_USER_ID  # not loaded by who has no such key
+        from ybtoken.algorithms import DEFAULT_USER_ID  # not loaded by who has no such key
 
         if getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
             raise ValueError("an SM2 device key has the default user id")
@@ -179,7 +180,7 @@ class DeviceBoundPass:
     """A device-bound pass on its phone: shows a code, offline, that only this phone can make.
 
     Args:
-        data: the pass, as the issuer gave it out (`ybtoken.issuer.Pass`).
+        data: the pass, as the issuer gave it out (`ybtoken.tokens.Pass`).
         key: the phone's key, best in a secure element: what `present` needs of it is one signature.
         clock: seconds since 1970; the phone's.
         random: gives that many unpredictable bytes.

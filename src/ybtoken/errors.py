@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ybtoken.refusals import BY_CODE, Refusal, Words
+from ybtoken.refusals import BY_CODE, Refusal
+from ybtoken.words import Words
 
 __all__ = [
     "CannotCheckError",

@@ -5,44 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from ybtoken.cose import encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
 from ybtoken.device import device_key_of
 from ybtoken.keys import SigningKey, VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.text import encode_text
+from ybtoken.tokens import Pass, Token
 from ybtoken.voucher import DeviceKey, Profile, Voucher
 
-if TYPE_CHECKING:
-    from ybtoken.qr import QrCode
-
-__all__ = ["Extras", "Issuer", "Pass", "Token"]
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A signed token: the bytes, the text that the QR code holds, and what it states."""
-
-    data: bytes
-    text: str
-    voucher: Voucher
-
-    @property
-    def qr(self) -> QrCode:
-        """The QR code of the text; needs the extra ``ybtoken[qr]``."""
-        from ybtoken.qr import QrCode
-
-        return QrCode(self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """A signed pass: its bytes, for the phone, and what it states. The phone makes a text of it at each display."""
-
-    data: bytes
-    voucher: Voucher
+__all__ = ["Extras", "Issuer"]
 
 
 class Extras(TypedDict, total=False):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum, IntEnum
+from enum import Enum
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import cbor2
 
+from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.cose import encode_header, sign1_prefix
 from ybtoken.places import Scope
 
@@ -22,8 +23,6 @@ __all__ = [
     "FOREVER",
     "KID_SIZE",
     "MAX_KEYS",
-    "Algorithm",
-    "Curve",
     "KeyEntry",
     "KeyRing",
     "SigningKey",
@@ -38,30 +37,6 @@ FOREVER = 2**32
 """The end of a key that has none: above any time that a token can state."""
 MAX_KEYS = 0xFFFF
 """The most keys in a ring: verdict columns number them in 16 bits, and one value means none."""
-
-
-class Algorithm(IntEnum):
-    """Signature algorithms, by their COSE numbers (Spec 2.2)."""
-
-    ES256 = -7
-    """ECDSA with SHA-256, on P-256."""
-    ESP256 = -9
-    """The same by its fully specified name (RFC 9864)."""
-    SM2 = -65537
-    """SM2 with SM3 (GB/T 32918); a private-use number, for none is registered."""
-
-    @property
-    def curve(self) -> Curve:
-        """The one curve of the algorithm."""
-        return Curve.SM2 if self is Algorithm.SM2 else Curve.P256
-
-
-class Curve(IntEnum):
-    """Curves, by their COSE numbers."""
-
-    P256 = 1
-    SM2 = -65537
-    """sm2p256v1; a private-use number, for none is registered."""
 
 
 class Use(Enum):

@@ -11,12 +11,13 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
+from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, load
-from ybtoken.backends.sm2 import DEFAULT_USER_ID, SM2VerifyingKey
+from ybtoken.backends.sm2 import SM2VerifyingKey
 from ybtoken.cose import Claims, named
 from ybtoken.engine import Opened, OpenedBatch, SerialOpener, Texts, texts_of
 from ybtoken.errors import error_for
-from ybtoken.keys import Algorithm, KeyEntry, KeyRing
+from ybtoken.keys import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 
 try:

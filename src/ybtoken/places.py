@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ybtoken.refusals import Words
+from ybtoken.words import Words
 
 __all__ = ["PROVINCES", "Scope", "check_city_code", "describe_place"]
 

@@ -11,23 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
 
-__all__ = ["ACCEPTED", "BY_CODE", "BY_NUMBER", "REFUSALS", "Refusal", "Words"]
+from ybtoken.words import Words
+
+__all__ = ["ACCEPTED", "BY_CODE", "BY_NUMBER", "REFUSALS", "Refusal"]
 
 ACCEPTED = 0
 """The number of a token that is not refused."""
-
-
-class Words(NamedTuple):
-    """The same sentence in English and Chinese."""
-
-    en: str
-    zh: str
-
-    def format(self, facts: Mapping[str, object]) -> Words:
-        """Fill the ``{placeholders}`` in both languages."""
-        return Words(self.en.format_map(facts), self.zh.format_map(facts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ybtoken.text import OTP_DIGITS, encode_text
 from ybtoken.voucher import Profile
 
 if TYPE_CHECKING:
-    from ybtoken.issuer import Pass
+    from ybtoken.tokens import Pass
 
 __all__ = ["SECRET_SIZE", "STEP", "RotatingCodes", "RotatingPass", "one_time_code"]
 

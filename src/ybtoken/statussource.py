@@ -13,9 +13,9 @@ from threading import Lock
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ybtoken.errors import CannotCheckError, StatusError
-from ybtoken.refusals import Words
 from ybtoken.status import Status, StatusList, StatusListReader
 from ybtoken.voucher import Note, Profile, VerifiedVoucher, Voucher
+from ybtoken.words import Words
 
 __all__ = ["FileStatusSource", "MemoryStatusSource", "StatusAnswer", "StatusPolicy", "StatusSource"]
 

@@ -14,10 +14,11 @@ from itertools import chain
 from threading import Thread
 from typing import Any, TypeVar
 
+from ybtoken.algorithms import Algorithm
 from ybtoken.engine import Engine, SerialEngine
 from ybtoken.errors import CannotCheckError, RedeemError, SignatureError, TokenError
 from ybtoken.issuer import Issuer
-from ybtoken.keys import Algorithm, KeyEntry, KeyRing, SigningKey, Use, VerifyingKey
+from ybtoken.keys import KeyEntry, KeyRing, SigningKey, Use, VerifyingKey
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
 from ybtoken.rotating import STEP, RotatingCodes
 from ybtoken.status import StatusList, StatusListReader, sign_status_list

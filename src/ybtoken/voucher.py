@@ -10,8 +10,9 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
+from ybtoken.algorithms import Curve
 from ybtoken.places import check_city_code
-from ybtoken.refusals import Words
+from ybtoken.words import Words
 
 __all__ = [
     "CURVES",
@@ -38,8 +39,8 @@ MAX_UINT8 = 0xFF
 MAX_UINT32 = 0xFFFF_FFFF
 MAX_CHANNEL = 0xFFFF
 MAX_PURPOSE = 99_999
-CURVES = (1, -65537)
-"""The COSE numbers of the curves a key may be on: P-256 and the curve of SM2."""
+CURVES = tuple(map(int, Curve))
+"""The COSE numbers of the curves a key may be on."""
 _COORDINATE_SIZE = 32
 
 

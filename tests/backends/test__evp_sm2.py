@@ -18,9 +18,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.backends._libcrypto import Libcrypto
-from ybtoken.backends._sm2_curve import DEFAULT_USER_ID, N, pem_from_der, pkcs8_from_scalar
+from ybtoken.backends._sm2_curve import N, pem_from_der, pkcs8_from_scalar
 
 MESSAGE = b"message"
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command line here")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.backends import _evp_sm2, _libcrypto
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load, self_test
 from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError, candidates, leaks_by_timing
-from ybtoken.backends._sm2_curve import DEFAULT_USER_ID
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ybtoken import Issuer, KeyEntry, KeyRing, Profile, Token, TokenError, Verifier, Voucher
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.device import device_key_of, encode_presentation
-from ybtoken.issuer import Pass
 from ybtoken.status import StatusList, sign_status_list
 from ybtoken.text import encode_text
+from ybtoken.tokens import Pass
 from ybtoken.voucher import DevicePresentation
 
 PREPARE = Path(__file__).parents[2] / "interop" / "prepare.py"

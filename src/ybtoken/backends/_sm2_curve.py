@@ -21,7 +21,6 @@ G: Final = (
     0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
 )
 
-DEFAULT_USER_ID: Final = b"1234567812345678"  # GM/T 0009-2012 section 10: where nothing else was agreed
 MAX_USER_ID: Final = 8191  # its length in bits must fit in the two bytes of ENTL
 
 _ALGORITHM: Final = bytes.fromhex("301306072a8648ce3d020106082a811ccf5501822d")  # id-ecPublicKey, sm2p256v1

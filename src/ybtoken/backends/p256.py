@@ -9,10 +9,11 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.backends._der import der_from_raw, raw_from_der
 from ybtoken.backends._phones import remember_again
 from ybtoken.errors import SignatureError
-from ybtoken.keys import Algorithm, Curve, kid_of_point
+from ybtoken.keys import kid_of_point
 
 __all__ = ["P256SigningKey", "P256VerifyingKey", "verify_compressed"]
 

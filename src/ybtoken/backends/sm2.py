@@ -13,20 +13,14 @@ import base64
 import binascii
 from typing import Literal, NoReturn, TypeAlias
 
+from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError
 from ybtoken.backends._phones import remember_again
-from ybtoken.backends._sm2_curve import (
-    DEFAULT_USER_ID,
-    check_point,
-    decompress,
-    pem_from_der,
-    point_from_spki,
-    spki_from_point,
-)
+from ybtoken.backends._sm2_curve import check_point, decompress, pem_from_der, point_from_spki, spki_from_point
 from ybtoken.backends._sm2_tables import TableKey
 from ybtoken.errors import SignatureError
-from ybtoken.keys import Algorithm, Curve, kid_of_point
+from ybtoken.keys import kid_of_point
 
 __all__ = [
     "DEFAULT_USER_ID",

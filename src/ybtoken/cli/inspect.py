@@ -9,8 +9,8 @@ from ybtoken.cli.lines import read_lines
 from ybtoken.cli.speech import REFUSED, Lang, Speaker, command
 from ybtoken.cli.values import Files, Scanned, Texts
 from ybtoken.errors import TokenError
-from ybtoken.refusals import Words
 from ybtoken.text import decode_text
+from ybtoken.words import Words
 
 __all__ = ["inspect"]
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ybtoken.algorithms import Algorithm
 from ybtoken.cli.keyfiles import (
     KeyKind,
     PassphraseEnv,
@@ -25,7 +26,6 @@ from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import AssuranceLevel, Now
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.issuer import Issuer
-from ybtoken.keys import Algorithm
 from ybtoken.places import Scope
 from ybtoken.voucher import IDENTITY_REF_SIZE
 

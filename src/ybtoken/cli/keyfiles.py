@@ -12,13 +12,14 @@ from typing import Annotated
 
 import typer
 
+from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import DEFAULT_USER_ID, LibcryptoError, SM2SigningKey
+from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.cli.speech import MisuseError, Speaker
 from ybtoken.identity import BlockCipher, IdentitySealer
-from ybtoken.keys import Algorithm, KeyRing
+from ybtoken.keys import KeyRing
 from ybtoken.keyset import dump_jwks, load_cose_keyset, load_jwks
-from ybtoken.refusals import Words
+from ybtoken.words import Words
 
 __all__ = [
     "KeyKind",

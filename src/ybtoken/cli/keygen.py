@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ybtoken.backends.sm2 import DEFAULT_USER_ID
+from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.cli.keyfiles import (
     KeyKind,
     PassphraseEnv,
@@ -22,7 +22,7 @@ from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import parse_time
 from ybtoken.keys import FOREVER, KeyEntry
 from ybtoken.places import Scope
-from ybtoken.refusals import Words
+from ybtoken.words import Words
 
 __all__ = ["keygen"]
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import typer
 
+from ybtoken.algorithms import Algorithm
 from ybtoken.cli.lines import Line
 from ybtoken.cli.speech import Speaker
 from ybtoken.errors import TokenError
-from ybtoken.keys import Algorithm
 from ybtoken.places import describe_place
-from ybtoken.refusals import Words
 from ybtoken.voucher import PURPOSES, VerifiedVoucher
+from ybtoken.words import Words
 
 __all__ = ["Report"]
 

@@ -17,7 +17,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from ybtoken.errors import TokenError
-from ybtoken.refusals import Words
+from ybtoken.words import Words
 
 __all__ = ["BROKEN_PIPE", "MISUSE", "REFUSED", "Lang", "Language", "MisuseError", "Speaker", "command"]
 
