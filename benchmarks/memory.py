@@ -18,8 +18,8 @@ from pathlib import Path
 
 from ybtoken import Issuer, KeyEntry, KeyRing, TokenError, Verifier
 from ybtoken.backends.sm2 import SM2SigningKey, SM2VerifyingKey
-from ybtoken.cose import cut_envelope, encode_envelope
-from ybtoken.text import encode_text
+from ybtoken.wire.envelope import cut_envelope, encode_envelope
+from ybtoken.wire.text import encode_text
 
 NOW = 1_767_225_600
 MOST_GROWTH = 2 << 20

@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Token, Verifier
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.cose import cut_envelope
 from ybtoken.device import DeviceBoundPass
 from ybtoken.keys import Use
 from ybtoken.qr import QrCode
 from ybtoken.rotating import RotatingCodes
 from ybtoken.status import StatusList, StatusListReader, sign_status_list
 from ybtoken.statussource import MemoryStatusSource
-from ybtoken.text import decode_text
+from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.text import decode_text
 
 NOW = 1_767_225_600
 CITY = "310100"

@@ -6,9 +6,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.samples import CITY, IDENTITY_REF, NOW
 from ybtoken import Issuer, KeyEntry, KeyRing, Token, Verifier
-from ybtoken.cose import cut_envelope, parse_claims
 from ybtoken.testing import FakeKey
-from ybtoken.text import decode_text, encode_text
+from ybtoken.wire.claims import parse_claims
+from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.text import decode_text, encode_text
 
 KEY = FakeKey()
 TOKEN: Token = Issuer(KEY, clock=lambda: NOW).issue(IDENTITY_REF, CITY)

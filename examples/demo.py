@@ -45,7 +45,7 @@ from ybtoken.registry import StatusRegistry
 from ybtoken.rotating import RotatingCodes
 from ybtoken.status import StatusListReader
 from ybtoken.statussource import MemoryStatusSource, StatusPolicy
-from ybtoken.text import encode_text
+from ybtoken.wire.text import encode_text
 
 ROOT = Path(__file__).resolve().parent.parent
 START = int(datetime(2026, 5, 1, 9, 30, tzinfo=timezone(timedelta(hours=8))).timestamp())

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.cose import encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
 from ybtoken.device import device_key_of, encode_presentation
 from ybtoken.testing import FakeKey
-from ybtoken.text import PREFIXES, encode_text
 from ybtoken.voucher import CURVES, DeviceKey, DevicePresentation, Profile
+from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.envelope import encode_byte_string, encode_envelope, encode_header, sign1_prefix
+from ybtoken.wire.text import PREFIXES, encode_text
 
 NOW = 1_800_000_000
 HOLDER = bytes(range(0x50, 0x60))

@@ -25,7 +25,8 @@ from tests.support import (
     text_of,
 )
 from ybtoken import Issuer, KeyRing, MemoryReplayGuard, SerialEngine, TokenError, Verifier
-from ybtoken.cose import cut_envelope, encode_byte_string, encode_claims, encode_header, sign1_prefix
+from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_header, sign1_prefix
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 OPENER = SerialEngine().prepare(RING)

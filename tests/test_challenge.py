@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ybtoken.challenge import ANSWER_SIZE, Challenge
-from ybtoken.text import CHALLENGE, encode_text
+from ybtoken.wire.text import CHALLENGE, encode_text
 
 challenges = st.builds(
     Challenge,

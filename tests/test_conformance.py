@@ -20,9 +20,10 @@ from tests.support import (
 )
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, SerialEngine
 from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
-from ybtoken.cose import encode_claims, encode_envelope, encode_header
 from ybtoken.testing import FakeKey, check_engine, check_key_pair, check_replay_guard
-from ybtoken.text import encode_text
+from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.envelope import encode_envelope, encode_header
+from ybtoken.wire.text import encode_text
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.ESP256])

@@ -7,12 +7,12 @@ import pytest
 
 from tests.support import CITY, EXTRAS, HOLDER, NOW, RING, a_voucher, fake_issuer, signed_bytes, signed_text
 from ybtoken import Engine, KeyRing, SerialEngine, TokenError, Verifier
-from ybtoken.cose import encode_claims
 from ybtoken.crosscheck import CrossCheckEngine, EnginesDisagreeError
 from ybtoken.engine import Opened, OpenedBatch, Opener, Texts, texts_of
 from ybtoken.errors import SignatureError, TextError
 from ybtoken.testing import FakeKey, check_engine
-from ybtoken.text import encode_text
+from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.text import encode_text
 
 GOOD = fake_issuer().issue(HOLDER, CITY, **EXTRAS).text
 DATA = signed_bytes(encode_claims(a_voucher()))

@@ -18,8 +18,8 @@ from ybtoken.challenge import Challenge
 from ybtoken.device import DeviceBoundPass, cut_presentation, device_key_of, encode_presentation
 from ybtoken.errors import EnvelopeError
 from ybtoken.qr import QrCode
-from ybtoken.text import encode_text
 from ybtoken.voucher import DevicePresentation
+from ybtoken.wire.text import encode_text
 
 ISSUED = fake_issuer().issue_device_bound_pass(HOLDER, CITY, DEVICE.verifying_key)
 

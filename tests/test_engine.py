@@ -24,13 +24,14 @@ from tests.support import (
 )
 from ybtoken import Engine, KeyEntry, KeyRing, Profile, Scope, SerialEngine
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.cose import Claims, encode_claims, encode_header
 from ybtoken.engine import COLUMNS, NO_ENTRY, Opened, OpenedBatch, judge, texts_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError, TokenError, UnknownKeyError
 from ybtoken.refusals import BY_NUMBER
 from ybtoken.testing import FakeKey
-from ybtoken.text import PREFIXES, encode_text
 from ybtoken.voucher import DevicePresentation
+from ybtoken.wire.claims import Claims, encode_claims
+from ybtoken.wire.envelope import encode_header
+from ybtoken.wire.text import PREFIXES, encode_text
 
 STRANGER = FakeKey("stranger")
 OPENER = SerialEngine().prepare(RING)

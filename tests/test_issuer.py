@@ -18,7 +18,7 @@ from tests.support import (
 )
 from ybtoken import Issuer, Profile, Scope, Token
 from ybtoken.testing import FakeKey
-from ybtoken.text import decode_text
+from ybtoken.wire.text import decode_text
 
 
 def test_a_token_is_bytes_and_text_and_what_it_states(issuer):

@@ -50,21 +50,14 @@ from ybtoken import (
     Voucher,
     normalize_scan,
 )
-from ybtoken.cose import (
-    Claims,
-    cut_envelope,
-    encode_byte_string,
-    encode_claims,
-    encode_envelope,
-    encode_header,
-    parse_claims,
-)
 from ybtoken.engine import OpenedBatch
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError
 from ybtoken.policy import Channel
 from ybtoken.refusals import BY_NUMBER, REFUSALS
 from ybtoken.rotating import RotatingCodes
-from ybtoken.text import MAX_TEXT, decode_text, encode_text, otp_of_text
+from ybtoken.wire.claims import Claims, encode_claims, parse_claims
+from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope, encode_header
+from ybtoken.wire.text import MAX_TEXT, decode_text, encode_text, otp_of_text
 
 ALL_PROFILES = tuple(Profile)
 TOKEN = fake_issuer().issue(HOLDER, "330106", **EXTRAS)

@@ -41,13 +41,14 @@ from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Profile, Scope, TokenE
 from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
-from ybtoken.cose import cut_envelope, encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
 from ybtoken.engine import COLUMNS, OpenedBatch, SerialEngine
 from ybtoken.keyset import load_jwks
 from ybtoken.policy import Channel, Purpose
 from ybtoken.refusals import BY_NUMBER
 from ybtoken.testing import FakeKey, check_engine, check_key_pair
-from ybtoken.text import MAX_TEXT, encode_text
+from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope, encode_header, sign1_prefix
+from ybtoken.wire.text import MAX_TEXT, encode_text
 
 pytest.importorskip("ybtoken_native", reason="the native engine is not installed")
 

@@ -35,7 +35,7 @@ def refusal(act, *args, **options) -> str:
 
 
 def with_code(otp: str) -> str:
-    from ybtoken.text import encode_text
+    from ybtoken.wire.text import encode_text
 
     return encode_text(2, ISSUED.data, otp)
 
@@ -203,7 +203,7 @@ class TestThrottle:
 
     def test_a_forged_pass_is_not_counted(self):
         codes = RotatingCodes(MASTER)
-        from ybtoken.text import encode_text
+        from ybtoken.wire.text import encode_text
 
         forged = encode_text(2, ISSUED.data[:-1] + bytes([ISSUED.data[-1] ^ 1]), "00000000")
         assert refusal(verifier(codes).verify, forged) == "signature.invalid"

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support import FAKE, NOW, PRESENTER, RING, a_voucher, fake_verifier, signed_bytes, text_of
 from ybtoken import Issuer, MemoryReplayGuard, SerialEngine, TokenError
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.cose import encode_claims, encode_header
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.testing import FakeKey
+from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.envelope import encode_header
 
 SEALING_KEY = bytes.fromhex("5ec2e75ec2e75ec2e75ec2e75ec2e75e")
 SCALAR = 0x5EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2

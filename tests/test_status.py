@@ -101,8 +101,8 @@ def test_noise_is_refused(noise):
     | st.dictionaries(st.sampled_from([2, 4, 6, 65533, 65534, "lst", "bits"]), inner, max_size=6),
 ))  # fmt: skip
 def test_whatever_is_signed_is_a_list_or_refused(claims):
-    from ybtoken.cose import encode_byte_string, encode_envelope, sign1_prefix
     from ybtoken.status import _header
+    from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
 
     header, payload = _header(-7, KEY.kid), cbor2.dumps(claims)
     signature = KEY.sign(sign1_prefix(header) + encode_byte_string(payload))

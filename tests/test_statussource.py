@@ -9,13 +9,13 @@ from tests.support import CITY, FAKE, HOLDER, NOW, fake_issuer, signed_text
 from tests.support import RING as TOKENS
 from tests.test_status import KEY, READER, a_list
 from ybtoken import TokenError, Verifier
-from ybtoken.cose import encode_claims
 from ybtoken.errors import CannotCheckError
 from ybtoken.rotating import RotatingCodes
 from ybtoken.status import Status, sign_status_list
 from ybtoken.statussource import FileStatusSource, MemoryStatusSource, StatusAnswer, StatusPolicy, StatusSource
 from ybtoken.testing import check_status_source
 from ybtoken.voucher import Profile
+from ybtoken.wire.claims import encode_claims
 
 
 def signed(array: bytes = b"\xc9\x44\xf9", bits: int = 2, **changes) -> bytes:

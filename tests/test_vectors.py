@@ -27,7 +27,6 @@ from ybtoken import (
 )
 from ybtoken.backends.sm2 import SM2Backend
 from ybtoken.challenge import Challenge
-from ybtoken.cose import cut_envelope, encode_claims, encode_envelope
 from ybtoken.device import cut_presentation
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keyset import load_jwks
@@ -35,8 +34,10 @@ from ybtoken.policy import AnyOf, Channel, InsuredPlace, MaximumAge, MinimumAssu
 from ybtoken.refusals import BY_CODE, REFUSALS
 from ybtoken.rotating import RotatingCodes
 from ybtoken.status import StatusListReader
-from ybtoken.text import decode_text, encode_text
 from ybtoken.voucher import DeviceKey
+from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.envelope import cut_envelope, encode_envelope
+from ybtoken.wire.text import decode_text, encode_text
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 DOCUMENTS = {path.stem: json.loads(path.read_text(encoding="ascii")) for path in sorted(VECTORS.glob("*.json"))}

@@ -28,11 +28,11 @@ from ybtoken import (
     Voucher,
 )
 from ybtoken.challenge import Challenge
-from ybtoken.cose import encode_claims
 from ybtoken.errors import PolicyError, RedeemError, ScopeError, TimeError
 from ybtoken.keys import Use
 from ybtoken.policy import Channel, Purpose
 from ybtoken.rotating import RotatingCodes
+from ybtoken.wire.claims import encode_claims
 
 
 def refused(call, **arguments) -> TokenError:

@@ -23,9 +23,9 @@ from ybtoken.backends._der import der_from_raw
 from ybtoken.backends._sm2_curve import N as SM2_N
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.backends.sm2 import LibcryptoError
-from ybtoken.cose import cut_envelope, encode_byte_string, encode_envelope
 from ybtoken.native import NativeEngine, NativeSM2SigningKey
-from ybtoken.text import encode_text
+from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope
+from ybtoken.wire.text import encode_text
 
 BATCH, ISSUERS, BARE, EIGHTS = 4096, 32, 32, 256
 COLUMNS = 77

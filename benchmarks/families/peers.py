@@ -37,7 +37,7 @@ from pycose.messages import Sign1Message
 
 from benchmarks.measure import Bench, Row
 from benchmarks.samples import CITY, IDENTITY_REF, P256Sample
-from ybtoken.text import encode_text
+from ybtoken.wire.text import encode_text
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"

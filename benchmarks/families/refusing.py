@@ -11,9 +11,9 @@ from benchmarks.measure import Bench, Row
 from benchmarks.samples import CITY, IDENTITY_REF, NOW, P256Sample
 from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Scope, TokenError, Verifier
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.cose import encode_envelope
 from ybtoken.policy import Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
-from ybtoken.text import MAX_TEXT, encode_text
+from ybtoken.wire.envelope import encode_envelope
+from ybtoken.wire.text import MAX_TEXT, encode_text
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _LONGEST_PAYLOAD = 238  # what fits, with header and signature, a text of MAX_TEXT digits

@@ -20,7 +20,7 @@ from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.backends._der import der_from_raw
 from ybtoken.backends._evp_sm2 import EvpPublicKey, load
 from ybtoken.backends.sm2 import LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
-from ybtoken.cose import cut_envelope
+from ybtoken.wire.envelope import cut_envelope
 
 TOKENS = 256
 """Different ones: a table that is read at the same places again and again would be faster than it is in service."""

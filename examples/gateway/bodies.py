@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ybtoken import VerifiedVoucher
 from ybtoken.places import describe_place
-from ybtoken.text import MAX_TEXT
 from ybtoken.voucher import PURPOSES
+from ybtoken.wire.text import MAX_TEXT
 
 from .problems import Problem, Words
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ybtoken.places import Scope
     from ybtoken.replay import AsyncReplayGuard, ReplayGuard
     from ybtoken.replay.memory import MemoryReplayGuard
-    from ybtoken.text import normalize_scan
     from ybtoken.tokens import Token
     from ybtoken.verdicts import Verdicts
     from ybtoken.verifier import Verifier
     from ybtoken.voucher import Assurance, Profile, VerifiedVoucher, Voucher
+    from ybtoken.wire.text import normalize_scan
 
 __all__ = [
     "Algorithm",
@@ -70,7 +70,7 @@ _HOMES = {
     "Verifier": "ybtoken.verifier",
     "VerifyingKey": "ybtoken.keys",
     "Voucher": "ybtoken.voucher",
-    "normalize_scan": "ybtoken.text",
+    "normalize_scan": "ybtoken.wire.text",
 }
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ybtoken.errors import TextError
-from ybtoken.text import CHALLENGE, decode_text, encode_text
 from ybtoken.voucher import MAX_PURPOSE, check_purpose
+from ybtoken.wire.text import CHALLENGE, decode_text, encode_text
 
 if TYPE_CHECKING:
     from ybtoken.qr import QrCode

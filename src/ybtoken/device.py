@@ -22,11 +22,12 @@ import cbor2
 
 from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.challenge import ANSWER_SIZE, Challenge
-from ybtoken.cose import encode_byte_string, encode_envelope, named, sign1_prefix
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
 from ybtoken.keys import SigningKey, VerifyingKey
-from ybtoken.text import encode_text
 from ybtoken.voucher import MAX_UINT32, DeviceKey, DevicePresentation, Profile
+from ybtoken.wire.claims import named
+from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
+from ybtoken.wire.text import encode_text
 
 __all__ = ["DeviceBoundPass", "cut_presentation", "device_key_of", "encode_presentation"]
 

@@ -12,13 +12,14 @@ from itertools import repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast
 
-from ybtoken.cose import Claims, cut_envelope, parse_claims
 from ybtoken.device import cut_presentation
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
 from ybtoken.keys import KeyEntry, KeyRing, kid_of_header
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
-from ybtoken.text import decode_text, otp_of_text
 from ybtoken.voucher import DevicePresentation, Profile
+from ybtoken.wire.claims import Claims, parse_claims
+from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.text import decode_text, otp_of_text
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypedDict, Unpack
 
-from ybtoken.cose import encode_byte_string, encode_claims, encode_envelope, encode_header, sign1_prefix
 from ybtoken.device import device_key_of
 from ybtoken.keys import SigningKey, VerifyingKey
 from ybtoken.places import Scope
-from ybtoken.text import encode_text
 from ybtoken.tokens import Pass, Token
 from ybtoken.voucher import DeviceKey, Profile, Voucher
+from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.envelope import encode_byte_string, encode_envelope, encode_header, sign1_prefix
+from ybtoken.wire.text import encode_text
 
 __all__ = ["Extras", "Issuer"]
 

@@ -16,8 +16,8 @@ from typing import Protocol, runtime_checkable
 import cbor2
 
 from ybtoken.algorithms import Algorithm, Curve
-from ybtoken.cose import encode_header, sign1_prefix
 from ybtoken.places import Scope
+from ybtoken.wire.envelope import encode_header, sign1_prefix
 
 __all__ = [
     "FOREVER",

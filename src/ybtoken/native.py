@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Literal, NoReturn, cast
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.backends._evp_sm2 import EvpPrivateKey, load
 from ybtoken.backends.sm2 import SM2VerifyingKey
-from ybtoken.cose import Claims, named
 from ybtoken.engine import Opened, OpenedBatch, SerialOpener, Texts, texts_of
 from ybtoken.errors import error_for
 from ybtoken.keys import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
+from ybtoken.wire.claims import Claims, named
 
 try:
     import ybtoken_native

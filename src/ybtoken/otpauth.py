@@ -6,7 +6,7 @@ import base64
 import hashlib
 
 from ybtoken.rotating import STEP
-from ybtoken.text import OTP_DIGITS
+from ybtoken.wire.text import OTP_DIGITS
 
 try:
     from pyotp.totp import TOTP

@@ -19,8 +19,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from ybtoken.errors import CannotCheckError, OtpError
-from ybtoken.text import OTP_DIGITS, encode_text
 from ybtoken.voucher import Profile
+from ybtoken.wire.text import OTP_DIGITS, encode_text
 
 if TYPE_CHECKING:
     from ybtoken.tokens import Pass

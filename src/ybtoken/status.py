@@ -18,10 +18,10 @@ from enum import IntEnum
 
 import cbor2
 
-from ybtoken.cose import encode_byte_string, encode_envelope, sign1_prefix
 from ybtoken.errors import CannotCheckError, SignatureError
 from ybtoken.keys import KeyEntry, KeyRing, SigningKey, Use
 from ybtoken.voucher import MAX_UINT32
+from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
 
 __all__ = ["MAX_ENTRIES", "STATUS_BITS", "Status", "StatusList", "StatusListReader", "sign_status_list"]
 

@@ -22,9 +22,9 @@ from ybtoken.keys import KeyRing, Use
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
-from ybtoken.text import MAX_TEXT
 from ybtoken.verdicts import Verdict, Verdicts
 from ybtoken.voucher import VerifiedVoucher
+from ybtoken.wire.text import MAX_TEXT
 
 if TYPE_CHECKING:
     from ybtoken.rotating import RotatingCodes

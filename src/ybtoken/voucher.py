@@ -1,6 +1,6 @@
 """The voucher: its claims and their bounds. A `Voucher` that exists is valid.
 
-This module owns the bounds (Spec 2.3); how claims become bytes is owned by `ybtoken.cose`.
+This module owns the bounds (Spec 2.3); how claims become bytes is owned by `ybtoken.wire.envelope`.
 """
 
 from __future__ import annotations

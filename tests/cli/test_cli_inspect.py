@@ -6,8 +6,8 @@ import cbor2
 import pytest
 
 from ybtoken.cli.diagnostic import diagnose
-from ybtoken.cose import encode_envelope, encode_header
-from ybtoken.text import decode_text, encode_text
+from ybtoken.wire.envelope import encode_envelope, encode_header
+from ybtoken.wire.text import decode_text, encode_text
 
 
 def evaluate(notation: str) -> object:

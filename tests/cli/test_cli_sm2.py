@@ -6,10 +6,11 @@ import pytest
 
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
-from ybtoken.cose import cut_envelope, parse_claims
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keyset import load_jwks
-from ybtoken.text import decode_text
+from ybtoken.wire.claims import parse_claims
+from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.text import decode_text
 
 SEALING_KEY = bytes(range(16))
 

@@ -14,7 +14,7 @@ from tests.external import outside
 from tests.support import FAKE, HOLDER, NOW, RING, a_voucher, signed_bytes, text_of
 from ybtoken import Issuer, SerialEngine, TokenError
 from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.cose import encode_claims
+from ybtoken.wire.claims import encode_claims
 
 SETS = {
     "cbor/qcbor_not_well_formed.json": 122,
@@ -74,8 +74,9 @@ def test_refused_as_claims(name, count):
 
 @pytest.mark.parametrize("name", SETS)
 def test_refused_by_the_parser_at_any_length(name):
-    from ybtoken.cose import encode_byte_string, parse_claims
     from ybtoken.errors import ClaimsError
+    from ybtoken.wire.claims import parse_claims
+    from ybtoken.wire.envelope import encode_byte_string
 
     for item in items(name):
         for payload in embedded(item):

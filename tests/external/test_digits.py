@@ -7,7 +7,7 @@ import pytest
 from tests.external import outside
 from tests.support import with_check
 from ybtoken.errors import TextError
-from ybtoken.text import decode_text, encode_text
+from ybtoken.wire.text import decode_text, encode_text
 
 
 def test_groups_are_spelled_as_elsewhere():

@@ -20,9 +20,9 @@ from ybtoken import Issuer, KeyEntry, KeyRing, Profile, Token, TokenError, Verif
 from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.device import device_key_of, encode_presentation
 from ybtoken.status import StatusList, sign_status_list
-from ybtoken.text import encode_text
 from ybtoken.tokens import Pass
 from ybtoken.voucher import DevicePresentation
+from ybtoken.wire.text import encode_text
 
 PREPARE = Path(__file__).parents[2] / "interop" / "prepare.py"
 PEERS = ["python-cwt", "pycose", "go-cose"]

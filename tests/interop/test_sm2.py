@@ -19,7 +19,7 @@ from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
 from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.backends._der import der_from_raw, raw_from_der
 from ybtoken.backends.sm2 import SM2SigningKey, SM2VerifyingKey
-from ybtoken.cose import cut_envelope
+from ybtoken.wire.envelope import cut_envelope
 
 USER_IDS = [DEFAULT_USER_ID, b"alice@example.com"]
 

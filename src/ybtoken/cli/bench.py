@@ -12,10 +12,10 @@ import typer
 
 from ybtoken.cli.keyfiles import KeyKind, generate_key
 from ybtoken.cli.speech import Lang, Speaker, command
-from ybtoken.cose import cut_envelope
 from ybtoken.issuer import Issuer
 from ybtoken.keys import KeyEntry, KeyRing
 from ybtoken.verifier import Verifier
+from ybtoken.wire.envelope import cut_envelope
 
 __all__ = ["bench"]
 

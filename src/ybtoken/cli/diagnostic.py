@@ -5,9 +5,10 @@ Nothing here is verified. Only the format's own shape is spelled out; what depar
 
 from __future__ import annotations
 
-from ybtoken.cose import Claims, cut_envelope, parse_claims
 from ybtoken.errors import ClaimsError
 from ybtoken.keys import kid_of_header
+from ybtoken.wire.claims import Claims, parse_claims
+from ybtoken.wire.envelope import cut_envelope
 
 __all__ = ["diagnose"]
 

@@ -9,7 +9,7 @@ from ybtoken.cli.lines import read_lines
 from ybtoken.cli.speech import REFUSED, Lang, Speaker, command
 from ybtoken.cli.values import Files, Scanned, Texts
 from ybtoken.errors import TokenError
-from ybtoken.text import decode_text
+from ybtoken.wire.text import decode_text
 from ybtoken.words import Words
 
 __all__ = ["inspect"]

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, cast
 import typer
 
 from ybtoken.cli.speech import MisuseError, Speaker
-from ybtoken.text import normalize_scan
+from ybtoken.wire.text import normalize_scan
 
 __all__ = ["LONGEST_LINE", "Line", "read_lines"]
 

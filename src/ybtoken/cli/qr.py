@@ -10,7 +10,7 @@ import typer
 from ybtoken.cli.lines import read_lines
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import Files, Scanned, Texts
-from ybtoken.text import decode_text
+from ybtoken.wire.text import decode_text
 
 __all__ = ["qr"]
 

@@ -1,8 +1,7 @@
-"""The envelope and the claims: the one place that knows a token's bytes (Spec 2.2 and 2.3).
+"""The claims: the one place that knows their labels, bounds and bytes (Spec 2.3).
 
-A token is a CWT (RFC 8392) in a tagged COSE_Sign1 (RFC 9052), deterministically encoded (RFC 8949 section 4.2.1).
-Writing goes through `cbor2`. Reading accepts exactly one byte string for each token, and so it does not decode and
-compare: it walks the one shape that is allowed, and whatever differs is refused. No general decoder sees the bytes.
+Writing goes through `cbor2`. Reading accepts exactly one byte string for each set of claims, and so it does not decode
+and compare: it walks the one shape that is allowed, and refuses whatever differs. No general decoder sees the bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import cbor2
 
-from ybtoken.errors import ClaimsError, EnvelopeError
+from ybtoken.errors import ClaimsError
 from ybtoken.voucher import (
     CURVES,
     IDENTITY_REF_SIZE,
@@ -26,32 +25,12 @@ from ybtoken.voucher import (
     Voucher,
 )
 
-__all__ = [
-    "Claims",
-    "cut_envelope",
-    "encode_byte_string",
-    "encode_claims",
-    "encode_envelope",
-    "encode_header",
-    "parse_claims",
-    "sign1_prefix",
-]
+__all__ = ["Claims", "encode_claims", "parse_claims"]
 
-_ALG, _KID = 1, 4
 _EXP, _IAT, _CTI, _CNF, _VOUCHER = 4, 6, 7, 8, -65537
 _COSE_KEY, _KTY, _CRV, _X, _Y, _EC2 = 1, 1, -1, -2, -3, 2
 _CHANNEL, _PURPOSE, _PRESENTER, _ASSURANCE, _STATUS = 1, 2, 3, 4, 5
-_SIGN1_TAG = 18
-_SIGNATURE_SIZE = 64
 _MAX_CITY = 999_999
-
-# Labels are written in ascending order of their encoding. For these labels RFC 8949's order and the older
-# length-first order of RFC 7049 agree, and a dict keeps the order it is written in: no canonical mode is needed.
-
-
-def encode_header(algorithm: int, kid: bytes) -> bytes:
-    """The protected header, ``{1: alg, 4: kid}`` (RFC 9052 section 3.1)."""
-    return cbor2.dumps({_ALG: algorithm, _KID: kid})
 
 
 def encode_claims(voucher: Voucher) -> bytes:
@@ -71,64 +50,6 @@ def encode_claims(voucher: Voucher) -> bytes:
     if (key := voucher.device_key) is not None:  # cnf (RFC 8747 section 3.2)
         claims[_CNF] = {_COSE_KEY: {_KTY: _EC2, _CRV: key.curve, _X: key.x, _Y: key.y_is_odd}}
     return cbor2.dumps(claims | {_VOUCHER: body})
-
-
-def sign1_prefix(header: bytes) -> bytes:
-    """What precedes the payload in the Sig_structure (RFC 9052 section 4.4).
-
-    The whole structure is this followed by the payload as a byte string *with its CBOR head*, as it stands in the
-    token: ``["Signature1", protected, external_aad = h'', payload]``.
-    """
-    return b"\x84" + cbor2.dumps("Signature1") + cbor2.dumps(header) + cbor2.dumps(b"")
-
-
-def encode_byte_string(data: bytes) -> bytes:
-    """A byte string with its CBOR head: as a payload stands in the token and in the Sig_structure."""
-    return cbor2.dumps(data)
-
-
-def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
-    """The tagged COSE_Sign1 of a header, a payload and a signature (RFC 9052 section 4.2).
-
-    Raises:
-        ValueError: the signature has not the size of r || s; keys of other makers often leave out leading zeros.
-    """
-    if len(signature) != _SIGNATURE_SIZE:
-        found = f"the key's signature has {len(signature)} bytes, not {_SIGNATURE_SIZE}"
-        raise ValueError(f"{found}: r and s are 32 bytes each, leading zeros included")
-    return cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, payload, signature]))
-
-
-_HEADER_START = 3
-_HEADER_SIZES = {0x4D: 13, 0x51: 17}  # the heads of byte strings of 13 (ES256, ESP256) and 17 bytes (SM2)
-_SHORTEST_PAYLOAD = 24  # below that the head of the byte string would be one byte; the shortest claims have 40
-
-
-def cut_envelope(data: bytes) -> tuple[bytes, bytes, bytes]:
-    """Cut a token into its raw parts, by the only shape there is (step 2).
-
-    Returns:
-        The protected header's bytes; the payload with the CBOR head of its byte string (what is signed); the signature.
-
-    Raises:
-        EnvelopeError: any other shape.
-    """
-    # d2 84 | 4d or 51, header | a0 | 58 n, payload | 58 40, signature
-    size = len(data)
-    if size < 100 or data[:2] != b"\xd2\x84":
-        raise EnvelopeError("envelope.shape")
-    header_end = _HEADER_START + _HEADER_SIZES.get(data[2], size)
-    if data[header_end : header_end + 2] != b"\xa0\x58":
-        raise EnvelopeError("envelope.shape")
-    payload_size = data[header_end + 2]
-    payload_end = header_end + 3 + payload_size
-    if (
-        payload_size < _SHORTEST_PAYLOAD
-        or data[payload_end : payload_end + 2] != b"\x58\x40"
-        or size != payload_end + 2 + _SIGNATURE_SIZE
-    ):
-        raise EnvelopeError("envelope.shape")
-    return data[_HEADER_START:header_end], data[header_end + 1 : payload_end], data[payload_end + 2 :]
 
 
 class Claims(NamedTuple):

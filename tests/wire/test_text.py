@@ -4,7 +4,7 @@ import pytest
 
 from tests.support import OTP, text_of, with_check
 from ybtoken.errors import TextError
-from ybtoken.text import CHALLENGE, MAX_TEXT, PREFIXES, decode_text, encode_text, normalize_scan, otp_of_text
+from ybtoken.wire.text import CHALLENGE, MAX_TEXT, PREFIXES, decode_text, encode_text, normalize_scan, otp_of_text
 
 DATA = bytes(range(137))
 TEXT = encode_text(1, DATA)

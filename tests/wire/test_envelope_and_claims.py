@@ -5,20 +5,10 @@ import pytest
 
 from tests.support import EXTRAS, FAKE, HOLDER, NOW, PRESENTER, a_voucher, claims_map, signed_bytes
 from ybtoken import Algorithm
-from ybtoken.cose import (
-    Claims,
-    _read_usual,
-    _walk,
-    cut_envelope,
-    encode_byte_string,
-    encode_claims,
-    encode_envelope,
-    encode_header,
-    parse_claims,
-    sign1_prefix,
-)
 from ybtoken.errors import ClaimsError, EnvelopeError
 from ybtoken.voucher import DeviceKey
+from ybtoken.wire.claims import Claims, _read_usual, _walk, encode_claims, parse_claims
+from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope, encode_header, sign1_prefix
 
 KID = bytes(range(8))
 # One token written out by hand from the specification.
