@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ybtoken import Issuer, KeyEntry, KeyRing, TokenError, Verifier
-from ybtoken.backends.sm2 import SM2SigningKey, SM2VerifyingKey
+from ybtoken.keys.sm2 import SM2SigningKey, SM2VerifyingKey
 from ybtoken.wire.envelope import cut_envelope, encode_envelope
 from ybtoken.wire.text import encode_text
 

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Token, Verifier
-from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.device import DeviceBoundPass
-from ybtoken.keys import Use
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.ring import Use
 from ybtoken.qr import QrCode
 from ybtoken.rotating import RotatingCodes
 from ybtoken.status import StatusList, StatusListReader, sign_status_list

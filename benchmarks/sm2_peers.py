@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ybtoken.backends._der import der_from_raw, raw_from_der
-from ybtoken.backends._sm2_curve import pem_from_der, spki_from_point
+from ybtoken.keys._der import der_from_raw, raw_from_der
+from ybtoken.keys._sm2.curve import pem_from_der, spki_from_point
 
 USER_ID = b"1234567812345678"
 

@@ -30,9 +30,9 @@ from importlib.util import find_spec
 
 from benchmarks.sm2_peers import peers
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.backends._sm2_curve import G, N, message_hash
-from ybtoken.backends._sm2_tables import Point, _add, _double
-from ybtoken.backends.sm2 import SM2SigningKey
+from ybtoken.keys._sm2.curve import G, N, message_hash
+from ybtoken.keys._sm2.tables import Point, _add, _double
+from ybtoken.keys.sm2 import SM2SigningKey
 
 THRESHOLD = 4.0
 BLOCK = 50

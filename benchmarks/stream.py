@@ -15,7 +15,7 @@ import time
 from importlib.util import find_spec
 
 from ybtoken import Engine, Issuer, KeyEntry, KeyRing, SerialEngine, Verifier
-from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.keys.p256 import P256SigningKey
 
 NOW = 1_767_225_600
 BLOCK = 10_000

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks import memory, sm2_timing
 from benchmarks.sm2_timing import THRESHOLD, leaky, samples, z_scores
-from ybtoken.backends._sm2_curve import N
-from ybtoken.backends.sm2 import SM2SigningKey, SM2VerifyingKey
+from ybtoken.keys._sm2.curve import N
+from ybtoken.keys.sm2 import SM2SigningKey, SM2VerifyingKey
 
 
 def test_a_time_that_follows_the_weight_is_found_and_one_that_does_not_is_not() -> None:

@@ -33,12 +33,12 @@ from ybtoken import (
     VerifyingKey,
     normalize_scan,
 )
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.challenge import Challenge
 from ybtoken.device import DeviceBoundPass
 from ybtoken.identity import IdentitySealer, derive_person_number
-from ybtoken.keys import Use
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.ring import Use
+from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.policy import AcceptedProfiles, InsuredPlace, Purpose
 from ybtoken.qr import QrCode
 from ybtoken.registry import StatusRegistry

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from tests.support import NOW, fake_issuer, fake_verifier
 from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Scope, Verifier
-from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.keys.p256 import P256SigningKey
 
 # A shared machine stalls now and then: no deadline. The same examples in every run: a failure can be repeated.
 settings.register_profile("suite", deadline=None, max_examples=150, derandomize=True, database=None)

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import ybtoken
-from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.keys.p256 import P256SigningKey
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import strategies as st
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
-from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.device import device_key_of, encode_presentation
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.testing import FakeKey
 from ybtoken.voucher import CURVES, DeviceKey, DevicePresentation, Profile
 from ybtoken.wire.claims import encode_claims

@@ -398,7 +398,7 @@ def test_a_signature_is_good_for_one_algorithm_and_kid(p256_key, p256_ring):
         SerialEngine().prepare(p256_ring).open(text_of(data))
     assert caught.value.code == "key.unknown"
     from ybtoken import Algorithm, KeyEntry
-    from ybtoken.backends.p256 import P256VerifyingKey
+    from ybtoken.keys.p256 import P256VerifyingKey
 
     esp = P256VerifyingKey.from_point(*p256_key.verifying_key.point, Algorithm.ESP256)
     with pytest.raises(TokenError) as caught:

@@ -19,7 +19,7 @@ from tests.support import (
     text_of,
 )
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, SerialEngine
-from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
+from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
 from ybtoken.testing import FakeKey, check_engine, check_key_pair, check_replay_guard
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import encode_envelope, encode_header

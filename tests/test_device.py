@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from tests.support import CITY, DEVICE, HOLDER, NOW, RING, fake_issuer, presented
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, TokenError, Verifier
 from ybtoken.algorithms import Curve
-from ybtoken.backends._phones import remember_again
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.challenge import Challenge
 from ybtoken.device import DeviceBoundPass, cut_presentation, device_key_of, encode_presentation
 from ybtoken.errors import EnvelopeError
+from ybtoken.keys._phones import remember_again
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.qr import QrCode
 from ybtoken.voucher import DevicePresentation
 from ybtoken.wire.text import encode_text
@@ -78,7 +78,7 @@ def test_an_sm2_phone_too(sm2_key, backend, monkeypatch):
 
 
 def test_decompressing_gives_the_point_back(sm2_key):
-    from ybtoken.backends.sm2 import decompress
+    from ybtoken.keys.sm2 import decompress
 
     for _ in range(8):
         key = SM2SigningKey.generate().verifying_key

@@ -23,9 +23,9 @@ from tests.support import (
     with_check,
 )
 from ybtoken import Engine, KeyEntry, KeyRing, Profile, Scope, SerialEngine
-from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.engine import COLUMNS, NO_ENTRY, Opened, OpenedBatch, judge, texts_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError, TokenError, UnknownKeyError
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.refusals import BY_NUMBER
 from ybtoken.testing import FakeKey
 from ybtoken.voucher import DevicePresentation

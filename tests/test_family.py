@@ -8,9 +8,9 @@ import pytest
 
 from tests.support import CITY, NOW, RING, fake_issuer
 from ybtoken import MemoryReplayGuard, TokenError, Verifier
-from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.device import DeviceBoundPass
 from ybtoken.identity import IdentitySealer
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.policy import FamilyAccount, HolderOnly
 from ybtoken.rotating import RotatingCodes
 

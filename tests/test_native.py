@@ -39,10 +39,10 @@ from tests.support import (
 from tests.test_vectors import VERIFYING
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Profile, Scope, TokenError, Verifier
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.engine import COLUMNS, OpenedBatch, SerialEngine
-from ybtoken.keyset import load_jwks
+from ybtoken.keys.keyset import load_jwks
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.policy import Channel, Purpose
 from ybtoken.refusals import BY_NUMBER
 from ybtoken.testing import FakeKey, check_engine, check_key_pair

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.external import outside
 from tests.support import CITY, HOLDER, NOW, RING, fake_issuer
 from ybtoken import MemoryReplayGuard, ReplayGuard, TokenError, Verifier
-from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.errors import CannotCheckError, OtpError, RedeemError
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.qr import QrCode
 from ybtoken.rotating import STEP, RotatingCodes, RotatingPass, _hmac, one_time_code
 
@@ -119,7 +119,7 @@ def test_a_pass_fits_version_9_with_every_claim_a_display_needs():
 
 def sm2_signer():
     from ybtoken.algorithms import Algorithm
-    from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
+    from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
     from ybtoken.testing import FakeKey
 
     try:

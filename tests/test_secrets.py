@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support import FAKE, NOW, PRESENTER, RING, a_voucher, fake_verifier, signed_bytes, text_of
 from ybtoken import Issuer, MemoryReplayGuard, SerialEngine, TokenError
-from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.identity import IdentitySealer, derive_person_number
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.testing import FakeKey
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import encode_header

@@ -13,8 +13,8 @@ from tests.external import outside
 from tests.support import NOW
 from ybtoken import KeyEntry, KeyRing, Verifier
 from ybtoken.errors import CannotCheckError
-from ybtoken.keys import Use
-from ybtoken.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.keys.ring import Use
 from ybtoken.status import MAX_ENTRIES, Status, StatusList, StatusListReader, _inflate, sign_status_list
 from ybtoken.testing import FakeKey
 

@@ -25,11 +25,11 @@ from ybtoken import (
     Voucher,
     normalize_scan,
 )
-from ybtoken.backends.sm2 import SM2Backend
 from ybtoken.challenge import Challenge
 from ybtoken.device import cut_presentation
 from ybtoken.identity import BlockCipher, IdentitySealer
-from ybtoken.keyset import load_jwks
+from ybtoken.keys.keyset import load_jwks
+from ybtoken.keys.sm2 import SM2Backend
 from ybtoken.policy import AnyOf, Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
 from ybtoken.refusals import BY_CODE, REFUSALS
 from ybtoken.rotating import RotatingCodes

@@ -29,7 +29,7 @@ from ybtoken import (
 )
 from ybtoken.challenge import Challenge
 from ybtoken.errors import PolicyError, RedeemError, ScopeError, TimeError
-from ybtoken.keys import Use
+from ybtoken.keys.ring import Use
 from ybtoken.policy import Channel, Purpose
 from ybtoken.rotating import RotatingCodes
 from ybtoken.wire.claims import encode_claims

@@ -21,9 +21,9 @@ import pyarrow as pa
 from benchmarks.measure import AbsentError, Bench, Row
 from benchmarks.samples import IDENTITY_REF, NOW
 from ybtoken import Issuer, KeyEntry, KeyRing
-from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.bulk import BulkVerifier
-from ybtoken.keyset import dump_jwks
+from ybtoken.keys.keyset import dump_jwks
+from ybtoken.keys.p256 import P256SigningKey
 
 PARTS = 8
 ROWS = 1000

@@ -22,7 +22,7 @@ import redis
 from benchmarks.measure import AbsentError, Bench, Row
 from benchmarks.samples import CITY, IDENTITY_REF
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
-from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard
 
 LIFE = 3600

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from benchmarks.measure import Bench, Row
 from benchmarks.samples import CITY, IDENTITY_REF, NOW, P256Sample
 from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Scope, TokenError, Verifier
-from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.policy import Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
 from ybtoken.wire.envelope import encode_envelope
 from ybtoken.wire.text import MAX_TEXT, encode_text

@@ -17,9 +17,9 @@ from benchmarks.samples import CITY, IDENTITY_REF, NOW
 from benchmarks.sm2_peers import peers
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.backends._der import der_from_raw
-from ybtoken.backends._evp_sm2 import EvpPublicKey, load
-from ybtoken.backends.sm2 import LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
+from ybtoken.keys._der import der_from_raw
+from ybtoken.keys._sm2.evp import EvpPublicKey, load
+from ybtoken.keys.sm2 import LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
 from ybtoken.wire.envelope import cut_envelope
 
 TOKENS = 256

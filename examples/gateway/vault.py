@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
 
 SigningKey = P256SigningKey | SM2SigningKey
 

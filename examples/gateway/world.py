@@ -25,7 +25,7 @@ from ybtoken import (
     Verifier,
 )
 from ybtoken.identity import IdentitySealer, derive_person_number
-from ybtoken.keys import Use
+from ybtoken.keys.ring import Use
 from ybtoken.registry import StatusRegistry
 from ybtoken.rotating import RotatingCodes
 from ybtoken.signals import LogObserver, Watch

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from ybtoken.engine import Engine, SerialEngine
     from ybtoken.errors import CannotCheckError, TokenError
     from ybtoken.issuer import Issuer
-    from ybtoken.keys import KeyEntry, KeyRing, SigningKey, VerifyingKey
+    from ybtoken.keys.protocols import SigningKey, VerifyingKey
+    from ybtoken.keys.ring import KeyEntry, KeyRing
     from ybtoken.places import Scope
     from ybtoken.replay import AsyncReplayGuard, ReplayGuard
     from ybtoken.replay.memory import MemoryReplayGuard
@@ -55,20 +56,20 @@ _HOMES = {
     "CannotCheckError": "ybtoken.errors",
     "Engine": "ybtoken.engine",
     "Issuer": "ybtoken.issuer",
-    "KeyEntry": "ybtoken.keys",
-    "KeyRing": "ybtoken.keys",
+    "KeyEntry": "ybtoken.keys.ring",
+    "KeyRing": "ybtoken.keys.ring",
     "MemoryReplayGuard": "ybtoken.replay.memory",
     "Profile": "ybtoken.voucher",
     "ReplayGuard": "ybtoken.replay",
     "Scope": "ybtoken.places",
     "SerialEngine": "ybtoken.engine",
-    "SigningKey": "ybtoken.keys",
+    "SigningKey": "ybtoken.keys.ring",
     "Token": "ybtoken.tokens",
     "TokenError": "ybtoken.errors",
     "Verdicts": "ybtoken.verdicts",
     "VerifiedVoucher": "ybtoken.voucher",
     "Verifier": "ybtoken.verifier",
-    "VerifyingKey": "ybtoken.keys",
+    "VerifyingKey": "ybtoken.keys.ring",
     "Voucher": "ybtoken.voucher",
     "normalize_scan": "ybtoken.wire.text",
 }

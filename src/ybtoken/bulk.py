@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ybtoken.engine import Engine
-from ybtoken.keyset import load_jwks
+from ybtoken.keys.keyset import load_jwks
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.verdicts import Verdicts
 from ybtoken.verifier import Verifier
@@ -40,7 +40,7 @@ class BulkVerifier:
     """A verifier that maps tables, and can be sent to other processes.
 
     Args:
-        key_set: the text of a JWK Set (`ybtoken.keyset.load_jwks`).
+        key_set: the text of a JWK Set (`ybtoken.keys.keyset.load_jwks`).
         text: the column of texts.
         scanned_at: the column of times at which they were scanned: timestamps, or seconds since 1970.
         skew: see `Verifier`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ybtoken.engine import COLUMNS, Engine, Opened, OpenedBatch, Opener, SerialEngine, Texts, texts_of
 from ybtoken.errors import TokenError
-from ybtoken.keys import KeyRing
+from ybtoken.keys.ring import KeyRing
 
 __all__ = ["CrossCheckEngine", "EnginesDisagreeError"]
 

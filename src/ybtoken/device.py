@@ -23,7 +23,7 @@ import cbor2
 from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.challenge import ANSWER_SIZE, Challenge
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
-from ybtoken.keys import SigningKey, VerifyingKey
+from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.voucher import MAX_UINT32, DeviceKey, DevicePresentation, Profile
 from ybtoken.wire.claims import named
 from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
@@ -48,9 +48,9 @@ _LONGEST_PAYLOAD = 255
 def _verify_on(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
     # Imported when a phone's signature is checked: who verifies profile 1 only loads the backend of its own keys.
     if curve == Curve.P256:
-        from ybtoken.backends.p256 import verify_compressed
+        from ybtoken.keys.p256 import verify_compressed
     else:
-        from ybtoken.backends.sm2 import verify_compressed
+        from ybtoken.keys.sm2 import verify_compressed
     return verify_compressed
 
 

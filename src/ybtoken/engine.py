@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias,
 
 from ybtoken.device import cut_presentation
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
-from ybtoken.keys import KeyEntry, KeyRing, kid_of_header
+from ybtoken.keys.protocols import kid_of_header
+from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.voucher import DevicePresentation, Profile
 from ybtoken.wire.claims import Claims, parse_claims

@@ -18,7 +18,7 @@ from typing import NoReturn
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from ybtoken.keys import KeyRing
+from ybtoken.keys.ring import KeyRing
 from ybtoken.voucher import IDENTITY_REF_SIZE
 
 __all__ = ["BlockCipher", "IdentitySealer", "derive_person_number"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypedDict, Unpack
 
 from ybtoken.device import device_key_of
-from ybtoken.keys import SigningKey, VerifyingKey
+from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.tokens import Pass, Token
 from ybtoken.voucher import DeviceKey, Profile, Voucher

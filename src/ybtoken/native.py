@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
-from ybtoken.backends._evp_sm2 import EvpPrivateKey, load
-from ybtoken.backends.sm2 import SM2VerifyingKey
 from ybtoken.engine import Opened, OpenedBatch, SerialOpener, Texts, texts_of
 from ybtoken.errors import error_for
-from ybtoken.keys import KeyEntry, KeyRing
+from ybtoken.keys._sm2.evp import EvpPrivateKey, load
+from ybtoken.keys.ring import KeyEntry, KeyRing
+from ybtoken.keys.sm2 import SM2VerifyingKey
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.wire.claims import Claims, named
 
@@ -229,7 +229,7 @@ class NativeSM2SigningKey:
         return cls.from_scalar(EvpPrivateKey.from_pem(load(), pem, passphrase, user_id).scalar(), user_id=user_id)
 
     def sign(self, message: bytes) -> bytes:
-        """See `ybtoken.keys.SigningKey`; the message is hashed with SM3 after ZA. Releases the GIL."""
+        """See `ybtoken.keys.protocols.SigningKey`; the message is hashed with SM3 after ZA. Releases the GIL."""
         return self._key.sign(message)
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from ybtoken.keys import SigningKey
+from ybtoken.keys.protocols import SigningKey
 from ybtoken.status import MAX_ENTRIES, Status, StatusList, sign_status_list
 
 __all__ = ["StatusRegistry"]

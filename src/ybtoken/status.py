@@ -19,7 +19,8 @@ from enum import IntEnum
 import cbor2
 
 from ybtoken.errors import CannotCheckError, SignatureError
-from ybtoken.keys import KeyEntry, KeyRing, SigningKey, Use
+from ybtoken.keys.protocols import SigningKey
+from ybtoken.keys.ring import KeyEntry, KeyRing, Use
 from ybtoken.voucher import MAX_UINT32
 from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
 

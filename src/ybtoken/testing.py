@@ -18,7 +18,8 @@ from ybtoken.algorithms import Algorithm
 from ybtoken.engine import Engine, SerialEngine
 from ybtoken.errors import CannotCheckError, RedeemError, SignatureError, TokenError
 from ybtoken.issuer import Issuer
-from ybtoken.keys import KeyEntry, KeyRing, SigningKey, Use, VerifyingKey
+from ybtoken.keys.protocols import SigningKey, VerifyingKey
+from ybtoken.keys.ring import KeyEntry, KeyRing, Use
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard
 from ybtoken.rotating import STEP, RotatingCodes
 from ybtoken.status import StatusList, StatusListReader, sign_status_list
@@ -50,11 +51,11 @@ class FakeKey:
         self.kid = hashlib.sha256(self._name).digest()[:8]
 
     def sign(self, message: bytes) -> bytes:
-        """See `ybtoken.keys.SigningKey`."""
+        """See `ybtoken.keys.protocols.SigningKey`."""
         return hashlib.sha512(self._name + message).digest()
 
     def verify(self, message: bytes, signature: bytes) -> None:
-        """See `ybtoken.keys.VerifyingKey`."""
+        """See `ybtoken.keys.protocols.VerifyingKey`."""
         if signature != self.sign(message):
             raise SignatureError("signature.invalid", kid=self.kid.hex())
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from ybtoken.engine import Engine, Opened, SerialEngine, Texts
 from ybtoken.errors import RedeemError, TokenError
 from ybtoken.judging import Asked, Judge
-from ybtoken.keys import KeyRing, Use
+from ybtoken.keys.ring import KeyRing, Use
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED
 from ybtoken.replay import AsyncReplayGuard, ReplayGuard

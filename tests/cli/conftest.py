@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.keyset import dump_jwks
+from ybtoken.keys.keyset import dump_jwks
+from ybtoken.keys.p256 import P256SigningKey
 
 pytest.importorskip("typer", reason="the extra cli is not installed")
 

@@ -6,7 +6,7 @@ import pytest
 
 from ybtoken import KeyRing, TokenError, Verifier
 from ybtoken.identity import BlockCipher, IdentitySealer
-from ybtoken.keyset import load_jwks
+from ybtoken.keys.keyset import load_jwks
 
 SEALING_KEY = "00112233445566778899aabbccddeeff"
 

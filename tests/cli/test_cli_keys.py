@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.keyset import dump_cose_keyset, load_jwks
+from ybtoken.keys.keyset import dump_cose_keyset, load_jwks
+from ybtoken.keys.p256 import P256SigningKey
 
 
 def make(run, folder, *options, ring="ring.jwks", key="key.pem", issuer="浙江"):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.keys.p256 import P256SigningKey
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="a POSIX shell")
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.identity import BlockCipher, IdentitySealer
-from ybtoken.keyset import load_jwks
+from ybtoken.keys.keyset import load_jwks
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.wire.claims import parse_claims
 from ybtoken.wire.envelope import cut_envelope
 from ybtoken.wire.text import decode_text

@@ -13,7 +13,7 @@ import pytest
 from tests.external import outside
 from tests.support import FAKE, HOLDER, NOW, RING, a_voucher, signed_bytes, text_of
 from ybtoken import Issuer, SerialEngine, TokenError
-from ybtoken.backends.p256 import P256SigningKey
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.wire.claims import encode_claims
 
 SETS = {

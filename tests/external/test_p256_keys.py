@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.external import outside
-from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
-from ybtoken.keyset import load_jwks
+from ybtoken.keys.keyset import load_jwks
+from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
 
 
 def loads(x: str, y: str) -> bool:

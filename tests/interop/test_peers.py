@@ -17,8 +17,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Profile, Token, TokenError, Verifier, Voucher
-from ybtoken.backends.p256 import P256SigningKey
 from ybtoken.device import device_key_of, encode_presentation
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.status import StatusList, sign_status_list
 from ybtoken.tokens import Pass
 from ybtoken.voucher import DevicePresentation

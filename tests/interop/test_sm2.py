@@ -17,8 +17,8 @@ import pytest
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.backends._der import der_from_raw, raw_from_der
-from ybtoken.backends.sm2 import SM2SigningKey, SM2VerifyingKey
+from ybtoken.keys._der import der_from_raw, raw_from_der
+from ybtoken.keys.sm2 import SM2SigningKey, SM2VerifyingKey
 from ybtoken.wire.envelope import cut_envelope
 
 USER_IDS = [DEFAULT_USER_ID, b"alice@example.com"]

@@ -29,9 +29,9 @@ from ybtoken import (
     Voucher,
     normalize_scan,
 )
-from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
 from ybtoken.identity import IdentitySealer
-from ybtoken.keyset import load_jwks
+from ybtoken.keys.keyset import load_jwks
+from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
 from ybtoken.policy import Channel, InsuredPlace, Policy
 from ybtoken.testing import FakeKey
 

@@ -13,7 +13,7 @@ import typer
 from ybtoken.cli.keyfiles import KeyKind, generate_key
 from ybtoken.cli.speech import Lang, Speaker, command
 from ybtoken.issuer import Issuer
-from ybtoken.keys import KeyEntry, KeyRing
+from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.verifier import Verifier
 from ybtoken.wire.envelope import cut_envelope
 

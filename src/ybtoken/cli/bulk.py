@@ -10,7 +10,7 @@ import typer
 
 from ybtoken.cli.keyfiles import Ring, load_ring
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
-from ybtoken.keyset import dump_jwks
+from ybtoken.keys.keyset import dump_jwks
 
 __all__ = ["bulk"]
 

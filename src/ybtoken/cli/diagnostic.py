@@ -6,7 +6,7 @@ Nothing here is verified. Only the format's own shape is spelled out; what depar
 from __future__ import annotations
 
 from ybtoken.errors import ClaimsError
-from ybtoken.keys import kid_of_header
+from ybtoken.keys.protocols import kid_of_header
 from ybtoken.wire.claims import Claims, parse_claims
 from ybtoken.wire.envelope import cut_envelope
 

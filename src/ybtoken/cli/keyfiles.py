@@ -13,12 +13,12 @@ from typing import Annotated
 import typer
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.cli.speech import MisuseError, Speaker
 from ybtoken.identity import BlockCipher, IdentitySealer
-from ybtoken.keys import KeyRing
-from ybtoken.keyset import dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.keys.keyset import dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.ring import KeyRing
+from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.words import Words
 
 __all__ = [

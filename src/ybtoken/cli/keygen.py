@@ -20,7 +20,7 @@ from ybtoken.cli.keyfiles import (
 )
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import parse_time
-from ybtoken.keys import FOREVER, KeyEntry
+from ybtoken.keys.ring import FOREVER, KeyEntry
 from ybtoken.places import Scope
 from ybtoken.words import Words
 

@@ -9,8 +9,9 @@ import pytest
 from tests.support import FAKE
 from ybtoken import Algorithm, KeyEntry, KeyRing, Scope, SigningKey, VerifyingKey
 from ybtoken.algorithms import Curve
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.keys import FOREVER, KID_SIZE, MAX_KEYS, Use, kid_of_header, kid_of_point
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.protocols import KID_SIZE, kid_of_header, kid_of_point
+from ybtoken.keys.ring import FOREVER, MAX_KEYS, Use
 from ybtoken.testing import FakeKey
 
 ENTRY = KeyEntry(FAKE, "Zhejiang")

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
-from ybtoken.backends._libcrypto import Libcrypto
-from ybtoken.backends._sm2_curve import N, pem_from_der, pkcs8_from_scalar
+from ybtoken.keys._sm2.curve import N, pem_from_der, pkcs8_from_scalar
+from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
+from ybtoken.keys._sm2.libcrypto import Libcrypto
 
 MESSAGE = b"message"
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command line here")

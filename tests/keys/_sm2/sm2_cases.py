@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ybtoken.backends._der import raw_from_der
+from ybtoken.keys._der import raw_from_der
 
 ROOT = Path(os.environ.get("YBTOKEN_VECTORS", Path(__file__).parents[2] / "../shared/vectors"))
 needs_vectors = pytest.mark.skipif(not ROOT.is_dir(), reason=f"no external vectors at {ROOT}")

@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ybtoken.algorithms import Algorithm, Curve
-from ybtoken.backends._der import der_from_raw, raw_from_der
-from ybtoken.backends._phones import remember_again
 from ybtoken.errors import SignatureError
-from ybtoken.keys import kid_of_point
+from ybtoken.keys._der import der_from_raw, raw_from_der
+from ybtoken.keys._phones import remember_again
+from ybtoken.keys.protocols import kid_of_point
 
 __all__ = ["P256SigningKey", "P256VerifyingKey", "verify_compressed"]
 
@@ -74,7 +74,7 @@ class P256VerifyingKey:
         return cls(_key_of_point(b"\x04" + x + y), algorithm)
 
     def verify(self, message: bytes, signature: bytes) -> None:
-        """See `ybtoken.keys.VerifyingKey`. Both s and n - s are good (FIPS 186-5)."""
+        """See `ybtoken.keys.protocols.VerifyingKey`. Both s and n - s are good (FIPS 186-5)."""
         if not _is_good(self._public_key, message, signature):
             raise SignatureError("signature.invalid", kid=self.kid.hex())
 
@@ -165,7 +165,7 @@ class P256SigningKey:
         )
 
     def sign(self, message: bytes) -> bytes:
-        """See `ybtoken.keys.SigningKey`."""
+        """See `ybtoken.keys.protocols.SigningKey`."""
         return raw_from_der(self._private_key.sign(message, _ECDSA))
 
     def __repr__(self) -> str:

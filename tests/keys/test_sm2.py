@@ -7,14 +7,14 @@ import pickle
 from typing import get_args
 
 import pytest
+from ybtoken.backends import _evp_sm2, sm2
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
-from ybtoken.backends import _evp_sm2, sm2
-from ybtoken.backends._sm2_curve import N
-from ybtoken.backends.p256 import P256SigningKey
-from ybtoken.backends.sm2 import LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
 from ybtoken.errors import SignatureError
-from ybtoken.keys import kid_of_point
+from ybtoken.keys._sm2.curve import N
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.protocols import kid_of_point
+from ybtoken.keys.sm2 import LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
 from ybtoken.testing import check_key_pair
 
 BACKENDS: tuple[SM2Backend, ...] = get_args(SM2Backend)

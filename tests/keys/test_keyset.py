@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ybtoken import Algorithm, KeyEntry, KeyRing, Scope
-from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
-from ybtoken.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
 
 KEYS = [P256SigningKey.generate().verifying_key for _ in range(2)]
 ESP = P256VerifyingKey.from_point(*P256SigningKey.generate().verifying_key.point, Algorithm.ESP256)

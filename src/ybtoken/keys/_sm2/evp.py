@@ -19,9 +19,9 @@ from typing import Any, Final, NoReturn
 from cryptography.hazmat.primitives import hashes
 
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.backends._der import der_from_raw, raw_from_der
-from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError, candidates
-from ybtoken.backends._sm2_curve import N, check_point, message_hash, pem_from_der, pkcs8_from_scalar, spki_from_point
+from ybtoken.keys._der import der_from_raw, raw_from_der
+from ybtoken.keys._sm2.curve import N, check_point, message_hash, pem_from_der, pkcs8_from_scalar, spki_from_point
+from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError, candidates
 
 PBKDF2_ROUNDS: Final = 600_000  # HMAC-SHA-256; a passphrase is tried at load only
 _MAX_DER_SIGNATURE: Final = 72

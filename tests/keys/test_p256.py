@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from ybtoken import Algorithm
 from ybtoken.algorithms import Curve
-from ybtoken.backends.p256 import P256SigningKey, P256VerifyingKey
 from ybtoken.errors import SignatureError
-from ybtoken.keys import kid_of_point
+from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
+from ybtoken.keys.protocols import kid_of_point
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ybtoken.backends import _evp_sm2, _libcrypto
 
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.backends import _evp_sm2, _libcrypto
-from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load, self_test
-from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError, candidates, leaks_by_timing
+from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load, self_test
+from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError, candidates, leaks_by_timing
 
 
 @pytest.fixture

@@ -30,9 +30,10 @@ from typing import Any, TypeVar
 import cbor2
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
-from ybtoken.backends.p256 import P256VerifyingKey
-from ybtoken.backends.sm2 import SM2Backend, SM2VerifyingKey
-from ybtoken.keys import FOREVER, KeyEntry, KeyRing, Use, VerifyingKey
+from ybtoken.keys.p256 import P256VerifyingKey
+from ybtoken.keys.protocols import VerifyingKey
+from ybtoken.keys.ring import FOREVER, KeyEntry, KeyRing, Use
+from ybtoken.keys.sm2 import SM2Backend, SM2VerifyingKey
 from ybtoken.places import Scope
 
 __all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks"]

@@ -16,7 +16,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TypeAlias
 
-from ybtoken.backends._sm2_curve import A, G, N, P, check_point, message_hash
+from ybtoken.keys._sm2.curve import A, G, N, P, check_point, message_hash
 
 Point: TypeAlias = tuple[int, int]
 Table: TypeAlias = list[list[Point]]  # [byte position, highest first][byte value]; value 0 is never read

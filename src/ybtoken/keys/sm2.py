@@ -14,13 +14,13 @@ import binascii
 from typing import Literal, NoReturn, TypeAlias
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
-from ybtoken.backends._evp_sm2 import EvpPrivateKey, EvpPublicKey, load
-from ybtoken.backends._libcrypto import Libcrypto, LibcryptoError
-from ybtoken.backends._phones import remember_again
-from ybtoken.backends._sm2_curve import check_point, decompress, pem_from_der, point_from_spki, spki_from_point
-from ybtoken.backends._sm2_tables import TableKey
 from ybtoken.errors import SignatureError
-from ybtoken.keys import kid_of_point
+from ybtoken.keys._phones import remember_again
+from ybtoken.keys._sm2.curve import check_point, decompress, pem_from_der, point_from_spki, spki_from_point
+from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
+from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError
+from ybtoken.keys._sm2.tables import TableKey
+from ybtoken.keys.protocols import kid_of_point
 
 __all__ = [
     "DEFAULT_USER_ID",
@@ -105,7 +105,7 @@ class SM2VerifyingKey:
         return cls(b"\x04" + x + y, user_id=user_id, backend=backend, libcrypto=libcrypto)
 
     def verify(self, message: bytes, signature: bytes) -> None:
-        """See `ybtoken.keys.VerifyingKey`."""
+        """See `ybtoken.keys.protocols.VerifyingKey`."""
         if not self._key.verify(message, signature):
             raise SignatureError("signature.invalid", kid=self.kid.hex())
 
@@ -187,7 +187,7 @@ class SM2SigningKey:
         return self._key.to_pem(passphrase)
 
     def sign(self, message: bytes) -> bytes:
-        """See `ybtoken.keys.SigningKey`; the message is hashed with SM3 after ZA."""
+        """See `ybtoken.keys.protocols.SigningKey`; the message is hashed with SM3 after ZA."""
         return self._key.sign(message)
 
     def __repr__(self) -> str:

@@ -1,38 +1,22 @@
-"""Keys as the format sees them: algorithms, the two protocols, and the key ring.
+"""The key ring: the public keys that a verifier trusts, and what each of them may sign.
 
-This module owns the rule that a key has exactly one algorithm, and that the raw protected header of a token selects
-its key, algorithm and kid together (Spec 4, step 3): there is nothing left to confuse.
+A key has exactly one algorithm, and an entry of its own in a ring.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
 
-import cbor2
-
-from ybtoken.algorithms import Algorithm, Curve
+from ybtoken.algorithms import Algorithm
+from ybtoken.keys.protocols import KID_SIZE, VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.wire.envelope import encode_header, sign1_prefix
 
-__all__ = [
-    "FOREVER",
-    "KID_SIZE",
-    "MAX_KEYS",
-    "KeyEntry",
-    "KeyRing",
-    "SigningKey",
-    "Use",
-    "VerifyingKey",
-    "kid_of_header",
-    "kid_of_point",
-]
+__all__ = ["FOREVER", "MAX_KEYS", "KeyEntry", "KeyRing", "Use"]
 
-KID_SIZE = 8
 FOREVER = 2**32
 """The end of a key that has none: above any time that a token can state."""
 MAX_KEYS = 0xFFFF
@@ -45,69 +29,6 @@ class Use(Enum):
     TOKENS = "tokens"
     STATUS = "status"
     """Status lists, and no tokens."""
-
-
-@runtime_checkable
-class SigningKey(Protocol):
-    """A private key that signs tokens: in software, in an HSM, in a KMS."""
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """The key's one algorithm."""
-        ...
-
-    @property
-    def kid(self) -> bytes:
-        """8 bytes; see `kid_of_point`."""
-        ...
-
-    def sign(self, message: bytes) -> bytes:
-        """Sign a message (content, not a digest); returns r || s, 32 bytes each, big-endian."""
-        ...
-
-
-@runtime_checkable
-class VerifyingKey(Protocol):
-    """A public key that verifies tokens."""
-
-    @property
-    def algorithm(self) -> Algorithm:
-        """The key's one algorithm."""
-        ...
-
-    @property
-    def kid(self) -> bytes:
-        """8 bytes; see `kid_of_point`."""
-        ...
-
-    @property
-    def point(self) -> tuple[bytes, bytes]:
-        """The public point's coordinates x and y, 32 bytes each, big-endian."""
-        ...
-
-    def verify(self, message: bytes, signature: bytes) -> None:
-        """Check a signature r || s over a message.
-
-        Raises:
-            SignatureError: the signature is not good, whatever the reason.
-        """
-
-
-_KTY, _CRV, _X, _Y, _EC2 = 1, -1, -2, -3, 2
-
-
-def kid_of_point(curve: Curve, x: bytes, y: bytes) -> bytes:
-    """The kid of a public key: the first 8 bytes of its SHA-256 COSE Key Thumbprint (RFC 9679 section 3)."""
-    required = {_KTY: _EC2, _CRV: int(curve), _X: x, _Y: y}
-    return hashlib.sha256(cbor2.dumps(required)).digest()[:KID_SIZE]
-
-
-_HEADER_STARTS = frozenset(encode_header(algorithm, bytes(KID_SIZE))[:-KID_SIZE] for algorithm in Algorithm)
-
-
-def kid_of_header(header: bytes) -> bytes | None:
-    """The kid in a raw protected header; ``None`` if it has any but the exact shape of format 1."""
-    return header[-KID_SIZE:] if header[:-KID_SIZE] in _HEADER_STARTS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ybtoken.backends._der import der_from_raw, raw_from_der
+from ybtoken.keys._der import der_from_raw, raw_from_der
 
 NUMBERS = st.integers(0, 2**256 - 1) | st.integers(0, 255).flatmap(lambda bits: st.integers(0, 2**bits))
 

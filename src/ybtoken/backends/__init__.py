@@ -1,1 +1,0 @@
-"""Signature backends: one module an algorithm. An application imports the one it wants."""

@@ -1,0 +1,83 @@
+"""Keys as the format sees them: what signs, what verifies, and the kid of a public key.
+
+This module owns the kid, and that the raw protected header of a token selects its key, algorithm and kid together
+(Spec 4, step 3): there is nothing left to confuse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol, runtime_checkable
+
+import cbor2
+
+from ybtoken.algorithms import Algorithm, Curve
+from ybtoken.wire.envelope import encode_header
+
+__all__ = ["KID_SIZE", "SigningKey", "VerifyingKey", "kid_of_header", "kid_of_point"]
+
+
+KID_SIZE = 8
+
+
+@runtime_checkable
+class SigningKey(Protocol):
+    """A private key that signs tokens: in software, in an HSM, in a KMS."""
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The key's one algorithm."""
+        ...
+
+    @property
+    def kid(self) -> bytes:
+        """8 bytes; see `kid_of_point`."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Sign a message (content, not a digest); returns r || s, 32 bytes each, big-endian."""
+        ...
+
+
+@runtime_checkable
+class VerifyingKey(Protocol):
+    """A public key that verifies tokens."""
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The key's one algorithm."""
+        ...
+
+    @property
+    def kid(self) -> bytes:
+        """8 bytes; see `kid_of_point`."""
+        ...
+
+    @property
+    def point(self) -> tuple[bytes, bytes]:
+        """The public point's coordinates x and y, 32 bytes each, big-endian."""
+        ...
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Check a signature r || s over a message.
+
+        Raises:
+            SignatureError: the signature is not good, whatever the reason.
+        """
+
+
+_KTY, _CRV, _X, _Y, _EC2 = 1, -1, -2, -3, 2
+
+
+def kid_of_point(curve: Curve, x: bytes, y: bytes) -> bytes:
+    """The kid of a public key: the first 8 bytes of its SHA-256 COSE Key Thumbprint (RFC 9679 section 3)."""
+    required = {_KTY: _EC2, _CRV: int(curve), _X: x, _Y: y}
+    return hashlib.sha256(cbor2.dumps(required)).digest()[:KID_SIZE]
+
+
+_HEADER_STARTS = frozenset(encode_header(algorithm, bytes(KID_SIZE))[:-KID_SIZE] for algorithm in Algorithm)
+
+
+def kid_of_header(header: bytes) -> bytes | None:
+    """The kid in a raw protected header; ``None`` if it has any but the exact shape of format 1."""
+    return header[-KID_SIZE:] if header[:-KID_SIZE] in _HEADER_STARTS else None
