@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ybtoken.keys.protocols import SigningKey, VerifyingKey
     from ybtoken.keys.ring import KeyEntry, KeyRing
     from ybtoken.places import Scope
-    from ybtoken.replay import AsyncReplayGuard, ReplayGuard
     from ybtoken.replay.memory import MemoryReplayGuard
+    from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
     from ybtoken.tokens import Token
     from ybtoken.verdicts import Verdicts
     from ybtoken.verifier import Verifier
@@ -52,7 +52,7 @@ __all__ = [
 _HOMES = {
     "Algorithm": "ybtoken.algorithms",
     "Assurance": "ybtoken.voucher",
-    "AsyncReplayGuard": "ybtoken.replay",
+    "AsyncReplayGuard": "ybtoken.replay.protocols",
     "CannotCheckError": "ybtoken.errors",
     "Engine": "ybtoken.engine",
     "Issuer": "ybtoken.issuer",
@@ -60,7 +60,7 @@ _HOMES = {
     "KeyRing": "ybtoken.keys.ring",
     "MemoryReplayGuard": "ybtoken.replay.memory",
     "Profile": "ybtoken.voucher",
-    "ReplayGuard": "ybtoken.replay",
+    "ReplayGuard": "ybtoken.replay.protocols",
     "Scope": "ybtoken.places",
     "SerialEngine": "ybtoken.engine",
     "SigningKey": "ybtoken.keys.ring",

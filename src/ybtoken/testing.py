@@ -20,7 +20,7 @@ from ybtoken.errors import CannotCheckError, RedeemError, SignatureError, TokenE
 from ybtoken.issuer import Issuer
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.keys.ring import KeyEntry, KeyRing, Use
-from ybtoken.replay import AsyncReplayGuard, ReplayGuard
+from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
 from ybtoken.rotating import STEP, RotatingCodes
 from ybtoken.status import StatusList, StatusListReader, sign_status_list
 from ybtoken.statussource import StatusSource

@@ -21,7 +21,7 @@ from ybtoken.judging import Asked, Judge
 from ybtoken.keys.ring import KeyRing, Use
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED
-from ybtoken.replay import AsyncReplayGuard, ReplayGuard
+from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
 from ybtoken.verdicts import Verdict, Verdicts
 from ybtoken.voucher import VerifiedVoucher
 from ybtoken.wire.text import MAX_TEXT

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from ybtoken.errors import CannotCheckError, RedeemError
-from ybtoken.replay import ReplayGuard
+from ybtoken.replay.protocols import ReplayGuard
 
 __all__ = ["MemoryReplayGuard"]
 
@@ -37,7 +37,7 @@ class MemoryReplayGuard(ReplayGuard):
         self._freed_until = 0  # the latest expiry of what was freed, ever
 
     def claim(self, key: bytes, expires_at: int) -> None:
-        """See `ybtoken.replay.ReplayGuard.claim`."""
+        """See `ybtoken.replay.protocols.ReplayGuard.claim`."""
         with self._lock:
             now = int(self._clock())
             # The clock may be set back; what was freed stays freed, and is refused as past.

@@ -184,7 +184,7 @@ def _deadline(seconds: float) -> _Options:
 
 
 class RedisReplayGuard:
-    """A `ybtoken.replay.ReplayGuard` in Redis 6 or later, Valkey, or a cluster of either. Thread-safe.
+    """A `ybtoken.replay.protocols.ReplayGuard` in Redis 6 or later, Valkey, or a cluster of either. Thread-safe.
 
     Args:
         client: a client whose time-outs and retries are the deadline of a claim; `from_url` makes one.
@@ -236,7 +236,7 @@ class RedisReplayGuard:
         return cls(redis.Redis.from_pool(pool), **options)
 
     def claim(self, key: bytes, expires_at: int) -> None:
-        """See `ybtoken.replay.ReplayGuard.claim`."""
+        """See `ybtoken.replay.protocols.ReplayGuard.claim`."""
         (refused,) = self.claim_many([(key, expires_at)])
         if refused is not None:
             raise refused
@@ -278,7 +278,7 @@ class RedisReplayGuard:
 
 
 class AsyncRedisReplayGuard:
-    """The same for asyncio: a `ybtoken.replay.AsyncReplayGuard`. For one event loop; see `RedisReplayGuard`."""
+    """The same for asyncio: a `ybtoken.replay.protocols.AsyncReplayGuard`. For one event loop; see `RedisReplayGuard`."""
 
     def __init__(
         self,
@@ -307,7 +307,7 @@ class AsyncRedisReplayGuard:
         return cls(redis.asyncio.Redis.from_pool(pool), **options)
 
     async def claim(self, key: bytes, expires_at: int) -> None:
-        """See `ybtoken.replay.ReplayGuard.claim`."""
+        """See `ybtoken.replay.protocols.ReplayGuard.claim`."""
         (refused,) = await self.claim_many([(key, expires_at)])
         if refused is not None:
             raise refused
