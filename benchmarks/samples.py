@@ -14,8 +14,8 @@ from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.ring import Use
 from ybtoken.qr import QrCode
 from ybtoken.rotating import RotatingCodes
-from ybtoken.status import StatusList, StatusListReader, sign_status_list
-from ybtoken.statussource import MemoryStatusSource
+from ybtoken.status.list import StatusList, StatusListReader, sign_status_list
+from ybtoken.status.source import MemoryStatusSource
 from ybtoken.wire.envelope import cut_envelope
 from ybtoken.wire.text import decode_text
 

@@ -41,10 +41,11 @@ from ybtoken.keys.ring import Use
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.policy import AcceptedProfiles, InsuredPlace, Purpose
 from ybtoken.qr import QrCode
-from ybtoken.registry import StatusRegistry
 from ybtoken.rotating import RotatingCodes
-from ybtoken.status import StatusListReader
-from ybtoken.statussource import MemoryStatusSource, StatusPolicy
+from ybtoken.status.list import StatusListReader
+from ybtoken.status.policy import StatusPolicy
+from ybtoken.status.registry import StatusRegistry
+from ybtoken.status.source import MemoryStatusSource
 from ybtoken.wire.text import encode_text
 
 ROOT = Path(__file__).resolve().parent.parent

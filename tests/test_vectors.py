@@ -33,7 +33,7 @@ from ybtoken.keys.sm2 import SM2Backend
 from ybtoken.policy import AnyOf, Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
 from ybtoken.refusals import BY_CODE, REFUSALS
 from ybtoken.rotating import RotatingCodes
-from ybtoken.status import StatusListReader
+from ybtoken.status.list import StatusListReader
 from ybtoken.voucher import DeviceKey
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import cut_envelope, encode_envelope

@@ -26,11 +26,12 @@ from ybtoken import (
 )
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.ring import Use
-from ybtoken.registry import StatusRegistry
 from ybtoken.rotating import RotatingCodes
 from ybtoken.signals import LogObserver, Watch
-from ybtoken.status import StatusListReader
-from ybtoken.statussource import MemoryStatusSource, StatusPolicy
+from ybtoken.status.list import StatusListReader
+from ybtoken.status.policy import StatusPolicy
+from ybtoken.status.registry import StatusRegistry
+from ybtoken.status.source import MemoryStatusSource
 
 from .metrics import Metrics
 from .settings import Settings

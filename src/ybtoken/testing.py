@@ -22,8 +22,8 @@ from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.keys.ring import KeyEntry, KeyRing, Use
 from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
 from ybtoken.rotating import STEP, RotatingCodes
-from ybtoken.status import StatusList, StatusListReader, sign_status_list
-from ybtoken.statussource import StatusSource
+from ybtoken.status.list import StatusList, StatusListReader, sign_status_list
+from ybtoken.status.source import StatusSource
 from ybtoken.verifier import Verifier
 
 __all__ = [

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ybtoken import Issuer, KeyEntry, KeyRing, Profile, Token, TokenError, Verifier, Voucher
 from ybtoken.device import device_key_of, encode_presentation
 from ybtoken.keys.p256 import P256SigningKey
-from ybtoken.status import StatusList, sign_status_list
+from ybtoken.status.list import StatusList, sign_status_list
 from ybtoken.tokens import Pass
 from ybtoken.voucher import DevicePresentation
 from ybtoken.wire.text import encode_text

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from ybtoken.errors import CannotCheckError
-from ybtoken.status import StatusListReader
-from ybtoken.statussource import MemoryStatusSource
+from ybtoken.status.list import StatusListReader
+from ybtoken.status.source import MemoryStatusSource
 
 try:
     import httpx

@@ -15,7 +15,7 @@ from ybtoken import KeyEntry, KeyRing, Verifier
 from ybtoken.errors import CannotCheckError
 from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
 from ybtoken.keys.ring import Use
-from ybtoken.status import MAX_ENTRIES, Status, StatusList, StatusListReader, _inflate, sign_status_list
+from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, StatusListReader, _inflate, sign_status_list
 from ybtoken.testing import FakeKey
 
 URI = "https://status.example/1"
@@ -101,7 +101,7 @@ def test_noise_is_refused(noise):
     | st.dictionaries(st.sampled_from([2, 4, 6, 65533, 65534, "lst", "bits"]), inner, max_size=6),
 ))  # fmt: skip
 def test_whatever_is_signed_is_a_list_or_refused(claims):
-    from ybtoken.status import _header
+    from ybtoken.status.list import _header
     from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
 
     header, payload = _header(-7, KEY.kid), cbor2.dumps(claims)

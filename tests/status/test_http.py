@@ -9,7 +9,7 @@ from ybtoken.testing import check_status_source
 
 httpx = pytest.importorskip("httpx")
 
-from ybtoken.statushttp import HttpStatusSource  # noqa: E402  # needs httpx
+from ybtoken.status.http import HttpStatusSource  # noqa: E402  # needs httpx
 
 
 class Server:

@@ -11,8 +11,9 @@ from tests.test_status import KEY, READER, a_list
 from ybtoken import TokenError, Verifier
 from ybtoken.errors import CannotCheckError
 from ybtoken.rotating import RotatingCodes
-from ybtoken.status import Status, sign_status_list
-from ybtoken.statussource import FileStatusSource, MemoryStatusSource, StatusAnswer, StatusPolicy, StatusSource
+from ybtoken.status.list import Status, sign_status_list
+from ybtoken.status.policy import StatusPolicy
+from ybtoken.status.source import FileStatusSource, MemoryStatusSource, StatusAnswer, StatusSource
 from ybtoken.testing import check_status_source
 from ybtoken.voucher import Profile
 from ybtoken.wire.claims import encode_claims

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 
 from ybtoken.keys.protocols import SigningKey
-from ybtoken.status import MAX_ENTRIES, Status, StatusList, sign_status_list
+from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, sign_status_list
 
 __all__ = ["StatusRegistry"]
 

@@ -10,9 +10,9 @@ import pytest
 from tests.support import NOW
 from tests.test_status import KEY, READER, URI
 from ybtoken.errors import CannotCheckError
-from ybtoken.registry import StatusRegistry
-from ybtoken.status import Status, StatusList
-from ybtoken.statussource import MemoryStatusSource
+from ybtoken.status.list import Status, StatusList
+from ybtoken.status.registry import StatusRegistry
+from ybtoken.status.source import MemoryStatusSource
 
 END = NOW + 12 * 3600
 PERSON, OTHER = 2**64 - 1, 7

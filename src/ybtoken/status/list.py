@@ -5,7 +5,7 @@ An IETF Token Status List (draft-ietf-oauth-status-list) in CWT form: a tagged C
     {2: sub, 4: exp, 6: iat, 65533: {"lst": zlib of the bit array, "bits": 1, 2, 4 or 8}, 65534: ttl}
 
 deterministically encoded, under the protected header {1: alg, 4: kid, 16: "application/statuslist+cwt"}. This module
-owns its bytes, and what a list says about an index; where lists come from is owned by `ybtoken.statussource`.
+owns its bytes, and what a list says about an index; where lists come from is owned by `ybtoken.status.source`.
 
 A list is signed by a key of its own scope: its ring's entries have ``use=Use.STATUS``, and no verifier of tokens takes
 such a ring. Whatever is wrong with a list, the outcome is the same: `status.unavailable`, with the reason as a fact.
