@@ -101,7 +101,7 @@ def main() -> int:
     point, scalar = b"\x04" + b"".join(key.verifying_key.point), key._key.scalar()
     signers: dict[str, Signer] = {"libcrypto": key.sign, "leaky": leaky(point, scalar)}
     if find_spec("ybtoken_native"):
-        from ybtoken.native import NativeSM2SigningKey
+        from ybtoken.keys.sm2_native import NativeSM2SigningKey
 
         signers["native"] = NativeSM2SigningKey.from_scalar(scalar).sign
     present, _ = peers(point, scalar, b"message", key.sign(b"message"))

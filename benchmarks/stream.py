@@ -46,7 +46,7 @@ def main() -> int:
         parser.error(f"at least {BLOCK} lines")
     engine: Engine = SerialEngine()
     if find_spec("ybtoken_native"):
-        from ybtoken.native import NativeEngine
+        from ybtoken.engines.native import NativeEngine
 
         engine = NativeEngine()
     ring, block = texts()

@@ -50,7 +50,7 @@ from ybtoken import (
     Voucher,
     normalize_scan,
 )
-from ybtoken.engine import OpenedBatch
+from ybtoken.engines.columns import OpenedBatch
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError
 from ybtoken.policy import Channel
 from ybtoken.refusals import BY_NUMBER, REFUSALS

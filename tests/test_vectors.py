@@ -46,7 +46,7 @@ VERIFYING = {id_: case for id_, case in CASES.items() if "text" in case and "jwk
 REDEEMING = {id_: case for id_, case in CASES.items() if "redeems" in case}
 ENGINES: list[Engine] = [SerialEngine()]
 if find_spec("ybtoken_native"):
-    from ybtoken.native import NativeEngine
+    from ybtoken.engines.native import NativeEngine
 
     ENGINES.append(NativeEngine())
 

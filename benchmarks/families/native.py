@@ -19,11 +19,12 @@ from benchmarks.measure import AbsentError, Bench, Row, Times
 from benchmarks.samples import _ECDSA, CITY, IDENTITY_REF, NOW
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Verifier
 from ybtoken.algorithms import DEFAULT_USER_ID
+from ybtoken.engines.native import NativeEngine
 from ybtoken.keys._der import der_from_raw
 from ybtoken.keys._sm2.curve import N as SM2_N
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.sm2 import LibcryptoError
-from ybtoken.native import NativeEngine, NativeSM2SigningKey
+from ybtoken.keys.sm2_native import NativeSM2SigningKey
 from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope
 from ybtoken.wire.text import encode_text
 

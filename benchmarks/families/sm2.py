@@ -54,7 +54,7 @@ def run(bench: Bench) -> None:
         "issue": lambda: issuer.issue(IDENTITY_REF, CITY),
     }
     if find_spec("ybtoken_native"):
-        from ybtoken.native import NativeSM2SigningKey
+        from ybtoken.keys.sm2_native import NativeSM2SigningKey
 
         signing["native"] = each(NativeSM2SigningKey.from_scalar(key._key.scalar()).sign, messages)
     for backend, public in keys.items():

@@ -98,7 +98,7 @@ class World:
             return SerialEngine()
         if self.settings.engine != "native":
             raise ValueError(f"an engine is serial or native, not {self.settings.engine!r}")
-        from ybtoken.native import NativeEngine
+        from ybtoken.engines.native import NativeEngine
 
         return NativeEngine()
 

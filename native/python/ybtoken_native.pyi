@@ -1,4 +1,4 @@
-"""The native engine of ybtoken. See `ybtoken.native`, which wraps it; nothing here checks policy."""
+"""The native engine of ybtoken. See `ybtoken.engines.native`, which wraps it; nothing here checks policy."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, final

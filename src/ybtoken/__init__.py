@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ybtoken.algorithms import Algorithm
-    from ybtoken.engine import Engine, SerialEngine
+    from ybtoken.engines.protocols import Engine
+    from ybtoken.engines.serial import SerialEngine
     from ybtoken.errors import CannotCheckError, TokenError
     from ybtoken.issuer import Issuer
     from ybtoken.keys.protocols import SigningKey, VerifyingKey
@@ -54,7 +55,7 @@ _HOMES = {
     "Assurance": "ybtoken.voucher",
     "AsyncReplayGuard": "ybtoken.replay.protocols",
     "CannotCheckError": "ybtoken.errors",
-    "Engine": "ybtoken.engine",
+    "Engine": "ybtoken.engines.protocols",
     "Issuer": "ybtoken.issuer",
     "KeyEntry": "ybtoken.keys.ring",
     "KeyRing": "ybtoken.keys.ring",
@@ -62,7 +63,7 @@ _HOMES = {
     "Profile": "ybtoken.voucher",
     "ReplayGuard": "ybtoken.replay.protocols",
     "Scope": "ybtoken.places",
-    "SerialEngine": "ybtoken.engine",
+    "SerialEngine": "ybtoken.engines.protocols",
     "SigningKey": "ybtoken.keys.ring",
     "Token": "ybtoken.tokens",
     "TokenError": "ybtoken.errors",

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ybtoken.engine import Engine
+from ybtoken.engines.protocols import Engine
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.verdicts import Verdicts
@@ -77,7 +77,7 @@ class BulkVerifier:
 def _verifier(bulk: BulkVerifier) -> Verifier:
     engine: Engine | None = None
     if bulk.native:
-        from ybtoken.native import NativeEngine
+        from ybtoken.engines.native import NativeEngine
 
         engine = NativeEngine(threads=bulk.threads)
     return Verifier(load_jwks(bulk.key_set), engine=engine, skew=bulk.skew, max_lifetime=bulk.max_lifetime)

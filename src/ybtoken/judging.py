@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ybtoken.engine import Opened, judge
+from ybtoken.engines.protocols import Opened
+from ybtoken.engines.validity import judge
 from ybtoken.errors import CannotCheckError, ChallengeError, TimeError, TokenError, error_for
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED, BY_NUMBER

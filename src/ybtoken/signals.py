@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ybtoken.engine import Texts
+from ybtoken.engines.protocols import Texts
 from ybtoken.errors import TokenError
 from ybtoken.verdicts import Verdicts
 from ybtoken.verifier import Asked, Verifier

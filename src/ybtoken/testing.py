@@ -15,7 +15,8 @@ from threading import Thread
 from typing import Any, TypeVar
 
 from ybtoken.algorithms import Algorithm
-from ybtoken.engine import Engine, SerialEngine
+from ybtoken.engines.protocols import Engine
+from ybtoken.engines.serial import SerialEngine
 from ybtoken.errors import CannotCheckError, RedeemError, SignatureError, TokenError
 from ybtoken.issuer import Issuer
 from ybtoken.keys.protocols import SigningKey, VerifyingKey

@@ -1,4 +1,4 @@
-"""The native engine (extra ``native``): steps 1 to 5 in Rust, for one text and for many; and SM2 keys that sign.
+"""The native engine (extra ``native``): steps 1 to 5 in Rust, for one text and for many.
 
 The application passes it in, ``Verifier(keys, engine=NativeEngine())``; nothing is detected or registered by itself. It
 gives the same verdict as the serial engine for every input. What it does not open itself (profiles 2 and 3) it hands to
@@ -9,36 +9,22 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Literal, cast
 
-from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
-from ybtoken.engine import Opened, OpenedBatch, SerialOpener, Texts, texts_of
+from ybtoken._native import ybtoken_native
+from ybtoken.algorithms import Algorithm
+from ybtoken.engines.columns import OpenedBatch
+from ybtoken.engines.protocols import Opened, Texts, texts_of
+from ybtoken.engines.serial import SerialOpener
 from ybtoken.errors import error_for
-from ybtoken.keys._sm2.evp import EvpPrivateKey, load
 from ybtoken.keys.ring import KeyEntry, KeyRing
-from ybtoken.keys.sm2 import SM2VerifyingKey
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.wire.claims import Claims, named
-
-try:
-    import ybtoken_native
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError(
-        "the native engine is a distribution of its own: pip install 'ybtoken[native]' / 请安装 ybtoken[native]",
-        name="ybtoken_native",
-    ) from error
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["NativeEngine", "NativeSM2SigningKey"]
-
-_ABI = 2
-if ybtoken_native.ABI != _ABI:
-    raise ImportError(
-        f"ybtoken-native {ybtoken_native.VERSION} (ABI {ybtoken_native.ABI}) does not fit this ybtoken (ABI {_ABI}): "
-        "install the versions that belong together / 请安装相互匹配的版本"
-    )
+__all__ = ["NativeEngine"]
 
 _NOT_MINE = 255
 _WIDE, _NARROW = 10, 8
@@ -52,7 +38,7 @@ _COLUMNS = {
 
 
 class NativeEngine:
-    """See `ybtoken.engine.Engine`.
+    """See `ybtoken.engines.protocols.Engine`.
 
     Args:
         threads: how many threads share a batch, or the building of tables, the caller's own among them. A process that
@@ -112,7 +98,7 @@ def _key(entry: KeyEntry) -> tuple[bytes, bytes, bytes, bytes]:
 
 
 class NativeOpener:
-    """See `ybtoken.engine.Opener`."""
+    """See `ybtoken.engines.protocols.Opener`."""
 
     def __init__(self, engine: ybtoken_native.Engine, ring: ybtoken_native.Ring, keys: KeyRing) -> None:
         self.keys = keys
@@ -189,51 +175,3 @@ class NativeBatch(OpenedBatch):
     def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
         """See `OpenedBatch.judge`: the same, a column at a time and without the GIL."""
         return self._opener.judge(self, now, skew, max_lifetime)
-
-
-class NativeSM2SigningKey:
-    """An SM2 private key that signs by RustCrypto's constant-time arithmetic: for where no libcrypto may (ADR 0013).
-
-    It is never shown, compared, copied or pickled. Made by `generate`, `from_pem` or `from_scalar`.
-    """
-
-    __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
-
-    def __init__(self, key: ybtoken_native.Sm2Key, user_id: bytes) -> None:
-        self._key = key
-        self.verifying_key = SM2VerifyingKey.from_point(key.x, key.y, user_id=user_id)
-        self.algorithm = self.verifying_key.algorithm
-        self.kid = self.verifying_key.kid
-        self.user_id = user_id
-
-    @classmethod
-    def generate(cls, *, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
-        """Make a new key."""
-        return cls(ybtoken_native.Sm2Key.generate(user_id=user_id), user_id)
-
-    @classmethod
-    def from_scalar(cls, scalar: bytes, *, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
-        """Take the private number itself, 32 bytes, as many SM2 tools write keys; 1 to n - 2, else `ValueError`."""
-        return cls(ybtoken_native.Sm2Key(scalar, user_id=user_id), user_id)
-
-    @classmethod
-    def from_pem(
-        cls, pem: bytes, *, passphrase: bytes | None = None, user_id: bytes = DEFAULT_USER_ID
-    ) -> NativeSM2SigningKey:
-        """Read a private key in PEM as `SM2SigningKey.from_pem` does: libcrypto reads it, and does not sign.
-
-        Raises:
-            ValueError: not an SM2 key, or the passphrase is wrong, missing or not needed.
-            LibcryptoError: there is no libcrypto that reads it.
-        """
-        return cls.from_scalar(EvpPrivateKey.from_pem(load(), pem, passphrase, user_id).scalar(), user_id=user_id)
-
-    def sign(self, message: bytes) -> bytes:
-        """See `ybtoken.keys.protocols.SigningKey`; the message is hashed with SM3 after ZA. Releases the GIL."""
-        return self._key.sign(message)
-
-    def __repr__(self) -> str:
-        return f"NativeSM2SigningKey(kid={self.kid.hex()})"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a signing key is not pickled or copied: load it where it is used")

@@ -39,7 +39,8 @@ from tests.support import (
 from tests.test_vectors import VERIFYING
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Profile, Scope, TokenError, Verifier
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.engine import COLUMNS, OpenedBatch, SerialEngine
+from ybtoken.engines.columns import COLUMNS, OpenedBatch
+from ybtoken.engines.serial import SerialEngine
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
@@ -52,7 +53,8 @@ from ybtoken.wire.text import MAX_TEXT, encode_text
 
 pytest.importorskip("ybtoken_native", reason="the native engine is not installed")
 
-from ybtoken.native import NativeEngine, NativeSM2SigningKey
+from ybtoken.engines.native import NativeEngine
+from ybtoken.keys.sm2_native import NativeSM2SigningKey
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SM2_N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
@@ -383,12 +385,12 @@ def data_with(noise: bytes) -> bytes:
 
 def _imported_with(native: ModuleType | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ybtoken_native", native)
-    monkeypatch.delitem(sys.modules, "ybtoken.native")
-    importlib.import_module("ybtoken.native")
+    monkeypatch.delitem(sys.modules, "ybtoken.engines.native")
+    importlib.import_module("ybtoken.engines.native")
 
 
 def test_a_missing_module_says_what_to_install() -> None:
-    code = "import sys; sys.modules['ybtoken_native'] = None; import ybtoken; import ybtoken.native"
+    code = "import sys; sys.modules['ybtoken_native'] = None; import ybtoken; import ybtoken.engines.native"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "pip install 'ybtoken[native]'" in result.stderr

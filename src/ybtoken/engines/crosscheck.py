@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ybtoken.engine import COLUMNS, Engine, Opened, OpenedBatch, Opener, SerialEngine, Texts, texts_of
+from ybtoken.engines.columns import COLUMNS, OpenedBatch
+from ybtoken.engines.protocols import Engine, Opened, Opener, Texts, texts_of
+from ybtoken.engines.serial import SerialEngine
 from ybtoken.errors import TokenError
 from ybtoken.keys.ring import KeyRing
 
@@ -21,7 +23,7 @@ class EnginesDisagreeError(RuntimeError):
 
 
 class CrossCheckEngine:
-    """See `ybtoken.engine.Engine`.
+    """See `ybtoken.engines.protocols.Engine`.
 
     Args:
         engine: the engine that is to be watched; its verdicts are returned.
@@ -37,7 +39,7 @@ class CrossCheckEngine:
         return f"{self._engine.name} checked against {self._reference.name}"
 
     def prepare(self, keys: KeyRing) -> CrossCheckOpener:
-        """See `ybtoken.engine.Engine`."""
+        """See `ybtoken.engines.protocols.Engine`."""
         return CrossCheckOpener(self._engine.prepare(keys), self._reference.prepare(keys))
 
 
@@ -49,7 +51,7 @@ def _open(opener: Opener, text: str) -> tuple[Opened | None, TokenError | None]:
 
 
 class CrossCheckOpener:
-    """See `ybtoken.engine.Opener`."""
+    """See `ybtoken.engines.protocols.Opener`."""
 
     def __init__(self, opener: Opener, reference: Opener) -> None:
         self.keys = opener.keys

@@ -7,8 +7,9 @@ import pytest
 
 from tests.support import CITY, EXTRAS, HOLDER, NOW, RING, a_voucher, fake_issuer, signed_bytes, signed_text
 from ybtoken import Engine, KeyRing, SerialEngine, TokenError, Verifier
-from ybtoken.crosscheck import CrossCheckEngine, EnginesDisagreeError
-from ybtoken.engine import Opened, OpenedBatch, Opener, Texts, texts_of
+from ybtoken.engines.columns import OpenedBatch
+from ybtoken.engines.crosscheck import CrossCheckEngine, EnginesDisagreeError
+from ybtoken.engines.protocols import Opened, Opener, Texts, texts_of
 from ybtoken.errors import SignatureError, TextError
 from ybtoken.testing import FakeKey, check_engine
 from ybtoken.wire.claims import encode_claims
@@ -138,7 +139,7 @@ def test_the_native_engine_agrees() -> None:
     pytest.importorskip("ybtoken_native", reason="the native engine is not installed")
     from tests.test_native import MIXTURE
     from tests.test_native import RING as REAL_RING
-    from ybtoken.native import NativeEngine
+    from ybtoken.engines.native import NativeEngine
 
     check_engine(CrossCheckEngine(NativeEngine()), REAL_RING, MIXTURE[::4])
 

@@ -1,132 +1,25 @@
-"""Steps 1 to 5: from a text to the claims of a token whose signature is good.
-
-An `Engine` prepares a key ring once and gives an `Opener`, which opens one text or many. The serial engine here is the
-reference: plain Python, a text at a time. Others replace it whole, and give the same verdict for every input.
-"""
+"""The outcome of a batch in columns, from which an object is made only when it is asked for."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Literal
 
-from ybtoken.device import cut_presentation
-from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
-from ybtoken.keys.protocols import kid_of_header
-from ybtoken.keys.ring import KeyEntry, KeyRing
+from ybtoken.engines.protocols import Opened
+from ybtoken.engines.validity import judge
+from ybtoken.errors import TokenError, UnknownKeyError, error_for
+from ybtoken.keys.ring import KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
-from ybtoken.voucher import DevicePresentation, Profile
-from ybtoken.wire.claims import Claims, parse_claims
-from ybtoken.wire.envelope import cut_envelope
-from ybtoken.wire.text import decode_text, otp_of_text
+from ybtoken.wire.claims import Claims
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on
+    from typing_extensions import Buffer
 
-__all__ = [
-    "COLUMNS",
-    "Engine",
-    "Opened",
-    "OpenedBatch",
-    "Opener",
-    "SerialEngine",
-    "SerialOpener",
-    "Texts",
-    "judge",
-    "texts_of",
-]
+__all__ = ["COLUMNS", "OpenedBatch"]
 
-
-Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
-"""Many texts: strings or byte strings, an Arrow array of them, or one buffer of lines."""
-
-
-def texts_of(texts: Texts) -> Iterator[str]:
-    """The texts one by one, whatever they came in.
-
-    A line of a buffer ends with a line feed and nothing else; the last may lack it. Bytes are UTF-8; those that are not
-    become characters that no voucher has, one for one. How many there are says which refusal it is.
-    """
-    if isinstance(texts, (bytes, bytearray, memoryview)):
-        lines = bytes(texts).split(b"\n")
-        texts = lines if lines[-1] else lines[:-1]
-    for text in cast("Iterable[Any]", texts):
-        plain = text.as_py() if hasattr(text, "as_py") else text  # an Arrow scalar
-        yield _decoded(plain) if isinstance(plain, bytes) else plain
-
-
-def _decoded(text: bytes) -> str:
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        return text.decode("latin-1")
-
-
-class Opened(NamedTuple):
-    """A token whose signatures are good: who signed it, and what; and what the phone added to a pass."""
-
-    entry: KeyEntry
-    claims: Claims
-    shown: str | DevicePresentation | None = None
-    """The one-time code of a rotating pass, not checked yet; what the phone signed of a device-bound pass."""
-
-
-class Opener(Protocol):
-    """An engine with a key ring made ready; immutable, and safe to share between threads."""
-
-    @property
-    def keys(self) -> KeyRing:
-        """The ring that was prepared."""
-        ...
-
-    def open(self, text: str) -> Opened:
-        """Open one text; raises `TokenError`."""
-        ...
-
-    def open_many(self, texts: Texts) -> OpenedBatch:
-        """Open many texts, order kept; never raises for a bad token."""
-        ...
-
-
-class Engine(Protocol):
-    """Bulk steps 1 to 5; the application passes the one it wants to the verifier."""
-
-    @property
-    def name(self) -> str:
-        """Which engine this is, for people and logs."""
-        ...
-
-    def prepare(self, keys: KeyRing) -> Opener:
-        """Make a key ring ready; may take long, and runs beside an opener that is in use."""
-        ...
-
-
-def judge(issued_at: int, expires_at: int, city: int, entry: KeyEntry, now: int, skew: int, max_lifetime: int) -> int:
-    """Steps 6 and 7: time and issuer scope (Spec 4).
-
-    Returns:
-        0, or the number of the refusal.
-    """
-    if issued_at > now + skew:
-        return _FUTURE
-    if now >= expires_at + skew:
-        return _EXPIRED
-    if expires_at - issued_at > max_lifetime:
-        return _LIFETIME
-    if not entry.not_before <= issued_at < entry.not_after:
-        return _PERIOD
-    if entry.withdrawn_since is not None and issued_at >= entry.withdrawn_since:
-        return _WITHDRAWN
-    if not entry.scope.covers_number(city):
-        return _PLACE
-    return ACCEPTED
-
-
-_VOUCHER, _DEVICE_BOUND = int(Profile.VOUCHER), int(Profile.DEVICE_BOUND)  # a member is slow to reach on Python 3.11
-_FUTURE, _EXPIRED, _LIFETIME = 97, 98, 99
-_PERIOD, _WITHDRAWN, _PLACE = 113, 114, 115
 
 _Kind = Literal["B", "H", "I"] | int
 
@@ -271,71 +164,3 @@ def _refused_row(error: TokenError, index: Mapping[bytes, int]) -> tuple[Any, ..
         error.number, NO_ENTRY if unknown else index.get(kid, NO_ENTRY), 0, 0, 0, 0,
         len(unknown), unknown.ljust(16, b"\0"), _ABSENT, 0, 0, 0, _ABSENT, 0, 0,
     )  # fmt: skip
-
-
-class SerialEngine:
-    """The reference engine: plain Python, one text at a time, signatures by the key's own backend."""
-
-    name = "serial"
-
-    def prepare(self, keys: KeyRing) -> SerialOpener:
-        """See `Engine`. Nothing to make ready: keys were parsed when they were made."""
-        return SerialOpener(keys)
-
-    def __repr__(self) -> str:
-        return "SerialEngine()"
-
-
-class SerialOpener:
-    """See `Opener`."""
-
-    __slots__ = ("_by_header", "keys")
-
-    def __init__(self, keys: KeyRing) -> None:
-        self.keys = keys
-        self._by_header = dict(keys.by_header)
-
-    def open(self, text: str) -> Opened:
-        """Steps 1 to 5 for one text; raises `TokenError`."""
-        # 1. text -> bytes
-        profile, data = decode_text(text)
-        # 2. envelope; of what a phone signed, its own first
-        cut = None
-        if profile == _DEVICE_BOUND:
-            cut = cut_presentation(data)
-            data = cut.token
-        header, signed, signature = cut_envelope(data)
-        # 3. key
-        entry = self._by_header.get(header)
-        if entry is None:
-            kid = kid_of_header(header)
-            raise EnvelopeError("envelope.shape") if kid is None else UnknownKeyError("key.unknown", kid=kid.hex())
-        try:
-            # 4. signature
-            entry.key.verify(entry.prefix + signed, signature)
-            # 5. claims: nothing of them is looked at before this line
-            claims = parse_claims(signed)
-        except (SignatureError, ClaimsError) as error:
-            raise error_for(error.code, kid=entry.kid.hex()) from None  # the same facts, whoever made the key
-        if claims.profile != profile:
-            raise ClaimsError("claims.profile", kid=entry.kid.hex())
-        if profile == _VOUCHER:
-            return Opened(entry, claims)
-        if cut is None or claims.device_key is None:
-            return Opened(entry, claims, otp_of_text(text))
-        # 4. signature, of the phone: its key is known only now
-        try:
-            cut.check(claims.device_key)
-        except (SignatureError, ClaimsError) as error:
-            raise type(error)(error.code, kid=entry.kid.hex()) from None
-        return Opened(entry, claims, cut.presentation)
-
-    def open_many(self, texts: Texts) -> OpenedBatch:
-        """Steps 1 to 5 for many texts, order kept; never raises for a bad token."""
-        return OpenedBatch.collect(self.keys, map(self._outcome, texts_of(texts)))
-
-    def _outcome(self, text: str) -> Opened | TokenError:
-        try:
-            return self.open(text)
-        except TokenError as error:
-            return error

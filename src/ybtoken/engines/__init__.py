@@ -1,0 +1,1 @@
+"""Engines: what does the verification of one text or of many."""

@@ -1,0 +1,60 @@
+"""SM2 keys that sign by the native module (extra ``native``), for where no libcrypto may (ADR 0013)."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from ybtoken._native import ybtoken_native
+from ybtoken.algorithms import DEFAULT_USER_ID
+from ybtoken.keys._sm2.evp import EvpPrivateKey, load
+from ybtoken.keys.sm2 import SM2VerifyingKey
+
+__all__ = ["NativeSM2SigningKey"]
+
+
+class NativeSM2SigningKey:
+    """An SM2 private key that signs by RustCrypto's constant-time arithmetic: for where no libcrypto may (ADR 0013).
+
+    It is never shown, compared, copied or pickled. Made by `generate`, `from_pem` or `from_scalar`.
+    """
+
+    __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
+
+    def __init__(self, key: ybtoken_native.Sm2Key, user_id: bytes) -> None:
+        self._key = key
+        self.verifying_key = SM2VerifyingKey.from_point(key.x, key.y, user_id=user_id)
+        self.algorithm = self.verifying_key.algorithm
+        self.kid = self.verifying_key.kid
+        self.user_id = user_id
+
+    @classmethod
+    def generate(cls, *, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
+        """Make a new key."""
+        return cls(ybtoken_native.Sm2Key.generate(user_id=user_id), user_id)
+
+    @classmethod
+    def from_scalar(cls, scalar: bytes, *, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
+        """Take the private number itself, 32 bytes, as many SM2 tools write keys; 1 to n - 2, else `ValueError`."""
+        return cls(ybtoken_native.Sm2Key(scalar, user_id=user_id), user_id)
+
+    @classmethod
+    def from_pem(
+        cls, pem: bytes, *, passphrase: bytes | None = None, user_id: bytes = DEFAULT_USER_ID
+    ) -> NativeSM2SigningKey:
+        """Read a private key in PEM as `SM2SigningKey.from_pem` does: libcrypto reads it, and does not sign.
+
+        Raises:
+            ValueError: not an SM2 key, or the passphrase is wrong, missing or not needed.
+            LibcryptoError: there is no libcrypto that reads it.
+        """
+        return cls.from_scalar(EvpPrivateKey.from_pem(load(), pem, passphrase, user_id).scalar(), user_id=user_id)
+
+    def sign(self, message: bytes) -> bytes:
+        """See `ybtoken.keys.protocols.SigningKey`; the message is hashed with SM3 after ZA. Releases the GIL."""
+        return self._key.sign(message)
+
+    def __repr__(self) -> str:
+        return f"NativeSM2SigningKey(kid={self.kid.hex()})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signing key is not pickled or copied: load it where it is used")
