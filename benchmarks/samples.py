@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Token, Verifier
-from ybtoken.device import DeviceBoundPass
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.ring import Use
+from ybtoken.passes.device import DeviceBoundPass
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.qr import QrCode
-from ybtoken.rotating import RotatingCodes
 from ybtoken.status.list import StatusList, StatusListReader, sign_status_list
 from ybtoken.status.source import MemoryStatusSource
 from ybtoken.wire.envelope import cut_envelope

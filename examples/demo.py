@@ -33,15 +33,15 @@ from ybtoken import (
     VerifyingKey,
     normalize_scan,
 )
-from ybtoken.challenge import Challenge
-from ybtoken.device import DeviceBoundPass
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.ring import Use
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
+from ybtoken.passes.challenge import Challenge
+from ybtoken.passes.device import DeviceBoundPass
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.policy import AcceptedProfiles, InsuredPlace, Purpose
 from ybtoken.qr import QrCode
-from ybtoken.rotating import RotatingCodes
 from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.registry import StatusRegistry

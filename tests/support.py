@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import strategies as st
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
-from ybtoken.device import device_key_of, encode_presentation
+from ybtoken.keys.device import device_key_of
 from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.passes.device import encode_presentation
 from ybtoken.testing import FakeKey
 from ybtoken.voucher import CURVES, DeviceKey, DevicePresentation, Profile
 from ybtoken.wire.claims import encode_claims

@@ -8,11 +8,11 @@ import pytest
 
 from tests.support import CITY, NOW, RING, fake_issuer
 from ybtoken import MemoryReplayGuard, TokenError, Verifier
-from ybtoken.device import DeviceBoundPass
 from ybtoken.identity import IdentitySealer
 from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.passes.device import DeviceBoundPass
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.policy import FamilyAccount, HolderOnly
-from ybtoken.rotating import RotatingCodes
 
 SEALER = IdentitySealer(bytes(range(16)), clock=lambda: NOW)
 MOTHER, SON, STRANGER = 1001, 1002, 2**64 - 1

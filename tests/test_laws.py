@@ -52,9 +52,9 @@ from ybtoken import (
 )
 from ybtoken.engines.columns import OpenedBatch
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.policy import Channel
 from ybtoken.refusals import BY_NUMBER, REFUSALS
-from ybtoken.rotating import RotatingCodes
 from ybtoken.wire.claims import Claims, encode_claims, parse_claims
 from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope, encode_header
 from ybtoken.wire.text import MAX_TEXT, decode_text, encode_text, otp_of_text

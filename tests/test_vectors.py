@@ -25,18 +25,18 @@ from ybtoken import (
     Voucher,
     normalize_scan,
 )
-from ybtoken.challenge import Challenge
-from ybtoken.device import cut_presentation
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.sm2 import SM2Backend
+from ybtoken.passes.challenge import Challenge
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.policy import AnyOf, Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
 from ybtoken.refusals import BY_CODE, REFUSALS
-from ybtoken.rotating import RotatingCodes
 from ybtoken.status.list import StatusListReader
 from ybtoken.voucher import DeviceKey
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import cut_envelope, encode_envelope
+from ybtoken.wire.presentation import cut_presentation
 from ybtoken.wire.text import decode_text, encode_text
 
 VECTORS = Path(__file__).parent.parent / "vectors"

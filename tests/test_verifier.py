@@ -27,11 +27,11 @@ from ybtoken import (
     Verifier,
     Voucher,
 )
-from ybtoken.challenge import Challenge
 from ybtoken.errors import PolicyError, RedeemError, ScopeError, TimeError
 from ybtoken.keys.ring import Use
+from ybtoken.passes.challenge import Challenge
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.policy import Channel, Purpose
-from ybtoken.rotating import RotatingCodes
 from ybtoken.wire.claims import encode_claims
 
 

@@ -19,10 +19,10 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from fastapi.staticfiles import StaticFiles
 
 from ybtoken import MemoryReplayGuard, Profile, TokenError, VerifiedVoucher, normalize_scan
-from ybtoken.challenge import Challenge
 from ybtoken.issuer import Extras
 from ybtoken.keys.keyset import dump_jwks
 from ybtoken.keys.p256 import P256VerifyingKey
+from ybtoken.passes.challenge import Challenge
 from ybtoken.qr import QrCode
 from ybtoken.refusals import BY_CODE
 from ybtoken.voucher import PURPOSES

@@ -26,7 +26,7 @@ from ybtoken import (
 )
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.ring import Use
-from ybtoken.rotating import RotatingCodes
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.signals import LogObserver, Watch
 from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy

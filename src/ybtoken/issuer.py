@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypedDict, Unpack
 
-from ybtoken.device import device_key_of
+from ybtoken.keys.device import device_key_of
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.tokens import Pass, Token

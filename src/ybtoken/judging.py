@@ -18,8 +18,8 @@ from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.voucher import DevicePresentation, Profile, VerifiedVoucher, Voucher
 
 if TYPE_CHECKING:
-    from ybtoken.challenge import Challenge
-    from ybtoken.rotating import RotatingCodes
+    from ybtoken.passes.challenge import Challenge
+    from ybtoken.passes.rotating import RotatingCodes
 
 __all__ = ["Asked", "Judge"]
 

@@ -21,8 +21,8 @@ from ybtoken.errors import CannotCheckError, RedeemError, SignatureError, TokenE
 from ybtoken.issuer import Issuer
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.keys.ring import KeyEntry, KeyRing, Use
+from ybtoken.passes.rotating import STEP, RotatingCodes
 from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
-from ybtoken.rotating import STEP, RotatingCodes
 from ybtoken.status.list import StatusList, StatusListReader, sign_status_list
 from ybtoken.status.source import StatusSource
 from ybtoken.verifier import Verifier

@@ -28,7 +28,7 @@ from ybtoken.voucher import VerifiedVoucher
 from ybtoken.wire.text import MAX_TEXT
 
 if TYPE_CHECKING:
-    from ybtoken.rotating import RotatingCodes
+    from ybtoken.passes.rotating import RotatingCodes
 
 __all__ = ["Asked", "Verifier"]
 

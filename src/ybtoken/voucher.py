@@ -104,7 +104,7 @@ class DevicePresentation(NamedTuple):
     nonce: bytes
     """8 bytes."""
     challenge: bytes | None = None
-    """The answer to the terminal's challenge; see `ybtoken.challenge.Challenge.answer`."""
+    """The answer to the terminal's challenge; see `ybtoken.passes.challenge.Challenge.answer`."""
 
 
 class Note(NamedTuple):

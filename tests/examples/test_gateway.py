@@ -29,11 +29,11 @@ from examples.gateway.vault import Vault  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
 from tests.support import NOW  # noqa: E402
 from ybtoken import CannotCheckError  # noqa: E402
-from ybtoken.challenge import Challenge  # noqa: E402
-from ybtoken.device import DeviceBoundPass  # noqa: E402
 from ybtoken.keys.keyset import load_jwks  # noqa: E402
 from ybtoken.keys.p256 import P256SigningKey  # noqa: E402
-from ybtoken.rotating import RotatingPass  # noqa: E402
+from ybtoken.passes.challenge import Challenge  # noqa: E402
+from ybtoken.passes.device import DeviceBoundPass  # noqa: E402
+from ybtoken.passes.rotating import RotatingPass  # noqa: E402
 
 
 class Clock:

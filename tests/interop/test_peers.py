@@ -17,8 +17,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Profile, Token, TokenError, Verifier, Voucher
-from ybtoken.device import device_key_of, encode_presentation
+from ybtoken.keys.device import device_key_of
 from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.passes.device import encode_presentation
 from ybtoken.status.list import StatusList, sign_status_list
 from ybtoken.tokens import Pass
 from ybtoken.voucher import DevicePresentation

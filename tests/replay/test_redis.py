@@ -20,8 +20,8 @@ redis = pytest.importorskip("redis")
 from tests.replay.redis_server import SERVER, RedisServer, free_port  # noqa: E402
 from ybtoken import CannotCheckError, Issuer, KeyEntry, KeyRing, TokenError, Verdicts, Verifier  # noqa: E402
 from ybtoken.errors import RedeemError  # noqa: E402
+from ybtoken.passes.rotating import STEP, RotatingCodes  # noqa: E402
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard  # noqa: E402
-from ybtoken.rotating import STEP, RotatingCodes  # noqa: E402
 from ybtoken.testing import FakeKey, check_async_replay_guard, check_replay_guard, check_rotating_redemption  # noqa: E402
 
 pytestmark = pytest.mark.skipif(SERVER is None and not os.environ.get("CI"), reason="no redis-server on this machine")

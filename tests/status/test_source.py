@@ -10,7 +10,7 @@ from tests.support import RING as TOKENS
 from tests.test_status import KEY, READER, a_list
 from ybtoken import TokenError, Verifier
 from ybtoken.errors import CannotCheckError
-from ybtoken.rotating import RotatingCodes
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.status.list import Status, sign_status_list
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.source import FileStatusSource, MemoryStatusSource, StatusAnswer, StatusSource

@@ -5,7 +5,6 @@ Other engines replace it whole, and give the same verdict for every input.
 
 from __future__ import annotations
 
-from ybtoken.device import cut_presentation
 from ybtoken.engines.columns import OpenedBatch
 from ybtoken.engines.protocols import Opened, Texts, texts_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
@@ -14,6 +13,7 @@ from ybtoken.keys.ring import KeyRing
 from ybtoken.voucher import Profile
 from ybtoken.wire.claims import parse_claims
 from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.presentation import cut_presentation
 from ybtoken.wire.text import decode_text, otp_of_text
 
 __all__ = ["SerialEngine", "SerialOpener"]

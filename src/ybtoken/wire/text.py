@@ -7,7 +7,7 @@ as 17 decimal digits; the last 1 to 6 bytes as 3, 5, 8, 10, 13 or 15 digits. A r
 else, has a one-time code. ``check`` is ISO 7064 MOD 97-10 over all that precedes. Decoding is one-to-one: a text is the
 spelling of one byte string and one code, and they have one spelling.
 
-A terminal's challenge (`ybtoken.challenge`) is spelled in the same way, under a prefix of its own.
+A terminal's challenge (`ybtoken.passes.challenge`) is spelled in the same way, under a prefix of its own.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ybtoken.challenge import ANSWER_SIZE, Challenge
+from ybtoken.passes.challenge import ANSWER_SIZE, Challenge
 from ybtoken.wire.text import CHALLENGE, encode_text
 
 challenges = st.builds(

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from tests.support import CITY, DEVICE, HOLDER, NOW, RING, fake_issuer, presented
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, TokenError, Verifier
 from ybtoken.algorithms import Curve
-from ybtoken.challenge import Challenge
-from ybtoken.device import DeviceBoundPass, cut_presentation, device_key_of, encode_presentation
 from ybtoken.errors import EnvelopeError
 from ybtoken.keys._phones import remember_again
+from ybtoken.keys.device import device_key_of
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
+from ybtoken.passes.challenge import Challenge
+from ybtoken.passes.device import DeviceBoundPass, encode_presentation
 from ybtoken.qr import QrCode
 from ybtoken.voucher import DevicePresentation
+from ybtoken.wire.presentation import cut_presentation
 from ybtoken.wire.text import encode_text
 
 ISSUED = fake_issuer().issue_device_bound_pass(HOLDER, CITY, DEVICE.verifying_key)

@@ -15,8 +15,8 @@ from tests.support import CITY, HOLDER, NOW, RING, fake_issuer
 from ybtoken import MemoryReplayGuard, ReplayGuard, TokenError, Verifier
 from ybtoken.errors import CannotCheckError, OtpError, RedeemError
 from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.passes.rotating import STEP, RotatingCodes, RotatingPass, _hmac, one_time_code
 from ybtoken.qr import QrCode
-from ybtoken.rotating import STEP, RotatingCodes, RotatingPass, _hmac, one_time_code
 
 MASTER = bytes(range(32))
 ISSUED = fake_issuer().issue_rotating_pass(HOLDER, CITY)
@@ -54,7 +54,7 @@ def test_codes_are_those_of_rfc_6238():
 
 def test_pyotp_makes_our_codes_and_accepts_them():
     pytest.importorskip("pyotp")
-    from ybtoken.otpauth import authenticator
+    from ybtoken.passes.otpauth import authenticator
 
     theirs = authenticator(PHONE.secret)
     for now in (NOW, NOW + 29, NOW + 30, 59, 2**31):
@@ -156,7 +156,7 @@ def test_all_codes_are_compared_and_in_constant_time(monkeypatch):
         compared.append((ours, theirs))
         return hmac.compare_digest(ours, theirs)
 
-    monkeypatch.setattr("ybtoken.rotating.compare_digest", compare)
+    monkeypatch.setattr("ybtoken.passes.rotating.compare_digest", compare)
     for text in (PHONE.present(now=NOW), PHONE.present(now=NOW - 30), WRONG):
         compared.clear()
         try:

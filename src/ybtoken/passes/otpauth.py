@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from ybtoken.rotating import STEP
+from ybtoken.passes.rotating import STEP
 from ybtoken.wire.text import OTP_DIGITS
 
 try:
@@ -26,7 +26,7 @@ def provisioning_uri(secret: bytes, account: str, issuer: str) -> str:
     """The ``otpauth://totp/`` URI that authenticator apps read.
 
     Args:
-        secret: from `ybtoken.rotating.RotatingCodes.enrol`.
+        secret: from `ybtoken.passes.rotating.RotatingCodes.enrol`.
         account: whose it is, for people.
         issuer: who gave it out, for people.
     """

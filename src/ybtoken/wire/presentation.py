@@ -1,4 +1,4 @@
-"""The device-bound pass (profile 3): the one place that knows what a phone signs at a display (Spec 3.3).
+"""The presentation: the one place that knows the bytes of what a phone signs at a display (Spec 3.3).
 
 A presentation is a second tagged COSE_Sign1 around the pass, signed by the key that the pass names:
 
@@ -11,25 +11,23 @@ text holds a payload of more than 255 bytes.
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import lru_cache
 from struct import Struct
 from typing import Any, NamedTuple
 
 import cbor2
 
 from ybtoken.algorithms import Algorithm, Curve
-from ybtoken.challenge import ANSWER_SIZE, Challenge
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
-from ybtoken.keys.protocols import SigningKey, VerifyingKey
-from ybtoken.voucher import MAX_UINT32, DeviceKey, DevicePresentation, Profile
+from ybtoken.keys.device import _verify_on
+from ybtoken.passes.challenge import ANSWER_SIZE
+from ybtoken.voucher import MAX_UINT32, DeviceKey, DevicePresentation
 from ybtoken.wire.claims import named
-from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
-from ybtoken.wire.text import encode_text
+from ybtoken.wire.envelope import encode_byte_string, sign1_prefix
 
-__all__ = ["DeviceBoundPass", "cut_presentation", "device_key_of", "encode_presentation"]
+__all__ = ["cut_presentation"]
+
 
 _ALG = 1
 _ALGORITHMS = {Curve.P256: Algorithm.ES256, Curve.SM2: Algorithm.SM2}
@@ -42,34 +40,6 @@ _TAIL_SIZE = 66  # 58 40, signature
 _NONCE_SIZE = 8
 _ANSWER_SIZES = {0x83: 0, 0x84: ANSWER_SIZE}
 _LONGEST_PAYLOAD = 255
-
-
-@cache
-def _verify_on(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
-    # Imported when a phone's signature is checked: who verifies profile 1 only loads the backend of its own keys.
-    if curve == Curve.P256:
-        from ybtoken.keys.p256 import verify_compressed
-    else:
-        from ybtoken.keys.sm2 import verify_compressed
-    return verify_compressed
-
-
-def device_key_of(key: VerifyingKey) -> DeviceKey:
-    """A phone's public key as a pass carries it.
-
-    Raises:
-        ValueError: a P-256 key that is not ES256, or an SM2 key with a user id of its own: the curve fixes both.
-    """
-    curve = key.algorithm.curve
-    if key.algorithm is not _ALGORITHMS[curve]:
-        raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
-    if curve is Curve.SM2:
-        from ybtoken.algorithms import DEFAULT_USER_ID  # not loaded by who has no such key
-
-        if getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
-            raise ValueError("an SM2 device key has the default user id")
-    x, y = key.point
-    return DeviceKey(int(curve), x, bool(y[-1] & 1))
 
 
 class CutPresentation(NamedTuple):
@@ -160,61 +130,3 @@ def cut_presentation(data: bytes) -> CutPresentation:
         raise EnvelopeError("envelope.shape")
     presentation = named(DevicePresentation, (issued_at, nonce, answer or None))
     return named(CutPresentation, (curve, data[signed_at:-_TAIL_SIZE], signature, token, presentation))
-
-
-def encode_presentation(token: bytes, presentation: DevicePresentation, key: SigningKey) -> bytes:
-    """Sign what a phone shows.
-
-    Args:
-        token: the pass.
-        presentation: time, nonce, and the answer to a challenge if there was one.
-        key: the phone's key.
-    """
-    header = _HEADERS[key.algorithm.curve]
-    stated = [token, *presentation] if presentation.challenge is not None else [token, *presentation[:2]]
-    payload = cbor2.dumps(stated)
-    signature = key.sign(_PREFIXES[key.algorithm.curve] + encode_byte_string(payload))
-    return encode_envelope(header, payload, signature)
-
-
-class DeviceBoundPass:
-    """A device-bound pass on its phone: shows a code, offline, that only this phone can make.
-
-    Args:
-        data: the pass, as the issuer gave it out (`ybtoken.tokens.Pass`).
-        key: the phone's key, best in a secure element: what `present` needs of it is one signature.
-        clock: seconds since 1970; the phone's.
-        random: gives that many unpredictable bytes.
-    """
-
-    __slots__ = ("_clock", "_key", "_random", "data")
-
-    def __init__(
-        self,
-        data: bytes,
-        key: SigningKey,
-        *,
-        clock: Callable[[], float] = time.time,
-        random: Callable[[int], bytes] = os.urandom,
-    ) -> None:
-        self.data = data
-        self._key = key
-        self._clock = clock
-        self._random = random
-
-    def present(self, *, challenge: Challenge | None = None, now: int | None = None) -> str:
-        """The text to show now; another one each time.
-
-        Args:
-            challenge: what the terminal asked, if it did; first show the holder its terminal and purpose.
-            now: seconds since 1970; the phone's clock if it is not given.
-        """
-        presentation = DevicePresentation(
-            int(self._clock() if now is None else now),
-            self._random(_NONCE_SIZE),
-            None if challenge is None else challenge.answer,
-        )
-        return encode_text(Profile.DEVICE_BOUND, encode_presentation(self.data, presentation, self._key))
-
-    def __repr__(self) -> str:
-        return f"DeviceBoundPass({self._key!r})"

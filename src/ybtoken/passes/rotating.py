@@ -209,7 +209,7 @@ class RotatingPass:
 
     def provisioning_uri(self, account: str, *, issuer: str) -> str:
         """The secret as an ``otpauth`` URI, for an authenticator; needs the extra ``ybtoken[otp]``. As secret as it."""
-        from ybtoken.otpauth import provisioning_uri
+        from ybtoken.passes.otpauth import provisioning_uri
 
         return provisioning_uri(self.secret, account, issuer)
 

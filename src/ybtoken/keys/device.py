@@ -1,0 +1,41 @@
+"""The key of a phone: how a pass carries it, and the check of what the phone signed (Spec 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from ybtoken.algorithms import Curve
+from ybtoken.keys.protocols import VerifyingKey
+from ybtoken.voucher import DeviceKey
+from ybtoken.wire.presentation import _ALGORITHMS
+
+__all__ = ["device_key_of"]
+
+
+@cache
+def _verify_on(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
+    # Imported when a phone's signature is checked: who verifies profile 1 only loads the backend of its own keys.
+    if curve == Curve.P256:
+        from ybtoken.keys.p256 import verify_compressed
+    else:
+        from ybtoken.keys.sm2 import verify_compressed
+    return verify_compressed
+
+
+def device_key_of(key: VerifyingKey) -> DeviceKey:
+    """A phone's public key as a pass carries it.
+
+    Raises:
+        ValueError: a P-256 key that is not ES256, or an SM2 key with a user id of its own: the curve fixes both.
+    """
+    curve = key.algorithm.curve
+    if key.algorithm is not _ALGORITHMS[curve]:
+        raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
+    if curve is Curve.SM2:
+        from ybtoken.algorithms import DEFAULT_USER_ID  # not loaded by who has no such key
+
+        if getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
+            raise ValueError("an SM2 device key has the default user id")
+    x, y = key.point
+    return DeviceKey(int(curve), x, bool(y[-1] & 1))
