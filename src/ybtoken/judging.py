@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from ybtoken.engines.protocols import Opened
+from ybtoken.engines.columns import Opened
 from ybtoken.engines.validity import judge
 from ybtoken.errors import CannotCheckError, ChallengeError, TimeError, TokenError, error_for
 from ybtoken.policy import Policy

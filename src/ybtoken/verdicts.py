@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import overload
 
-from ybtoken.engines.columns import OpenedBatch
-from ybtoken.engines.protocols import Opened
+from ybtoken.engines.columns import Opened, OpenedBatch
 from ybtoken.errors import TokenError, error_for
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.voucher import VerifiedVoucher

@@ -15,7 +15,8 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from ybtoken.engines.protocols import Engine, Opened, Texts
+from ybtoken.engines.columns import Opened
+from ybtoken.engines.protocols import Engine, Texts
 from ybtoken.engines.serial import SerialEngine
 from ybtoken.errors import RedeemError, TokenError
 from ybtoken.judging import Asked, Judge

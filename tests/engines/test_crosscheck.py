@@ -7,9 +7,9 @@ import pytest
 
 from tests.support import CITY, EXTRAS, HOLDER, NOW, RING, a_voucher, fake_issuer, signed_bytes, signed_text
 from ybtoken import Engine, KeyRing, SerialEngine, TokenError, Verifier
-from ybtoken.engines.columns import OpenedBatch
+from ybtoken.engines.columns import Opened, OpenedBatch
 from ybtoken.engines.crosscheck import CrossCheckEngine, EnginesDisagreeError
-from ybtoken.engines.protocols import Opened, Opener, Texts, texts_of
+from ybtoken.engines.protocols import Opener, Texts, texts_of
 from ybtoken.errors import SignatureError, TextError
 from ybtoken.testing import FakeKey, check_engine
 from ybtoken.wire.claims import encode_claims

@@ -23,8 +23,8 @@ from tests.support import (
     with_check,
 )
 from ybtoken import Engine, KeyEntry, KeyRing, Profile, Scope, SerialEngine
-from ybtoken.engines.columns import COLUMNS, NO_ENTRY, OpenedBatch
-from ybtoken.engines.protocols import Opened, texts_of
+from ybtoken.engines.columns import COLUMNS, NO_ENTRY, Opened, OpenedBatch
+from ybtoken.engines.protocols import texts_of
 from ybtoken.engines.validity import judge
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError, TokenError, UnknownKeyError
 from ybtoken.keys.p256 import P256SigningKey

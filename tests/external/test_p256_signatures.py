@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
-from ybtoken.backends import p256
 
 from tests.external import outside
 from ybtoken.errors import SignatureError
+from ybtoken.keys import p256
 from ybtoken.keys.p256 import P256VerifyingKey
 
 

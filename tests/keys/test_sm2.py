@@ -7,10 +7,11 @@ import pickle
 from typing import get_args
 
 import pytest
-from ybtoken.backends import _evp_sm2, sm2
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.errors import SignatureError
+from ybtoken.keys import sm2
+from ybtoken.keys._sm2 import evp as _evp_sm2
 from ybtoken.keys._sm2.curve import N
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.protocols import kid_of_point

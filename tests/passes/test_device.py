@@ -312,7 +312,7 @@ def test_a_device_key_is_es256_or_sm2_with_the_usual_user_id(sm2_key):
 
 @pytest.mark.parametrize("key", ["P-256", "SM2"])
 def test_a_phone_that_is_seen_again_is_remembered(key, monkeypatch, request):
-    from ybtoken.backends import p256, sm2
+    from ybtoken.keys import p256, sm2
 
     loaded = []
 
@@ -394,7 +394,7 @@ class TestRemembering:
 
     @pytest.mark.parametrize("size", [0, 1, 31, 33])
     def test_an_x_of_another_size_is_no_point_of_either_curve(self, size, sm2_key):
-        from ybtoken.backends import p256, sm2
+        from ybtoken.keys import p256, sm2
 
         for backend in (p256, sm2):
             with pytest.raises(ValueError):

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.status.test_list import READER, URI
+from tests.status.test_source import signed, unavailable
 from tests.support import NOW
-from tests.test_status import READER, URI
-from tests.test_statussource import signed, unavailable
 from ybtoken.testing import check_status_source
 
 httpx = pytest.importorskip("httpx")

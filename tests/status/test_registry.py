@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.status.test_list import KEY, READER, URI
 from tests.support import NOW
-from tests.test_status import KEY, READER, URI
 from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import Status, StatusList
 from ybtoken.status.registry import StatusRegistry

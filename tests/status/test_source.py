@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
+from tests.status.test_list import KEY, READER, a_list
 from tests.support import CITY, FAKE, HOLDER, NOW, fake_issuer, signed_text
 from tests.support import RING as TOKENS
-from tests.test_status import KEY, READER, a_list
 from ybtoken import TokenError, Verifier
 from ybtoken.errors import CannotCheckError
 from ybtoken.passes.rotating import RotatingCodes

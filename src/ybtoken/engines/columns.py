@@ -6,19 +6,28 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ybtoken.engines.protocols import Opened
 from ybtoken.engines.validity import judge
 from ybtoken.errors import TokenError, UnknownKeyError, error_for
-from ybtoken.keys.ring import KeyRing
+from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
+from ybtoken.voucher import DevicePresentation
 from ybtoken.wire.claims import Claims
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["COLUMNS", "OpenedBatch"]
+__all__ = ["COLUMNS", "Opened", "OpenedBatch"]
+
+
+class Opened(NamedTuple):
+    """A token whose signatures are good: who signed it, and what; and what the phone added to a pass."""
+
+    entry: KeyEntry
+    claims: Claims
+    shown: str | DevicePresentation | None = None
+    """The one-time code of a rotating pass, not checked yet; what the phone signed of a device-bound pass."""
 
 
 _Kind = Literal["B", "H", "I"] | int

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ybtoken.engines.columns import COLUMNS, OpenedBatch
-from ybtoken.engines.protocols import Engine, Opened, Opener, Texts, texts_of
+from ybtoken.engines.columns import COLUMNS, Opened, OpenedBatch
+from ybtoken.engines.protocols import Engine, Opener, Texts, texts_of
 from ybtoken.engines.serial import SerialEngine
 from ybtoken.errors import TokenError
 from ybtoken.keys.ring import KeyRing

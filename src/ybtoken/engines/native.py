@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from ybtoken._native import ybtoken_native
 from ybtoken.algorithms import Algorithm
-from ybtoken.engines.columns import OpenedBatch
-from ybtoken.engines.protocols import Opened, Texts, texts_of
+from ybtoken.engines.columns import Opened, OpenedBatch
+from ybtoken.engines.protocols import Texts, texts_of
 from ybtoken.engines.serial import SerialOpener
 from ybtoken.errors import error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing

@@ -6,17 +6,15 @@ An `Engine` prepares a key ring once and gives an `Opener`, which opens one text
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
-from ybtoken.engines.columns import OpenedBatch
-from ybtoken.keys.ring import KeyEntry, KeyRing
-from ybtoken.voucher import DevicePresentation
-from ybtoken.wire.claims import Claims
+from ybtoken.engines.columns import Opened, OpenedBatch
+from ybtoken.keys.ring import KeyRing
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Engine", "Opened", "Opener", "Texts", "texts_of"]
+__all__ = ["Engine", "Opener", "Texts", "texts_of"]
 
 
 Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
@@ -42,15 +40,6 @@ def _decoded(text: bytes) -> str:
         return text.decode()
     except UnicodeDecodeError:
         return text.decode("latin-1")
-
-
-class Opened(NamedTuple):
-    """A token whose signatures are good: who signed it, and what; and what the phone added to a pass."""
-
-    entry: KeyEntry
-    claims: Claims
-    shown: str | DevicePresentation | None = None
-    """The one-time code of a rotating pass, not checked yet; what the phone signed of a device-bound pass."""
 
 
 class Opener(Protocol):

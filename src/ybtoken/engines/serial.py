@@ -5,9 +5,10 @@ Other engines replace it whole, and give the same verdict for every input.
 
 from __future__ import annotations
 
-from ybtoken.engines.columns import OpenedBatch
-from ybtoken.engines.protocols import Opened, Texts, texts_of
+from ybtoken.engines.columns import Opened, OpenedBatch
+from ybtoken.engines.protocols import Texts, texts_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
+from ybtoken.keys.device import check_presentation
 from ybtoken.keys.protocols import kid_of_header
 from ybtoken.keys.ring import KeyRing
 from ybtoken.voucher import Profile
@@ -74,7 +75,7 @@ class SerialOpener:
             return Opened(entry, claims, otp_of_text(text))
         # 4. signature, of the phone: its key is known only now
         try:
-            cut.check(claims.device_key)
+            check_presentation(cut, claims.device_key)
         except (SignatureError, ClaimsError) as error:
             raise type(error)(error.code, kid=entry.kid.hex()) from None
         return Opened(entry, claims, cut.presentation)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 
-from ybtoken.algorithms import Curve
+from ybtoken.algorithms import DEFAULT_USER_ID, Curve
+from ybtoken.errors import ClaimsError, SignatureError
 from ybtoken.keys.protocols import VerifyingKey
 from ybtoken.voucher import DeviceKey
-from ybtoken.wire.presentation import _ALGORITHMS
+from ybtoken.wire.presentation import DEVICE_ALGORITHMS, PRESENTATION_PREFIXES, CutPresentation
 
-__all__ = ["device_key_of"]
+__all__ = ["check_presentation", "device_key_of"]
 
 
 @cache
@@ -30,12 +31,25 @@ def device_key_of(key: VerifyingKey) -> DeviceKey:
         ValueError: a P-256 key that is not ES256, or an SM2 key with a user id of its own: the curve fixes both.
     """
     curve = key.algorithm.curve
-    if key.algorithm is not _ALGORITHMS[curve]:
-        raise ValueError(f"a device key on {curve.name} is {_ALGORITHMS[curve].name}, not {key.algorithm.name}")
-    if curve is Curve.SM2:
-        from ybtoken.algorithms import DEFAULT_USER_ID  # not loaded by who has no such key
-
-        if getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
-            raise ValueError("an SM2 device key has the default user id")
+    if key.algorithm is not DEVICE_ALGORITHMS[curve]:
+        raise ValueError(f"a device key on {curve.name} is {DEVICE_ALGORITHMS[curve].name}, not {key.algorithm.name}")
+    if curve is Curve.SM2 and getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
+        raise ValueError("an SM2 device key has the default user id")
     x, y = key.point
     return DeviceKey(int(curve), x, bool(y[-1] & 1))
+
+
+def check_presentation(cut: CutPresentation, key: DeviceKey) -> None:
+    """Step 4, again: the phone's own signature, with the key that the pass names.
+
+    Raises:
+        SignatureError: ``device.signature``.
+        ClaimsError: the pass names a key that is no point of its curve.
+    """
+    curve, x, y_is_odd = key
+    if cut.curve != curve:
+        raise SignatureError("device.signature")
+    try:
+        _verify_on(curve)(x, y_is_odd, PRESENTATION_PREFIXES[curve] + cut.signed, cut.signature)
+    except ValueError:
+        raise ClaimsError("claims.shape") from None

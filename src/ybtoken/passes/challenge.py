@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING
 
 from ybtoken.errors import TextError
 from ybtoken.voucher import MAX_PURPOSE, check_purpose
+from ybtoken.wire.presentation import ANSWER_SIZE
 from ybtoken.wire.text import CHALLENGE, decode_text, encode_text
 
 if TYPE_CHECKING:
     from ybtoken.qr import QrCode
 
-__all__ = ["ANSWER_SIZE", "Challenge"]
-
-ANSWER_SIZE = 12
-"""Bytes of an answer: who relays would need a second challenge with the same 96 bits within a minute."""
+__all__ = ["Challenge"]
 
 _NONCE_SIZE = 8
 _PURPOSE_SIZE = 3

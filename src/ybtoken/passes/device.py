@@ -12,7 +12,7 @@ from ybtoken.keys.protocols import SigningKey
 from ybtoken.passes.challenge import Challenge
 from ybtoken.voucher import DevicePresentation, Profile
 from ybtoken.wire.envelope import encode_byte_string, encode_envelope
-from ybtoken.wire.presentation import _HEADERS, _NONCE_SIZE, _PREFIXES
+from ybtoken.wire.presentation import PRESENTATION_HEADERS, PRESENTATION_NONCE_SIZE, PRESENTATION_PREFIXES
 from ybtoken.wire.text import encode_text
 
 __all__ = ["DeviceBoundPass", "encode_presentation"]
@@ -26,10 +26,10 @@ def encode_presentation(token: bytes, presentation: DevicePresentation, key: Sig
         presentation: time, nonce, and the answer to a challenge if there was one.
         key: the phone's key.
     """
-    header = _HEADERS[key.algorithm.curve]
+    header = PRESENTATION_HEADERS[key.algorithm.curve]
     stated = [token, *presentation] if presentation.challenge is not None else [token, *presentation[:2]]
     payload = cbor2.dumps(stated)
-    signature = key.sign(_PREFIXES[key.algorithm.curve] + encode_byte_string(payload))
+    signature = key.sign(PRESENTATION_PREFIXES[key.algorithm.curve] + encode_byte_string(payload))
     return encode_envelope(header, payload, signature)
 
 
@@ -67,7 +67,7 @@ class DeviceBoundPass:
         """
         presentation = DevicePresentation(
             int(self._clock() if now is None else now),
-            self._random(_NONCE_SIZE),
+            self._random(PRESENTATION_NONCE_SIZE),
             None if challenge is None else challenge.answer,
         )
         return encode_text(Profile.DEVICE_BOUND, encode_presentation(self.data, presentation, self._key))

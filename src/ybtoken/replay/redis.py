@@ -278,7 +278,7 @@ class RedisReplayGuard:
 
 
 class AsyncRedisReplayGuard:
-    """The same for asyncio: a `ybtoken.replay.protocols.AsyncReplayGuard`. For one event loop; see `RedisReplayGuard`."""
+    """The same for asyncio: an `AsyncReplayGuard` for one event loop. See `RedisReplayGuard`."""
 
     def __init__(
         self,

@@ -19,25 +19,35 @@ from typing import Any, NamedTuple
 import cbor2
 
 from ybtoken.algorithms import Algorithm, Curve
-from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError
-from ybtoken.keys.device import _verify_on
-from ybtoken.passes.challenge import ANSWER_SIZE
-from ybtoken.voucher import MAX_UINT32, DeviceKey, DevicePresentation
+from ybtoken.errors import EnvelopeError
+from ybtoken.voucher import MAX_UINT32, DevicePresentation
 from ybtoken.wire.claims import named
 from ybtoken.wire.envelope import encode_byte_string, sign1_prefix
 
-__all__ = ["cut_presentation"]
+__all__ = [
+    "ANSWER_SIZE",
+    "DEVICE_ALGORITHMS",
+    "PRESENTATION_HEADERS",
+    "PRESENTATION_NONCE_SIZE",
+    "PRESENTATION_PREFIXES",
+    "CutPresentation",
+    "cut_presentation",
+]
 
 
 _ALG = 1
-_ALGORITHMS = {Curve.P256: Algorithm.ES256, Curve.SM2: Algorithm.SM2}
-_HEADERS = {int(curve): cbor2.dumps({_ALG: int(algorithm)}) for curve, algorithm in _ALGORITHMS.items()}
-_PREFIXES = {curve: sign1_prefix(header) for curve, header in _HEADERS.items()}
-_STARTS = {b"\xd2\x84" + encode_byte_string(header) + b"\xa0": curve for curve, header in _HEADERS.items()}
+DEVICE_ALGORITHMS = {Curve.P256: Algorithm.ES256, Curve.SM2: Algorithm.SM2}
+PRESENTATION_HEADERS = {
+    int(curve): cbor2.dumps({_ALG: int(algorithm)}) for curve, algorithm in DEVICE_ALGORITHMS.items()
+}
+PRESENTATION_PREFIXES = {curve: sign1_prefix(header) for curve, header in PRESENTATION_HEADERS.items()}
+_STARTS = {b"\xd2\x84" + encode_byte_string(header) + b"\xa0": curve for curve, header in PRESENTATION_HEADERS.items()}
 _START_SIZES = {start[2]: len(start) for start in _STARTS}
 _SHORTEST_TOKEN = 24  # below that the head of the byte string would be one byte
 _TAIL_SIZE = 66  # 58 40, signature
-_NONCE_SIZE = 8
+PRESENTATION_NONCE_SIZE = 8
+ANSWER_SIZE = 12
+"""Bytes of an answer: who relays would need a second challenge with the same 96 bits within a minute."""
 _ANSWER_SIZES = {0x83: 0, 0x84: ANSWER_SIZE}
 _LONGEST_PAYLOAD = 255
 
@@ -53,21 +63,6 @@ class CutPresentation(NamedTuple):
     token: bytes
     """The pass."""
     presentation: DevicePresentation
-
-    def check(self, key: DeviceKey) -> None:
-        """Step 4, again: the phone's own signature, with the key that the pass names.
-
-        Raises:
-            SignatureError: ``device.signature``.
-            ClaimsError: the pass names a key that is no point of its curve.
-        """
-        curve, x, y_is_odd = key
-        if self.curve != curve:
-            raise SignatureError("device.signature")
-        try:
-            _verify_on(curve)(x, y_is_odd, _PREFIXES[curve] + self.signed, self.signature)
-        except ValueError:
-            raise ClaimsError("claims.shape") from None
 
 
 class _Layout(NamedTuple):
@@ -98,13 +93,15 @@ def _layout(start: bytes, items: int, token_size: int, size: int) -> _Layout | N
         return None
     nonce_head, answer_head = b"\x48", b"\x4c"[:answer_size]
     payload_size = size - len(start) - 2 - _TAIL_SIZE
-    time_size = payload_size - 3 - token_size - 1 - _NONCE_SIZE - len(answer_head) - answer_size
+    time_size = payload_size - 3 - token_size - 1 - PRESENTATION_NONCE_SIZE - len(answer_head) - answer_size
     if time_size not in _TIMES or payload_size > _LONGEST_PAYLOAD:
         return None
     head = start + bytes((0x58, payload_size, items, 0x58, token_size))
     time_format, time_head, earliest, latest = _TIMES[time_size]
     answer_format = f"{len(answer_head)}s{answer_size}s"
-    cut = Struct(f">{len(head)}s{token_size}s{time_format}1s{_NONCE_SIZE}s{answer_format}2s{_TAIL_SIZE - 2}s").unpack
+    cut = Struct(
+        f">{len(head)}s{token_size}s{time_format}1s{PRESENTATION_NONCE_SIZE}s{answer_format}2s{_TAIL_SIZE - 2}s"
+    ).unpack
     before = (head, time_head, nonce_head, answer_head, b"\x58\x40")
     return _Layout(cut, before, curve, len(start), earliest, latest)
 

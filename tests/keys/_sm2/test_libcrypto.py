@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from ybtoken.backends import _evp_sm2, _libcrypto
 
 from ybtoken.algorithms import DEFAULT_USER_ID
+from ybtoken.keys._sm2 import evp as _evp_sm2
+from ybtoken.keys._sm2 import libcrypto as _libcrypto
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load, self_test
 from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError, candidates, leaks_by_timing
 

@@ -10,10 +10,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ybtoken.backends import _sm2_tables
 
 from tests.keys._sm2.sm2_cases import Case, DigestCase, digest_cases, message_cases, needs_vectors, sm3_cases
 from ybtoken.algorithms import DEFAULT_USER_ID
+from ybtoken.keys._sm2 import tables as _sm2_tables
 from ybtoken.keys._sm2.curve import G, N, P, check_point, message_hash
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.keys._sm2.tables import TableKey
