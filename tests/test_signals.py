@@ -100,7 +100,7 @@ def test_an_event_of_a_refused_token_has_no_claim() -> None:
 
 
 def test_the_log_is_one_line_of_json_a_verdict(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "ybtoken.verdicts")
+    caplog.set_level(logging.INFO, "ybtoken.judging.verdicts")
     watch = Watch(verifier(), [LogObserver()])
     watch.verify(text())
     with pytest.raises(TokenError):

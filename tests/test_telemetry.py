@@ -30,7 +30,9 @@ def test_verdicts_are_counted_and_traced_and_name_nobody() -> None:
     data = reader.get_metrics_data()
     assert data is not None
     metrics = {metric.name: metric for metric in data.resource_metrics[0].scope_metrics[0].metrics}
-    counts = {point.attributes["ybtoken.code"]: point.value for point in metrics["ybtoken.verdicts"].data.data_points}
+    counts = {
+        point.attributes["ybtoken.code"]: point.value for point in metrics["ybtoken.judging.verdicts"].data.data_points
+    }
     assert counts == {"accepted": 1, "redeem.replayed": 2}
     assert sum(point.count for point in metrics["ybtoken.verdict.duration"].data.data_points) == 3
     spans = exporter.get_finished_spans()

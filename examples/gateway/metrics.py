@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from threading import Lock
 
+from ybtoken.judging.verdicts import Verdicts
 from ybtoken.signals import VerdictEvent
-from ybtoken.verdicts import Verdicts
 
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Upper bounds of the histogram, in seconds: a signature check is some tenths of a millisecond."""

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from ybtoken.engines.serial import SerialEngine
     from ybtoken.errors import CannotCheckError, TokenError
     from ybtoken.issuer import Issuer
+    from ybtoken.judging.verdicts import Verdicts
     from ybtoken.keys.protocols import SigningKey, VerifyingKey
     from ybtoken.keys.ring import KeyEntry, KeyRing
     from ybtoken.places import Scope
     from ybtoken.replay.memory import MemoryReplayGuard
     from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
     from ybtoken.tokens import Token
-    from ybtoken.verdicts import Verdicts
     from ybtoken.verifier import Verifier
     from ybtoken.voucher import Assurance, Profile, VerifiedVoucher, Voucher
     from ybtoken.wire.text import normalize_scan
@@ -67,7 +67,7 @@ _HOMES = {
     "SigningKey": "ybtoken.keys.protocols",
     "Token": "ybtoken.tokens",
     "TokenError": "ybtoken.errors",
-    "Verdicts": "ybtoken.verdicts",
+    "Verdicts": "ybtoken.judging.verdicts",
     "VerifiedVoucher": "ybtoken.voucher",
     "Verifier": "ybtoken.verifier",
     "VerifyingKey": "ybtoken.keys.protocols",

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ybtoken.engines.protocols import Engine
+from ybtoken.judging.verdicts import Verdicts
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
-from ybtoken.verdicts import Verdicts
 from ybtoken.verifier import Verifier
 
 try:

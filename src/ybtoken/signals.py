@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from ybtoken.engines.protocols import Texts
 from ybtoken.errors import TokenError
-from ybtoken.verdicts import Verdicts
+from ybtoken.judging.verdicts import Verdicts
 from ybtoken.verifier import Asked, Verifier
 from ybtoken.voucher import VerifiedVoucher
 
@@ -231,7 +231,7 @@ class LogObserver:
     """Writes each event as one line of JSON to a logger: accepted at INFO, refused at WARNING."""
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
-        self._logger = logger or logging.getLogger("ybtoken.verdicts")
+        self._logger = logger or logging.getLogger("ybtoken.judging.verdicts")
 
     def observe(self, event: VerdictEvent) -> None:
         """See `Observer`."""

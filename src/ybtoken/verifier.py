@@ -19,12 +19,12 @@ from ybtoken.engines.columns import Opened
 from ybtoken.engines.protocols import Engine, Texts
 from ybtoken.engines.serial import SerialEngine
 from ybtoken.errors import RedeemError, TokenError
-from ybtoken.judging import Asked, Judge
+from ybtoken.judging.judge import Asked, Judge
+from ybtoken.judging.verdicts import Verdict, Verdicts
 from ybtoken.keys.ring import KeyRing, Use
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED
 from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
-from ybtoken.verdicts import Verdict, Verdicts
 from ybtoken.voucher import VerifiedVoucher
 from ybtoken.wire.text import MAX_TEXT
 

@@ -348,9 +348,11 @@ def test_a_batch_can_answer_a_challenge(visit: Any) -> None:
 def test_observers_are_told_of_a_batch_text_by_text(visit: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def scene(gateway: Gateway) -> None:
         texts = [await gateway.text(), "96", await gateway.text()]
-        with caplog.at_level(logging.INFO, "ybtoken.verdicts"):
+        with caplog.at_level(logging.INFO, "ybtoken.judging.verdicts"):
             await gateway.post("/redeem-batch", texts=texts, terminal="T7", place="110000")
-        events = [json.loads(record.getMessage()) for record in caplog.records if record.name == "ybtoken.verdicts"]
+        events = [
+            json.loads(record.getMessage()) for record in caplog.records if record.name == "ybtoken.judging.verdicts"
+        ]
         assert [event["code"] for event in events] == ["accepted", "text.length", "accepted"]
         assert {(event["act"], event["terminal"], event["place"]) for event in events} == {("redeem", "T7", "110000")}
         shown = (await gateway.client.get("/metrics")).text

@@ -1,0 +1,1 @@
+"""From a token whose signatures are good to a verdict."""
