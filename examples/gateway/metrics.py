@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from threading import Lock
 
 from ybtoken.judging.verdicts import Verdicts
-from ybtoken.signals import VerdictEvent
+from ybtoken.observers.event import VerdictEvent
 
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 """Upper bounds of the histogram, in seconds: a signature check is some tenths of a millisecond."""
@@ -23,7 +23,7 @@ class Metrics:
         self._seconds: Counter[str] = Counter()
 
     def observe(self, event: VerdictEvent) -> None:
-        """See `ybtoken.signals.Observer`."""
+        """See `ybtoken.observers.event.Observer`."""
         bound = next((bound for bound in BOUNDS if event.seconds <= bound), float("inf"))
         with self._lock:
             self._verdicts[event.act, event.code] += 1

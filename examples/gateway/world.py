@@ -26,8 +26,8 @@ from ybtoken import (
 )
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.ring import Use
+from ybtoken.observers.watch import LogObserver, Watch
 from ybtoken.passes.rotating import RotatingCodes
-from ybtoken.signals import LogObserver, Watch
 from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.registry import StatusRegistry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ybtoken.signals import VerdictEvent
+from ybtoken.observers.event import VerdictEvent
 
 try:
     from opentelemetry import metrics, trace
@@ -37,7 +37,7 @@ class TelemetryObserver:
         self._tracer = trace.get_tracer("ybtoken", tracer_provider=tracer_provider)
 
     def observe(self, event: VerdictEvent) -> None:
-        """See `ybtoken.signals.Observer`."""
+        """See `ybtoken.observers.event.Observer`."""
         counted = {"ybtoken.act": event.act, "ybtoken.code": event.code}
         self._verdicts.add(1, counted)
         self._duration.record(event.seconds, counted)

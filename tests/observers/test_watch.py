@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Scope, TokenError, Verifier
-from ybtoken.audit import AuditError, AuditFile, check_audit
-from ybtoken.signals import LogObserver, VerdictEvent, Watch
+from ybtoken.observers.audit import AuditError, AuditFile, check_audit
+from ybtoken.observers.event import VerdictEvent
+from ybtoken.observers.velocity import Signal, VelocityObserver
+from ybtoken.observers.watch import LogObserver, Watch
 from ybtoken.testing import FakeKey
-from ybtoken.velocity import Signal, VelocityObserver
 
 NOW = 1_800_000_000
 KEY = FakeKey()

@@ -1,9 +1,4 @@
-"""Verdicts as events, for audit and monitoring (交易监控): who watches sees every verdict and changes none.
-
-`Watch` stands before a verifier and tells its observers of each verdict. An event holds what the verdict itself shows:
-the voucher's claims if it was accepted, the code of the refusal and its facts if not. Of a token that was not verified
-it holds no claim.
-"""
+"""A verifier under observation, for audit and monitoring (交易监控): an observer sees every verdict and changes none."""
 
 from __future__ import annotations
 
@@ -12,79 +7,18 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
 
 from ybtoken.engines.protocols import Texts
 from ybtoken.errors import TokenError
 from ybtoken.judging.verdicts import Verdicts
+from ybtoken.observers.event import Observer, VerdictEvent
 from ybtoken.verifier import Asked, Verifier
 from ybtoken.voucher import VerifiedVoucher
 
-__all__ = ["LogObserver", "Observer", "VerdictEvent", "Watch"]
+__all__ = ["LogObserver", "Watch"]
+
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictEvent:
-    """One verdict.
-
-    Args:
-        act: "verify" or "redeem".
-        at: when it was given, in seconds since 1970.
-        seconds: how long it took.
-        terminal: which terminal asked.
-        place: the city code of the place where it stands, or "" if it is not known.
-        voucher: the voucher, if it was accepted.
-        error: why not, if it was refused.
-    """
-
-    act: str
-    at: float
-    seconds: float
-    terminal: str
-    place: str
-    voucher: VerifiedVoucher | None = None
-    error: TokenError | None = None
-
-    @property
-    def code(self) -> str:
-        """The refusal's code, or "accepted"."""
-        return self.error.code if self.error else "accepted"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The event as JSON-ready values."""
-        record: dict[str, Any] = {
-            "act": self.act,
-            "at": round(self.at, 3),
-            "ms": round(self.seconds * 1000, 3),
-            "terminal": self.terminal,
-            "place": self.place,
-            "code": self.code,
-        }
-        if self.error is not None:
-            record |= {"step": self.error.step, "facts": dict(self.error.facts)}
-        if self.voucher is not None:
-            record |= {
-                "kid": self.voucher.kid.hex(),
-                "issuer": self.voucher.issuer,
-                "nonce": self.voucher.nonce.hex(),
-                "identity_ref": self.voucher.identity_ref.hex(),
-                "city_code": self.voucher.city_code,
-                "issued_at": self.voucher.issued_at,
-                "purpose": self.voucher.purpose,
-                "channel": self.voucher.channel,
-            }
-        return record
-
-
-class Observer(Protocol):
-    """Who is told of every verdict."""
-
-    def observe(self, event: VerdictEvent) -> None:
-        """Take note; returns soon, from whichever thread the verdict was given in. What it raises is logged."""
-        ...
 
 
 class Watch:

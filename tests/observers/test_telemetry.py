@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tests.test_signals import text, verifier
 from ybtoken import TokenError
-from ybtoken.signals import Watch
-from ybtoken.telemetry import TelemetryObserver
+from ybtoken.observers.telemetry import TelemetryObserver
+from ybtoken.observers.watch import Watch
 
 
 def test_verdicts_are_counted_and_traced_and_name_nobody() -> None:

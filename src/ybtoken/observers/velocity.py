@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from ybtoken.signals import VerdictEvent
+from ybtoken.observers.event import VerdictEvent
 from ybtoken.voucher import VerifiedVoucher
 
 __all__ = ["Signal", "VelocityObserver"]
@@ -68,7 +68,7 @@ class VelocityObserver:
         self._lock = Lock()
 
     def observe(self, event: VerdictEvent) -> None:
-        """See `ybtoken.signals.Observer`."""
+        """See `ybtoken.observers.event.Observer`."""
         if event.act != "redeem" or event.voucher is None:
             return
         person = self._person_of(event.voucher)

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from ybtoken.signals import VerdictEvent
+from ybtoken.observers.event import VerdictEvent
 
 __all__ = ["AuditError", "AuditFile", "check_audit"]
 
@@ -84,7 +84,7 @@ class AuditFile:
         self._file = self._path.open("a", encoding="utf-8", newline="\n")
 
     def observe(self, event: VerdictEvent) -> None:
-        """See `ybtoken.signals.Observer`."""
+        """See `ybtoken.observers.event.Observer`."""
         self.append(event.to_dict())
 
     def append(self, record: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Observers of verdicts: logs, the audit file, velocity, telemetry."""

@@ -1,0 +1,76 @@
+"""A verdict as an event, and who is told of it.
+
+An event holds what the verdict itself shows: the voucher's claims if it was accepted, the code of the refusal and its
+facts if not. Of a token that was not verified it holds no claim.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ybtoken.errors import TokenError
+from ybtoken.voucher import VerifiedVoucher
+
+__all__ = ["Observer", "VerdictEvent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictEvent:
+    """One verdict.
+
+    Args:
+        act: "verify" or "redeem".
+        at: when it was given, in seconds since 1970.
+        seconds: how long it took.
+        terminal: which terminal asked.
+        place: the city code of the place where it stands, or "" if it is not known.
+        voucher: the voucher, if it was accepted.
+        error: why not, if it was refused.
+    """
+
+    act: str
+    at: float
+    seconds: float
+    terminal: str
+    place: str
+    voucher: VerifiedVoucher | None = None
+    error: TokenError | None = None
+
+    @property
+    def code(self) -> str:
+        """The refusal's code, or "accepted"."""
+        return self.error.code if self.error else "accepted"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON-ready values."""
+        record: dict[str, Any] = {
+            "act": self.act,
+            "at": round(self.at, 3),
+            "ms": round(self.seconds * 1000, 3),
+            "terminal": self.terminal,
+            "place": self.place,
+            "code": self.code,
+        }
+        if self.error is not None:
+            record |= {"step": self.error.step, "facts": dict(self.error.facts)}
+        if self.voucher is not None:
+            record |= {
+                "kid": self.voucher.kid.hex(),
+                "issuer": self.voucher.issuer,
+                "nonce": self.voucher.nonce.hex(),
+                "identity_ref": self.voucher.identity_ref.hex(),
+                "city_code": self.voucher.city_code,
+                "issued_at": self.voucher.issued_at,
+                "purpose": self.voucher.purpose,
+                "channel": self.voucher.channel,
+            }
+        return record
+
+
+class Observer(Protocol):
+    """Who is told of every verdict."""
+
+    def observe(self, event: VerdictEvent) -> None:
+        """Take note; returns soon, from whichever thread the verdict was given in. What it raises is logged."""
+        ...
