@@ -21,7 +21,7 @@ import pyarrow as pa
 from benchmarks.measure import AbsentError, Bench, Row
 from benchmarks.samples import IDENTITY_REF, NOW
 from ybtoken import Issuer, KeyEntry, KeyRing
-from ybtoken.bulk import BulkVerifier
+from ybtoken.bulk.table import BulkVerifier
 from ybtoken.keys.keyset import dump_jwks
 from ybtoken.keys.p256 import P256SigningKey
 

@@ -35,8 +35,9 @@ def bulk(
     """Verify scans at the times they were recorded; start it again to go on after an interruption."""
     speaker = Speaker(lang)
     try:
-        from ybtoken.bulk import BulkVerifier, verify_parquet
-        from ybtoken.summary import summarize
+        from ybtoken.bulk.parquet import verify_parquet
+        from ybtoken.bulk.summary import summarize
+        from ybtoken.bulk.table import BulkVerifier
 
         verifier = BulkVerifier(
             key_set=dump_jwks(load_ring(ring)),

@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 from typer.testing import CliRunner
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, TokenError, Verifier
-from ybtoken.bulk import BulkVerifier, verify_parquet
+from ybtoken.bulk.parquet import verify_parquet
+from ybtoken.bulk.summary import summarize
+from ybtoken.bulk.table import BulkVerifier
 from ybtoken.cli.app import app
 from ybtoken.keys.keyset import dump_jwks
 from ybtoken.keys.p256 import P256SigningKey
-from ybtoken.summary import summarize
 
 NOON = 1_800_000_000 // 86_400 * 86_400 + 4 * 3600  # noon in China
 KEYS = [P256SigningKey.generate(), P256SigningKey.generate()]

@@ -79,7 +79,7 @@ class Summary:
 
 
 def summarize(folder: str | os.PathLike[str], *, scanned_at: str = "scanned_at") -> Summary:
-    """Count the verdicts that `ybtoken.bulk.verify_parquet` wrote; a part at a time.
+    """Count the verdicts that `ybtoken.bulk.parquet.verify_parquet` wrote; a part at a time.
 
     Args:
         folder: what it wrote.
