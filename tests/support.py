@@ -13,7 +13,7 @@ from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
 from ybtoken.keys.device import device_key_of
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.passes.device import encode_presentation
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 from ybtoken.voucher import CURVES, DeviceKey, DevicePresentation, Profile
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import encode_byte_string, encode_envelope, encode_header, sign1_prefix

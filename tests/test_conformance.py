@@ -20,7 +20,9 @@ from tests.support import (
 )
 from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Profile, SerialEngine
 from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
-from ybtoken.testing import FakeKey, check_engine, check_key_pair, check_replay_guard
+from ybtoken.testing.engines import check_engine
+from ybtoken.testing.guards import check_replay_guard
+from ybtoken.testing.keys import FakeKey, check_key_pair
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import encode_envelope, encode_header
 from ybtoken.wire.text import encode_text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support import NOW
 from ybtoken import Algorithm, KeyEntry, KeyRing
 from ybtoken.identity import BlockCipher, IdentitySealer, derive_person_number
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 
 KEY = bytes(range(16))
 NUMBER = 0x0123456789ABCDEF

@@ -17,7 +17,7 @@ from tests.support import (
     text_of,
 )
 from ybtoken import Issuer, Profile, Scope, Token
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 from ybtoken.wire.text import decode_text
 
 

@@ -12,7 +12,7 @@ from tests.support import FAKE, NOW, PRESENTER, RING, a_voucher, fake_verifier, 
 from ybtoken import Issuer, MemoryReplayGuard, SerialEngine, TokenError
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.p256 import P256SigningKey
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import encode_header
 

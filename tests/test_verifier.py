@@ -222,7 +222,7 @@ class TestRedeem:
         assert guard.claims == []
 
     def test_two_keys_may_use_one_nonce(self):
-        from ybtoken.testing import FakeKey
+        from ybtoken.testing.keys import FakeKey
 
         other = FakeKey("other")
         verifier = Verifier(

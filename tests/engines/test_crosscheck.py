@@ -11,7 +11,8 @@ from ybtoken.engines.columns import Opened, OpenedBatch
 from ybtoken.engines.crosscheck import CrossCheckEngine, EnginesDisagreeError
 from ybtoken.engines.protocols import Opener, Texts, texts_of
 from ybtoken.errors import SignatureError, TextError
-from ybtoken.testing import FakeKey, check_engine
+from ybtoken.testing.engines import check_engine
+from ybtoken.testing.keys import FakeKey
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.text import encode_text
 

@@ -29,7 +29,7 @@ from ybtoken.engines.validity import judge
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError, TokenError, UnknownKeyError
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.refusals import BY_NUMBER
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 from ybtoken.voucher import DevicePresentation
 from ybtoken.wire.claims import Claims, encode_claims
 from ybtoken.wire.envelope import encode_header

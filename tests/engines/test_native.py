@@ -46,7 +46,8 @@ from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.policy import Channel, Purpose
 from ybtoken.refusals import BY_NUMBER
-from ybtoken.testing import FakeKey, check_engine, check_key_pair
+from ybtoken.testing.engines import check_engine
+from ybtoken.testing.keys import FakeKey, check_key_pair
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope, encode_header, sign1_prefix
 from ybtoken.wire.text import MAX_TEXT, encode_text

@@ -12,7 +12,7 @@ from ybtoken.algorithms import Curve
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.protocols import KID_SIZE, kid_of_header, kid_of_point
 from ybtoken.keys.ring import FOREVER, MAX_KEYS, Use
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 
 ENTRY = KeyEntry(FAKE, "Zhejiang")
 

@@ -16,7 +16,7 @@ from ybtoken.keys._sm2.curve import N
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.protocols import kid_of_point
 from ybtoken.keys.sm2 import LibcryptoError, SM2Backend, SM2SigningKey, SM2VerifyingKey
-from ybtoken.testing import check_key_pair
+from ybtoken.testing.keys import check_key_pair
 
 BACKENDS: tuple[SM2Backend, ...] = get_args(SM2Backend)
 each_backend = pytest.mark.parametrize("backend", BACKENDS)

@@ -13,7 +13,7 @@ from ybtoken.observers.audit import AuditError, AuditFile, check_audit
 from ybtoken.observers.event import VerdictEvent
 from ybtoken.observers.velocity import Signal, VelocityObserver
 from ybtoken.observers.watch import LogObserver, Watch
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 
 NOW = 1_800_000_000
 KEY = FakeKey()

@@ -120,7 +120,7 @@ def test_a_pass_fits_version_9_with_every_claim_a_display_needs():
 def sm2_signer():
     from ybtoken.algorithms import Algorithm
     from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
-    from ybtoken.testing import FakeKey
+    from ybtoken.testing.keys import FakeKey
 
     try:
         return SM2SigningKey.generate()
@@ -304,13 +304,13 @@ class TestRedeem:
 
 
 def test_the_promise_holds_with_any_guard():
-    from ybtoken.testing import check_rotating_redemption
+    from ybtoken.testing.guards import check_rotating_redemption
 
     check_rotating_redemption(lambda clock: MemoryReplayGuard(clock=clock))
 
 
 def test_a_guard_that_forgets_breaks_the_promise():
-    from ybtoken.testing import check_rotating_redemption
+    from ybtoken.testing.guards import check_rotating_redemption
 
     class Forgetful(ReplayGuard):
         def claim(self, key, expires_at):

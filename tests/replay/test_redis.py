@@ -22,7 +22,8 @@ from ybtoken import CannotCheckError, Issuer, KeyEntry, KeyRing, TokenError, Ver
 from ybtoken.errors import RedeemError  # noqa: E402
 from ybtoken.passes.rotating import STEP, RotatingCodes  # noqa: E402
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard  # noqa: E402
-from ybtoken.testing import FakeKey, check_async_replay_guard, check_replay_guard, check_rotating_redemption  # noqa: E402
+from ybtoken.testing.guards import check_async_replay_guard, check_replay_guard, check_rotating_redemption  # noqa: E402
+from ybtoken.testing.keys import FakeKey  # noqa: E402
 
 pytestmark = pytest.mark.skipif(SERVER is None and not os.environ.get("CI"), reason="no redis-server on this machine")
 

@@ -5,7 +5,7 @@ import pytest
 from tests.status.test_list import READER, URI
 from tests.status.test_source import signed, unavailable
 from tests.support import NOW
-from ybtoken.testing import check_status_source
+from ybtoken.testing.statuses import check_status_source
 
 httpx = pytest.importorskip("httpx")
 

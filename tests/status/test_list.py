@@ -16,7 +16,7 @@ from ybtoken.errors import CannotCheckError
 from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
 from ybtoken.keys.ring import Use
 from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, StatusListReader, _inflate, sign_status_list
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 
 URI = "https://status.example/1"
 KEY = FakeKey("statuses")

@@ -223,7 +223,7 @@ def test_a_file_that_is_no_registry_is_refused(tmp_path):
 
 
 def test_a_list_of_another_key_is_not_believed(registry):
-    from ybtoken.testing import FakeKey
+    from ybtoken.testing.keys import FakeKey
 
     with pytest.raises(CannotCheckError):
         READER.read(registry.publish(FakeKey("issuer"), now=NOW), now=NOW)

@@ -14,7 +14,7 @@ from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.status.list import Status, sign_status_list
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.source import FileStatusSource, MemoryStatusSource, StatusAnswer, StatusSource
-from ybtoken.testing import check_status_source
+from ybtoken.testing.statuses import check_status_source
 from ybtoken.voucher import Profile
 from ybtoken.wire.claims import encode_claims
 

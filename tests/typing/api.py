@@ -33,7 +33,7 @@ from ybtoken.identity import IdentitySealer
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
 from ybtoken.policy import Channel, InsuredPlace, Policy
-from ybtoken.testing import FakeKey
+from ybtoken.testing.keys import FakeKey
 
 
 def issuing(key: P256SigningKey) -> None:

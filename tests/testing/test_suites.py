@@ -9,7 +9,9 @@ import pytest
 from tests.support import CITY, FAKE, HOLDER, RING, fake_issuer
 from ybtoken import Algorithm, AsyncReplayGuard, MemoryReplayGuard, ReplayGuard, SerialEngine
 from ybtoken.errors import RedeemError, SignatureError, TextError
-from ybtoken.testing import FakeKey, check_async_replay_guard, check_engine, check_key_pair, check_replay_guard
+from ybtoken.testing.engines import check_engine
+from ybtoken.testing.guards import check_async_replay_guard, check_replay_guard
+from ybtoken.testing.keys import FakeKey, check_key_pair
 
 TEXTS = [*(fake_issuer().issue(HOLDER, CITY, now=now).text for now in (1, 2, 3)), "96", "", "x", "96x"]
 

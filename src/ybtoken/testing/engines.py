@@ -1,0 +1,43 @@
+"""The conformance suite of engines."""
+
+from __future__ import annotations
+
+from ybtoken.engines.protocols import Engine
+from ybtoken.engines.serial import SerialEngine
+from ybtoken.errors import TokenError
+from ybtoken.keys.ring import KeyRing
+
+__all__ = ["check_engine"]
+
+
+def check_engine(engine: Engine, keys: KeyRing, texts: list[str]) -> None:
+    """The conformance suite of `Engine`: the same as the serial engine, alone and at any place in a batch.
+
+    Args:
+        engine: the engine.
+        keys: a key ring.
+        texts: good and bad texts; the more kinds, the better.
+    """
+    reference, opener = SerialEngine().prepare(keys), engine.prepare(keys)
+    expected = reference.open_many(texts)
+    for rotation in (0, 1, 7 % len(texts)):
+        turned = texts[rotation:] + texts[:rotation]
+        batch = opener.open_many(turned)
+        assert len(batch) == len(texts)
+        for i in range(len(turned)):
+            at = (i + rotation) % len(texts)
+            assert batch.codes[i] == expected.codes[at], (turned[i], batch.codes[i], expected.codes[at])
+            if expected.codes[at] == 0:
+                assert batch.opened(i) == expected.opened(at)
+            else:
+                assert batch.error(i).to_dict() == expected.error(at).to_dict()
+    for i, text in enumerate(texts):
+        try:
+            opened = opener.open(text)
+        except TokenError as error:
+            assert expected.codes[i] == error.number, (text, error)
+            assert error.to_dict() == expected.error(i).to_dict()
+        else:
+            assert expected.codes[i] == 0, text
+            assert opened == expected.opened(i)
+    assert len(opener.open_many([])) == 0

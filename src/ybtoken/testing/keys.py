@@ -1,0 +1,88 @@
+"""A key without security, for tests, and the conformance suite of keys."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import chain
+
+from ybtoken.algorithms import Algorithm
+from ybtoken.errors import SignatureError
+from ybtoken.keys.protocols import SigningKey, VerifyingKey
+from ybtoken.testing._refused import refused
+
+__all__ = ["FakeKey", "check_key_pair"]
+
+
+class FakeKey:
+    """A signing and verifying key with no security at all: a signature is a hash that anybody can make.
+
+    It takes cryptography out of tests and benchmarks of everything else.
+    """
+
+    def __init__(self, name: str = "fake", algorithm: Algorithm = Algorithm.ES256) -> None:
+        self.algorithm = algorithm
+        self._name = name.encode()
+        digest = hashlib.sha512(self._name).digest()
+        self.point = digest[:32], digest[32:]
+        self.kid = hashlib.sha256(self._name).digest()[:8]
+
+    def sign(self, message: bytes) -> bytes:
+        """See `ybtoken.keys.protocols.SigningKey`."""
+        return hashlib.sha512(self._name + message).digest()
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """See `ybtoken.keys.protocols.VerifyingKey`."""
+        if signature != self.sign(message):
+            raise SignatureError("signature.invalid", kid=self.kid.hex())
+
+    def __repr__(self) -> str:
+        return f"FakeKey({self._name.decode()!r})"
+
+
+# One signature in 128 has an r or an s that begins with a zero byte: that none of so many has, happens once in 3,000
+_SIGNATURES = 1_024
+
+
+def check_key_pair(signing: SigningKey, verifying: VerifyingKey, *, other: VerifyingKey) -> None:
+    """The conformance suite of `SigningKey` and `VerifyingKey`.
+
+    Args:
+        signing: a private key.
+        verifying: its public key.
+        other: another public key of the same algorithm.
+    """
+    assert isinstance(signing, SigningKey)
+    assert isinstance(verifying, VerifyingKey)
+    assert signing.algorithm is verifying.algorithm is other.algorithm
+    assert signing.kid == verifying.kid != other.kid
+    assert len(signing.kid) == 8
+    assert [len(coordinate) for coordinate in verifying.point] == [32, 32]
+    for size in (0, 1, 31, 32, 55, 56, 63, 64, 65, 119, 1000):
+        message = bytes(range(256)) * 4
+        message = message[:size]
+        signature = signing.sign(message)
+        assert isinstance(signature, bytes)
+        assert len(signature) == 64
+        verifying.verify(message, signature)
+        for wrong in (message + b"\0", message[:-1] if message else b"\1"):
+            refused(lambda wrong=wrong, s=signature: verifying.verify(wrong, s), SignatureError)  # type: ignore[misc]
+        refused(lambda m=message, s=signature: other.verify(m, s), SignatureError)  # type: ignore[misc]
+    for number in range(_SIGNATURES):
+        message = number.to_bytes(2)
+        signature = signing.sign(message)
+        assert len(signature) == 64, "r and s are 32 bytes each, leading zeros included"
+        if not signature[0] or not signature[32]:
+            verifying.verify(message, signature)
+    message = b"ybtoken"
+    signature = signing.sign(message)
+    for bit in range(512):
+        flipped = (int.from_bytes(signature, "big") ^ 1 << bit).to_bytes(64, "big")
+        refused(lambda s=flipped: verifying.verify(message, s), SignatureError)  # type: ignore[misc]
+    halves = signature[:32], signature[32:]
+    for bad in chain(
+        (b"", signature[:-1], signature + b"\0", b"\0" + signature, signature * 2),
+        (halves[1] + halves[0], bytes(32) + halves[1], halves[0] + bytes(32), bytes(64), b"\xff" * 64),
+    ):
+        refused(lambda s=bad: verifying.verify(message, s), SignatureError)  # type: ignore[misc]
+    for key in (signing, verifying):
+        assert "sign" not in repr(key).lower().replace("signingkey", "")
