@@ -16,8 +16,9 @@ CARGO ?= $(shell command -v cargo 2>/dev/null)
 PY := $(VENV)/bin/python
 
 # Modules whose branches are covered to the last: the format, the keys, issuer and verifier, the guard in memory.
-WHOLE := cose text voucher places keys engine verdicts judging verifier policy issuer replay/memory \
-  challenge device rotating status statussource registry
+WHOLE := wire/* voucher places keys/ring keys/protocols engines/columns engines/validity engines/serial \
+  judging/* verifier policy issuer tokens replay/memory passes/challenge passes/rotating passes/device \
+  status/list status/source status/policy status/registry
 comma := ,
 empty :=
 space := $(empty) $(empty)

@@ -1,9 +1,11 @@
-"""Imports go down only: read from the source, so that an import that nothing has executed yet counts too."""
+"""Imports go down only: type-only and deferred imports count, and so does an import that nothing has executed yet."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,123 +14,105 @@ import ybtoken
 
 SOURCE = Path(ybtoken.__file__).parent
 
-# From the ground up; a name stands for a module, or for a package with all that is in it. A module imports from the
-# rows above its own only, or from its own package.
-LAYERS: tuple[tuple[str, ...], ...] = (
-    ("refusals",),
-    ("errors", "places"),
-    ("voucher",),
-    ("cose", "text"),
+# From the ground up. A name is a module, or a package with everything in it. A module imports from lower floors and
+# from its own package. `ybtoken/__init__.py` is the face: it names modules of every floor, and nothing imports it.
+FLOORS = (
+    ("words", "algorithms", "qr", "_native"),
+    ("places", "refusals"),
+    ("voucher", "errors"),
+    ("wire", "tokens", "replay"),
     ("keys",),
-    ("challenge", "status"),
-    ("device", "replay", "statussource", "registry"),
-    ("backends", "engine", "identity"),
-    ("keyset", "verdicts", "native", "crosscheck", "policy", "statushttp"),
-    ("issuer", "rotating", "judging"),
+    ("identity", "issuer", "passes", "engines", "status"),
+    ("policy",),
+    ("judging",),
     ("verifier",),
-    ("signals", "bulk", "otpauth", "summary"),
-    ("qr", "audit", "telemetry", "velocity"),
-    ("testing", "__init__"),
+    ("observers", "bulk", "testing"),
     ("cli",),
 )
-RANKS = {name: rank for rank, row in enumerate(LAYERS) for name in row}
 
-# Imports within a function, which go up: what they need is an extra that the core must not ask for.
-DEFERRED = {
-    ("challenge", "qr"),
-    ("device", "backends"),
-    ("issuer", "qr"),
-    ("policy", "identity"),
-    ("rotating", "issuer"),
-    ("rotating", "otpauth"),
-    ("judging", "rotating"),
-}
-
+# The packages that one part of ybtoken needs and installs on request, and where each is imported.
 THIRD_PARTY = {
-    "cbor2": {"cose", "device", "keys", "keyset", "status"},
-    "cryptography": {"backends", "identity"},
+    "cbor2": {"wire.envelope", "wire.claims", "wire.presentation", "keys.protocols", "keys.keyset", "status.list"},
+    "httpx": {"status.http"},
+    "opentelemetry": {"observers.telemetry"},
+    "pyarrow": {"bulk._arrow"},
+    "pyotp": {"passes.otpauth"},
+    "redis": {"replay.redis"},
     "segno": {"qr"},
-    "httpx": {"statushttp"},
-    "pyarrow": {"bulk", "summary"},
-    "pyotp": {"otpauth"},
-    "redis": {"replay"},
-    "opentelemetry": {"telemetry"},
-    "ybtoken_native": {"native"},
+    "ybtoken_native": {"_native"},
 }
 
 
-def modules() -> list[str]:
-    return sorted(
-        str(path.relative_to(SOURCE).with_suffix("")).replace("/", ".").removesuffix(".__init__")
-        for path in SOURCE.rglob("*.py")
-    )
+@cache
+def modules() -> dict[str, Path]:
+    """Every module but the face, by its name below ``ybtoken``."""
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        if name != "__init__":
+            found[name] = path
+    return found
 
 
-def unit(module: str) -> str:
-    """The module's name in the table."""
-    return module.split(".")[0]
+@cache
+def imported(module: str) -> frozenset[str]:
+    """Every module that the source of a module imports, wherever the import stands."""
+    return frozenset(_imported(module))
 
 
-def imported(module: str) -> Iterator[tuple[str, bool]]:
-    """What a module imports, and whether it does so within a function."""
-    path = SOURCE / (module.replace(".", "/") + ".py")
-    tree = ast.parse((path if path.exists() else SOURCE / module.replace(".", "/") / "__init__.py").read_text())
-    deferred = {
-        inner
-        for function in ast.walk(tree)
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
-        for inner in ast.walk(function)
-    }
-    for node in ast.walk(tree):
+def _imported(module: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(modules()[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node in deferred
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module}: relative imports hide where they go"
+            assert node.level == 0, f"{module}: a relative import hides where it goes"
             assert node.module
-            if node.module == "ybtoken":
-                for alias in node.names:
-                    yield f"ybtoken.{alias.name}", node in deferred
-            else:
-                yield node.module, node in deferred
+            below = node.module.removeprefix("ybtoken.")
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name.removeprefix("ybtoken.") in modules() else node.module for name in names)
+            assert below  # `from ybtoken import name` reads the face, which stands above everything
 
 
-def only_for_types(module: str) -> set[str]:
-    path = SOURCE / (module.replace(".", "/") + ".py")
-    tree = ast.parse(path.read_text()) if path.exists() else ast.Module([], [])
-    guarded = [
-        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    ]
-    return {inner.module or "" for node in guarded for inner in ast.walk(node) if isinstance(inner, ast.ImportFrom)}
+def floor(module: str) -> int:
+    top = module.split(".")[0]
+    return next(number for number, names in enumerate(FLOORS, 1) if top in names)
 
 
-@pytest.mark.parametrize("module", modules())
-def test_every_module_has_its_layer(module):
-    assert unit(module) in RANKS, "a new module is put into the table, as low as it goes"
+def ours(module: str) -> Iterator[str]:
+    return (name.removeprefix("ybtoken.") for name in imported(module) if name.split(".")[0] == "ybtoken")
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", sorted(modules()))
 def test_imports_go_down_only(module):
-    for name, is_deferred in imported(module):
-        top, _, rest = name.partition(".")
-        if top != "ybtoken":
-            continue
-        target = unit(rest)
-        if target == unit(module) or (RANKS[target] < RANKS[unit(module)]):
-            continue
-        assert (unit(module), target) in DEFERRED, f"{module} imports {name}, which stands above it"
-        assert is_deferred or name in only_for_types(module), f"{module} imports {name} where it is loaded"
+    for target in ours(module):
+        assert target != "ybtoken", f"{module} imports the face"
+        same_package = target.split(".")[0] == module.split(".")[0]
+        assert same_package or floor(target) < floor(module), f"{module} imports {target}, which is no lower"
+
+
+def test_every_floor_exists_and_every_module_has_one():
+    tops = {module.split(".")[0] for module in modules()}
+    assert tops == {name for names in FLOORS for name in names}
+
+
+def test_there_is_no_circle_of_modules():
+    TopologicalSorter({module: set(ours(module)) for module in modules()}).prepare()
 
 
 @pytest.mark.parametrize("package", THIRD_PARTY)
-def test_each_dependency_is_used_where_it_is_needed(package):
-    users = {unit(module) for module in modules() for name, _ in imported(module) if name.split(".")[0] == package}
-    assert THIRD_PARTY[package] <= users
-    core = {name for row in LAYERS[: RANKS["testing"] + 1] for name in row}
-    assert users & core <= THIRD_PARTY[package]
+def test_each_dependency_is_imported_in_its_places_only(package):
+    users = {module for module in modules() if any(name.split(".")[0] == package for name in imported(module))}
+    assert {user for user in users if not user.startswith("cli.")} == THIRD_PARTY[package]
 
 
-def test_the_test_itself_sees_imports():
-    assert ("ybtoken.qr", True) in imported("issuer")
-    assert ("ybtoken.wire.envelope", False) in imported("engine")
-    assert {"ybtoken.qr"} == only_for_types("issuer")
+def test_contributing_shows_these_floors():
+    text = (SOURCE.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.split("<!-- floors -->")[1]
+    rows = [line.split() for line in block.splitlines() if line[4:6].strip().isdigit()]
+    shown = {int(number): {name.rstrip("/,") for name in names} for number, *names in rows}
+    assert shown == {number: set(names) for number, names in enumerate(FLOORS, 1)}
+
+
+def test_the_test_sees_deferred_and_type_only_imports():
+    assert "ybtoken.qr" in imported("tokens")  # deferred and type-only
+    assert "ybtoken.wire.text" in imported("engines.serial")

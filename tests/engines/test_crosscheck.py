@@ -138,8 +138,8 @@ def test_engines_that_agree_pass(engine: Engine) -> None:
 
 def test_the_native_engine_agrees() -> None:
     pytest.importorskip("ybtoken_native", reason="the native engine is not installed")
-    from tests.test_native import MIXTURE
-    from tests.test_native import RING as REAL_RING
+    from tests.engines.test_native import MIXTURE
+    from tests.engines.test_native import RING as REAL_RING
     from ybtoken.engines.native import NativeEngine
 
     check_engine(CrossCheckEngine(NativeEngine()), REAL_RING, MIXTURE[::4])

@@ -386,8 +386,8 @@ def data_with(noise: bytes) -> bytes:
 
 def _imported_with(native: ModuleType | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ybtoken_native", native)
-    monkeypatch.delitem(sys.modules, "ybtoken.engines.native")
-    importlib.import_module("ybtoken.engines.native")
+    monkeypatch.delitem(sys.modules, "ybtoken._native")
+    importlib.import_module("ybtoken._native")
 
 
 def test_a_missing_module_says_what_to_install() -> None:

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.test_signals import text, verifier
+from tests.observers.test_watch import text, verifier
 from ybtoken import TokenError
 from ybtoken.observers.telemetry import TelemetryObserver
 from ybtoken.observers.watch import Watch

@@ -61,7 +61,7 @@ def test_a_phone_shows_another_code_each_time_and_each_is_good():
 
 @pytest.mark.parametrize("backend", ["libcrypto", "tables"])
 def test_an_sm2_phone_too(sm2_key, backend, monkeypatch):
-    from ybtoken.backends import sm2
+    from ybtoken.keys import sm2
 
     issued = fake_issuer().issue_device_bound_pass(HOLDER, CITY, sm2_key.verifying_key)
     bound = DeviceBoundPass(issued.data, sm2_key, clock=lambda: NOW)

@@ -11,14 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from ybtoken.bulk._arrow import pq
 from ybtoken.bulk.table import BulkVerifier
-
-try:
-    import pyarrow as pa
-    import pyarrow.compute
-    import pyarrow.parquet as pq
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("bulk verification needs pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow") from error
 
 __all__ = ["verify_parquet"]
 

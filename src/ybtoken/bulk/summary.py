@@ -8,17 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ybtoken.bulk._arrow import pa, pc, pq
 from ybtoken.places import PROVINCES
 from ybtoken.refusals import BY_CODE
-
-try:
-    import pyarrow as pa
-    import pyarrow.compute
-    import pyarrow.parquet as pq
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("a summary needs pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow") from error
-
-pc: Any = pyarrow.compute  # its functions are made at run time, where no type checker sees them
 
 __all__ = ["Summary", "summarize"]
 

@@ -11,23 +11,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ybtoken.bulk._arrow import pa, pc
 from ybtoken.engines.protocols import Engine
 from ybtoken.judging.verdicts import Verdicts
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.verifier import Verifier
 
-try:
-    import pyarrow as pa
-    import pyarrow.compute
-    import pyarrow.parquet as pq
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("bulk verification needs pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow") from error
-
 __all__ = ["BulkVerifier", "verdict_table"]
-
-
-pc: Any = pyarrow.compute  # its functions are made at run time, where no type checker sees them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""A verifier under observation, for audit and monitoring (交易监控): an observer sees every verdict and changes none."""
+"""A verifier under observation, for audit and monitoring (交易监控).
+
+An observer sees every verdict and changes none.
+"""
 
 from __future__ import annotations
 

@@ -6,13 +6,16 @@ import os
 import time
 from collections.abc import Callable
 
-import cbor2
-
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.passes.challenge import Challenge
 from ybtoken.voucher import DevicePresentation, Profile
 from ybtoken.wire.envelope import encode_byte_string, encode_envelope
-from ybtoken.wire.presentation import PRESENTATION_HEADERS, PRESENTATION_NONCE_SIZE, PRESENTATION_PREFIXES
+from ybtoken.wire.presentation import (
+    PRESENTATION_HEADERS,
+    PRESENTATION_NONCE_SIZE,
+    PRESENTATION_PREFIXES,
+    encode_presentation_payload,
+)
 from ybtoken.wire.text import encode_text
 
 __all__ = ["DeviceBoundPass", "encode_presentation"]
@@ -27,8 +30,7 @@ def encode_presentation(token: bytes, presentation: DevicePresentation, key: Sig
         key: the phone's key.
     """
     header = PRESENTATION_HEADERS[key.algorithm.curve]
-    stated = [token, *presentation] if presentation.challenge is not None else [token, *presentation[:2]]
-    payload = cbor2.dumps(stated)
+    payload = encode_presentation_payload(token, presentation)
     signature = key.sign(PRESENTATION_PREFIXES[key.algorithm.curve] + encode_byte_string(payload))
     return encode_envelope(header, payload, signature)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from ybtoken.passes.rotating import STEP
+from ybtoken.passes.rotating import STEP, RotatingPass
 from ybtoken.wire.text import OTP_DIGITS
 
 try:
@@ -22,12 +22,14 @@ def authenticator(secret: bytes) -> TOTP:
     return TOTP(encoded, digits=OTP_DIGITS, digest=hashlib.sha256, interval=STEP)
 
 
-def provisioning_uri(secret: bytes, account: str, issuer: str) -> str:
-    """The ``otpauth://totp/`` URI that authenticator apps read.
+def provisioning_uri(issued: RotatingPass, account: str, *, issuer: str) -> str:
+    """The secret of a rotating pass as an ``otpauth://totp/`` URI, which authenticator apps read.
+
+    The URI is as secret as the pass's secret.
 
     Args:
-        secret: from `ybtoken.passes.rotating.RotatingCodes.enrol`.
-        account: whose it is, for people.
-        issuer: who gave it out, for people.
+        issued: from `ybtoken.passes.rotating.RotatingCodes.enrol`.
+        account: whose pass it is, for people.
+        issuer: who gave the pass out, for people.
     """
-    return authenticator(secret).provisioning_uri(name=account, issuer_name=issuer)
+    return authenticator(issued.secret).provisioning_uri(name=account, issuer_name=issuer)

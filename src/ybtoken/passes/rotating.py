@@ -207,11 +207,5 @@ class RotatingPass:
         at = int(self._clock() if now is None else now)
         return encode_text(Profile.ROTATING, self.data, one_time_code(self.secret, at // STEP))
 
-    def provisioning_uri(self, account: str, *, issuer: str) -> str:
-        """The secret as an ``otpauth`` URI, for an authenticator; needs the extra ``ybtoken[otp]``. As secret as it."""
-        from ybtoken.passes.otpauth import provisioning_uri
-
-        return provisioning_uri(self.secret, account, issuer)
-
     def __repr__(self) -> str:
         return f"RotatingPass({len(self.data)} bytes)"

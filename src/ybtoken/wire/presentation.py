@@ -32,6 +32,7 @@ __all__ = [
     "PRESENTATION_PREFIXES",
     "CutPresentation",
     "cut_presentation",
+    "encode_presentation_payload",
 ]
 
 
@@ -127,3 +128,8 @@ def cut_presentation(data: bytes) -> CutPresentation:
         raise EnvelopeError("envelope.shape")
     presentation = named(DevicePresentation, (issued_at, nonce, answer or None))
     return named(CutPresentation, (curve, data[signed_at:-_TAIL_SIZE], signature, token, presentation))
+
+
+def encode_presentation_payload(token: bytes, presentation: DevicePresentation) -> bytes:
+    """What a phone signs: the pass, the time and the nonce, and the answer to a challenge if there was one."""
+    return cbor2.dumps([token, *presentation] if presentation.challenge is not None else [token, *presentation[:2]])

@@ -1,0 +1,16 @@
+"""The one place that loads pyarrow (extra ``bulk``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    import pyarrow as pa
+    import pyarrow.compute
+    import pyarrow.parquet as pq
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("bulk verification needs pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow") from error
+
+__all__ = ["pa", "pc", "pq"]
+
+pc: Any = pyarrow.compute  # its functions are made at run time, where no type checker sees them
