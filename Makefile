@@ -16,7 +16,7 @@ CARGO ?= $(shell command -v cargo 2>/dev/null)
 PY := $(VENV)/bin/python
 
 # Modules whose branches are covered to the last: the format, the keys, issuer and verifier, the guard in memory.
-WHOLE := wire/* voucher places keys/ring keys/protocols engines/columns engines/validity engines/serial \
+WHOLE := wire/* _checks voucher places keys/ring keys/protocols engines/columns engines/validity engines/serial \
   judging/* verifier policy issuer tokens replay/memory passes/challenge passes/rotating passes/device \
   status/list status/source status/policy status/registry
 comma := ,

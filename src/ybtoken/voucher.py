@@ -10,6 +10,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
+from ybtoken._checks import octets, uint
 from ybtoken.algorithms import Curve
 from ybtoken.places import check_city_code
 from ybtoken.words import Words
@@ -121,21 +122,6 @@ def check_purpose(purpose: str) -> str:
     return purpose
 
 
-def _check_uint(name: str, value: object, maximum: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is an integer, not {type(value).__name__}")
-    if not 0 <= value <= maximum:
-        raise ValueError(f"{name} is 0 to {maximum}, not {value}")
-
-
-def _check_bytes(name: str, value: object, sizes: range) -> None:
-    if not isinstance(value, bytes):
-        raise TypeError(f"{name} is bytes, not {type(value).__name__}")
-    if len(value) not in sizes:
-        wanted = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        raise ValueError(f"{name} is {wanted} bytes, not {len(value)}")
-
-
 _REF_SIZES = range(IDENTITY_REF_SIZE, IDENTITY_REF_SIZE + 1)
 _COORDINATE_SIZES = range(_COORDINATE_SIZE, _COORDINATE_SIZE + 1)
 
@@ -177,30 +163,30 @@ class Voucher:
     device_key: DeviceKey | None = None
 
     def __post_init__(self) -> None:
-        _check_bytes("identity_ref", self.identity_ref, _REF_SIZES)
+        octets("identity_ref", self.identity_ref, _REF_SIZES)
         check_city_code(self.city_code)
-        _check_uint("issued_at", self.issued_at, MAX_UINT32)
-        _check_uint("expires_at", self.expires_at, MAX_UINT32)
+        uint("issued_at", self.issued_at, MAX_UINT32)
+        uint("expires_at", self.expires_at, MAX_UINT32)
         if self.expires_at <= self.issued_at:
             raise ValueError("expires_at is above issued_at")
-        _check_bytes("nonce", self.nonce, NONCE_SIZES)
+        octets("nonce", self.nonce, NONCE_SIZES)
         object.__setattr__(self, "profile", Profile(self.profile))
         if self.channel is not None:
-            _check_uint("channel", self.channel, MAX_CHANNEL)
+            uint("channel", self.channel, MAX_CHANNEL)
         if self.purpose is not None:
             check_purpose(self.purpose)
         if self.presenter is not None:
-            _check_bytes("presenter", self.presenter, _REF_SIZES)
+            octets("presenter", self.presenter, _REF_SIZES)
         if self.assurance is not None:
-            _check_uint("assurance", self.assurance, MAX_UINT8)
+            uint("assurance", self.assurance, MAX_UINT8)
         if self.status_index is not None:
-            _check_uint("status_index", self.status_index, MAX_UINT32)
+            uint("status_index", self.status_index, MAX_UINT32)
         if (self.device_key is not None) != (self.profile is Profile.DEVICE_BOUND):
             raise ValueError("a device-bound pass has a device key, and nothing else has one")
         if self.device_key is not None:
             if self.device_key.curve not in CURVES:
                 raise ValueError(f"a device key is on one of the curves {CURVES}")
-            _check_bytes("the device key's x", self.device_key.x, _COORDINATE_SIZES)
+            octets("the device key's x", self.device_key.x, _COORDINATE_SIZES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)
