@@ -17,10 +17,18 @@ def families() -> list[type[TokenError]]:
     return [getattr(errors, name) for name in errors.__all__ if name not in ("TokenError", "error_for")]
 
 
+def takes(family: type[TokenError], code: str) -> bool:
+    try:
+        family(code)
+    except ValueError:
+        return False
+    return True
+
+
 def test_every_code_belongs_to_exactly_one_class():
-    codes = [code for family in families() for code in family.codes]
-    assert sorted(codes) == sorted(refusal.code for refusal in REFUSALS)
-    assert not TokenError.codes
+    for refusal in REFUSALS:
+        takers = [family for family in (TokenError, *families()) if takes(family, refusal.code)]
+        assert takers == [type(error_for(refusal.code))]
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal.code)
@@ -51,7 +59,9 @@ def test_the_numbers_of_steps_are_in_the_numbers_of_codes(refusal):
 
 
 def test_the_class_of_an_error_fits_the_step():
-    steps = {family.__name__: {error_for(code).step for code in family.codes} for family in families()}
+    steps: dict[str, set[int]] = {}
+    for refusal in REFUSALS:
+        steps.setdefault(type(error_for(refusal.code)).__name__, set()).add(refusal.step)
     assert steps == {
         "TextError": {1}, "EnvelopeError": {2}, "UnknownKeyError": {3}, "SignatureError": {4}, "ClaimsError": {5},
         "TimeError": {6}, "ScopeError": {7}, "PolicyError": {8}, "StatusError": {8}, "RedeemError": {9},

@@ -4,18 +4,21 @@ import string
 
 import pytest
 
-from ybtoken.refusals import ACCEPTED, BY_CODE, BY_NUMBER, REFUSALS
+from ybtoken.refusals import ACCEPTED, BY_CODE, BY_NUMBER, REFUSALS, UNDECIDED, Code
 from ybtoken.words import Words
 
 # The contract: rows may be added, never renamed or renumbered.
 NUMBERS = {
     "text.length": 17, "text.digits": 18, "text.prefix": 19, "text.range": 20, "text.check": 21,
-    "envelope.shape": 33, "key.unknown": 49, "signature.invalid": 65, "claims.shape": 81, "claims.profile": 82,
-    "time.future": 97, "time.expired": 98, "time.lifetime": 99,
+    "envelope.shape": 33, "key.unknown": 49, "signature.invalid": 65, "device.signature": 66,
+    "claims.shape": 81, "claims.profile": 82,
+    "time.future": 97, "time.expired": 98, "time.lifetime": 99, "presentation.future": 100,
+    "presentation.expired": 101, "otp.wrong": 102, "otp.throttled": 103, "otp.unavailable": 104,
     "scope.period": 113, "scope.withdrawn": 114, "scope.place": 115,
     "policy.place": 129, "policy.purpose": 130, "policy.channel": 131, "policy.assurance": 132,
     "policy.presenter": 133, "policy.age": 134,
     "status.suspended": 135, "status.invalid": 136, "status.unavailable": 137,
+    "challenge.missing": 138, "challenge.wrong": 139, "policy.profile": 140,
     "redeem.replayed": 145, "redeem.unavailable": 146, "redeem.full": 147, "redeem.clock": 148,
     "redeem.timeout": 150, "redeem.loading": 151, "redeem.readonly": 152, "redeem.memory": 153,
     "redeem.unreplicated": 154, "redeem.restarted": 155,
@@ -23,12 +26,17 @@ NUMBERS = {
 
 
 def test_codes_and_numbers_stay_as_they_are():
-    assert {code: BY_CODE[code].number for code in NUMBERS} == NUMBERS
+    assert {code: refusal.number for code, refusal in BY_CODE.items()} == NUMBERS
 
 
 def test_codes_and_numbers_are_unique_and_fit_a_byte():
     assert len(BY_CODE) == len(BY_NUMBER) == len(REFUSALS)
-    assert all(ACCEPTED < refusal.number < 255 for refusal in REFUSALS)  # 255 is free for engines
+    assert all(ACCEPTED < refusal.number < UNDECIDED for refusal in REFUSALS)
+
+
+def test_every_number_has_its_row():
+    assert [refusal.number for refusal in REFUSALS] == list(Code)
+    assert all(refusal.step == refusal.number.step == refusal.number // 16 for refusal in REFUSALS)
 
 
 def test_rows_are_in_the_order_of_their_numbers():
