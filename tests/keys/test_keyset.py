@@ -6,6 +6,7 @@ from typing import Any
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +14,9 @@ from ybtoken import Algorithm, KeyEntry, KeyRing, Scope
 from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
 from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
 
-KEYS = [P256SigningKey.generate().verifying_key for _ in range(2)]
-ESP = P256VerifyingKey.from_point(*P256SigningKey.generate().verifying_key.point, Algorithm.ESP256)
+# The same keys in every process: they stand in the names of tests, which several processes have to agree on.
+*KEYS, ANOTHER = [P256SigningKey(ec.derive_private_key(secret, ec.SECP256R1())).verifying_key for secret in (1, 2, 3)]
+ESP = P256VerifyingKey.from_point(*ANOTHER.point, Algorithm.ESP256)
 RING = KeyRing(
     [
         KeyEntry(KEYS[0], "浙江省医疗保障局", Scope(("33",), ("3302",)), 100, 200, withdrawn_since=150),
