@@ -1,13 +1,16 @@
 """Make ready what the interoperability tests run, under `build/interop`: the Python peers' environment, the Go program.
 
-A second call finds them ready. `uv` is used where it is present.
+A second call finds them ready, and calls at the same time wait for each other. `uv` is used where it is present.
 """
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -22,15 +25,16 @@ def python_peers() -> list[str]:
     """
     python, wanted = BUILD / "venv" / "bin" / "python", HERE / "requirements.txt"
     done = BUILD / "venv" / wanted.name  # written last, and compared: an old or half-made environment is made anew
-    if not done.exists() or done.read_bytes() != wanted.read_bytes():
-        shutil.rmtree(BUILD / "venv", ignore_errors=True)
-        if uv := shutil.which("uv"):
-            _run(uv, "venv", "-q", "--python", sys.executable, str(BUILD / "venv"))
-            _run(uv, "pip", "install", "-q", "--python", str(python), "-r", str(wanted))
-        else:
-            _run(sys.executable, "-m", "venv", str(BUILD / "venv"))
-            _run(str(python), "-m", "pip", "install", "-q", "-r", str(wanted))
-        shutil.copyfile(wanted, done)
+    with _alone():
+        if not done.exists() or done.read_bytes() != wanted.read_bytes():
+            shutil.rmtree(BUILD / "venv", ignore_errors=True)
+            if uv := shutil.which("uv"):
+                _run(uv, "venv", "-q", "--python", sys.executable, str(BUILD / "venv"))
+                _run(uv, "pip", "install", "-q", "--python", str(python), "-r", str(wanted))
+            else:
+                _run(sys.executable, "-m", "venv", str(BUILD / "venv"))
+                _run(str(python), "-m", "pip", "install", "-q", "-r", str(wanted))
+            shutil.copyfile(wanted, done)
     return [str(python), "-W", "ignore", str(HERE / "peers.py")]
 
 
@@ -44,8 +48,18 @@ def go_peer() -> list[str]:
     go, program = shutil.which("go"), BUILD / "go-cose"
     if go is None:
         raise FileNotFoundError("go is not installed")
-    _run(go, "build", "-o", str(program), ".", cwd=HERE / "go")  # go itself sees what is up to date
+    with _alone():
+        _run(go, "build", "-o", str(program), ".", cwd=HERE / "go")  # go itself sees what is up to date
     return [str(program)]
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process at a time: the tests run in several, and two must not make the same environment."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _run(*command: str, cwd: Path | None = None) -> None:

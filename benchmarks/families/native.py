@@ -108,9 +108,6 @@ def whole(verifier: Verifier, texts: list[str], accepted: int) -> Callable[[], N
     return call
 
 
-COUNTS = {"native": BATCH, "scalar": BATCH, "bare": BARE, "crypto_mb": EIGHTS}
-
-
 def _rates(name: str, own: Sample) -> dict[str, Callable[[], object]]:
     calls: dict[str, Callable[[], object]] = {
         "native": whole(own.verifier(), own.texts, BATCH),
@@ -136,19 +133,13 @@ def _report(bench: Bench, name: str, rates: Times, small: Times) -> None:
         bench.row(Row(f"{name}.native.{figure}_per_s", rate, "1/s", "higher", target=target))
     for peer, (figure, target) in {"bare": VS_BARE[name], "crypto_mb": ("vs_crypto_mb", ">= 10")}.items():
         if peer in rates.of:
-            ratio, noise = _each(rates, COUNTS, peer, "native")
+            count = {"bare": BARE, "crypto_mb": EIGHTS}[peer]
+            ratio, noise = (figure * BATCH / count for figure in rates.ratio(peer, "native"))
             bench.row(Row(f"{name}.native.{figure}", ratio, "ratio", "higher", noise, target))
     bench.row(Row(f"{name}.native.single_per_s", 1 / small.best_seconds("single"), "1/s", "higher", target=">= 100000"))
     bench.row(
         Row(f"{name}.native.batch16_per_s", 16 / small.best_seconds("sixteen"), "1/s", "higher", target=">= 300000")
     )
-
-
-def _each(times: Times, counts: dict[str, int], above: str, below: str) -> tuple[float, float]:
-    """By how much longer one takes of ``above`` than one of ``below``, and the noise."""
-    ratio, noise = times.ratio(above, below)
-    scale = counts[below] / counts[above]
-    return ratio * scale, noise * scale
 
 
 def _bare(name: str, own: Sample) -> Callable[[], object]:

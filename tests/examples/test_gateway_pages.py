@@ -25,7 +25,6 @@ from PIL import Image  # noqa: E402
 from examples.gateway.app import create_app  # noqa: E402
 from examples.gateway.settings import Settings  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
-from tests.replay.redis_server import free_port  # noqa: E402
 from ybtoken.qr import QrCode  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -47,14 +46,14 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.ahead = 0.0
         self.world = world = World(Settings(folder=folder), clock=lambda: time.time() + self.ahead)
-        port = free_port()
-        self.address = f"http://127.0.0.1:{port}"
-        self._server = uvicorn.Server(uvicorn.Config(create_app(world), port=port, log_level="warning"))
+        self._server = uvicorn.Server(uvicorn.Config(create_app(world), port=0, log_level="warning"))
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + 30
         while not self._server.started and time.monotonic() < deadline:
             time.sleep(0.02)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
 
     def close(self) -> None:
         self._server.should_exit = True
