@@ -37,8 +37,9 @@ demo: $(VENV)/ready ## the main thing, shown from end to end
 serve: $(VENV)/ready ## the gateway with its phone and terminal pages, on the loopback; Ctrl-C ends it
 	$(PY) -m examples.gateway $(ARGS)
 
+# Several processes share the tests; ARGS='-n0 ...' runs them in one, for a debugger.
 test: $(VENV)/ready native ## every test
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 bench: ## rates and ratios beside other libraries, and build/bench.json
 	@$(MAKE) --no-print-directory VENV=build/venv-bench bench-here # one of those libraries holds cbor2 back

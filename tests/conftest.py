@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Generator
 
 import pytest
 from hypothesis import settings
@@ -16,6 +18,36 @@ from ybtoken.keys.p256 import P256SigningKey
 # A shared machine stalls now and then: no deadline. The same examples in every run: a failure can be repeated.
 settings.register_profile("suite", deadline=None, max_examples=150, derandomize=True, database=None)
 settings.load_profile("suite")
+
+# What brings back tests that were skipped, by a pattern of their reasons.
+MISSING = {
+    "redis-server": r"redis-server",
+    "chromium": r"Chromium",
+    "openssl": r"openssl",
+    "go (Debian: golang-go)": r"\bgo\b|\bGo\b",
+    "python3-botan": r"Botan",
+    "cargo (https://rustup.rs), for the native engine": r"native engine|ybtoken_native|ybtoken\[native\]",
+    "the test vectors of other makers (set YBTOKEN_VECTORS)": r"vectors",
+}
+
+
+def what_is_missing(reasons: list[str]) -> str:
+    """One line that says what to install, and how many of the skipped tests each thing brings back."""
+    counted = Counter(
+        next((what for what, pattern in MISSING.items() if re.search(pattern, reason)), reason) for reason in reasons
+    )
+    parts = [f"{count} for want of {what}" for what, count in counted.most_common()]
+    return f"{len(reasons)} skipped: {'; '.join(parts)}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Say it in the last line of the run, below pytest's own."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and not hasattr(session.config, "workerinput"):
+        reporter.write_line(what_is_missing([report.longrepr[2].removeprefix("Skipped: ") for report in skipped]))
 
 
 @pytest.fixture
