@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,16 @@ from benchmarks import __main__ as runner
 from benchmarks.families import FAMILIES
 from benchmarks.measure import AbsentError, Bench, Row, Times
 
-
 # Sizes that the scale leaves alone, because figures depend on them; here they only take time.
 SMALLER = {"native": {"BATCH": 256, "ISSUERS": 4}, "bulk": {"PARTS": 2, "RUNS": 1}}
+
+
+@pytest.fixture(autouse=True)
+def _what_other_tests_left_is_not_collected() -> Iterator[None]:
+    """A measurement collects garbage before each of its parts, which takes long over a whole test run's objects."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
