@@ -2,11 +2,10 @@
 
 use core::fmt;
 
-use crate::Curve;
-use crate::arith::{U256, from_be, less};
-use crate::field::{Modulus, Residue};
-use crate::point::Affine;
-use crate::spec::{P256, Sm2, Spec};
+use crate::math::arith::{U256, from_be, less};
+use crate::math::curve::{Curve, P256, Sm2, Spec};
+use crate::math::field::{Modulus, Residue};
+use crate::math::point::Affine;
 
 /// A finite point of one of the two curves. Both groups have prime order, so no subgroup check is owed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -31,71 +31,18 @@
 #![deny(unsafe_code)]
 #![warn(missing_debug_implementations)]
 
-mod arith;
-#[cfg(target_arch = "x86_64")]
-mod bmi2;
-mod digits;
-mod field;
-#[cfg(target_arch = "x86_64")]
-mod ifma;
-mod inverse;
 mod key;
-mod pages;
-mod point;
-mod scalar;
-mod slow;
-mod spec;
-mod table;
+mod math;
+mod paths;
+mod tables;
 mod task;
 #[cfg(test)]
 mod tests;
 mod verifier;
 
 pub use key::{KeyError, PublicKey};
-pub use table::{KeyTable, WindowError};
+pub use math::curve::Curve;
+pub use paths::Path;
+pub use tables::{KeyTable, WindowError};
+pub use task::Job;
 pub use verifier::{Verifier, VerifierError};
-
-/// The curve, and with it the scheme: ECDSA on P-256 (FIPS 186-5), or SM2 (GB/T 32918.2).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Curve {
-    P256,
-    Sm2,
-}
-
-/// How to compute. All paths give the same verdicts.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Path {
-    /// Eight tokens a vector with AVX-512 IFMA.
-    Ifma,
-    /// 64-bit words, on any processor.
-    Scalar,
-    /// Complete double-and-add without tables: some hundred times slower, the oracle of the others.
-    Slow,
-}
-
-impl Path {
-    /// The fastest path of this processor.
-    pub fn best() -> Self {
-        if Self::Ifma.available() { Self::Ifma } else { Self::Scalar }
-    }
-
-    /// Whether this processor can run the path.
-    pub fn available(self) -> bool {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Ifma => ifma::Isa::detect().is_some(),
-            #[cfg(not(target_arch = "x86_64"))]
-            Self::Ifma => false,
-            Self::Scalar | Self::Slow => true,
-        }
-    }
-}
-
-/// One signature to verify: e, r and s big-endian, in no range in particular.
-#[derive(Clone, Copy, Debug)]
-pub struct Job<'a> {
-    pub table: &'a KeyTable,
-    pub e: [u8; 32],
-    pub r: [u8; 32],
-    pub s: [u8; 32],
-}

@@ -1,12 +1,20 @@
 //! From a job to what the sums need: two recoded scalars and the x that is expected. This file owns the equations of
 //! both schemes and their range checks; the paths only add points.
 
-use crate::arith::{U256, add, add_mod, from_be, is_zero, less, reduce_once, sub_mod};
-use crate::digits::Recoded;
-use crate::field::{Modulus, invert_all};
-use crate::spec::{Field, Scalar, Spec};
-use crate::table::KeyTable;
-use crate::{Curve, Job};
+use crate::math::arith::{U256, add, add_mod, from_be, is_zero, less, reduce_once, sub_mod};
+use crate::math::curve::{Curve, Field, Scalar, Spec};
+use crate::math::digits::Recoded;
+use crate::math::field::{Modulus, invert_all};
+use crate::tables::KeyTable;
+
+/// One signature to verify: e, r and s big-endian, in no range in particular.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    pub table: &'a KeyTable,
+    pub e: [u8; 32],
+    pub r: [u8; 32],
+    pub s: [u8; 32],
+}
 
 /// What a path says of a task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,7 +10,7 @@ mod sums;
 
 use num_bigint::BigUint;
 
-use crate::arith::U256;
+use crate::math::arith::U256;
 
 /// SplitMix64.
 pub(crate) struct Random(pub(crate) u64);

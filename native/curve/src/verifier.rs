@@ -4,15 +4,15 @@ use core::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::arith::{add_mod, from_be, reduce_once};
-use crate::field::Modulus;
+use crate::math::arith::{add_mod, from_be, reduce_once};
+use crate::math::curve::{Curve, P256, Sm2, Spec};
+use crate::math::field::Modulus;
+use crate::math::point::{Affine, Xyzz};
 #[cfg(target_arch = "x86_64")]
-use crate::ifma;
-use crate::point::{Affine, Xyzz};
-use crate::spec::{P256, Sm2, Spec};
-use crate::table::{BaseTable, WindowError, check_window};
-use crate::task::{Task, Verdict, divide, prepare};
-use crate::{Curve, Job, Path, scalar, slow};
+use crate::paths::ifma;
+use crate::paths::{Path, scalar, slow};
+use crate::tables::{BaseTable, WindowError, check_window};
+use crate::task::{Job, Task, Verdict, divide, prepare};
 
 /// Verifies signatures on one path. Holds the generator's tables (7.9 MB a curve, built when a curve is first used, some
 /// 20 ms) and the secret point that blinds every sum: make one a process and share it; all methods take `&self`.

@@ -5,12 +5,13 @@
 use num_bigint::BigUint;
 
 use super::{Random, awkward, big, small};
-use crate::field::{Modulus, P256Order, P256Prime, Sm2Order, Sm2Prime};
-use crate::ifma::Isa;
-use crate::ifma::field::{
-    Element, Factor, Modulus52, Sum, invert, multiply, plain, products, square, zero_lanes,
+use crate::math::field::{Modulus, P256Order, P256Prime, Sm2Order, Sm2Prime};
+use crate::math::modulus52::Modulus52;
+use crate::paths::ifma::Isa;
+use crate::paths::ifma::field::{
+    Element, Factor, Sum, invert, multiply, plain, products, square, zero_lanes,
 };
-use crate::ifma::vector::Vector;
+use crate::paths::ifma::vector::Vector;
 
 type Eight = [BigUint; 8];
 
@@ -34,7 +35,7 @@ fn lane(a: &Element, lane: usize) -> BigUint {
 }
 
 /// Pairs of eights such that every awkward number meets every other in some lane.
-fn pairs(m: crate::arith::U256) -> Vec<(Eight, Eight)> {
+fn pairs(m: crate::math::arith::U256) -> Vec<(Eight, Eight)> {
     let numbers: Vec<_> = awkward(m).into_iter().map(big).collect();
     let mut out = vec![];
     for shift in if cfg!(miri) { 1..2 } else { 0..numbers.len() } {

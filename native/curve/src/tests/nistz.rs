@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use super::{big, small};
-use crate::field::{P256Order, P256Prime, Residue};
-use crate::point::{Affine, Xyzz};
-use crate::spec::{Field, P256};
+use crate::math::curve::{Field, P256};
+use crate::math::field::{P256Order, P256Prime, Residue};
+use crate::math::point::{Affine, Xyzz};
 use num_bigint::BigUint;
 
 fn text(name: &str) -> Option<String> {
@@ -21,7 +21,7 @@ fn text(name: &str) -> Option<String> {
     Some(std::fs::read_to_string(folder.join(name)).expect(name))
 }
 
-fn number(hex: &str) -> crate::arith::U256 {
+fn number(hex: &str) -> crate::math::arith::U256 {
     small(&BigUint::parse_bytes(hex.as_bytes(), 16).expect("hex"))
 }
 
@@ -48,7 +48,7 @@ fn p256_nistz_vectors_hold() {
             Some("OrdMulMont") => {
                 // Some operands are not reduced.
                 let order = |name| {
-                    let n = big(<P256Order as crate::field::Modulus>::M);
+                    let n = big(<P256Order as crate::math::field::Modulus>::M);
                     Residue::<P256Order>::from_montgomery(small(&(big(number(get(name).unwrap())) % n)))
                 };
                 assert_eq!(order("A") * order("B"), order("Result"));

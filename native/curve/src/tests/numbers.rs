@@ -3,9 +3,9 @@
 use num_bigint::BigUint;
 
 use super::{Random, awkward, big, small};
-use crate::digits::{Recoded, WINDOW_BITS, Windows};
-use crate::field::{Modulus, P256Order, P256Prime, Residue, Sm2Order, Sm2Prime, invert_all};
-use crate::table::{from_r260, to_r260};
+use crate::math::digits::{Recoded, WINDOW_BITS, Windows};
+use crate::math::field::{Modulus, P256Order, P256Prime, Residue, Sm2Order, Sm2Prime, invert_all};
+use crate::tables::{from_r260, to_r260};
 
 fn residues_agree<M: Modulus>() {
     let m = big(M::M);

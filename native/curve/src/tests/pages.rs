@@ -3,10 +3,9 @@
 use super::Random;
 #[cfg(all(target_os = "linux", not(miri)))]
 use super::big;
-use crate::pages::Pages;
-use crate::table::Entry;
+use crate::tables::{Entry, Pages};
 #[cfg(all(target_os = "linux", not(miri)))]
-use crate::{Curve, KeyTable, PublicKey, arith::U256, point::Affine, spec::P256};
+use crate::{Curve, KeyTable, PublicKey, math::arith::U256, math::curve::P256, math::point::Affine};
 
 /// Smaller where an interpreter makes it, which has no large pages either.
 fn table(random: &mut Random, size: usize) -> Vec<Entry> {

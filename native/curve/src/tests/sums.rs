@@ -1,12 +1,12 @@
 //! Tables and whole sums: every entry is the multiple it should be, and no crafted sum reaches the slow path.
 
 use super::Random;
-use crate::arith::{U256, is_zero};
-use crate::digits::{Recoded, Windows};
-use crate::field::Residue;
-use crate::point::{Affine, Xyzz, multiply_two};
-use crate::spec::{P256, Scalar, Sm2, Spec};
-use crate::table::BaseTable;
+use crate::math::arith::{U256, is_zero};
+use crate::math::curve::{P256, Scalar, Sm2, Spec};
+use crate::math::digits::{Recoded, Windows};
+use crate::math::field::Residue;
+use crate::math::point::{Affine, Xyzz, multiply_two};
+use crate::tables::BaseTable;
 use crate::{Curve, Job, KeyTable, Path, PublicKey, Verifier};
 
 fn be(a: U256) -> [u8; 32] {

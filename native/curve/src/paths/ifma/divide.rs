@@ -1,11 +1,12 @@
 //! ECDSA's quotients, sixteen at a time, with one inversion among all. Numbers stand for Montgomery forms as in
 //! `task::divide`.
 
-use super::field::{Element, Factor, Modulus52, invert, multiply, plain, words_of};
+use super::field::{Element, Factor, invert, multiply, plain, words_of};
 use super::octet::{eight, to_lanes};
 use super::vector::{Isa, Vector};
-use crate::arith::U256;
-use crate::spec::Spec;
+use crate::math::arith::U256;
+use crate::math::curve::Spec;
+use crate::math::modulus52::Modulus52;
 
 const WIDE: usize = 2;
 const NUMBERS: usize = WIDE * 8;

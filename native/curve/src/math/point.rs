@@ -2,9 +2,9 @@
 //!
 //! The additions here are complete: equal points, opposite points and infinity are told apart by branches.
 
-use crate::arith::U256;
-use crate::field::{Residue, invert_all};
-use crate::spec::{Field, Spec};
+use super::arith::U256;
+use super::curve::{Field, Spec};
+use super::field::{Residue, invert_all};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Affine<C: Spec> {

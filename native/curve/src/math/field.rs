@@ -5,8 +5,8 @@
 
 use core::marker::PhantomData;
 
-use crate::arith::{U256, adc, add_mod, is_zero, less, mac, reduce_once, sbb, sub, sub_mod};
-use crate::inverse;
+use super::arith::{U256, adc, add_mod, is_zero, less, mac, reduce_once, sbb, sub, sub_mod};
+use super::inverse;
 
 /// A modulus above 2^255, and what follows from it. The derived values are associated consts because
 /// a `const fn` called in a function body is not folded.

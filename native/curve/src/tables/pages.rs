@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytemuck::{cast_slice, cast_slice_mut};
 use memmap2::MmapMut;
 
-use crate::table::Entry;
+use super::entry::Entry;
 
 const LARGE: usize = 2 << 20;
 

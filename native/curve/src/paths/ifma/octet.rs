@@ -1,9 +1,10 @@
 //! Eight tasks turned on their side: the bits of the recoded scalars in lanes, and the look-up of table entries.
 
-use super::field::{Element, Modulus52, Sum};
+use super::field::{Element, Sum};
 use super::vector::{Isa, Lanes, Mask, Vector};
-use crate::digits::Recoded;
-use crate::table::{BaseTable, Entry, Table, prefetch};
+use crate::math::digits::Recoded;
+use crate::math::modulus52::Modulus52;
+use crate::tables::{BaseTable, Entry, Table, prefetch};
 use crate::task::Task;
 
 /// One addition of every sum: where its digit lies in the scalar, and the window's entries in the table.

@@ -1,11 +1,10 @@
 //! The complete path: plain double-and-add with every exception handled, no tables. It decides what the fast paths
 //! cannot, and is the oracle they are tested against.
 
-use crate::arith::from_be;
-use crate::point::{Affine, multiply_two};
-use crate::spec::Spec;
-use crate::task::{ecdsa, in_range, matches, sm2};
-use crate::{Curve, Job};
+use crate::math::arith::from_be;
+use crate::math::curve::{Curve, Spec};
+use crate::math::point::{Affine, multiply_two};
+use crate::task::{Job, ecdsa, in_range, matches, sm2};
 
 pub(crate) fn verify<C: Spec>(job: &Job) -> bool {
     let Some((r, s)) = in_range::<C>(job) else {

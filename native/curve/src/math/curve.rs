@@ -1,19 +1,20 @@
 //! The two curves. Both are y^2 = x^3 - 3x + b over a prime field, with a group of prime order.
 
-use crate::Curve;
-use crate::arith::U256;
-use crate::field::{P256Order, P256Prime, Residue, Sm2Order, Sm2Prime};
+use super::arith::U256;
+use super::field::{P256Order, P256Prime, Residue, Sm2Order, Sm2Prime};
+use super::modulus52::Modulus52;
 
-#[cfg(not(target_arch = "x86_64"))]
-pub(crate) use crate::field::Modulus as Lanes;
-/// A modulus every path of this target can work with.
-#[cfg(target_arch = "x86_64")]
-pub(crate) use crate::ifma::Modulus52 as Lanes;
+/// The curve, and with it the scheme: ECDSA on P-256 (FIPS 186-5), or SM2 (GB/T 32918.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Curve {
+    P256,
+    Sm2,
+}
 
 /// What tells one curve, and its signature scheme, from the other.
 pub(crate) trait Spec: Copy + Eq + core::fmt::Debug + Send + Sync + 'static {
-    type Prime: Lanes;
-    type Order: Lanes;
+    type Prime: Modulus52;
+    type Order: Modulus52;
     const CURVE: Curve;
     const B: U256;
     const G: [U256; 2];

@@ -6,8 +6,8 @@
 
 use core::ops::RangeInclusive;
 
-use crate::arith::{U256, sub};
-use crate::field::Modulus;
+use super::arith::{U256, sub};
+use super::field::Modulus;
 
 /// Below 4 bits the additions outnumber what tables are for; above 16 a table outgrows every cache.
 pub(crate) const WINDOW_BITS: RangeInclusive<u32> = 4..=16;

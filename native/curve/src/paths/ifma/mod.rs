@@ -12,12 +12,11 @@ mod octet;
 pub(crate) mod vector;
 mod xyzz;
 
-pub(crate) use field::Modulus52;
 pub(crate) use vector::Isa;
 
-use crate::arith::U256;
-use crate::spec::Spec;
-use crate::table::BaseTable;
+use crate::math::arith::U256;
+use crate::math::curve::Spec;
+use crate::tables::BaseTable;
 use crate::task::{self, Task, Verdict};
 
 /// Tokens in step: enough to make the shared inversion cheap, few enough for their points to stay in the second cache.

@@ -11,7 +11,7 @@ use core::arch::x86_64::*;
 #[cfg(miri)]
 use in_miri::{_mm512_madd52hi_epu64, _mm512_madd52lo_epu64};
 
-use crate::arith::U256;
+use crate::math::arith::U256;
 
 /// Proof that this processor has AVX-512 F, DQ, VL, IFMA and VBMI2.
 #[derive(Clone, Copy, Debug)]

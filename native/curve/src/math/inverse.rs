@@ -2,7 +2,7 @@
 //! modular inversion", 2019), in variable time: 62 steps at a time on the low words decide a 2x2 matrix,
 //! which is then applied to the full numbers.
 
-use crate::arith::{U256, is_zero};
+use super::arith::{U256, is_zero};
 
 const LIMBS: usize = 5;
 const BITS: u32 = 62;

@@ -1,70 +1,21 @@
 //! Tables of odd multiples: for each window of the scalar, (2k + 1) * 2^offset * P.
-//!
-//! One format serves every path: affine coordinates in Montgomery form with R = 2^260, below p, one cache line an entry.
-//! The vector code cuts them into limbs of 52 bits; the scalar code divides them by 16 (`Entry::load`).
+
+mod entry;
+mod pages;
 
 use core::fmt;
 
-use bytemuck::{Pod, Zeroable};
+pub(crate) use entry::{Entry, prefetch};
+#[cfg(test)]
+pub(crate) use entry::{from_r260, to_r260};
+pub(crate) use pages::Pages;
 
-use crate::Curve;
-use crate::arith::{U256, mac};
-use crate::digits::{WINDOW_BITS, Windows};
-use crate::field::{Modulus, Residue, double};
 use crate::key::PublicKey;
-use crate::pages::{Entries, Pages};
-use crate::point::{Affine, Xyzz, add_all, to_affine_all};
-use crate::spec::{P256, Sm2, Spec};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C, align(64))]
-pub(crate) struct Entry {
-    pub(crate) x: U256,
-    pub(crate) y: U256,
-}
-
-impl Entry {
-    pub(crate) fn store<C: Spec>(point: Affine<C>) -> Self {
-        Self { x: to_r260(point.x), y: to_r260(point.y) }
-    }
-
-    #[inline(always)]
-    pub(crate) fn load<C: Spec>(&self) -> Affine<C> {
-        Affine { x: from_r260(self.x), y: from_r260(self.y) }
-    }
-}
-
-/// Asks for an entry's cache line, which takes about as long to come as half an addition; a hint, so it cannot fail. Into
-/// the second cache: the first has few places for lines under way, and a chunk's own sums pass through them.
-#[inline(always)]
-pub(crate) fn prefetch(entry: &Entry) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    #[allow(unsafe_code, reason = "SSE is part of x86-64, and a prefetch touches nothing")]
-    // SAFETY: as said.
-    unsafe {
-        use core::arch::x86_64::{_MM_HINT_T2, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T2>(core::ptr::from_ref(entry).cast());
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-    let _ = entry;
-}
-
-pub(crate) fn to_r260<M: Modulus>(a: Residue<M>) -> U256 {
-    double(a.montgomery(), 4, M::M)
-}
-
-/// `a / 16`: both primes are -1 mod 16, so the low four bits are the multiple of p that clears them.
-#[inline(always)]
-pub(crate) fn from_r260<M: Modulus>(a: U256) -> Residue<M> {
-    debug_assert!(M::N0 & 15 == 1);
-    let k = a[0] & 15;
-    let (t0, c) = mac(a[0], k, M::M[0], 0);
-    let (t1, c) = mac(a[1], k, M::M[1], c);
-    let (t2, c) = mac(a[2], k, M::M[2], c);
-    let (t3, t4) = mac(a[3], k, M::M[3], c);
-    let shift = |low: u64, high: u64| low >> 4 | high << 60;
-    Residue::from_montgomery([shift(t0, t1), shift(t1, t2), shift(t2, t3), shift(t3, t4)])
-}
+use crate::math::curve::{Curve, P256, Sm2, Spec};
+use crate::math::digits::{WINDOW_BITS, Windows};
+use crate::math::field::Residue;
+use crate::math::point::{Affine, Xyzz, add_all, to_affine_all};
+use pages::Entries;
 
 /// The entries of all windows as they are stored, and where each window begins.
 struct Stored {

@@ -5,11 +5,12 @@
 //! y3 = R (Q - x3) - y1 PPP both add it. A pair of equal or opposite points makes ZZ zero, and zero it stays: one test
 //! at the end finds every token whose sum is lost.
 
-use super::field::{Element, Factor, Modulus52, Sum, multiply, products, square, zero_lanes};
+use super::field::{Element, Factor, Sum, multiply, products, square, zero_lanes};
 use super::octet::{Entries, Octet, Step, all_entries, eight, lane_tasks, steps};
 use super::vector::{Isa, Mask, Vector};
-use crate::spec::Spec;
-use crate::table::BaseTable;
+use crate::math::curve::Spec;
+use crate::math::modulus52::Modulus52;
+use crate::tables::BaseTable;
 use crate::task::{Task, Verdict, second_candidate};
 
 /// Tokens a call of `batch` takes at most.
@@ -132,7 +133,7 @@ impl<const N: usize> Sums<N> {
 
     /// The lanes of vector n whose x is c, c given a lane.
     #[inline(always)]
-    fn compare<M: Modulus52>(&self, isa: Isa, n: usize, candidates: [&crate::arith::U256; 8]) -> Mask {
+    fn compare<M: Modulus52>(&self, isa: Isa, n: usize, candidates: [&crate::math::arith::U256; 8]) -> Mask {
         let c = Element::from_words(isa, Vector::transpose(isa, candidates)).into();
         let enter = Factor::from(Element::constant(isa, M::ENTER));
         let c = multiply::<M, 1>(isa, &[c], &[enter]);

@@ -1,9 +1,9 @@
 //! The portable path: one token after the other in XYZZ coordinates, or many in step with batch-affine additions.
 
-use crate::field::{Residue, invert_all};
-use crate::point::{Affine, Xyzz, add_with_inverse};
-use crate::spec::Spec;
-use crate::table::{BaseTable, Entry, prefetch};
+use crate::math::curve::Spec;
+use crate::math::field::{Residue, invert_all};
+use crate::math::point::{Affine, Xyzz, add_with_inverse};
+use crate::tables::{BaseTable, Entry, prefetch};
 use crate::task::{Task, Verdict, matches};
 
 /// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
@@ -15,7 +15,7 @@ const CHUNK: usize = 1024;
 /// (BMI2) and so carry while they multiply: a tenth faster, from the same source.
 pub(crate) fn run<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
     #[cfg(target_arch = "x86_64")]
-    if let Some(isa) = crate::bmi2::Isa::detect() {
+    if let Some(isa) = super::bmi2::Isa::detect() {
         return isa.run(
             #[inline(always)]
             || all::<C>(base, tasks, verdicts),

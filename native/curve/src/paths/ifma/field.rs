@@ -14,130 +14,10 @@
 //! looks ahead.
 
 use super::vector::{Isa, Lanes, Mask, Vector};
-use crate::arith::{U256, reduce_once};
-use crate::field::{Modulus, P256Order, P256Prime, Residue, Sm2Order, Sm2Prime, double};
-
-const LIMB: u64 = (1 << 52) - 1;
-
-pub(crate) const fn limbs(a: U256) -> [u64; 5] {
-    [
-        a[0] & LIMB,
-        (a[0] >> 52 | a[1] << 12) & LIMB,
-        (a[1] >> 40 | a[2] << 24) & LIMB,
-        (a[2] >> 28 | a[3] << 36) & LIMB,
-        a[3] >> 16,
-    ]
-}
-
-const fn words(a: [u64; 5]) -> U256 {
-    [a[0] | a[1] << 52, a[1] >> 12 | a[2] << 40, a[2] >> 24 | a[3] << 28, a[3] >> 36 | a[4] << 16]
-}
-
-/// `k * M` in limbs that are carried.
-const fn multiple(k: u64, m: U256) -> [u64; 5] {
-    let m = limbs(m);
-    let mut out = [0; 5];
-    let mut carry = 0;
-    let mut i = 0;
-    while i < 5 {
-        let t = m[i] * k + carry;
-        out[i] = t & LIMB;
-        carry = t >> 52;
-        i += 1;
-    }
-    out[4] += carry << 52;
-    out
-}
-
-/// A modulus as the vector code sees it.
-pub(crate) trait Modulus52: Modulus {
-    const LIMBS: [u64; 5] = limbs(Self::M);
-    const TWO: [u64; 5] = multiple(2, Self::M);
-    const THREE: [u64; 5] = multiple(3, Self::M);
-    const FIVE: [u64; 5] = multiple(5, Self::M);
-    /// 2^260 and 2^520 mod M: one, and what brings a number into Montgomery form.
-    const ONE: [u64; 5] = limbs(double(Self::R1, 4, Self::M));
-    const ENTER: [u64; 5] = limbs(double(Self::R2, 8, Self::M));
-    /// 2^780 mod M: turns the inverse of a Montgomery form into the Montgomery form of the inverse.
-    const ENTER_TWICE: [u64; 5] = limbs(double(Self::R3, 12, Self::M));
-
-    /// One round of Montgomery's reduction: adds the multiple of M that clears limb 0 of `t`, and carries limb 0 on.
-    fn clear_limb(isa: Isa, t: &mut [Vector; 6]);
-
-    /// Subtracts a multiple of M so that a value from 0 to 2^260 comes to 0..1.001 M. Primes only.
-    fn fold_top(isa: Isa, t: &mut [Vector; 5]);
-}
-
-impl Modulus52 for P256Prime {
-    /// p + 1 = 2^256 - 2^224 + 2^192 + 2^96, and p = -1 mod 2^52: the quotient digit is the limb itself.
-    #[inline(always)]
-    fn clear_limb(isa: Isa, t: &mut [Vector; 6]) {
-        let m = t[0];
-        let (c1, c3) = (Vector::splat(isa, 1 << 44), Vector::splat(isa, 1 << 36));
-        let c4 = Vector::splat(isa, (1 << 48) - (1 << 16));
-        t[1] = t[1].add_low(m, c1).add(m.shift_right::<52>());
-        t[2] = t[2].add_high(m, c1);
-        t[3] = t[3].add_low(m, c3);
-        t[4] = t[4].add_high(m, c3).add_low(m, c4);
-        t[5] = t[5].add_high(m, c4);
-    }
-
-    #[inline(always)]
-    fn fold_top(isa: Isa, t: &mut [Vector; 5]) {
-        let q = t[4].shift_right_signed::<48>();
-        t[0] = t[0].add(q);
-        t[1] = t[1].sub(q.shift_left::<44>());
-        t[3] = t[3].sub(q.shift_left::<36>());
-        t[4] = t[4].and(Vector::splat(isa, (1 << 48) - 1)).add(q.shift_left::<16>());
-    }
-}
-
-impl Modulus52 for Sm2Prime {
-    /// p + 1 = 2^256 - 2^224 - 2^96 + 2^64, written with 2^96 - 2^64 as a borrow of 2^104: limb 2 may become negative.
-    #[inline(always)]
-    fn clear_limb(isa: Isa, t: &mut [Vector; 6]) {
-        let m = t[0];
-        let c1 = Vector::splat(isa, (1 << 52) - (1 << 44) + (1 << 12));
-        let c4 = Vector::splat(isa, (1 << 48) - (1 << 16));
-        t[1] = t[1].add_low(m, c1).add(m.shift_right_signed::<52>());
-        t[2] = t[2].add_high(m, c1).sub(m.and(Vector::splat(isa, LIMB)));
-        t[4] = t[4].add_low(m, c4);
-        t[5] = t[5].add_high(m, c4);
-    }
-
-    #[inline(always)]
-    fn fold_top(isa: Isa, t: &mut [Vector; 5]) {
-        let q = t[4].shift_right_signed::<48>();
-        t[0] = t[0].add(q);
-        t[1] = t[1].add(q.shift_left::<44>()).sub(q.shift_left::<12>());
-        t[4] = t[4].and(Vector::splat(isa, (1 << 48) - 1)).add(q.shift_left::<16>());
-    }
-}
-
-macro_rules! order {
-    ($name:ident) => {
-        impl Modulus52 for $name {
-            #[inline(always)]
-            fn clear_limb(isa: Isa, t: &mut [Vector; 6]) {
-                let n0 = Vector::splat(isa, Self::N0 & LIMB);
-                let m = Vector::zero(isa).add_low(t[0], n0);
-                for i in 0..5 {
-                    let limb = Vector::splat(isa, Self::LIMBS[i]);
-                    t[i] = t[i].add_low(m, limb);
-                    t[i + 1] = t[i + 1].add_high(m, limb);
-                }
-                t[1] = t[1].add(t[0].shift_right::<52>());
-            }
-
-            fn fold_top(_: Isa, _: &mut [Vector; 5]) {
-                unreachable!("scalars are only multiplied");
-            }
-        }
-    };
-}
-
-order!(P256Order);
-order!(Sm2Order);
+use crate::math::arith::{U256, reduce_once};
+use crate::math::field::Residue;
+use crate::math::inverse;
+use crate::math::modulus52::{Form, LIMB, Modulus52, limbs, words};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sum(pub(crate) [Vector; 5]);
@@ -200,7 +80,7 @@ impl Sum {
     /// alone says which multiple to take: what the others hold above it is 2^-40 of M, and the bounds have that room.
     #[inline(always)]
     pub(crate) fn fold<M: Modulus52>(mut self, isa: Isa) -> Self {
-        M::fold_top(isa, &mut self.0);
+        fold_top::<M>(isa, &mut self.0);
         debug_assert!(
             self.0.iter().all(|limb| limb.lanes().0.iter().all(|&limb| (limb as i64).abs() < 1 << 61)),
             "limbs have grown too large"
@@ -311,6 +191,59 @@ impl Factor {
     }
 }
 
+/// One round of Montgomery's reduction: adds the multiple of M that clears limb 0 of `t`, and carries limb 0 on.
+#[inline(always)]
+fn clear_limb<M: Modulus52>(isa: Isa, t: &mut [Vector; 6]) {
+    let m = t[0];
+    match M::FORM {
+        // p + 1 = 2^256 - 2^224 + 2^192 + 2^96, and p = -1 mod 2^52: the quotient digit is the limb itself.
+        Form::P256Prime => {
+            let (c1, c3) = (Vector::splat(isa, 1 << 44), Vector::splat(isa, 1 << 36));
+            let c4 = Vector::splat(isa, (1 << 48) - (1 << 16));
+            t[1] = t[1].add_low(m, c1).add(m.shift_right::<52>());
+            t[2] = t[2].add_high(m, c1);
+            t[3] = t[3].add_low(m, c3);
+            t[4] = t[4].add_high(m, c3).add_low(m, c4);
+            t[5] = t[5].add_high(m, c4);
+        }
+        // p + 1 = 2^256 - 2^224 - 2^96 + 2^64, written with 2^96 - 2^64 as a borrow of 2^104: limb 2 may become negative.
+        Form::Sm2Prime => {
+            let c1 = Vector::splat(isa, (1 << 52) - (1 << 44) + (1 << 12));
+            let c4 = Vector::splat(isa, (1 << 48) - (1 << 16));
+            t[1] = t[1].add_low(m, c1).add(m.shift_right_signed::<52>());
+            t[2] = t[2].add_high(m, c1).sub(m.and(Vector::splat(isa, LIMB)));
+            t[4] = t[4].add_low(m, c4);
+            t[5] = t[5].add_high(m, c4);
+        }
+        Form::Order => {
+            let n0 = Vector::splat(isa, M::N0 & LIMB);
+            let m = Vector::zero(isa).add_low(t[0], n0);
+            for i in 0..5 {
+                let limb = Vector::splat(isa, M::LIMBS[i]);
+                t[i] = t[i].add_low(m, limb);
+                t[i + 1] = t[i + 1].add_high(m, limb);
+            }
+            t[1] = t[1].add(t[0].shift_right::<52>());
+        }
+    }
+}
+
+/// Subtracts a multiple of M so that a value from 0 to 2^260 comes to 0..1.001 M. Primes only.
+#[inline(always)]
+fn fold_top<M: Modulus52>(isa: Isa, t: &mut [Vector; 5]) {
+    let q = t[4].shift_right_signed::<48>();
+    t[0] = t[0].add(q);
+    match M::FORM {
+        Form::P256Prime => {
+            t[1] = t[1].sub(q.shift_left::<44>());
+            t[3] = t[3].sub(q.shift_left::<36>());
+        }
+        Form::Sm2Prime => t[1] = t[1].add(q.shift_left::<44>()).sub(q.shift_left::<12>()),
+        Form::Order => unreachable!("scalars are only multiplied"),
+    }
+    t[4] = t[4].and(Vector::splat(isa, (1 << 48) - 1)).add(q.shift_left::<16>());
+}
+
 /// `init + the sum of the products of the pairs / 2^260`, not carried.
 #[inline(always)]
 pub(crate) fn products<M: Modulus52, const N: usize, const K: usize>(
@@ -352,7 +285,7 @@ fn high<const N: usize>(mut out: [Sum; N], t: &[[Vector; 10]; N]) -> [Sum; N] {
 fn clear<M: Modulus52>(isa: Isa, t: &mut [Vector; 10], i: usize) {
     // In the last round there is no limb 10 to reach: a sixth limb would be i + 5 = 9.
     let mut window = [t[i], t[i + 1], t[i + 2], t[i + 3], t[i + 4], t[i + 5]];
-    M::clear_limb(isa, &mut window);
+    clear_limb::<M>(isa, &mut window);
     t[i..i + 6].copy_from_slice(&window);
 }
 
@@ -451,7 +384,7 @@ fn invert_lane<M: Modulus52>(a: [u64; 5]) -> Option<[u64; 5]> {
     if Residue::<M>::from_montgomery(a).is_zero() {
         return None;
     }
-    Some(limbs(crate::inverse::invert(a, M::M, M::N0.wrapping_neg())))
+    Some(limbs(inverse::invert(a, M::M, M::N0.wrapping_neg())))
 }
 
 #[inline(always)]

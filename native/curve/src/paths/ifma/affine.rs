@@ -8,15 +8,14 @@
 //! y is held with its sign turned after every step: what is needed of it is -y1 twice, and y3 comes out positive. An odd
 //! step then adds with the signs of its entries turned, and the negation is never computed.
 
-use super::field::{
-    Element, Factor, Modulus52, Sum, invert, multiply, plain, products, square, words_of, zero_lanes,
-};
+use super::field::{Element, Factor, Sum, invert, multiply, plain, products, square, words_of, zero_lanes};
 use super::octet::{Entries, Octet, Step, steps, to_lanes};
 use super::vector::{Isa, Mask};
-use crate::arith::reduce_once;
-use crate::field::Modulus;
-use crate::spec::Spec;
-use crate::table::BaseTable;
+use crate::math::arith::reduce_once;
+use crate::math::curve::Spec;
+use crate::math::field::Modulus;
+use crate::math::modulus52::Modulus52;
+use crate::tables::BaseTable;
 use crate::task::{Task, Verdict, second_candidate};
 
 /// Vectors worked on side by side.
