@@ -22,40 +22,21 @@ pub mod claims;
 mod code;
 pub mod columns;
 pub mod envelope;
+mod input;
 pub mod judge;
-mod lanes;
-mod pipeline;
+mod open;
 mod ring;
+mod simd;
 pub mod sm3;
-#[cfg(target_arch = "x86_64")]
-#[allow(
-    unsafe_code,
-    reason = "intrinsics need it; each block gives its reason"
-)]
-#[allow(
-    clippy::indexing_slicing,
-    reason = "constant indices into arrays of fixed length"
-)]
-mod sm3_lanes;
 mod tables;
 pub mod text;
-#[cfg(target_arch = "x86_64")]
-#[allow(
-    unsafe_code,
-    reason = "intrinsics need it; each block gives its reason"
-)]
-#[allow(
-    clippy::indexing_slicing,
-    reason = "at compile time, for the tables of indices"
-)]
-mod text_lanes;
-mod texts;
 mod workers;
 
 pub use code::Code;
-pub use pipeline::{CHUNK, open_batch, open_into, open_one};
+pub use input::{Lines, Texts};
+pub use open::{CHUNK, open_batch, open_into, open_one};
 pub use ring::{Key, Options, Ring, RingError};
+pub use simd::Simd;
 pub use tables::{TableStats, footprint};
-pub use texts::{Lines, Texts};
 pub use workers::Workers;
 pub use ybtoken_curve::{KeyTable, Path, Verifier, VerifierError};

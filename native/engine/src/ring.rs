@@ -8,7 +8,8 @@ use ybtoken_curve::{Curve, KeyError, Path, PublicKey, Verifier};
 
 use crate::columns::NO_ENTRY;
 use crate::envelope::{Algorithm, Envelope, Header, signed_prefix};
-use crate::sm3::{self, Block, Lanes, Prefix, State};
+use crate::simd::Simd;
+use crate::sm3::{self, Block, Prefix, State};
 use crate::tables::{TableStats, Tables};
 use crate::workers::Workers;
 
@@ -30,8 +31,8 @@ pub struct Key {
 pub struct Options {
     /// The cap of bytes of the keys' tables.
     pub table_bytes: usize,
-    /// Whether many SM3 messages are hashed by lanes, where the processor can.
-    pub lanes: bool,
+    /// Whether SM3 is hashed and digits are read by vectors, where the processor can.
+    pub simd: bool,
 }
 
 impl Default for Options {
@@ -39,7 +40,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             table_bytes: 256 << 20,
-            lanes: true,
+            simd: true,
         }
     }
 }
@@ -100,7 +101,7 @@ pub struct Ring {
     index: Vec<u16>,
     pub(crate) tables: Tables,
     pub(crate) verifier: Arc<Verifier>,
-    pub(crate) lanes: Option<Lanes>,
+    pub(crate) simd: Option<Simd>,
 }
 
 impl Ring {
@@ -117,7 +118,7 @@ impl Ring {
         if keys.len() >= usize::from(NO_ENTRY) {
             return Err(RingError::TooMany);
         }
-        let lanes = options.lanes.then(Lanes::detect).flatten();
+        let simd = options.simd.then(Simd::detect).flatten();
         let mut entries: Vec<Entry> = Vec::with_capacity(keys.len());
         let mut index = vec![NO_ENTRY; (2 * keys.len()).next_power_of_two()];
         let mut public_keys = Vec::with_capacity(keys.len());
@@ -136,7 +137,7 @@ impl Ring {
                     (Curve::P256, Hash::Sha256(Box::new(prefix)))
                 }
                 Algorithm::Sm2 if key.user_id.len() >= 8192 => return Err(RingError::UserId(at)),
-                Algorithm::Sm2 => (Curve::Sm2, Hash::Sm3(Box::new(sm2_prefix(&key, lanes)))),
+                Algorithm::Sm2 => (Curve::Sm2, Hash::Sm3(Box::new(sm2_prefix(&key, simd)))),
             };
             let public_key =
                 PublicKey::new(curve, &key.x, &key.y).map_err(|error| RingError::Key(at, error))?;
@@ -163,7 +164,7 @@ impl Ring {
             index,
             tables,
             verifier,
-            lanes,
+            simd,
         })
     }
 
@@ -207,7 +208,7 @@ fn place(index: &[u16], entries: &[Entry], header: &Header<'_>) -> Option<usize>
 }
 
 /// ZA and the start of the Sig_structure: 32 bytes each.
-fn sm2_prefix(key: &Key, lanes: Option<Lanes>) -> Prefix {
+fn sm2_prefix(key: &Key, simd: Option<Simd>) -> Prefix {
     let mut block: Block = [0; 64];
     let start = sm3::za(&key.user_id, &key.x, &key.y);
     for (byte, value) in block
@@ -216,7 +217,7 @@ fn sm2_prefix(key: &Key, lanes: Option<Lanes>) -> Prefix {
     {
         *byte = *value;
     }
-    Prefix::new(&block, lanes)
+    Prefix::new(&block, simd)
 }
 
 impl Hash {

@@ -4,14 +4,15 @@ mod common;
 
 use proptest::prelude::*;
 use sm3::{Digest, Sm3};
-use ybtoken_engine::sm3::{Block, INITIAL, LANES, Lanes, Pending, Prefix, State, hash, za};
+use ybtoken_engine::Simd;
+use ybtoken_engine::sm3::{Block, INITIAL, LANES, Pending, Prefix, State, compress, hash, za};
 
-fn lanes() -> Option<Lanes> {
-    let lanes = Lanes::detect();
-    if lanes.is_none() {
+fn simd() -> Option<Simd> {
+    let simd = Simd::detect();
+    if simd.is_none() {
         eprintln!("skipped: this processor has no AVX-512");
     }
-    lanes
+    simd
 }
 
 /// A prefix block and its message tail, for `at`, of `length` bytes.
@@ -32,8 +33,8 @@ fn expected(block: &Block, tail: &[u8]) -> [u8; 32] {
 
 #[test]
 fn every_count_of_messages_and_every_length_agree() {
-    let Some(lanes) = lanes() else { return };
-    let mut pending = Pending::new(lanes);
+    let Some(simd) = simd() else { return };
+    let mut pending = Pending::new(simd);
     for count in (0..=2 * LANES + 1).step_by(if cfg!(miri) { LANES + 1 } else { 1 }) {
         // Every length by one message, by full lanes and by one more; the others where the count of blocks turns.
         let every = [1, LANES, LANES + 1].contains(&count) && !cfg!(miri);
@@ -42,7 +43,7 @@ fn every_count_of_messages_and_every_length_agree() {
         for length in (0..=300).filter(|length| every || turns.contains(length)) {
             let messages: Vec<_> = (0..count).map(|at| message(at, length)).collect();
             for (slot, (block, tail)) in messages.iter().enumerate() {
-                pending.push(Prefix::new(block, Some(lanes)).state().unwrap(), tail, slot);
+                pending.push(Prefix::new(block, Some(simd)).state().unwrap(), tail, slot);
             }
             let mut told = vec![None; count];
             pending.finish(|slot, hash| assert_eq!(told[slot].replace(hash), None));
@@ -55,12 +56,12 @@ fn every_count_of_messages_and_every_length_agree() {
 
 #[test]
 fn messages_of_many_lengths_share_a_call() {
-    let Some(lanes) = lanes() else { return };
-    let mut pending = Pending::new(lanes);
+    let Some(simd) = simd() else { return };
+    let mut pending = Pending::new(simd);
     let count = if cfg!(miri) { 20 } else { 1000 };
     let messages: Vec<_> = (0..count).map(|at| message(at, at * 31 % 300)).collect();
     for (slot, (block, tail)) in messages.iter().enumerate() {
-        pending.push(Prefix::new(block, Some(lanes)).state().unwrap(), tail, slot);
+        pending.push(Prefix::new(block, Some(simd)).state().unwrap(), tail, slot);
     }
     let mut told = 0;
     pending.finish(|slot, hash| {
@@ -82,14 +83,14 @@ fn one_at_a_time_agrees() {
 }
 
 /// SM3 of a whole message by the lanes: padded blocks from the initial state.
-fn by_lanes(lanes: Lanes, message: &[u8]) -> [u8; 32] {
+fn by_lanes(simd: Simd, message: &[u8]) -> [u8; 32] {
     let mut padded = message.to_vec();
     padded.push(0x80);
     padded.resize((padded.len() + 8).next_multiple_of(64) - 8, 0);
     padded.extend((message.len() as u64 * 8).to_be_bytes());
     let mut states = INITIAL.map(|word| [word; LANES]);
     for block in padded.as_chunks::<64>().0 {
-        lanes.compress(&mut states, [block; LANES]);
+        compress(simd, &mut states, [block; LANES]);
     }
     let states: [State; LANES] = std::array::from_fn(|lane| states.map(|words| words[lane]));
     assert_eq!(states, [states[0]; LANES]);
@@ -104,8 +105,8 @@ fn check(message: &str, digest: &str) {
     let message = hex::decode(message).unwrap();
     let digest = hex::decode(digest).unwrap();
     assert_eq!(hash(&message), *digest);
-    if let Some(lanes) = Lanes::detect() {
-        assert_eq!(by_lanes(lanes, &message), *digest);
+    if let Some(simd) = Simd::detect() {
+        assert_eq!(by_lanes(simd, &message), *digest);
     }
 }
 
@@ -188,14 +189,14 @@ fn za_agrees_with_known_answers() {
 proptest! {
     #[test]
     fn lanes_do_not_mix(states: [[u32; LANES]; 8], blocks in prop::collection::vec(any::<[u8; 32]>(), 2 * LANES)) {
-        let Some(lanes) = Lanes::detect() else { return Ok(()) };
+        let Some(simd) = Simd::detect() else { return Ok(()) };
         let blocks: Vec<Block> = blocks.chunks(2).map(|two| std::array::from_fn(|i| two[i / 32][i % 32])).collect();
         let refs = std::array::from_fn(|lane| &blocks[lane]);
         let mut together = states;
-        lanes.compress(&mut together, refs);
+        compress(simd, &mut together, refs);
         for lane in 0..LANES {
             let mut alone = states.map(|words| [words[lane]; LANES]);
-            lanes.compress(&mut alone, [&blocks[lane]; LANES]);
+            compress(simd, &mut alone, [&blocks[lane]; LANES]);
             prop_assert_eq!(together.map(|words| words[lane]), alone.map(|[word, ..]| word));
         }
     }

@@ -4,16 +4,16 @@ mod common;
 
 use proptest::prelude::*;
 use ybtoken_engine::Code;
-use ybtoken_engine::sm3::Lanes;
+use ybtoken_engine::Simd;
 use ybtoken_engine::text::{MAX_TEXT, MAX_TOKEN, TokenBuffer, decode, encode};
 
 /// Of long series Miri, which is slow, takes every so manieth.
 const STEP: usize = if cfg!(miri) { 29 } else { 1 };
 
 fn decoded(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Code> {
-    let [plain, by_lanes] = [None, Lanes::detect()].map(|lanes| {
+    let [plain, by_lanes] = [None, Simd::detect()].map(|simd| {
         let mut out: TokenBuffer = [0xa5; _];
-        decode(lanes, text.as_ref(), &mut out).map(|length| out[..length].to_vec())
+        decode(simd, text.as_ref(), &mut out).map(|length| out[..length].to_vec())
     });
     assert_eq!(by_lanes, plain);
     plain

@@ -34,7 +34,7 @@ fn ring(path: Path) -> Ring {
     ];
     let verifier = Arc::new(Verifier::with_base_window(path, 6).unwrap());
     let options = Options {
-        lanes: path == Path::best(),
+        simd: path == Path::best(),
         ..Options::default()
     };
     Ring::new(keys, verifier, options, &Workers::none()).unwrap()

@@ -3,14 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ybtoken_engine::sm3::Lanes;
+use ybtoken_engine::Simd;
 use ybtoken_engine::text::{TokenBuffer, decode, encode};
 
 fuzz_target!(|text: &[u8]| {
     let mut buffer: TokenBuffer = [0; _];
-    let lanes = Lanes::detect();
+    let simd = Simd::detect();
     let plain = decode(None, text, &mut buffer);
-    assert_eq!(decode(lanes, text, &mut buffer), plain);
+    assert_eq!(decode(simd, text, &mut buffer), plain);
     if let Ok(length) = plain {
         assert_eq!(encode(96, &buffer[..length]).as_bytes(), text);
     }
@@ -18,7 +18,7 @@ fuzz_target!(|text: &[u8]| {
     let token = &text[..text.len().min(ybtoken_engine::text::MAX_TOKEN)];
     if !token.is_empty() {
         let length =
-            decode(lanes, encode(96, token).as_bytes(), &mut buffer).expect("what is encoded decodes");
+            decode(simd, encode(96, token).as_bytes(), &mut buffer).expect("what is encoded decodes");
         assert_eq!(&buffer[..length], token);
     }
 });

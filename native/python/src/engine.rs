@@ -105,7 +105,7 @@ impl PyEngine {
         let keys = keys.into_iter().map(key).collect();
         let options = Options {
             table_bytes,
-            lanes: self.lanes,
+            simd: self.lanes,
         };
         let workers = self.threads.workers()?;
         let ring = guarded(|| {

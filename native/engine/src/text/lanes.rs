@@ -1,5 +1,10 @@
 //! Digits to bytes, eight groups of seventeen at a time, in 512-bit vectors: a lane of 64 bits a group.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "at compile time, for the tables of indices"
+)]
+
 #[cfg(not(miri))]
 use core::arch::x86_64::_mm512_permutexvar_epi8;
 use core::arch::x86_64::{
@@ -11,7 +16,8 @@ use core::arch::x86_64::{
     _mm512_srli_epi64, _mm512_storeu_si512, _mm512_sub_epi8,
 };
 
-use crate::text::{GROUP_BYTES, Group, GroupSums, LANES, MAX_GROUPS, TokenBuffer, WEIGHTS};
+use super::groups::{GROUP_BYTES, Group, GroupSums, LANES, MAX_GROUPS, TokenBuffer, WEIGHTS};
+use crate::simd::Simd;
 
 /// Which byte goes where in a vector: for each of `first`, `run` bytes from it on, laid down every `stride` bytes.
 const fn picks<const N: usize>(first: [u8; N], run: usize, stride: usize) -> [u8; 64] {
@@ -46,8 +52,19 @@ fn _mm512_permutexvar_epi8(picks: __m512i, bytes: __m512i) -> __m512i {
 }
 
 /// Whether every byte is an ASCII digit.
+pub(super) fn all_digits(_: Simd, text: &[u8]) -> bool {
+    // SAFETY: a `Simd` proves the features that the function is compiled for.
+    unsafe { all_digits_512(text) }
+}
+
+/// See `groups::read_groups`; of at least eight groups and at most `MAX_GROUPS`.
+pub(super) fn groups(_: Simd, groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
+    // SAFETY: as above.
+    unsafe { groups_512(groups, out) }
+}
+
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-pub(crate) fn all_digits(text: &[u8]) -> bool {
+fn all_digits_512(text: &[u8]) -> bool {
     let (zero, nine) = (_mm512_set1_epi8(b'0'.cast_signed()), _mm512_set1_epi8(9));
     let others = |bytes| _mm512_cmpgt_epu8_mask(_mm512_sub_epi8(bytes, zero), nine);
     let (whole, rest) = text.as_chunks();
@@ -61,9 +78,8 @@ pub(crate) fn all_digits(text: &[u8]) -> bool {
     any | others(last) & there == 0
 }
 
-/// See `text::read_groups`; of at least eight groups and at most `MAX_GROUPS`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-pub(crate) fn groups(groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
+fn groups_512(groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
     assert!((LANES..=MAX_GROUPS).contains(&groups.len()));
     let mut high_bits = _mm512_setzero_si512();
     let (mut low, mut high) = (high_bits, high_bits);

@@ -13,9 +13,9 @@ use divan::counter::ItemsCount;
 use signer::{Signer, claims, plain_claims};
 use ybtoken_engine::claims::Claims;
 use ybtoken_engine::envelope::{Algorithm, Envelope};
-use ybtoken_engine::sm3::{Lanes, Pending, Prefix};
+use ybtoken_engine::sm3::{Pending, Prefix};
 use ybtoken_engine::text::{TokenBuffer, decode, encode};
-use ybtoken_engine::{Key, Options, Path, Ring, Verifier, Workers, open_batch, open_one};
+use ybtoken_engine::{Key, Options, Path, Ring, Simd, Verifier, Workers, open_batch, open_one};
 
 const KEYS: u32 = 32;
 const TEXTS: u32 = 4096;
@@ -145,10 +145,10 @@ fn part<T>(bencher: Bencher, inputs: &[T], mut work: impl FnMut(&T)) {
 
 #[divan::bench(args = [true, false])]
 fn part_decode(bencher: Bencher, by_lanes: bool) {
-    let lanes = by_lanes.then(Lanes::detect).flatten();
+    let simd = by_lanes.then(Simd::detect).flatten();
     let mut buffer: TokenBuffer = [0; _];
     part(bencher, &P256.texts, |text| {
-        black_box(decode(lanes, text.as_bytes(), black_box(&mut buffer)).unwrap());
+        black_box(decode(simd, text.as_bytes(), black_box(&mut buffer)).unwrap());
     });
 }
 
@@ -199,9 +199,9 @@ fn part_sm3_one(bencher: Bencher) {
 
 #[divan::bench]
 fn part_sm3_lanes(bencher: Bencher) {
-    let Some(lanes) = Lanes::detect() else { return };
-    let prefix = Prefix::new(&[7; 64], Some(lanes));
-    let mut pending = Pending::new(lanes);
+    let Some(simd) = Simd::detect() else { return };
+    let prefix = Prefix::new(&[7; 64], Some(simd));
+    let mut pending = Pending::new(simd);
     let tails = vec![[9; 53]; TEXTS as usize];
     bencher
         .counter(ItemsCount::new(tails.len()))

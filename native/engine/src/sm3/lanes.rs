@@ -1,5 +1,10 @@
 //! SM3's compression of sixteen messages at a time, a lane of a 512-bit vector each.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "constant indices into arrays of fixed length"
+)]
+
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_rol_epi32, _mm512_set1_epi32,
     _mm512_set4_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_shuffle_i32x4,
@@ -7,7 +12,8 @@ use core::arch::x86_64::{
     _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
-use crate::sm3::{Block, LANES, State16};
+use super::state::{Block, LANES, State16};
+use crate::simd::Simd;
 
 /// `T_j <<< j`, which every round adds.
 const ROUND: [u32; 64] = {
@@ -54,8 +60,13 @@ macro_rules! round {
 }
 
 /// Takes each lane's state over its block.
+pub fn compress(_: Simd, state: &mut State16, blocks: [&Block; LANES]) {
+    // SAFETY: a `Simd` proves the features that the function is compiled for.
+    unsafe { compress_512(state, blocks) }
+}
+
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(crate) fn compress(state: &mut State16, blocks: [&Block; LANES]) {
+fn compress_512(state: &mut State16, blocks: [&Block; LANES]) {
     let mut w = [_mm512_setzero_si512(); 68];
     w[..16].copy_from_slice(&message_words(blocks));
     for j in 16..68 {

@@ -10,10 +10,10 @@ use crate::claims::{Claims, NotClaims};
 use crate::code::Code;
 use crate::columns::{Columns, ColumnsMut, Opened};
 use crate::envelope::Envelope;
+use crate::input::Texts;
 use crate::ring::{Entry, Ring};
 use crate::sm3::Pending;
 use crate::text::{self, TokenBuffer};
-use crate::texts::Texts;
 use crate::workers::Workers;
 
 /// The most texts of a chunk: enough for the curve's batches, and what is kept of them stays in the second cache.
@@ -94,7 +94,7 @@ fn read<'r, 't>(
     text: &[u8],
     buffer: &'t mut TokenBuffer,
 ) -> Result<(Envelope<'t>, u16, &'r Entry), Opened> {
-    let length = text::decode(ring.lanes, text, buffer).map_err(Opened::refused)?;
+    let length = text::decode(ring.simd, text, buffer).map_err(Opened::refused)?;
     let token = buffer.get(..length).unwrap_or_default();
     let envelope = Envelope::cut(token).map_err(Opened::refused)?;
     let Some((at, entry)) = ring.find(&envelope.header) else {
@@ -156,7 +156,7 @@ impl Scratch {
             buffer: [0; _],
             p256: Vec::new(),
             sm2: Vec::new(),
-            hashes: ring.lanes.map(Pending::new),
+            hashes: ring.simd.map(Pending::new),
         }
     }
 

@@ -5,30 +5,20 @@
 //! and 32 of `84 6a "Signature1" 51 header 40 58` are exactly the first block. So a key keeps the state after that block, and
 //! a usual token costs one block instead of two.
 
+#[cfg(target_arch = "x86_64")]
+#[allow(
+    unsafe_code,
+    reason = "intrinsics need it; each block gives its reason"
+)]
+mod lanes;
+mod state;
+
 use sm3::{Digest, Sm3};
 
-pub use crate::lanes::Lanes;
-
-/// Messages that are hashed at a time.
-pub const LANES: usize = 16;
-
-pub type Block = [u8; 64];
-/// The eight words of a state.
-pub type State = [u32; 8];
-/// Eight words of sixteen states: `[word][lane]`.
-pub type State16 = [[u32; LANES]; 8];
-
-/// The state before the first block.
-pub const INITIAL: State = [
-    0x7380_166f,
-    0x4914_b2b9,
-    0x1724_42d7,
-    0xda8a_0600,
-    0xa96f_30bc,
-    0x1631_38aa,
-    0xe38d_ee4d,
-    0xb0fb_0e4e,
-];
+use crate::simd::Simd;
+pub use lanes::compress;
+pub use state::{Block, INITIAL, LANES, State, State16};
+use state::{lane_hash, put_lane};
 
 /// SM3 of one message.
 #[must_use]
@@ -59,18 +49,18 @@ const CURVE: [u8; 128] = *b"\
 #[derive(Clone)]
 pub struct Prefix {
     one: Sm3,
-    many: Option<(Lanes, State)>,
+    many: Option<(Simd, State)>,
 }
 
 impl Prefix {
-    /// The state after `block`; `lanes` if many messages are to be hashed by lanes.
+    /// The state after `block`; `simd` if many messages are to be hashed by lanes.
     #[must_use]
-    pub fn new(block: &Block, lanes: Option<Lanes>) -> Self {
-        let many = lanes.map(|lanes| {
+    pub fn new(block: &Block, simd: Option<Simd>) -> Self {
+        let many = simd.map(|simd| {
             let mut states = [[0; LANES]; 8];
             put_lane(&mut states, 0, &INITIAL);
-            lanes.compress(&mut states, [block; LANES]);
-            (lanes, states.map(|[word, ..]| word))
+            compress(simd, &mut states, [block; LANES]);
+            (simd, states.map(|[word, ..]| word))
         });
         Self {
             one: Sm3::new_with_prefix(block),
@@ -96,7 +86,7 @@ const MAX_BLOCKS: usize = 5;
 
 /// Messages that wait for their lanes.
 pub struct Pending {
-    lanes: Lanes,
+    simd: Simd,
     blocks: Vec<Block>,
     /// By number of blocks, one to five, so that sixteen messages that share a vector end together.
     messages: [Vec<Message>; MAX_BLOCKS],
@@ -110,9 +100,9 @@ struct Message {
 
 impl Pending {
     #[must_use]
-    pub fn new(lanes: Lanes) -> Self {
+    pub fn new(simd: Simd) -> Self {
         Self {
-            lanes,
+            simd,
             blocks: Vec::new(),
             messages: Default::default(),
         }
@@ -162,7 +152,7 @@ impl Pending {
                             .get(message.first_block + block)
                             .unwrap_or(&[0; 64]);
                     }
-                    self.lanes.compress(&mut states, blocks);
+                    compress(self.simd, &mut states, blocks);
                 }
                 for (lane, message) in group.iter().enumerate() {
                     tell(message.slot, lane_hash(&states, lane));
@@ -174,19 +164,13 @@ impl Pending {
     }
 }
 
-fn put_lane(states: &mut State16, lane: usize, state: &State) {
-    for (words, word) in states.iter_mut().zip(state) {
-        if let Some(place) = words.get_mut(lane) {
-            *place = *word;
-        }
-    }
-}
+/// On this architecture there are no vectors to hash by.
+#[cfg(not(target_arch = "x86_64"))]
+mod lanes {
+    use super::state::{Block, LANES, State16};
+    use crate::simd::Simd;
 
-fn lane_hash(states: &State16, lane: usize) -> [u8; 32] {
-    let mut hash = [0; 32];
-    let (places, _) = hash.as_chunks_mut::<4>();
-    for (place, words) in places.iter_mut().zip(states) {
-        *place = words.get(lane).copied().unwrap_or(0).to_be_bytes();
+    pub fn compress(simd: Simd, _state: &mut State16, _blocks: [&Block; LANES]) {
+        match simd {}
     }
-    hash
 }

@@ -52,7 +52,7 @@ fn ring_on(path: Path, options: Options) -> Ring {
 
 static RING: LazyLock<Ring> = LazyLock::new(|| ring_on(Path::best(), Options::default()));
 
-/// Rings on every path this processor has, with lanes and without.
+/// Rings on every path this processor has, with SIMD and without.
 fn rings() -> Vec<(String, Ring)> {
     let mut rings = Vec::new();
     for path in [Path::Ifma, Path::Scalar, Path::Slow] {
@@ -60,12 +60,12 @@ fn rings() -> Vec<(String, Ring)> {
             eprintln!("skipped: this processor has no {path:?}");
             continue;
         }
-        for lanes in [true, false] {
+        for simd in [true, false] {
             let options = Options {
-                lanes,
+                simd,
                 ..Options::default()
             };
-            rings.push((format!("{path:?}, lanes {lanes}"), ring_on(path, options)));
+            rings.push((format!("{path:?}, simd {simd}"), ring_on(path, options)));
         }
     }
     rings
