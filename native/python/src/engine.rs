@@ -1,46 +1,14 @@
 //! How to compute, and with how many threads.
 
-use std::process;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use ybtoken_engine::{Key, Options, Path, Ring, Verifier, Workers};
 
-use crate::guarded;
+use crate::guard::guarded;
 use crate::ring::PyRing;
-
-/// The threads of an engine. A process that was forked gets its own, since threads do not follow into it.
-pub struct Threads {
-    count: usize,
-    workers: Mutex<(u32, Arc<Workers>)>,
-}
-
-impl Threads {
-    fn new(count: usize) -> PyResult<Self> {
-        Ok(Self {
-            count,
-            workers: Mutex::new((process::id(), start(count)?)),
-        })
-    }
-
-    pub fn workers(&self) -> PyResult<Arc<Workers>> {
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.count > 1 && workers.0 != process::id() {
-            let old = std::mem::replace(&mut *workers, (process::id(), start(self.count)?));
-            // Its threads are not here to be ended.
-            std::mem::forget(old);
-        }
-        Ok(Arc::clone(&workers.1))
-    }
-}
-
-fn start(count: usize) -> PyResult<Arc<Workers>> {
-    let workers = Workers::new(count);
-    workers
-        .map(Arc::new)
-        .map_err(|error| PyRuntimeError::new_err(error.to_string()))
-}
+use crate::threads::Threads;
 
 /// Raw protected header, x, y, SM2 user id, window.
 type KeyTuple = (Vec<u8>, [u8; 32], [u8; 32], Vec<u8>, u32);
@@ -80,7 +48,7 @@ impl PyEngine {
 
     #[getter]
     fn threads(&self) -> usize {
-        self.threads.count
+        self.threads.count()
     }
 
     /// The path that signatures are verified on.

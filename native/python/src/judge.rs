@@ -7,7 +7,7 @@ use ybtoken_engine::judge::{Judged, Moment, Now, Scope, judge};
 
 use crate::columns::filled;
 use crate::engine::PyEngine;
-use crate::guarded;
+use crate::guard::guarded;
 
 /// Not before, not after, withdrawn since, places.
 type ScopeTuple = (i64, i64, Option<i64>, Vec<(u32, u32)>);

@@ -7,27 +7,17 @@
 mod arrow;
 mod columns;
 mod engine;
+mod guard;
+mod input;
 mod judge;
 mod ring;
 mod sm2_key;
-mod texts;
+mod threads;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 /// Grows when a caller of an earlier module would be answered otherwise; the Python wrapper asks for the one it knows.
 const ABI: u32 = 2;
-
-/// Runs `work`; a panic in it becomes a `RuntimeError`.
-fn guarded<T>(work: impl FnOnce() -> PyResult<T>) -> PyResult<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(PyRuntimeError::new_err(
-            "the native engine has a bug: it panicked; please report what it was given",
-        ))
-    })
-}
 
 #[pymodule]
 mod ybtoken_native {

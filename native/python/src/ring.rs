@@ -10,9 +10,10 @@ use ybtoken_engine::columns::Opened;
 use ybtoken_engine::{Code, Lines, Ring, Texts as _, open_into, open_one};
 
 use crate::columns::PyColumns;
-use crate::engine::Threads;
-use crate::guarded;
-use crate::texts::{Texts, with_text};
+
+use crate::guard::guarded;
+use crate::input::{Texts, with_text};
+use crate::threads::Threads;
 
 /// Keys with their tables, ready to open texts; may be used from many threads at once.
 #[pyclass(name = "Ring", module = "ybtoken_native", frozen)]

@@ -12,7 +12,7 @@ use sm2::{FieldBytes, NonZeroScalar, Scalar};
 use ybtoken_engine::sm3;
 use zeroize::Zeroizing;
 
-use crate::guarded;
+use crate::guard::guarded;
 
 /// The user id that GB/T 32918 users agree on unless they say otherwise.
 const DEFAULT_USER_ID: &[u8] = b"1234567812345678";
