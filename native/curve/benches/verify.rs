@@ -1,5 +1,5 @@
-//! Verifications by path, curve and batch size, and the building of tables. `cargo bench`; plain `cargo test --benches`
-//! runs each once.
+//! Verifications by path, curve and batch size, and the building of tables. `cargo bench`; plain
+//! `cargo test --benches` runs each once.
 
 use std::sync::OnceLock;
 
@@ -23,7 +23,8 @@ fn setting(curve: Curve) -> &'static Setting {
     SETTINGS[curve as usize].get_or_init(|| {
         let signed = signatures(curve, KEYS, 4096, 1);
         let table = |(x, y): &_| {
-            KeyTable::build(&PublicKey::new(curve, x, y).unwrap(), KeyTable::DEFAULT_WINDOW).unwrap()
+            KeyTable::build(&PublicKey::new(curve, x, y).unwrap(), KeyTable::DEFAULT_WINDOW)
+                .unwrap()
         };
         let tables = signed.keys.iter().map(table).collect();
         Setting { signed, tables }

@@ -1,4 +1,5 @@
-//! Rates of every path and batch size, and what junk costs: `cargo run --release --example rate [seconds] [window]`.
+//! Rates of every path and batch size, and what junk costs: `cargo run --release --example rate
+//! [seconds] [window]`.
 
 use std::time::{Duration, Instant};
 

@@ -7,7 +7,8 @@ use crate::math::curve::{Curve, P256, Sm2, Spec};
 use crate::math::field::{Modulus, Residue};
 use crate::math::point::Affine;
 
-/// A finite point of one of the two curves. Both groups have prime order, so no subgroup check is owed.
+/// A finite point of one of the two curves. Both groups have prime order, so no subgroup check is
+/// owed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PublicKey {
     curve: Curve,
@@ -27,7 +28,9 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::CoordinateRange => "a coordinate of the public key is not below the prime of its field",
+            Self::CoordinateRange => {
+                "a coordinate of the public key is not below the prime of its field"
+            }
             Self::NotOnCurve => "the public key is not a point of its curve",
         })
     }

@@ -1,5 +1,5 @@
-//! From a job to what the sums need: two recoded scalars and the x that is expected. This file owns the equations of
-//! both schemes and their range checks; the paths only add points.
+//! From a job to what the sums need: two recoded scalars and the x that is expected. This file owns
+//! the equations of both schemes and their range checks; the paths only add points.
 
 use crate::math::arith::{U256, add, add_mod, from_be, is_zero, less, reduce_once, sub_mod};
 use crate::math::curve::{Curve, Field, Scalar, Spec};
@@ -73,8 +73,8 @@ pub(crate) fn sm2<C: Spec>(e: U256, r: U256, s: U256) -> Option<Equation> {
     (!is_zero(key)).then_some(Equation { base: s, key, expected })
 }
 
-/// Fills `tasks` from jobs. ECDSA's quotients are taken for all of them at once by `divide`, which replaces each
-/// (e, r, s), s not 0 mod n, by (e / s, r / s).
+/// Fills `tasks` from jobs. ECDSA's quotients are taken for all of them at once by `divide`, which
+/// replaces each (e, r, s), s not 0 mod n, by (e / s, r / s).
 pub(crate) fn prepare<'a, C: Spec>(
     jobs: &[&Job<'a>],
     tasks: &mut Vec<Task<'a>>,
@@ -93,7 +93,9 @@ pub(crate) fn prepare<'a, C: Spec>(
     tasks.clear();
     tasks.extend(jobs.iter().enumerate().map(|(i, job)| {
         let equation = in_range::<C>(job).and_then(|(r, s)| match C::CURVE {
-            Curve::P256 => Some(Equation { base: quotients[i][0], key: quotients[i][1], expected: r }),
+            Curve::P256 => {
+                Some(Equation { base: quotients[i][0], key: quotients[i][1], expected: r })
+            }
             Curve::Sm2 => sm2::<C>(from_be(&job.e), r, s),
         });
         let refused = equation.is_none();
@@ -109,8 +111,9 @@ pub(crate) fn prepare<'a, C: Spec>(
     }));
 }
 
-/// `prepare`'s division in scalar code. The numbers are taken for Montgomery forms, which spares the way there: the form
-/// s stands for s / R, whose inverse has the form R^2 / s; and e times that is the form of e / s.
+/// `prepare`'s division in scalar code. The numbers are taken for Montgomery forms, which spares
+/// the way there: the form s stands for s / R, whose inverse has the form R^2 / s; and e times that
+/// is the form of e / s.
 pub(crate) fn divide<C: Spec>(quotients: &mut [[U256; 3]]) {
     let form = |a: U256| Scalar::<C>::from_montgomery(reduce_once(a, 0, <C::Order as Modulus>::M));
     let mut inverses: Vec<_> = quotients.iter().map(|&[_, _, s]| form(s)).collect();

@@ -1,5 +1,5 @@
-//! Unit tests that need the inside: fields and scalars against big integers, lanes against scalar code, digits, tables,
-//! and sums crafted to meet the cases an addition cannot do.
+//! Unit tests that need the inside: fields and scalars against big integers, lanes against scalar
+//! code, digits, tables, and sums crafted to meet the cases an addition cannot do.
 
 #[cfg(target_arch = "x86_64")]
 mod lanes;
@@ -39,15 +39,15 @@ pub(crate) fn small(a: &BigUint) -> U256 {
     digits.try_into().unwrap()
 }
 
-/// Numbers below m where carries and borrows go wrong: around 0, m, and every boundary of 64-bit words and 52-bit limbs;
-/// runs of ones and zeros; and some random ones.
+/// Numbers below m where carries and borrows go wrong: around 0, m, and every boundary of 64-bit
+/// words and 52-bit limbs; runs of ones and zeros; and some random ones.
 pub(crate) fn awkward(m: U256) -> Vec<U256> {
     let modulus = big(m);
     let one = BigUint::from(1u8);
     let mut all = vec![];
     for bit in [
-        0, 1, 2, 32, 44, 48, 51, 52, 53, 63, 64, 65, 96, 103, 104, 128, 155, 156, 192, 207, 208, 224, 248,
-        255,
+        0, 1, 2, 32, 44, 48, 51, 52, 53, 63, 64, 65, 96, 103, 104, 128, 155, 156, 192, 207, 208,
+        224, 248, 255,
     ] {
         let power: BigUint = &one << bit;
         all.extend([&power - &one, power.clone(), &power + &one]);

@@ -1,4 +1,5 @@
-//! The verifier: chooses the path, holds the generator's tables, sorts a batch and collects the verdicts.
+//! The verifier: chooses the path, holds the generator's tables, sorts a batch and collects the
+//! verdicts.
 
 use core::fmt;
 use std::sync::OnceLock;
@@ -14,8 +15,9 @@ use crate::paths::{Path, scalar, slow};
 use crate::tables::{BaseTable, WindowError, check_window};
 use crate::task::{Job, Task, Verdict, divide, prepare};
 
-/// Verifies signatures on one path. Holds the generator's tables (7.9 MB a curve, built when a curve is first used, some
-/// 20 ms) and the secret point that blinds every sum: make one a process and share it; all methods take `&self`.
+/// Verifies signatures on one path. Holds the generator's tables (7.9 MB a curve, built when a
+/// curve is first used, some 20 ms) and the secret point that blinds every sum: make one a process
+/// and share it; all methods take `&self`.
 pub struct Verifier {
     path: Path,
     base_window: u32,
@@ -97,13 +99,15 @@ impl Verifier {
         }
     }
 
-    /// How many signatures a fast path handed to the slow one. Honest traffic and junk alike leave it at 0; only the
-    /// holder of a private key can make it grow, by signatures whose sum is infinity.
+    /// How many signatures a fast path handed to the slow one. Honest traffic and junk alike leave
+    /// it at 0; only the holder of a private key can make it grow, by signatures whose sum is
+    /// infinity.
     pub fn slow_count(&self) -> u64 {
         self.slow_count.load(Ordering::Relaxed)
     }
 
-    /// Sets `accepted[i]` to whether job i is a valid signature. Any number of jobs, any mix of keys and windows.
+    /// Sets `accepted[i]` to whether job i is a valid signature. Any number of jobs, any mix of
+    /// keys and windows.
     ///
     /// # Panics
     /// When the slices differ in length, or a table is of another curve.
@@ -141,7 +145,9 @@ impl Verifier {
         // Tokens in step need the same windows: one run for each size that occurs.
         let mut order: Vec<_> = (0..jobs.len()).collect();
         order.sort_by_key(|&i| jobs[i].table.window_bits());
-        for group in order.chunk_by(|&a, &b| jobs[a].table.window_bits() == jobs[b].table.window_bits()) {
+        for group in
+            order.chunk_by(|&a, &b| jobs[a].table.window_bits() == jobs[b].table.window_bits())
+        {
             let same: Vec<_> = group.iter().map(|&i| &jobs[i]).collect();
             self.uniform::<C>(&same, |i, verdict| accepted[group[i]] = verdict);
         }
@@ -189,7 +195,9 @@ impl Verifier {
             let mut blind = reduce_once(from_be(seed), 0, order);
             loop {
                 let point = Xyzz::<C>::multiply(Affine::generator(), blind).to_affine();
-                if let Some(table) = point.and_then(|point| BaseTable::build::<C>(self.base_window, point)) {
+                if let Some(table) =
+                    point.and_then(|point| BaseTable::build::<C>(self.base_window, point))
+                {
                     return table;
                 }
                 blind = add_mod(blind, [1, 0, 0, 0], order);

@@ -24,7 +24,8 @@ fn verifiers() -> Vec<Verifier> {
 }
 
 fn tables(curve: Curve, signed: &Signatures, window: u32) -> Vec<KeyTable> {
-    let table = |(x, y): &_| KeyTable::build(&PublicKey::new(curve, x, y).unwrap(), window).unwrap();
+    let table =
+        |(x, y): &_| KeyTable::build(&PublicKey::new(curve, x, y).unwrap(), window).unwrap();
     signed.keys.iter().map(table).collect()
 }
 
@@ -60,11 +61,16 @@ fn every_size_gives_every_job_its_own_verdict() {
         let good = jobs(&tables, &signed.all);
         let mut random = Random(22);
         for verifier in verifiers() {
-            let sizes =
-                [0, 1, 2, 3, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 191, 192, 193, 207, 208, 209, 255, 256, 257];
+            let sizes = [
+                0, 1, 2, 3, 6, 7, 8, 9, 15, 16, 17, 31, 32, 33, 191, 192, 193, 207, 208, 209, 255,
+                256, 257,
+            ];
             let around = |n: usize| [n - 1, n, n + 1];
             for size in sizes.into_iter().chain(around(CHUNK / 2)).chain(around(CHUNK)) {
-                assert!(verdicts(&verifier, curve, &good[..size]).iter().all(|&yes| yes), "{size} good");
+                assert!(
+                    verdicts(&verifier, curve, &good[..size]).iter().all(|&yes| yes),
+                    "{size} good"
+                );
                 let mut mixed = good[..size].to_vec();
                 let bad: Vec<_> = (0..size).map(|_| random.below(3) == 0).collect();
                 for (job, _) in mixed.iter_mut().zip(&bad).filter(|(_, bad)| **bad) {
@@ -165,7 +171,9 @@ fn the_other_s_verifies_in_ecdsa_only() {
             };
         }
         for verifier in verifiers() {
-            assert!(verdicts(&verifier, curve, &many).iter().all(|&yes| yes == (curve == Curve::P256)));
+            assert!(
+                verdicts(&verifier, curve, &many).iter().all(|&yes| yes == (curve == Curve::P256))
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Random and spoiled signatures against RustCrypto's verifiers. `YB_DIFF_COUNT` sets how many a curve, `YB_DIFF_SEED`
-//! the seed; both are printed.
+//! Random and spoiled signatures against RustCrypto's verifiers. `YB_DIFF_COUNT` sets how many a
+//! curve, `YB_DIFF_SEED` the seed; both are printed.
 #![cfg(not(miri))] // hours
 
 #[path = "common/rustcrypto.rs"]
@@ -53,8 +53,11 @@ fn agree(curve: Curve, count: usize, seed: u64) {
         let size = (count - done).min(1 + random.below(6000));
         let mut signed = signatures(curve, keys, size, random.next());
         spoil(&mut random, &mut signed.all, keys);
-        let expected: Vec<_> =
-            signed.all.iter().map(|one| rustcrypto::accepts(curve, &signed.keys[one.key], one)).collect();
+        let expected: Vec<_> = signed
+            .all
+            .iter()
+            .map(|one| rustcrypto::accepts(curve, &signed.keys[one.key], one))
+            .collect();
         let window = [8, 8, 10, 9, 5][random.below(5)];
         let tables: Vec<_> = signed
             .keys
@@ -90,7 +93,9 @@ fn agree(curve: Curve, count: usize, seed: u64) {
         good += expected.iter().filter(|&&yes| yes).count();
         done += size;
     }
-    println!("{curve:?}: seed {seed}, {done} signatures, {good} of them valid, {wrong} verdicts differ");
+    println!(
+        "{curve:?}: seed {seed}, {done} signatures, {good} of them valid, {wrong} verdicts differ"
+    );
     assert_eq!(wrong, 0);
     assert!(good > done / 4 && good < done);
     assert!(verifiers.iter().all(|verifier| verifier.slow_count() == 0));

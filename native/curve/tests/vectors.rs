@@ -1,5 +1,5 @@
-//! Every published signature through every path, alone and in batches of the sizes that change the method, on every
-//! window size that is shipped.
+//! Every published signature through every path, alone and in batches of the sizes that change the
+//! method, on every window size that is shipped.
 #![cfg(not(miri))] // hours
 
 mod common;
@@ -30,7 +30,8 @@ fn name(case: &Case) -> [u8; 64] {
     [case.x, case.y].concat().try_into().unwrap()
 }
 
-/// A verifier a path. Small tables for the generator in debug builds; those that are shipped in release builds.
+/// A verifier a path. Small tables for the generator in debug builds; those that are shipped in
+/// release builds.
 fn verifiers() -> Vec<Verifier> {
     let usable = PATHS.into_iter().filter(|path| {
         let usable = path.available();
@@ -42,21 +43,27 @@ fn verifiers() -> Vec<Verifier> {
     usable.map(|path| Verifier::with_base_window(path, BASE_WINDOW).unwrap()).collect()
 }
 
-/// Asserts the verdict of every case on every path; alone, in batches of the sizes that change the method, and in whole.
+/// Asserts the verdict of every case on every path; alone, in batches of the sizes that change the
+/// method, and in whole.
 fn check(curve: Curve, cases: &[Case], window: u32, verifiers: &[Verifier]) {
     let tables = tables(cases, window);
     let job = |case: &Case| Job { table: &tables[&name(case)], e: case.e, r: case.r, s: case.s };
     let jobs: Vec<_> = cases.iter().map(job).collect();
     for verifier in verifiers {
         let path = verifier.path();
-        let sizes: &[usize] = if path == Path::Slow { &[64] } else { &[1, 2, 7, 16, 100, 256, usize::MAX] };
+        let sizes: &[usize] =
+            if path == Path::Slow { &[64] } else { &[1, 2, 7, 16, 100, 256, usize::MAX] };
         for size in sizes.iter().map(|&size| size.min(jobs.len())) {
             let mut accepted = vec![false; jobs.len()];
             for (jobs, accepted) in jobs.chunks(size).zip(accepted.chunks_mut(size)) {
                 verifier.verify_batch(curve, jobs, accepted);
             }
             for (case, accepted) in cases.iter().zip(accepted) {
-                assert_eq!(accepted, case.valid, "{} {path:?} window {window} size {size}", case.id);
+                assert_eq!(
+                    accepted, case.valid,
+                    "{} {path:?} window {window} size {size}",
+                    case.id
+                );
             }
         }
     }
@@ -69,22 +76,26 @@ fn every_published_signature_has_its_verdict() {
     let verifiers = verifiers();
     for curve in [Curve::P256, Curve::Sm2] {
         // A key that is not a point has no verdict: it is refused before.
-        let is_key = |case: &&Case| case.curve == curve && PublicKey::new(curve, &case.x, &case.y).is_ok();
+        let is_key =
+            |case: &&Case| case.curve == curve && PublicKey::new(curve, &case.x, &case.y).is_ok();
         let cases: Vec<_> = all.iter().filter(is_key).cloned().collect();
         if cases.is_empty() {
             continue;
         }
         let valid = cases.iter().filter(|case| case.valid).count();
-        println!("{curve:?}: {} signatures, {valid} valid, {} sums of infinity among them", cases.len(), {
-            cases.iter().filter(|case| case.id.contains("R_infinity")).count()
-        });
+        println!(
+            "{curve:?}: {} signatures, {valid} valid, {} sums of infinity among them",
+            cases.len(),
+            { cases.iter().filter(|case| case.id.contains("R_infinity")).count() }
+        );
         for &window in windows {
             check(curve, &cases, window, &verifiers);
         }
         // Different windows in one batch.
         let tables: Vec<_> = (4..=10).map(|window| tables(&cases, window)).collect();
         let table = |i: usize| &tables[i % tables.len()][&name(&cases[i])];
-        let job = |(i, case): (usize, &Case)| Job { table: table(i), e: case.e, r: case.r, s: case.s };
+        let job =
+            |(i, case): (usize, &Case)| Job { table: table(i), e: case.e, r: case.r, s: case.s };
         let jobs: Vec<_> = cases.iter().enumerate().map(job).collect();
         for verifier in &verifiers {
             let mut accepted = vec![false; jobs.len()];
@@ -94,8 +105,8 @@ fn every_published_signature_has_its_verdict() {
     }
 }
 
-/// BoringSSL's and RustCrypto's multiples k of the generator, each as the sum of a signature: with the generator for the
-/// key, and any v, (k - v) * G + v * G has the x that is published.
+/// BoringSSL's and RustCrypto's multiples k of the generator, each as the sum of a signature: with
+/// the generator for the key, and any v, (k - v) * G + v * G has the x that is published.
 #[test]
 fn published_multiples_of_the_generator_are_the_sums() {
     let Some(text) = common::text("boringssl/ec_scalar_base_mult_tests.txt") else { return };
@@ -109,8 +120,11 @@ fn published_multiples_of_the_generator_are_the_sums() {
     assert_eq!(multiples.len(), 129);
     let file = common::json("p256-field/rustcrypto_p256_group_field.json").unwrap();
     for (_, list) in file.as_object().unwrap() {
-        for row in
-            list.as_array().into_iter().flatten().filter(|row| row["k"].is_u64() && row["x"].is_string())
+        for row in list
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|row| row["k"].is_u64() && row["x"].is_string())
         {
             let k = common::number(&row["k"].as_u64().unwrap().to_be_bytes()).unwrap();
             multiples.push((k, common::hex_number(row["x"].as_str().unwrap())));
@@ -127,7 +141,16 @@ fn published_multiples_of_the_generator_are_the_sums() {
         let s = r * v.invert().unwrap();
         let e = on_p256::bytes((on_p256::scalar(k) - v) * s);
         let (r, s) = (on_p256::bytes(r), on_p256::bytes(s));
-        let case = Case { id: format!("multiple {i}"), curve: Curve::P256, x, y, e, r, s, valid: !infinity };
+        let case = Case {
+            id: format!("multiple {i}"),
+            curve: Curve::P256,
+            x,
+            y,
+            e,
+            r,
+            s,
+            valid: !infinity,
+        };
         // And with another x expected.
         let mut wrong = Case { id: format!("not multiple {i}"), valid: false, ..case.clone() };
         wrong.e[31] ^= 1;
@@ -143,7 +166,9 @@ fn published_keys_off_the_curve_are_refused() {
     let Some(text) = common::text("nist-fips186/PKV.rsp") else { return };
     let mut seen = [0; 2];
     for (section, record) in common::records(&text) {
-        let Some(x) = common::get(&record, "Qx").filter(|_| section.contains("P-256")) else { continue };
+        let Some(x) = common::get(&record, "Qx").filter(|_| section.contains("P-256")) else {
+            continue;
+        };
         let numbers = [x, common::get(&record, "Qy").unwrap()].map(|hex| {
             let padded = if hex.len() % 2 == 1 { format!("0{hex}") } else { hex.to_string() };
             common::number(&common::unhex(&padded))

@@ -1,4 +1,5 @@
-//! `cargo bench -p ybtoken-engine`: the parts, and the whole from text to columns. Figures are a token.
+//! `cargo bench -p ybtoken-engine`: the parts, and the whole from text to columns. Figures are a
+//! token.
 //!
 //! `YBTOKEN_PATH=scalar` or `slow` forces the path.
 
@@ -42,17 +43,11 @@ struct Case {
 
 fn case(algorithm: Algorithm, window: u32) -> Case {
     let user_id = "1234567812345678";
-    let signers: Vec<_> = (0..KEYS)
-        .map(|key| Signer::with(algorithm, key, user_id, window))
-        .collect();
+    let signers: Vec<_> =
+        (0..KEYS).map(|key| Signer::with(algorithm, key, user_id, window)).collect();
     let keys: Vec<Key> = signers.iter().map(|signer| signer.key.clone()).collect();
-    let ring = Ring::new(
-        keys,
-        Arc::clone(&VERIFIER),
-        Options::default(),
-        &Workers::none(),
-    )
-    .unwrap();
+    let ring =
+        Ring::new(keys, Arc::clone(&VERIFIER), Options::default(), &Workers::none()).unwrap();
     let token = |text| signers[(text * 7 % KEYS) as usize].token(&plain_claims(text).encode());
     let tokens: Vec<_> = (0..TEXTS).map(token).collect();
     let spoiled = |token: &Vec<u8>| {
@@ -164,9 +159,7 @@ fn part_cut(bencher: Bencher) {
 
 #[divan::bench]
 fn part_parse(bencher: Bencher) {
-    let payloads: Vec<_> = (0..TEXTS)
-        .map(|number| plain_claims(number).encode())
-        .collect();
+    let payloads: Vec<_> = (0..TEXTS).map(|number| plain_claims(number).encode()).collect();
     part(bencher, &payloads, |payload| {
         black_box(Claims::parse(payload).unwrap());
     });
@@ -203,14 +196,12 @@ fn part_sm3_lanes(bencher: Bencher) {
     let prefix = Prefix::new(&[7; 64], Some(simd));
     let mut pending = Pending::new(simd);
     let tails = vec![[9; 53]; TEXTS as usize];
-    bencher
-        .counter(ItemsCount::new(tails.len()))
-        .bench_local(|| {
-            for (slot, tail) in tails.iter().enumerate() {
-                pending.push(prefix.state().unwrap(), tail, slot);
-            }
-            pending.finish(|slot, hash| {
-                black_box((slot, hash));
-            });
+    bencher.counter(ItemsCount::new(tails.len())).bench_local(|| {
+        for (slot, tail) in tails.iter().enumerate() {
+            pending.push(prefix.state().unwrap(), tail, slot);
+        }
+        pending.finish(|slot, hash| {
+            black_box((slot, hash));
         });
+    });
 }

@@ -1,4 +1,5 @@
-//! Step 5: the claims of profile 1 (specification section 2): the one exact encoding and its bounds. This file owns them.
+//! Step 5: the claims of profile 1 (specification, sections 2.3 and 3.1): the one exact encoding
+//! and its bounds. This file owns them.
 
 /// Whether a claim of the extras is there, as bits of the `present` column.
 pub mod present {
@@ -9,7 +10,8 @@ pub mod present {
     pub const STATUS_INDEX: u8 = 16;
 }
 
-/// The claims of one profile 1 token. An extra that is absent is zero, and its bit in `present` is not set.
+/// The claims of one profile 1 token. An extra that is absent is zero, and its bit in `present` is
+/// not set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Claims {
     pub exp: u32,
@@ -32,7 +34,8 @@ pub struct Claims {
 pub enum NotClaims {
     /// Not the one exact encoding, or a bound broken.
     Shape,
-    /// Claims of profile 2 or 3 so far as can be seen here; the serial engine says which refusal that is.
+    /// Claims of profile 2 or 3 so far as can be seen here; the serial engine says which refusal
+    /// that is.
     OtherProfile,
 }
 
@@ -40,12 +43,10 @@ impl Claims {
     /// Reads a payload.
     ///
     /// # Errors
-    /// [`NotClaims`]: `OtherProfile` as soon as a `cnf` claim or a profile of 2 or 3 is met, `Shape` for anything else.
+    /// [`NotClaims`]: `OtherProfile` as soon as a `cnf` claim or a profile of 2 or 3 is met,
+    /// `Shape` for anything else.
     pub fn parse(payload: &[u8]) -> Result<Self, NotClaims> {
-        let mut reader = Reader {
-            rest: payload,
-            other: false,
-        };
+        let mut reader = Reader { rest: payload, other: false };
         match reader.claims() {
             Some(claims) if reader.rest.is_empty() => Ok(claims),
             _ if reader.other => Err(NotClaims::OtherProfile),
@@ -60,10 +61,7 @@ impl Claims {
         put_uint(&mut out, self.exp);
         out.push(0x06);
         put_uint(&mut out, self.iat);
-        let nonce = self
-            .nonce
-            .get(..usize::from(self.nonce_len))
-            .unwrap_or(&self.nonce);
+        let nonce = self.nonce.get(..usize::from(self.nonce_len)).unwrap_or(&self.nonce);
         out.extend([0x07, 0x40 | self.nonce_len]);
         out.extend(nonce);
         out.extend([
@@ -137,10 +135,8 @@ impl Reader<'_> {
             return None;
         }
         self.expect([0x07])?;
-        claims.nonce_len = self
-            .byte()?
-            .checked_sub(0x40)
-            .filter(|length| (8..=16).contains(length))?;
+        claims.nonce_len =
+            self.byte()?.checked_sub(0x40).filter(|length| (8..=16).contains(length))?;
         let (nonce, rest) = self.rest.split_at_checked(claims.nonce_len.into())?;
         claims.nonce.get_mut(..nonce.len())?.copy_from_slice(nonce);
         self.rest = rest;
@@ -169,10 +165,7 @@ impl Reader<'_> {
 
     /// A map of one to five extras, labels ascending.
     fn extras(&mut self, claims: &mut Claims) -> Option<()> {
-        let count = self
-            .byte()?
-            .checked_sub(0xa0)
-            .filter(|count| (1..=5).contains(count))?;
+        let count = self.byte()?.checked_sub(0xa0).filter(|count| (1..=5).contains(count))?;
         let mut last = 0;
         for _ in 0..count {
             let label = self.byte()?;

@@ -1,6 +1,8 @@
-//! The refusal codes of steps 1-7 (specification section 3), as the one-byte numbers that stand in a `code` column.
+//! The refusal codes of steps 1-7 (specification, section 8), as the one-byte numbers that stand in
+//! a `code` column.
 
-/// What became of one text. The numbers are part of the interface: Python owns their names and remedies.
+/// What became of one text. The numbers are part of the interface: Python owns their names and
+/// remedies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Code {

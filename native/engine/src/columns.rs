@@ -1,7 +1,8 @@
 //! What became of many texts, as columns. This file owns their names, widths and order.
 //!
-//! A column is bytes: numbers stand in it little-endian, one after the other, whatever the machine. So the columns can be
-//! memory that someone else owns and reads without copying, with no word on alignment.
+//! A column is bytes: numbers stand in it little-endian, one after the other, whatever the machine.
+//! So the columns can be memory that someone else owns and reads without copying, with no word on
+//! alignment.
 
 use crate::claims::Claims;
 use crate::code::Code;
@@ -11,8 +12,9 @@ pub const NO_ENTRY: u16 = u16::MAX;
 
 /// What became of one text: a row of the columns.
 ///
-/// Claims are there only with `Code::Accepted`; `entry` from step 4 on, [`NO_ENTRY`] before. With `Code::KeyUnknown` the
-/// nonce is the 8-byte kid of the header, so that whoever judges can say which key is missing; all else is zero.
+/// Claims are there only with `Code::Accepted`; `entry` from step 4 on, [`NO_ENTRY`] before. With
+/// `Code::KeyUnknown` the nonce is the 8-byte kid of the header, so that whoever judges can say
+/// which key is missing; all else is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     pub code: Code,
@@ -26,12 +28,7 @@ impl Opened {
     /// A refusal before a key was found.
     #[must_use]
     pub fn refused(code: Code) -> Self {
-        Self {
-            code,
-            entry: NO_ENTRY,
-            profile: 0,
-            claims: Claims::default(),
-        }
+        Self { code, entry: NO_ENTRY, profile: 0, claims: Claims::default() }
     }
 }
 
@@ -65,7 +62,8 @@ macro_rules! columns {
         }
 
         impl<'a> ColumnsMut<'a> {
-            /// Memory that is given column by column in the order of [`Columns::LAYOUT`], `rows` rows long.
+            /// Memory that is given column by column in the order of [`Columns::LAYOUT`], `rows`
+            /// rows long.
             ///
             /// `None` if a column is missing, or not of its length.
             pub fn from_slices(rows: usize, slices: impl IntoIterator<Item = &'a mut [u8]>) -> Option<Self> {
@@ -143,12 +141,7 @@ impl ColumnsMut<'_> {
 
     /// Writes one row; one past the end is left out.
     pub fn put(&mut self, row: usize, opened: &Opened) {
-        let Opened {
-            code,
-            entry,
-            profile,
-            claims,
-        } = opened;
+        let Opened { code, entry, profile, claims } = opened;
         set(self.code, row, [code.number()]);
         set(self.entry, row, entry.to_le_bytes());
         set(self.iat, row, claims.iat.to_le_bytes());

@@ -1,5 +1,6 @@
-//! Step 2: the tagged COSE_Sign1 of a token, cut by its one exact shape (RFC 9052 section 4.2), and what is signed
-//! (section 4.4). This file owns the envelope rules.
+//! Step 2: the tagged COSE_Sign1 of a token, cut by its one exact shape (specification, section
+//! 2.2; RFC 9052, section 4.2), and what is signed (RFC 9052, section 4.4). This file owns the
+//! envelope rules.
 
 use crate::code::Code;
 
@@ -41,25 +42,12 @@ impl<'a> Header<'a> {
         let (algorithm, kid) = match raw {
             [0xa2, 0x01, 0x26, 0x04, 0x48, kid @ ..] => (Algorithm::Es256, kid),
             [0xa2, 0x01, 0x28, 0x04, 0x48, kid @ ..] => (Algorithm::Esp256, kid),
-            [
-                0xa2,
-                0x01,
-                0x3a,
-                0x00,
-                0x01,
-                0x00,
-                0x00,
-                0x04,
-                0x48,
-                kid @ ..,
-            ] => (Algorithm::Sm2, kid),
+            [0xa2, 0x01, 0x3a, 0x00, 0x01, 0x00, 0x00, 0x04, 0x48, kid @ ..] => {
+                (Algorithm::Sm2, kid)
+            }
             _ => return None,
         };
-        Some(Self {
-            raw,
-            algorithm,
-            kid: kid.try_into().ok()?,
-        })
+        Some(Self { raw, algorithm, kid: kid.try_into().ok()? })
     }
 }
 
@@ -74,7 +62,8 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Cuts `token`: tag 18, array of 4, header, empty map, payload of 24-255 bytes, 64 bytes of signature, no more.
+    /// Cuts `token`: tag 18, array of 4, header, empty map, payload of 24-255 bytes, 64 bytes of
+    /// signature, no more.
     ///
     /// # Errors
     /// `EnvelopeShape`.
@@ -107,17 +96,12 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// What of a Sig_structure stands before the payload and its length: `84 6a "Signature1" 4d|51 header 40 58`.
+/// What of a Sig_structure stands before the payload and its length: `84 6a "Signature1" 4d|51
+/// header 40 58`.
 ///
 /// It depends on the key alone, so hashes are carried on from here.
 #[must_use]
 pub fn signed_prefix(header: &[u8]) -> Vec<u8> {
     let length = u8::try_from(header.len()).unwrap_or(0) & 0x1f;
-    [
-        b"\x84\x6aSignature1".as_slice(),
-        &[0x40 | length],
-        header,
-        &[0x40, 0x58],
-    ]
-    .concat()
+    [b"\x84\x6aSignature1".as_slice(), &[0x40 | length], header, &[0x40, 0x58]].concat()
 }

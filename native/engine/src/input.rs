@@ -36,8 +36,9 @@ impl<T: AsRef<[u8]> + Sync> Texts for Vec<T> {
 
 /// The lines of one buffer.
 ///
-/// A line ends at `\n` and at nothing else: a `\r` before it belongs to the text, which is then refused, as there is one
-/// spelling of each token. The last line needs no `\n`; after a last `\n` there is no further line.
+/// A line ends at `\n` and at nothing else: a `\r` before it belongs to the text, which is then
+/// refused, as there is one spelling of each token. The last line needs no `\n`; after a last `\n`
+/// there is no further line.
 #[derive(Clone, Debug)]
 pub struct Lines<'a> {
     buffer: &'a [u8],
@@ -66,9 +67,7 @@ impl<'a> Lines<'a> {
     /// How many bytes of the buffer these lines take up, each with its `\n`.
     #[must_use]
     pub fn consumed(&self) -> usize {
-        self.ends
-            .last()
-            .map_or(0, |end| (end + 1).min(self.buffer.len()))
+        self.ends.last().map_or(0, |end| (end + 1).min(self.buffer.len()))
     }
 }
 
@@ -78,13 +77,8 @@ impl Texts for Lines<'_> {
     }
 
     fn text(&self, position: usize) -> &[u8] {
-        let before = position
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before));
+        let before = position.checked_sub(1).and_then(|before| self.ends.get(before));
         let start = before.map_or(0, |end| end + 1);
-        self.ends
-            .get(position)
-            .and_then(|&end| self.buffer.get(start..end))
-            .unwrap_or_default()
+        self.ends.get(position).and_then(|&end| self.buffer.get(start..end)).unwrap_or_default()
     }
 }

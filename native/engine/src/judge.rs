@@ -1,4 +1,5 @@
-//! Steps 6 and 7 in columns: time, and what a key may sign for (specification section 3). This file owns those rules and their order.
+//! Steps 6 and 7 in columns: time, and what a key may sign for (specification, section 4). This
+//! file owns those rules and their order.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,7 +20,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// A scope of a time and places. `None` if the places are not ascending, disjoint and each `from < to`.
+    /// A scope of a time and places. `None` if the places are not ascending, disjoint and each
+    /// `from < to`.
     #[must_use]
     pub fn new(
         not_before: i64,
@@ -29,12 +31,7 @@ impl Scope {
     ) -> Option<Self> {
         let ordered =
             places.iter().all(|(from, to)| from < to) && places.is_sorted_by(|a, b| a.1 <= b.0);
-        ordered.then_some(Self {
-            not_before,
-            not_after,
-            withdrawn_since,
-            places,
-        })
+        ordered.then_some(Self { not_before, not_after, withdrawn_since, places })
     }
 
     fn judge(&self, iat: i64, city: u32) -> Code {
@@ -57,7 +54,8 @@ impl Scope {
 pub enum Now<'a> {
     /// One for all.
     Same(i64),
-    /// One for each row, as the little-endian bytes of an `i64`: scans that were recorded at their own times.
+    /// One for each row, as the little-endian bytes of an `i64`: scans that were recorded at their
+    /// own times.
     Each(&'a [[u8; 8]]),
 }
 
@@ -97,7 +95,8 @@ pub struct Judged<'a> {
     pub city: &'a [[u8; 4]],
 }
 
-/// A batch that cannot be judged: the columns' lengths differ, or an accepted row names an entry without a scope.
+/// A batch that cannot be judged: the columns' lengths differ, or an accepted row names an entry
+/// without a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mismatch;
 
@@ -113,12 +112,7 @@ pub fn judge(
     workers: &Workers,
 ) -> Result<(), Mismatch> {
     const ROWS: usize = 1 << 14;
-    let Judged {
-        entry,
-        iat,
-        exp,
-        city,
-    } = rows;
+    let Judged { entry, iat, exp, city } = rows;
     let times = match moment.now {
         Now::Same(_) => code.len(),
         Now::Each(column) => column.len(),
@@ -135,9 +129,7 @@ pub fn judge(
             if *code != Code::Accepted.number() {
                 continue;
             }
-            let scope = scopes
-                .get(usize::from(u16::from_le_bytes(*entry)))
-                .ok_or(Mismatch)?;
+            let scope = scopes.get(usize::from(u16::from_le_bytes(*entry))).ok_or(Mismatch)?;
             let iat = i64::from(u32::from_le_bytes(*iat));
             let mut verdict = moment.judge(row, iat, u32::from_le_bytes(*exp).into())?;
             if verdict == Code::Accepted {

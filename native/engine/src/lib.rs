@@ -4,19 +4,13 @@
 //! text -> bytes -> envelope -> key -> hash -> signature -> claims -> columns -> judge
 //! ```
 //!
-//! Everything here is public data: nothing is secret, and nothing is constant time. No input makes it panic; a text ends in
-//! one [`Code`], alone and at any place of a batch alike.
+//! Everything here is public data: nothing is secret, and nothing is constant time. No input makes
+//! it panic; a text ends in one [`Code`], alone and at any place of a batch alike.
 
 #![cfg_attr(
     not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
-#![deny(unsafe_code)]
 
 pub mod claims;
 mod code;

@@ -1,8 +1,9 @@
 //! Steps 1-5 for one text and for many: text, envelope, key, signature, claims.
 //!
-//! A batch goes in chunks that fit the cache. In a chunk each text is read up to its key and hashed; then all signatures of a
-//! curve are verified at once; then what was accepted is written to the columns, so that no claim of an unverified token is
-//! ever there. Every text gets the answer that it gets alone.
+//! A batch goes in chunks that fit the cache. In a chunk each text is read up to its key and
+//! hashed; then all signatures of a curve are verified at once; then what was accepted is written
+//! to the columns, so that no claim of an unverified token is ever there. Every text gets the
+//! answer that it gets alone.
 
 use ybtoken_curve::{Curve, Job};
 
@@ -16,10 +17,12 @@ use crate::sm3::Pending;
 use crate::text::{self, TokenBuffer};
 use crate::workers::Workers;
 
-/// The most texts of a chunk: enough for the curve's batches, and what is kept of them stays in the second cache.
+/// The most texts of a chunk: enough for the curve's batches, and what is kept of them stays in the
+/// second cache.
 pub const CHUNK: usize = 2048;
 
-/// The fewest, but for what is left over: 768 cost a twentieth more a text than 2048 do, 256 a fifth.
+/// The fewest, but for what is left over: 768 cost a twentieth more a text than 2048 do, 256 a
+/// fifth.
 const LEAST_CHUNK: usize = 768;
 
 /// Opens one text.
@@ -33,14 +36,8 @@ pub fn open_one(ring: &Ring, text: &[u8]) -> Opened {
     let claims = Claims::parse(envelope.payload());
     let e = entry.hash.one(&envelope);
     let accepted = ring.tables.get(at.into()).is_some_and(|held| {
-        let job = |table| Job {
-            table,
-            e,
-            r: *envelope.r,
-            s: *envelope.s,
-        };
-        held.table()
-            .is_some_and(|table| ring.verifier.verify_one(entry.curve, &job(table)))
+        let job = |table| Job { table, e, r: *envelope.r, s: *envelope.s };
+        held.table().is_some_and(|table| ring.verifier.verify_one(entry.curve, &job(table)))
     });
     verdict(at, accepted, claims)
 }
@@ -70,18 +67,15 @@ pub fn open_into(
     );
 }
 
-/// Where each chunk of a batch starts, and its size: ever fewer, so that `threads` cores end at the same time, though one
-/// may run slower than the others.
+/// Where each chunk of a batch starts, and its size: ever fewer, so that `threads` cores end at the
+/// same time, though one may run slower than the others.
 fn chunks(rows: usize, threads: usize) -> impl Iterator<Item = (usize, usize)> {
     let least = LEAST_CHUNK.min(rows.div_ceil(threads));
     let mut start = 0;
     std::iter::from_fn(move || {
         let rest = rows.checked_sub(start).filter(|&rest| rest > 0)?;
-        let size = if threads == 1 {
-            CHUNK
-        } else {
-            rest.div_ceil(2 * threads).clamp(least, CHUNK)
-        };
+        let size =
+            if threads == 1 { CHUNK } else { rest.div_ceil(2 * threads).clamp(least, CHUNK) };
         let size = size.next_multiple_of(16).min(rest);
         start += size;
         Some((start - size, size))
@@ -100,12 +94,7 @@ fn read<'r, 't>(
     let Some((at, entry)) = ring.find(&envelope.header) else {
         let mut unknown = Opened::refused(Code::KeyUnknown);
         unknown.claims.nonce_len = 8;
-        unknown
-            .claims
-            .nonce
-            .iter_mut()
-            .zip(envelope.header.kid)
-            .for_each(|(to, from)| *to = *from);
+        unknown.claims.nonce.iter_mut().zip(envelope.header.kid).for_each(|(to, from)| *to = *from);
         return Err(unknown);
     };
     Ok((envelope, at, entry))
@@ -113,20 +102,12 @@ fn read<'r, 't>(
 
 /// Steps 4 and 5: what became of a token whose signature was found `accepted` or not.
 fn verdict(entry: u16, accepted: bool, claims: Result<Claims, NotClaims>) -> Opened {
-    let refused = |code| Opened {
-        entry,
-        ..Opened::refused(code)
-    };
+    let refused = |code| Opened { entry, ..Opened::refused(code) };
     if !accepted {
         return refused(Code::SignatureInvalid);
     }
     match claims {
-        Ok(claims) => Opened {
-            code: Code::Accepted,
-            entry,
-            profile: 1,
-            claims,
-        },
+        Ok(claims) => Opened { code: Code::Accepted, entry, profile: 1, claims },
         Err(NotClaims::Shape) => refused(Code::ClaimsShape),
         Err(NotClaims::OtherProfile) => Opened::refused(Code::NotMine),
     }
@@ -201,14 +182,7 @@ impl Scratch {
             _ => entry.hash.one(&envelope),
         };
         let claims = Claims::parse(envelope.payload());
-        queue.push(Waiting {
-            row,
-            entry: at,
-            e,
-            r: *envelope.r,
-            s: *envelope.s,
-            claims,
-        });
+        queue.push(Waiting { row, entry: at, e, r: *envelope.r, s: *envelope.s, claims });
     }
 }
 
@@ -218,34 +192,18 @@ fn verify(ring: &Ring, curve: Curve, waiting: &[Waiting], columns: &mut ColumnsM
     entries.sort_unstable();
     entries.dedup();
     for run in ring.tables.runs(&entries) {
-        let held: Vec<_> = run
-            .iter()
-            .filter_map(|&entry| ring.tables.get(entry.into()))
-            .collect();
+        let held: Vec<_> = run.iter().filter_map(|&entry| ring.tables.get(entry.into())).collect();
         let table = |waiting: &Waiting| held.get(run.binary_search(&waiting.entry).ok()?)?.table();
-        let with_table = waiting
-            .iter()
-            .filter_map(|waiting| Some((waiting, table(waiting)?)));
+        let with_table = waiting.iter().filter_map(|waiting| Some((waiting, table(waiting)?)));
         let (waiting, jobs): (Vec<_>, Vec<_>) = with_table
             .map(|(waiting, table)| {
-                (
-                    waiting,
-                    Job {
-                        table,
-                        e: waiting.e,
-                        r: waiting.r,
-                        s: waiting.s,
-                    },
-                )
+                (waiting, Job { table, e: waiting.e, r: waiting.r, s: waiting.s })
             })
             .unzip();
         let mut accepted = vec![false; jobs.len()];
         ring.verifier.verify_batch(curve, &jobs, &mut accepted);
         for (waiting, accepted) in waiting.into_iter().zip(accepted) {
-            columns.put(
-                waiting.row,
-                &verdict(waiting.entry, accepted, waiting.claims),
-            );
+            columns.put(waiting.row, &verdict(waiting.entry, accepted, waiting.claims));
         }
     }
 }
@@ -270,16 +228,9 @@ mod tests {
                 let (last, others) = all.split_last().unwrap_or((&(0, 0), &[]));
                 assert!(last.1 <= CHUNK);
                 assert!(others.iter().all(|(_, size)| size % 16 == 0));
-                assert!(
-                    others
-                        .iter()
-                        .all(|(_, size)| (least..=CHUNK).contains(size))
-                );
+                assert!(others.iter().all(|(_, size)| (least..=CHUNK).contains(size)));
                 // Whoever is slow leaves no more than a share of its own to wait for.
-                assert!(
-                    all.iter()
-                        .all(|(_, size)| *size <= rows.div_ceil(threads) + 15)
-                );
+                assert!(all.iter().all(|(_, size)| *size <= rows.div_ceil(threads) + 15));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Step 3: the keys. A [`Ring`] is prepared once from a list of keys and then only read, by any number of threads.
+//! Step 3: the keys. A [`Ring`] is prepared once from a list of keys and then only read, by any
+//! number of threads.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ pub struct Key {
     pub y: [u8; 32],
     /// The SM2 user id; looked at for SM2 only.
     pub user_id: Vec<u8>,
-    /// Bits of the window of its table, 4 to 16: `KeyTable::DEFAULT_WINDOW`, or `HOT_WINDOW` for one that signs most.
+    /// Bits of the window of its table, 4 to 16: `KeyTable::DEFAULT_WINDOW`, or `HOT_WINDOW` for
+    /// one that signs most.
     pub window: u32,
 }
 
@@ -38,10 +40,7 @@ pub struct Options {
 impl Default for Options {
     /// 256 MiB: about a thousand keys of the default window.
     fn default() -> Self {
-        Self {
-            table_bytes: 256 << 20,
-            simd: true,
-        }
+        Self { table_bytes: 256 << 20, simd: true }
     }
 }
 
@@ -97,7 +96,8 @@ pub(crate) struct Entry {
 /// Keys with their tables, by the raw protected header.
 pub struct Ring {
     entries: Vec<Entry>,
-    /// Open addressing by kid: places of `entries`, or [`NO_ENTRY`]; a power of two, half empty or more.
+    /// Open addressing by kid: places of `entries`, or [`NO_ENTRY`]; a power of two, half empty or
+    /// more.
     index: Vec<u16>,
     pub(crate) tables: Tables,
     pub(crate) verifier: Arc<Verifier>,
@@ -105,7 +105,8 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Checks the keys and builds their tables, as many as the cap allows, by `workers`: about 1 ms of one core a key.
+    /// Checks the keys and builds their tables, as many as the cap allows, by `workers`: about 1 ms
+    /// of one core a key.
     ///
     /// # Errors
     /// [`RingError`], for the first key that is wrong.
@@ -145,11 +146,7 @@ impl Ring {
                 return Err(RingError::Window(at));
             }
             public_keys.push((public_key, key.window));
-            entries.push(Entry {
-                header: key.header,
-                curve,
-                hash,
-            });
+            entries.push(Entry { header: key.header, curve, hash });
         }
         let tables = Tables::new(public_keys, options.table_bytes, workers);
         if verifier.path() != Path::Slow {
@@ -159,13 +156,7 @@ impl Ring {
                 }
             }
         }
-        Ok(Self {
-            entries,
-            index,
-            tables,
-            verifier,
-            simd,
-        })
+        Ok(Self { entries, index, tables, verifier, simd })
     }
 
     /// How many keys there are.
@@ -194,27 +185,21 @@ impl Ring {
 
 /// Where in the index the entry of `header` is, or would be.
 fn place(index: &[u16], entries: &[Entry], header: &Header<'_>) -> Option<usize> {
-    // A kid is the head of a SHA-256: any of its bits spread keys evenly, and probes are as few as entries at the worst.
+    // A kid is the head of a SHA-256: any of its bits spread keys evenly, and probes are as few as
+    // entries at the worst.
     let start = u64::from_le_bytes(*header.kid) as usize;
     let mask = index.len().checked_sub(1)?;
-    (0..index.len())
-        .map(|step| start.wrapping_add(step) & mask)
-        .find(|&place| {
-            let at = index.get(place).copied().unwrap_or(NO_ENTRY);
-            entries
-                .get(usize::from(at))
-                .is_none_or(|entry| entry.header == header.raw)
-        })
+    (0..index.len()).map(|step| start.wrapping_add(step) & mask).find(|&place| {
+        let at = index.get(place).copied().unwrap_or(NO_ENTRY);
+        entries.get(usize::from(at)).is_none_or(|entry| entry.header == header.raw)
+    })
 }
 
 /// ZA and the start of the Sig_structure: 32 bytes each.
 fn sm2_prefix(key: &Key, simd: Option<Simd>) -> Prefix {
     let mut block: Block = [0; 64];
     let start = sm3::za(&key.user_id, &key.x, &key.y);
-    for (byte, value) in block
-        .iter_mut()
-        .zip(start.iter().chain(&signed_prefix(&key.header)))
-    {
+    for (byte, value) in block.iter_mut().zip(start.iter().chain(&signed_prefix(&key.header))) {
         *byte = *value;
     }
     Prefix::new(&block, simd)

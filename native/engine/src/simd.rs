@@ -1,6 +1,7 @@
 //! Whether this processor has the 512-bit vectors that hash SM3 and read digits.
 
-/// Proof that this processor has AVX-512 F, BW and VBMI: whoever holds one may call what is compiled for them.
+/// Proof that this processor has AVX-512 F, BW and VBMI: whoever holds one may call what is
+/// compiled for them.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy, Debug)]
 pub struct Simd(());

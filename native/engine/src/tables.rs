@@ -1,8 +1,10 @@
-//! The keys' tables: built once, in parallel, kept within a cap of bytes, the least recently used one going first.
+//! The keys' tables: built once, in parallel, kept within a cap of bytes, the least recently used
+//! one going first.
 //!
-//! Footprint: a table of window w takes about `2^(w-1) * 256/w * 64` bytes, 262 KB for w = 8 and 786 KB for w = 10. The cap
-//! counts the tables that are kept. A batch holds those it uses until it is done, so a moment's use may exceed the cap by
-//! what the running batches hold, and each of those keeps to the cap too (see [`Tables::runs`]).
+//! Footprint: a table of window w takes about `2^(w-1) * 256/w * 64` bytes, 262 KB for w = 8 and
+//! 786 KB for w = 10. The cap counts the tables that are kept. A batch holds those it uses until it
+//! is done, so a moment's use may exceed the cap by what the running batches hold, and each of
+//! those keeps to the cap too (see [`Tables::runs`]).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,15 +16,12 @@ use crate::workers::Workers;
 /// About how many bytes a table of a window of `bits` takes.
 #[must_use]
 pub const fn footprint(bits: u32) -> usize {
-    let windows = if bits == 0 {
-        256
-    } else {
-        256_u32.div_ceil(bits)
-    };
+    let windows = if bits == 0 { 256 } else { 256_u32.div_ceil(bits) };
     (64 * windows as usize) << bits.saturating_sub(1)
 }
 
-/// How many tables are built side by side in memory: eight with windows of 10 bits fill three large pages, and with 8 bits one.
+/// How many tables are built side by side in memory: eight with windows of 10 bits fill three large
+/// pages, and with 8 bits one.
 const TOGETHER: usize = 8;
 
 /// A key and its table's place.
@@ -66,26 +65,18 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Places for the tables of `keys`, each with its window; the first ones that fit the cap are built now by `workers`.
+    /// Places for the tables of `keys`, each with its window; the first ones that fit the cap are
+    /// built now by `workers`.
     #[must_use]
     pub fn new(
         keys: impl IntoIterator<Item = (PublicKey, u32)>,
         cap: usize,
         workers: &Workers,
     ) -> Self {
-        let slot = |(key, window)| Slot {
-            key,
-            window,
-            used: AtomicU64::new(0),
-            table: Mutex::default(),
-        };
+        let slot =
+            |(key, window)| Slot { key, window, used: AtomicU64::new(0), table: Mutex::default() };
         let slots: Vec<_> = keys.into_iter().map(slot).collect();
-        let tables = Self {
-            slots,
-            cap,
-            clock: AtomicU64::new(1),
-            stats: Mutex::default(),
-        };
+        let tables = Self { slots, cap, clock: AtomicU64::new(1), stats: Mutex::default() };
         let mut sum = 0_usize;
         let fits = |slot: &&Slot| {
             sum = sum.saturating_add(footprint(slot.window));
@@ -108,9 +99,7 @@ impl Tables {
     /// Builds tables of one window, none of which will be evicted, side by side in memory.
     fn build_together(&self, group: &[Slot]) {
         let keys: Vec<_> = group.iter().map(|slot| slot.key).collect();
-        let built = group
-            .first()
-            .and_then(|slot| KeyTable::build_all(&keys, slot.window).ok());
+        let built = group.first().and_then(|slot| KeyTable::build_all(&keys, slot.window).ok());
         for (slot, table) in group.iter().zip(built.into_iter().flatten()) {
             let mut stats = lock(&self.stats);
             stats.bytes += table.bytes();
@@ -125,10 +114,7 @@ impl Tables {
     /// The table of an entry, built first if need be; `None` only for an entry that is not there.
     pub fn get(&self, entry: usize) -> Option<Held> {
         let slot = self.slots.get(entry)?;
-        slot.used.store(
-            self.clock.fetch_add(1, Ordering::Relaxed),
-            Ordering::Relaxed,
-        );
+        slot.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         let place = Arc::clone(&lock(&slot.table));
         if place.get().is_none() {
             self.build(entry, slot, &place);
@@ -139,9 +125,7 @@ impl Tables {
     /// Splits entries into runs whose tables fit the cap together, one at the least.
     pub fn runs<'e>(&self, entries: &'e [u16]) -> impl Iterator<Item = &'e [u16]> {
         let bytes = |entry: &u16| {
-            self.slots
-                .get(usize::from(*entry))
-                .map_or(0, |slot| footprint(slot.window))
+            self.slots.get(usize::from(*entry)).map_or(0, |slot| footprint(slot.window))
         };
         let mut rest = entries;
         std::iter::from_fn(move || {
@@ -151,8 +135,7 @@ impl Tables {
                 sum <= self.cap
             };
             let count = rest.iter().take_while(fits).count().max(1);
-            rest.split_off(..count.min(rest.len()))
-                .filter(|run| !run.is_empty())
+            rest.split_off(..count.min(rest.len())).filter(|run| !run.is_empty())
         })
     }
 
@@ -166,9 +149,7 @@ impl Tables {
             // The window was checked when the ring was made; the default is never refused.
             let table = KeyTable::build(&slot.key, slot.window)
                 .or_else(|_| KeyTable::build(&slot.key, KeyTable::DEFAULT_WINDOW));
-            let Ok(table) = table else {
-                unreachable!("the default window has a table")
-            };
+            let Ok(table) = table else { unreachable!("the default window has a table") };
             // Counted before it is seen, so that nobody evicts what was not counted.
             let mut stats = lock(&self.stats);
             stats.bytes += table.bytes();

@@ -20,13 +20,8 @@ impl Workers {
             return Ok(Self::none());
         }
         let name = |index| format!("ybtoken-{}", index + 1);
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads - 1)
-            .thread_name(name)
-            .build()?;
-        Ok(Self {
-            helpers: Some(pool),
-        })
+        let pool = ThreadPoolBuilder::new().num_threads(threads - 1).thread_name(name).build()?;
+        Ok(Self { helpers: Some(pool) })
     }
 
     /// No threads but the caller's.
@@ -38,13 +33,11 @@ impl Workers {
     /// How many threads share the work.
     #[must_use]
     pub fn threads(&self) -> usize {
-        1 + self
-            .helpers
-            .as_ref()
-            .map_or(0, ThreadPool::current_num_threads)
+        1 + self.helpers.as_ref().map_or(0, ThreadPool::current_num_threads)
     }
 
-    /// Does `work` on every item, each taken by whichever thread is free next, in order; returns when all are done.
+    /// Does `work` on every item, each taken by whichever thread is free next, in order; returns
+    /// when all are done.
     ///
     /// A thread makes itself a `scratch` for its first item and keeps it for the others.
     pub fn each<T: Send, S>(

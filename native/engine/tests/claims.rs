@@ -33,12 +33,8 @@ const OTHER: Result<Claims, NotClaims> = Err(NotClaims::OtherProfile);
 /// The encoding of `claims` with what stands at `from` replaced; `from` is there once.
 fn replaced(claims: &Claims, from: &[u8], to: &[u8]) -> Result<Claims, NotClaims> {
     let bytes = claims.encode();
-    let places: Vec<_> = (0..bytes.len())
-        .filter(|&at| bytes[at..].starts_with(from))
-        .collect();
-    let [at] = places[..] else {
-        panic!("{from:02x?} is there {} times", places.len())
-    };
+    let places: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(from)).collect();
+    let [at] = places[..] else { panic!("{from:02x?} is there {} times", places.len()) };
     Claims::parse(&[&bytes[..at], to, &bytes[at + from.len()..]].concat())
 }
 
@@ -62,10 +58,7 @@ fn the_encoding_is_the_specified_one() {
 #[test]
 fn every_choice_of_extras_comes_back() {
     for bits in 0..32 {
-        let mut some = Claims {
-            present: bits,
-            ..full()
-        };
+        let mut some = Claims { present: bits, ..full() };
         for (bit, clear) in [
             (present::CHANNEL, (|c| c.channel = 0) as fn(&mut Claims)),
             (present::PURPOSE, |c| c.purpose = 0),
@@ -83,16 +76,10 @@ fn every_choice_of_extras_comes_back() {
 
 #[test]
 fn integers_have_one_form() {
-    for (value, long) in [
-        (5_u32, &[0x18, 5][..]),
-        (200, &[0x19, 0, 200]),
-        (40_000, &[0x1a, 0, 0, 0x9c, 0x40]),
-    ] {
-        let some = Claims {
-            status_index: value,
-            present: present::STATUS_INDEX,
-            ..claims()
-        };
+    for (value, long) in
+        [(5_u32, &[0x18, 5][..]), (200, &[0x19, 0, 200]), (40_000, &[0x1a, 0, 0, 0x9c, 0x40])]
+    {
+        let some = Claims { status_index: value, present: present::STATUS_INDEX, ..claims() };
         let bytes = some.encode();
         let at = bytes
             .iter()
@@ -100,31 +87,15 @@ fn integers_have_one_form() {
             .unwrap();
         assert_eq!(Claims::parse(&bytes), Ok(some));
         let label = if value == 5 { bytes.len() - 2 } else { at };
-        assert_eq!(
-            Claims::parse(&[&bytes[..=label], long].concat()),
-            SHAPE,
-            "{value}"
-        );
+        assert_eq!(Claims::parse(&[&bytes[..=label], long].concat()), SHAPE, "{value}");
     }
     let wide = b"\x1b\0\0\0\0\x6a\x18\xa7\x7c";
     assert_eq!(
-        replaced(
-            &Claims {
-                exp: 0x6a18_a77c,
-                ..claims()
-            },
-            b"\x1a\x6a\x18\xa7\x7c",
-            wide
-        ),
+        replaced(&Claims { exp: 0x6a18_a77c, ..claims() }, b"\x1a\x6a\x18\xa7\x7c", wide),
         SHAPE
     );
-    for head in [
-        0x1b, 0x1c, 0x1f, 0x20, 0x38, 0x40, 0x61, 0x80, 0xc0, 0xf5, 0xf6, 0xfa, 0xff,
-    ] {
-        assert_eq!(
-            replaced(&claims(), b"\x1a\x00\x05\x09\x74", &[head, 0, 5, 9, 0x74]),
-            SHAPE
-        );
+    for head in [0x1b, 0x1c, 0x1f, 0x20, 0x38, 0x40, 0x61, 0x80, 0xc0, 0xf5, 0xf6, 0xfa, 0xff] {
+        assert_eq!(replaced(&claims(), b"\x1a\x00\x05\x09\x74", &[head, 0, 5, 9, 0x74]), SHAPE);
     }
 }
 
@@ -132,67 +103,20 @@ fn integers_have_one_form() {
 fn bounds_hold() {
     let ok = |claims: Claims| assert_eq!(Claims::parse(&claims.encode()), Ok(claims));
     let no = |claims: Claims| assert_eq!(Claims::parse(&claims.encode()), SHAPE);
-    ok(Claims {
-        exp: 1,
-        iat: 0,
-        ..claims()
-    });
-    ok(Claims {
-        exp: u32::MAX,
-        iat: u32::MAX - 1,
-        ..claims()
-    });
-    no(Claims {
-        exp: 7,
-        iat: 7,
-        ..claims()
-    });
-    no(Claims {
-        exp: 7,
-        iat: 8,
-        ..claims()
-    });
-    ok(Claims {
-        city: 0,
-        ..claims()
-    });
-    ok(Claims {
-        city: 999_999,
-        ..claims()
-    });
-    no(Claims {
-        city: 1_000_000,
-        ..claims()
-    });
-    ok(Claims {
-        nonce_len: 16,
-        nonce: [7; 16],
-        ..claims()
-    });
-    no(Claims {
-        nonce_len: 7,
-        nonce: *b"7 bytes\0\0\0\0\0\0\0\0\0",
-        ..claims()
-    });
-    no(Claims {
-        nonce_len: 17,
-        nonce: [7; 16],
-        ..claims()
-    });
-    ok(Claims {
-        purpose: 99_999,
-        ..full()
-    });
-    no(Claims {
-        purpose: 100_000,
-        ..full()
-    });
+    ok(Claims { exp: 1, iat: 0, ..claims() });
+    ok(Claims { exp: u32::MAX, iat: u32::MAX - 1, ..claims() });
+    no(Claims { exp: 7, iat: 7, ..claims() });
+    no(Claims { exp: 7, iat: 8, ..claims() });
+    ok(Claims { city: 0, ..claims() });
+    ok(Claims { city: 999_999, ..claims() });
+    no(Claims { city: 1_000_000, ..claims() });
+    ok(Claims { nonce_len: 16, nonce: [7; 16], ..claims() });
+    no(Claims { nonce_len: 7, nonce: *b"7 bytes\0\0\0\0\0\0\0\0\0", ..claims() });
+    no(Claims { nonce_len: 17, nonce: [7; 16], ..claims() });
+    ok(Claims { purpose: 99_999, ..full() });
+    no(Claims { purpose: 100_000, ..full() });
     assert_eq!(
-        replaced(
-            &full(),
-            &[0x01, 0x19, 0x01, 0xf4],
-            &[0x01, 0x1a, 0, 1, 0, 0]
-        ),
+        replaced(&full(), &[0x01, 0x19, 0x01, 0xf4], &[0x01, 0x1a, 0, 1, 0, 0]),
         SHAPE,
         "channel"
     );
@@ -209,50 +133,19 @@ fn other_shapes_are_refused() {
     for size in 0..bytes.len() {
         assert_eq!(Claims::parse(&bytes[..size]), SHAPE);
     }
-    assert_eq!(
-        Claims::parse(&[&bytes[..], &[0]].concat()),
-        SHAPE,
-        "trailing byte"
-    );
-    assert_eq!(
-        Claims::parse(&[&bytes[..], &[0xa0]].concat()),
-        SHAPE,
-        "trailing map"
-    );
+    assert_eq!(Claims::parse(&[&bytes[..], &[0]].concat()), SHAPE, "trailing byte");
+    assert_eq!(Claims::parse(&[&bytes[..], &[0xa0]].concat()), SHAPE, "trailing map");
     assert_eq!(replaced(&claims(), &[0xa4, 0x04], &[0xa3, 0x04]), SHAPE);
     assert_eq!(replaced(&claims(), &[0xa4, 0x04], &[0xa5, 0x04]), SHAPE);
     assert_eq!(replaced(&claims(), &[0xa4, 0x04], &[0xbf, 0x04]), SHAPE);
     assert_eq!(replaced(&claims(), &[0x83, 0x01], &[0x84, 0x01]), SHAPE);
     assert_eq!(replaced(&claims(), &[0x83, 0x01], &[0x9f, 0x01]), SHAPE);
-    assert_eq!(
-        replaced(&claims(), &[0x01, 0x50], &[0x01, 0x58, 0x10]),
-        SHAPE
-    );
-    assert_eq!(
-        replaced(&claims(), &[0x01, 0x50], &[0x01, 0x70]),
-        SHAPE,
-        "text string"
-    );
-    assert_eq!(
-        replaced(
-            &claims(),
-            &[0x3a, 0, 1, 0, 0],
-            &[0x3b, 0, 0, 0, 0, 0, 1, 0, 0]
-        ),
-        SHAPE
-    );
-    assert_eq!(
-        replaced(&claims(), &[0x3a, 0, 1, 0, 0], &[0x3a, 0, 1, 0, 1]),
-        SHAPE
-    );
+    assert_eq!(replaced(&claims(), &[0x01, 0x50], &[0x01, 0x58, 0x10]), SHAPE);
+    assert_eq!(replaced(&claims(), &[0x01, 0x50], &[0x01, 0x70]), SHAPE, "text string");
+    assert_eq!(replaced(&claims(), &[0x3a, 0, 1, 0, 0], &[0x3b, 0, 0, 0, 0, 0, 1, 0, 0]), SHAPE);
+    assert_eq!(replaced(&claims(), &[0x3a, 0, 1, 0, 0], &[0x3a, 0, 1, 0, 1]), SHAPE);
     let empty = Claims::parse(
-        &[
-            &bytes[..bytes.len() - 23],
-            &[0x84],
-            &bytes[bytes.len() - 22..],
-            &[0xa0],
-        ]
-        .concat(),
+        &[&bytes[..bytes.len() - 23], &[0x84], &bytes[bytes.len() - 22..], &[0xa0]].concat(),
     );
     assert_eq!(empty, SHAPE, "empty extras");
 }
@@ -267,36 +160,12 @@ fn extras_ascend_and_are_known() {
     };
     let extras = [0xa2, 0x01, 0x02, 0x04, 0x03];
     assert_eq!(replaced(&some, &extras, &extras), Ok(some));
-    assert_eq!(
-        replaced(&some, &extras, &[0xa2, 0x04, 0x03, 0x01, 0x02]),
-        SHAPE,
-        "order"
-    );
-    assert_eq!(
-        replaced(&some, &extras, &[0xa2, 0x01, 0x02, 0x01, 0x03]),
-        SHAPE,
-        "twice"
-    );
-    assert_eq!(
-        replaced(&some, &extras, &[0xa2, 0x01, 0x02, 0x06, 0x03]),
-        SHAPE,
-        "label 6"
-    );
-    assert_eq!(
-        replaced(&some, &extras, &[0xa2, 0x00, 0x02, 0x04, 0x03]),
-        SHAPE,
-        "label 0"
-    );
-    assert_eq!(
-        replaced(&some, &extras, &[0xa3, 0x01, 0x02, 0x04, 0x03]),
-        SHAPE,
-        "one too few"
-    );
-    assert_eq!(
-        replaced(&some, &extras, &[0xa1, 0x01, 0x02, 0x04, 0x03]),
-        SHAPE,
-        "one too many"
-    );
+    assert_eq!(replaced(&some, &extras, &[0xa2, 0x04, 0x03, 0x01, 0x02]), SHAPE, "order");
+    assert_eq!(replaced(&some, &extras, &[0xa2, 0x01, 0x02, 0x01, 0x03]), SHAPE, "twice");
+    assert_eq!(replaced(&some, &extras, &[0xa2, 0x01, 0x02, 0x06, 0x03]), SHAPE, "label 6");
+    assert_eq!(replaced(&some, &extras, &[0xa2, 0x00, 0x02, 0x04, 0x03]), SHAPE, "label 0");
+    assert_eq!(replaced(&some, &extras, &[0xa3, 0x01, 0x02, 0x04, 0x03]), SHAPE, "one too few");
+    assert_eq!(replaced(&some, &extras, &[0xa1, 0x01, 0x02, 0x04, 0x03]), SHAPE, "one too many");
     assert_eq!(
         replaced(&some, &extras, &[0xa2, 0x01, 0x02, 0x18, 0x04, 0x03]),
         SHAPE,
@@ -319,10 +188,7 @@ fn signs_of_another_profile_are_told_apart() {
     }
     let mut with_cnf = claims().encode();
     with_cnf[0] = 0xa5;
-    let voucher = with_cnf
-        .windows(5)
-        .position(|at| at == [0x3a, 0, 1, 0, 0])
-        .unwrap();
+    let voucher = with_cnf.windows(5).position(|at| at == [0x3a, 0, 1, 0, 0]).unwrap();
     with_cnf.splice(voucher..voucher, [0x08, 0xa1, 0x01, 0xa0]);
     assert_eq!(Claims::parse(&with_cnf), OTHER);
     with_cnf[voucher] = 0x09;

@@ -21,23 +21,14 @@ fn token(header: &[u8], payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn the_parts_are_cut() {
-    for (raw, algorithm) in [
-        (P256, Algorithm::Es256),
-        (ESP, Algorithm::Esp256),
-        (SM2, Algorithm::Sm2),
-    ] {
+    for (raw, algorithm) in
+        [(P256, Algorithm::Es256), (ESP, Algorithm::Esp256), (SM2, Algorithm::Sm2)]
+    {
         for size in [24, 52, 255] {
             let payload = vec![9; size];
             let token = token(raw, &payload);
             let envelope = Envelope::cut(&token).unwrap();
-            assert_eq!(
-                envelope.header,
-                Header {
-                    raw,
-                    algorithm,
-                    kid: b"kid-8byt"
-                }
-            );
+            assert_eq!(envelope.header, Header { raw, algorithm, kid: b"kid-8byt" });
             assert_eq!(envelope.payload(), payload);
             assert_eq!((envelope.r, envelope.s), (&[0x11; 32], &[0x22; 32]));
         }
@@ -46,10 +37,7 @@ fn the_parts_are_cut() {
 
 #[test]
 fn a_payload_that_needs_no_length_byte_is_another_shape() {
-    assert_eq!(
-        Envelope::cut(&token(P256, &[9; 23])),
-        Err(Code::EnvelopeShape)
-    );
+    assert_eq!(Envelope::cut(&token(P256, &[9; 23])), Err(Code::EnvelopeShape));
 }
 
 #[test]
@@ -73,10 +61,7 @@ fn a_flipped_bit_is_refused_or_lies_in_a_part() {
             let mut token = good.clone();
             token[bit / 8] ^= 1 << (bit % 8);
             // No flip leaves the parts as they were: nothing in a token is ignored.
-            assert!(
-                Envelope::cut(&token).is_err() || Envelope::cut(&token) != Ok(whole),
-                "{bit}"
-            );
+            assert!(Envelope::cut(&token).is_err() || Envelope::cut(&token) != Ok(whole), "{bit}");
         }
     }
 }
@@ -98,48 +83,16 @@ fn other_envelopes_are_refused() {
     assert_eq!(replaced(0, 0, &[0xd8, 0x3d]), refused, "CWT tag around");
     assert_eq!(replaced(1, 1, &[0x98, 0x04]), refused, "longer array head");
     assert_eq!(replaced(1, 1, &[0x9f]), refused, "indefinite array");
-    assert_eq!(
-        replaced(2, 1, &[0x58, 0x0d]),
-        refused,
-        "longer header length"
-    );
-    assert_eq!(
-        replaced(3, 3, &[0xa2, 0x01, 0x25]),
-        refused,
-        "another algorithm"
-    );
+    assert_eq!(replaced(2, 1, &[0x58, 0x0d]), refused, "longer header length");
+    assert_eq!(replaced(3, 3, &[0xa2, 0x01, 0x25]), refused, "another algorithm");
     assert_eq!(replaced(3, 1, &[0xb8, 0x02]), refused, "longer map head");
-    assert_eq!(
-        replaced(header_end, 1, &[0xa1, 0x01, 0x26]),
-        refused,
-        "unprotected header"
-    );
-    assert_eq!(
-        replaced(header_end, 1, &[0xbf, 0xff]),
-        refused,
-        "indefinite map"
-    );
-    assert_eq!(
-        replaced(header_end + 1, 1, &[0x59, 0x00]),
-        refused,
-        "longer payload length"
-    );
-    assert_eq!(
-        replaced(header_end + 1, 1, &[0x78]),
-        refused,
-        "text payload"
-    );
+    assert_eq!(replaced(header_end, 1, &[0xa1, 0x01, 0x26]), refused, "unprotected header");
+    assert_eq!(replaced(header_end, 1, &[0xbf, 0xff]), refused, "indefinite map");
+    assert_eq!(replaced(header_end + 1, 1, &[0x59, 0x00]), refused, "longer payload length");
+    assert_eq!(replaced(header_end + 1, 1, &[0x78]), refused, "text payload");
     let signature = header_end + 3 + 52;
-    assert_eq!(
-        replaced(signature, 2, &[0x59, 0x00, 0x40]),
-        refused,
-        "longer signature length"
-    );
-    assert_eq!(
-        replaced(signature + 1, 2, &[0x3f]),
-        refused,
-        "63 bytes of signature"
-    );
+    assert_eq!(replaced(signature, 2, &[0x59, 0x00, 0x40]), refused, "longer signature length");
+    assert_eq!(replaced(signature + 1, 2, &[0x3f]), refused, "63 bytes of signature");
 }
 
 #[test]
@@ -159,10 +112,7 @@ fn what_is_signed_starts_as_rfc_9052_says() {
     let mut signed = signed_prefix(P256);
     signed.push(1);
     signed.push(7);
-    assert_eq!(
-        signed,
-        b"\x84\x6aSignature1\x4d\xa2\x01\x26\x04\x48kid-8byt\x40\x58\x01\x07"
-    );
+    assert_eq!(signed, b"\x84\x6aSignature1\x4d\xa2\x01\x26\x04\x48kid-8byt\x40\x58\x01\x07");
     assert_eq!(signed_prefix(SM2).len(), 32);
 }
 

@@ -3,11 +3,7 @@
 use ybtoken_engine::judge::{Judged, Mismatch, Moment, Now, Scope, judge};
 use ybtoken_engine::{Code, Workers};
 
-const DAY: Moment = Moment {
-    now: Now::Same(1000),
-    skew: 5,
-    max_lifetime: 100,
-};
+const DAY: Moment = Moment { now: Now::Same(1000), skew: 5, max_lifetime: 100 };
 
 /// (entry, iat, exp, city) and the code that was and is to be.
 type Row = ((u16, u32, u32, u32), u8);
@@ -22,24 +18,12 @@ fn scopes() -> Vec<Scope> {
 }
 
 fn judged(rows: &[Row], moment: Moment, workers: &Workers) -> Result<Vec<u8>, Mismatch> {
-    let column = |get: fn(&Row) -> u32| {
-        rows.iter()
-            .map(|row| get(row).to_le_bytes())
-            .collect::<Vec<_>>()
-    };
+    let column =
+        |get: fn(&Row) -> u32| rows.iter().map(|row| get(row).to_le_bytes()).collect::<Vec<_>>();
     let entry: Vec<_> = rows.iter().map(|row| row.0.0.to_le_bytes()).collect();
-    let (iat, exp, city) = (
-        column(|row| row.0.1),
-        column(|row| row.0.2),
-        column(|row| row.0.3),
-    );
+    let (iat, exp, city) = (column(|row| row.0.1), column(|row| row.0.2), column(|row| row.0.3));
     let mut code: Vec<u8> = rows.iter().map(|row| row.1).collect();
-    let columns = Judged {
-        entry: &entry,
-        iat: &iat,
-        exp: &exp,
-        city: &city,
-    };
+    let columns = Judged { entry: &entry, iat: &iat, exp: &exp, city: &city };
     judge(&mut code, columns, &scopes(), moment, workers).map(|()| code)
 }
 
@@ -66,11 +50,7 @@ fn time_has_these_edges() {
     assert_eq!(one(0, 1000, 1060, 330_100), Code::Accepted);
     assert_eq!(one(1, 985, 1060, 330_100), Code::Accepted);
     let wide = Moment { skew: 5, ..DAY };
-    assert_eq!(
-        one_at(wide, 2, 1005, 1060, 1),
-        Code::ScopePlace,
-        "not from the future"
-    );
+    assert_eq!(one_at(wide, 2, 1005, 1060, 1), Code::ScopePlace, "not from the future");
     assert_eq!(one_at(wide, 2, 1006, 1060, 1), Code::TimeFuture);
     assert_eq!(one(1, 980, 996, 0), Code::Accepted);
     assert_eq!(one(1, 980, 995, 0), Code::TimeExpired);
@@ -80,11 +60,7 @@ fn time_has_these_edges() {
 
 #[test]
 fn time_is_judged_in_order() {
-    let none = Moment {
-        max_lifetime: 0,
-        skew: 0,
-        now: Now::Same(10),
-    };
+    let none = Moment { max_lifetime: 0, skew: 0, now: Now::Same(10) };
     assert_eq!(one_at(none, 0, 11, 9, 0), Code::TimeFuture);
     assert_eq!(one_at(none, 0, 5, 10, 0), Code::TimeExpired);
     assert_eq!(one_at(none, 0, 5, 11, 0), Code::TimeLifetime);
@@ -94,11 +70,7 @@ fn time_is_judged_in_order() {
 fn no_clock_overflows() {
     for now in [i64::MIN, i64::MAX] {
         for skew in [0, i64::MAX] {
-            let moment = Moment {
-                now: Now::Same(now),
-                skew,
-                max_lifetime: i64::MAX,
-            };
+            let moment = Moment { now: Now::Same(now), skew, max_lifetime: i64::MAX };
             let expected = match (now, skew) {
                 (i64::MIN, _) => Code::TimeFuture,
                 (_, 0) => Code::TimeExpired,
@@ -130,57 +102,30 @@ fn scope_has_these_edges() {
         (999_999, false),
     ] {
         assert_eq!(one(0, 950, 1000, city) == Code::Accepted, inside, "{city}");
-        assert_eq!(
-            one(0, 950, 1000, city) == Code::ScopePlace,
-            !inside,
-            "{city}"
-        );
+        assert_eq!(one(0, 950, 1000, city) == Code::ScopePlace, !inside, "{city}");
     }
     assert_eq!(one(2, 950, 1000, 0), Code::ScopePlace, "no place at all");
 }
 
 #[test]
 fn only_accepted_rows_are_judged() {
-    let rows = [
-        ((0xffff, 0, 0, 0), 65),
-        ((0xffff, 0, 0, 0), 255),
-        ((0, 1000, 1060, 330_100), 0),
-    ];
+    let rows = [((0xffff, 0, 0, 0), 65), ((0xffff, 0, 0, 0), 255), ((0, 1000, 1060, 330_100), 0)];
     assert_eq!(judged(&rows, DAY, &Workers::none()), Ok(vec![65, 255, 0]));
 }
 
 #[test]
 fn an_entry_without_a_scope_is_a_mismatch() {
-    assert_eq!(
-        judged(&[((3, 1000, 1060, 0), 0)], DAY, &Workers::none()),
-        Err(Mismatch)
-    );
-    let columns = Judged {
-        entry: &[[0; 2]; 2],
-        iat: &[[0; 4]],
-        exp: &[[0; 4]],
-        city: &[[0; 4]],
-    };
-    assert_eq!(
-        judge(&mut [0], columns, &scopes(), DAY, &Workers::none()),
-        Err(Mismatch)
-    );
+    assert_eq!(judged(&[((3, 1000, 1060, 0), 0)], DAY, &Workers::none()), Err(Mismatch));
+    let columns = Judged { entry: &[[0; 2]; 2], iat: &[[0; 4]], exp: &[[0; 4]], city: &[[0; 4]] };
+    assert_eq!(judge(&mut [0], columns, &scopes(), DAY, &Workers::none()), Err(Mismatch));
 }
 
 #[test]
 fn rows_may_have_a_time_each() {
     let rows = [((1, 980, 1000, 0), 0); 4];
     let times: Vec<_> = [974_i64, 975, 1004, 1005].map(i64::to_le_bytes).to_vec();
-    let moment = Moment {
-        now: Now::Each(&times),
-        ..DAY
-    };
-    let expected = [
-        Code::TimeFuture,
-        Code::Accepted,
-        Code::Accepted,
-        Code::TimeExpired,
-    ];
+    let moment = Moment { now: Now::Each(&times), ..DAY };
+    let expected = [Code::TimeFuture, Code::Accepted, Code::Accepted, Code::TimeExpired];
     let expected = expected.map(Code::number).to_vec();
     assert_eq!(judged(&rows, moment, &Workers::none()), Ok(expected));
     assert_eq!(judged(&rows[..3], moment, &Workers::none()), Err(Mismatch));
@@ -198,20 +143,13 @@ fn places_are_in_order() {
 fn any_number_of_rows_and_threads_agrees() {
     let row = |at: u32| {
         (
-            (
-                at as u16 % 3,
-                880 + at % 140,
-                960 + at % 200,
-                at * 7919 % 1_000_000,
-            ),
+            (at as u16 % 3, 880 + at % 140, 960 + at % 200, at * 7919 % 1_000_000),
             u8::from(at.is_multiple_of(5)) * 65,
         )
     };
     let rows: Vec<Row> = (0..50_000).map(row).collect();
-    let alone: Vec<u8> = rows
-        .iter()
-        .map(|row| judged(&[*row], DAY, &Workers::none()).unwrap()[0])
-        .collect();
+    let alone: Vec<u8> =
+        rows.iter().map(|row| judged(&[*row], DAY, &Workers::none()).unwrap()[0]).collect();
     for threads in [1, 2, 3] {
         let workers = Workers::new(threads).unwrap();
         for size in [0, 1, 16_383, 16_384, 16_385, 50_000] {

@@ -61,10 +61,7 @@ fn rings() -> Vec<(String, Ring)> {
             continue;
         }
         for simd in [true, false] {
-            let options = Options {
-                simd,
-                ..Options::default()
-            };
+            let options = Options { simd, ..Options::default() };
             rings.push((format!("{path:?}, simd {simd}"), ring_on(path, options)));
         }
     }
@@ -79,27 +76,13 @@ struct Case {
 }
 
 fn refused(text: String, code: Code, entry: u16) -> Case {
-    Case {
-        text,
-        expected: Opened {
-            entry,
-            ..Opened::refused(code)
-        },
-    }
+    Case { text, expected: Opened { entry, ..Opened::refused(code) } }
 }
 
 fn good(entry: usize, number: u32) -> Case {
     let claims = claims(number);
-    let expected = Opened {
-        code: Code::Accepted,
-        entry: entry as u16,
-        profile: 1,
-        claims,
-    };
-    Case {
-        text: SIGNERS[entry].text(&claims),
-        expected,
-    }
+    let expected = Opened { code: Code::Accepted, entry: entry as u16, profile: 1, claims };
+    Case { text: SIGNERS[entry].text(&claims), expected }
 }
 
 /// A text of each code, for each key where that says something.
@@ -123,20 +106,12 @@ fn cases() -> Vec<Case> {
         for at in [size - 64, size - 33, size - 32, size - 1, size - 80] {
             let mut token = token.clone();
             token[at] ^= 1;
-            all.push(refused(
-                encode(96, &token),
-                Code::SignatureInvalid,
-                entry as u16,
-            ));
+            all.push(refused(encode(96, &token), Code::SignatureInvalid, entry as u16));
         }
         for value in [0x00, 0xff] {
             let mut token = token.clone();
             token[size - 64..].fill(value);
-            all.push(refused(
-                encode(96, &token),
-                Code::SignatureInvalid,
-                entry as u16,
-            ));
+            all.push(refused(encode(96, &token), Code::SignatureInvalid, entry as u16));
         }
         let kid = 3 + signer.key.header.len() - 8;
         let mut unknown = token.clone();
@@ -148,13 +123,10 @@ fn cases() -> Vec<Case> {
 
         let text = |payload: &[u8]| encode(96, &signer.token(payload));
         all.push(refused(text(&[0xa4; 40]), Code::ClaimsShape, entry as u16));
-        // 255 bytes take the most blocks that there are; 230 are the most that a text of 800 digits carries.
+        // 255 bytes take the most blocks that there are; 230 are the most that a text of 800 digits
+        // carries.
         for size in [24, 55, 56, 57, 118, 119, 120, 200] {
-            all.push(refused(
-                text(&vec![7; size]),
-                Code::ClaimsShape,
-                entry as u16,
-            ));
+            all.push(refused(text(&vec![7; size]), Code::ClaimsShape, entry as u16));
         }
         let mut other = claims(0).encode();
         let profile = other.iter().position(|&byte| byte == 0x83).unwrap() + 1;
@@ -174,10 +146,7 @@ fn row(columns: &Columns, at: usize) -> Opened {
     let sixteen = |column: &[u8]| *column[at * 16..].first_chunk().unwrap();
     let numbers = cases_codes();
     Opened {
-        code: *numbers
-            .iter()
-            .find(|code| code.number() == columns.code[at])
-            .unwrap(),
+        code: *numbers.iter().find(|code| code.number() == columns.code[at]).unwrap(),
         entry: n(&columns.entry, 2) as u16,
         profile: columns.profile[at],
         claims: Claims {
@@ -219,12 +188,7 @@ fn assert_batch(name: &str, ring: &Ring, cases: &[Case], workers: &Workers) {
     let columns = open_batch(ring, &texts, workers);
     assert_eq!(columns.len(), cases.len());
     for (at, case) in cases.iter().enumerate() {
-        assert_eq!(
-            row(&columns, at),
-            case.expected,
-            "{name}: {at} of {}",
-            cases.len()
-        );
+        assert_eq!(row(&columns, at), case.expected, "{name}: {at} of {}", cases.len());
     }
 }
 
@@ -232,10 +196,7 @@ fn assert_batch(name: &str, ring: &Ring, cases: &[Case], workers: &Workers) {
 fn every_code_is_reached() {
     let cases = cases();
     for code in cases_codes() {
-        assert!(
-            cases.iter().any(|case| case.expected.code == code),
-            "{code:?}"
-        );
+        assert!(cases.iter().any(|case| case.expected.code == code), "{code:?}");
     }
 }
 
@@ -244,11 +205,7 @@ fn every_case_has_one_answer_alone_and_in_a_batch_on_every_path() {
     let cases = cases();
     for (name, ring) in rings() {
         for case in &cases {
-            assert_eq!(
-                open_one(&ring, case.text.as_bytes()),
-                case.expected,
-                "{name}: {case:?}"
-            );
+            assert_eq!(open_one(&ring, case.text.as_bytes()), case.expected, "{name}: {case:?}");
         }
         assert_batch(&name, &ring, &cases, &Workers::none());
     }
@@ -256,13 +213,7 @@ fn every_case_has_one_answer_alone_and_in_a_batch_on_every_path() {
 
 /// `cases` over and over to `size`, from the `start`th on.
 fn cycle(cases: &[Case], start: usize, size: usize) -> Vec<Case> {
-    cases
-        .iter()
-        .cycle()
-        .skip(start)
-        .take(size)
-        .cloned()
-        .collect()
+    cases.iter().cycle().skip(start).take(size).cloned().collect()
 }
 
 #[test]
@@ -281,24 +232,8 @@ fn a_text_has_the_same_answer_at_every_place_of_a_batch() {
 #[test]
 fn batches_of_every_size_agree_with_any_threads() {
     let cases = cases();
-    let sizes = [
-        0,
-        1,
-        7,
-        8,
-        9,
-        15,
-        16,
-        17,
-        31,
-        33,
-        255,
-        1000,
-        CHUNK - 1,
-        CHUNK,
-        CHUNK + 1,
-        2 * CHUNK + 5,
-    ];
+    let sizes =
+        [0, 1, 7, 8, 9, 15, 16, 17, 31, 33, 255, 1000, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK + 5];
     for threads in [1, 2, 3] {
         let workers = Workers::new(threads).unwrap();
         assert_eq!(workers.threads(), threads);
@@ -327,12 +262,7 @@ fn every_flipped_bit_is_refused() {
         })
         .collect();
     let columns = open_batch(&RING, &texts, &Workers::none());
-    assert!(
-        columns
-            .code
-            .iter()
-            .all(|&code| code != Code::Accepted.number())
-    );
+    assert!(columns.code.iter().all(|&code| code != Code::Accepted.number()));
     assert!(
         columns
             .iat
@@ -349,42 +279,22 @@ fn a_signature_counts_for_its_key_alone() {
     let signed = SIGNERS[0].token(&claims(1).encode());
     let mut swapped = signed.clone();
     swapped[3..16].copy_from_slice(&SIGNERS[2].key.header);
-    assert_eq!(
-        open_one(&RING, encode(96, &swapped).as_bytes()).code,
-        Code::SignatureInvalid
-    );
+    assert_eq!(open_one(&RING, encode(96, &swapped).as_bytes()).code, Code::SignatureInvalid);
     let mut renamed = signed;
     renamed[5] = 0x28;
-    assert_eq!(
-        open_one(&RING, encode(96, &renamed).as_bytes()).code,
-        Code::KeyUnknown
-    );
+    assert_eq!(open_one(&RING, encode(96, &renamed).as_bytes()).code, Code::KeyUnknown);
 }
 
 #[test]
 fn tables_over_the_cap_are_evicted_and_built_again() {
     let cases = cases();
     for cap in [0, footprint(8), 2 * footprint(8)] {
-        let ring = ring_on(
-            Path::best(),
-            Options {
-                table_bytes: cap,
-                ..Options::default()
-            },
-        );
+        let ring = ring_on(Path::best(), Options { table_bytes: cap, ..Options::default() });
         for start in 0..2 {
-            assert_batch(
-                "capped",
-                &ring,
-                &cycle(&cases, start, 500),
-                &Workers::none(),
-            );
+            assert_batch("capped", &ring, &cycle(&cases, start, 500), &Workers::none());
         }
         let stats = ring.table_stats();
-        assert!(
-            stats.evicted > 0 && stats.built > SIGNERS.len() as u64,
-            "{stats:?}"
-        );
+        assert!(stats.evicted > 0 && stats.built > SIGNERS.len() as u64, "{stats:?}");
         assert!(stats.tables <= 1 + cap / footprint(8), "{stats:?}");
     }
 }
@@ -392,25 +302,15 @@ fn tables_over_the_cap_are_evicted_and_built_again() {
 #[test]
 fn tables_come_and_go_under_threads() {
     let cases = cases();
-    let ring = ring_on(
-        Path::best(),
-        Options {
-            table_bytes: 2 * footprint(8),
-            ..Options::default()
-        },
-    );
+    let ring =
+        ring_on(Path::best(), Options { table_bytes: 2 * footprint(8), ..Options::default() });
     std::thread::scope(|scope| {
         for start in 0..4 {
             let (ring, cases) = (&ring, &cases);
             scope.spawn(move || {
                 let workers = Workers::new(1 + start % 2).unwrap();
                 for round in 0..10 {
-                    assert_batch(
-                        "threads",
-                        ring,
-                        &cycle(cases, start * 13 + round, 200),
-                        &workers,
-                    );
+                    assert_batch("threads", ring, &cycle(cases, start * 13 + round, 200), &workers);
                     let case = &cases[(start * 31 + round * 7) % cases.len()];
                     assert_eq!(open_one(ring, case.text.as_bytes()), case.expected);
                 }
@@ -432,21 +332,13 @@ fn tables_within_the_cap_are_built_once() {
 fn a_footprint_is_near_what_a_table_takes() {
     let one = |window| {
         let keys = vec![Signer::with(Algorithm::Es256, 9, "", window).key];
-        let ring = Ring::new(
-            keys,
-            verifier(Path::best()),
-            Options::default(),
-            &Workers::none(),
-        )
-        .unwrap();
+        let ring =
+            Ring::new(keys, verifier(Path::best()), Options::default(), &Workers::none()).unwrap();
         ring.table_stats().bytes
     };
     for window in 4..=12 {
         let (real, said) = (one(window), footprint(window));
-        assert!(
-            said <= 2 * real && real <= said + said / 8,
-            "{window}: {real} {said}"
-        );
+        assert!(said <= 2 * real && real <= said + said / 8, "{window}: {real} {said}");
     }
 }
 
@@ -455,36 +347,15 @@ fn wrong_keys_are_named() {
     let made = |change: fn(&mut Vec<Key>)| {
         let mut keys = keys();
         change(&mut keys);
-        Ring::new(
-            keys,
-            verifier(Path::best()),
-            Options::default(),
-            &Workers::none(),
-        )
-        .err()
+        Ring::new(keys, verifier(Path::best()), Options::default(), &Workers::none()).err()
     };
     assert_eq!(made(|_| ()), None);
     assert_eq!(made(|keys| keys.clear()), None);
-    assert_eq!(
-        made(|keys| keys[1].header.push(0)),
-        Some(RingError::Header(1))
-    );
-    assert_eq!(
-        made(|keys| keys[4].header = keys[2].header.clone()),
-        Some(RingError::Duplicate(4))
-    );
-    assert!(matches!(
-        made(|keys| keys[3].y[31] ^= 1),
-        Some(RingError::Key(3, _))
-    ));
-    assert!(matches!(
-        made(|keys| keys[0].x = [0xff; 32]),
-        Some(RingError::Key(0, _))
-    ));
-    assert_eq!(
-        made(|keys| keys[3].user_id = vec![0; 8192]),
-        Some(RingError::UserId(3))
-    );
+    assert_eq!(made(|keys| keys[1].header.push(0)), Some(RingError::Header(1)));
+    assert_eq!(made(|keys| keys[4].header = keys[2].header.clone()), Some(RingError::Duplicate(4)));
+    assert!(matches!(made(|keys| keys[3].y[31] ^= 1), Some(RingError::Key(3, _))));
+    assert!(matches!(made(|keys| keys[0].x = [0xff; 32]), Some(RingError::Key(0, _))));
+    assert_eq!(made(|keys| keys[3].user_id = vec![0; 8192]), Some(RingError::UserId(3)));
     assert_eq!(made(|keys| keys[0].user_id = vec![0; 8192]), None);
     assert_eq!(made(|keys| keys[5].window = 3), Some(RingError::Window(5)));
     assert_eq!(made(|keys| keys[5].window = 17), Some(RingError::Window(5)));
@@ -499,25 +370,13 @@ fn many_keys_of_like_kids_are_found() {
         key.header[5..].copy_from_slice(&(number << 40).to_le_bytes());
         keys.push(key);
     }
-    let options = Options {
-        table_bytes: 0,
-        ..Options::default()
-    };
-    let ring = Ring::new(
-        keys.clone(),
-        verifier(Path::best()),
-        options,
-        &Workers::none(),
-    )
-    .unwrap();
+    let options = Options { table_bytes: 0, ..Options::default() };
+    let ring = Ring::new(keys.clone(), verifier(Path::best()), options, &Workers::none()).unwrap();
     for (entry, key) in keys.iter().enumerate().step_by(37) {
         let mut token = SIGNERS[0].token(&claims(1).encode());
         token[3..16].copy_from_slice(&key.header);
         let opened = open_one(&ring, encode(96, &token).as_bytes());
-        assert_eq!(
-            (opened.code, opened.entry),
-            (Code::SignatureInvalid, entry as u16)
-        );
+        assert_eq!((opened.code, opened.entry), (Code::SignatureInvalid, entry as u16));
     }
 }
 
@@ -525,9 +384,7 @@ fn many_keys_of_like_kids_are_found() {
 fn lines_end_at_line_feeds_alone() {
     let lines = |buffer| {
         let lines = Lines::new(buffer);
-        (0..lines.len())
-            .map(|at| lines.text(at).to_vec())
-            .collect::<Vec<_>>()
+        (0..lines.len()).map(|at| lines.text(at).to_vec()).collect::<Vec<_>>()
     };
     assert_eq!(lines(b""), [b""; 0]);
     assert_eq!(lines(b"\n"), [b""]);
@@ -535,10 +392,7 @@ fn lines_end_at_line_feeds_alone() {
     assert_eq!(lines(b"a\n"), [b"a"]);
     assert_eq!(lines(b"a\r\n\nb\x0bc"), [&b"a\r"[..], b"", b"b\x0bc"]);
     let partial = Lines::whole(b"a\nbc\nd");
-    assert_eq!(
-        (partial.len(), partial.consumed(), partial.text(1)),
-        (2, 5, &b"bc"[..])
-    );
+    assert_eq!((partial.len(), partial.consumed(), partial.text(1)), (2, 5, &b"bc"[..]));
     assert_eq!(Lines::new(b"a\nbc\nd").consumed(), 6);
     assert_eq!(Lines::whole(b"abc").consumed(), 0);
     assert_eq!(partial.text(2), b"");
@@ -546,10 +400,7 @@ fn lines_end_at_line_feeds_alone() {
 
 #[test]
 fn a_buffer_of_lines_is_a_batch() {
-    let cases: Vec<_> = cases()
-        .into_iter()
-        .filter(|case| !case.text.contains('\n'))
-        .collect();
+    let cases: Vec<_> = cases().into_iter().filter(|case| !case.text.contains('\n')).collect();
     let text: Vec<_> = cases.iter().map(|case| case.text.as_str()).collect();
     let joined = text.join("\n");
     let columns = open_batch(&RING, &Lines::new(joined.as_bytes()), &Workers::none());
@@ -559,10 +410,8 @@ fn a_buffer_of_lines_is_a_batch() {
 #[test]
 fn columns_are_memory_of_the_callers() {
     let texts = [good(0, 1).text, good(1, 2).text];
-    let mut memory: Vec<Vec<u8>> = Columns::LAYOUT
-        .iter()
-        .map(|(_, width)| vec![0; 2 * width])
-        .collect();
+    let mut memory: Vec<Vec<u8>> =
+        Columns::LAYOUT.iter().map(|(_, width)| vec![0; 2 * width]).collect();
     let slices = memory.iter_mut().map(Vec::as_mut_slice);
     let columns = ybtoken_engine::columns::ColumnsMut::from_slices(2, slices).unwrap();
     open_into(&RING, &texts[..], columns, &Workers::none());

@@ -18,17 +18,11 @@ fn simd() -> Option<Simd> {
 /// A prefix block and its message tail, for `at`, of `length` bytes.
 fn message(at: usize, length: usize) -> (Block, Vec<u8>) {
     let byte = |i: usize| (i * 167 + at * 59 + length) as u8;
-    (
-        std::array::from_fn(byte),
-        (0..length).map(|i| byte(i + 64)).collect(),
-    )
+    (std::array::from_fn(byte), (0..length).map(|i| byte(i + 64)).collect())
 }
 
 fn expected(block: &Block, tail: &[u8]) -> [u8; 32] {
-    Sm3::new_with_prefix(block)
-        .chain_update(tail)
-        .finalize()
-        .into()
+    Sm3::new_with_prefix(block).chain_update(tail).finalize().into()
 }
 
 #[test]
@@ -36,7 +30,8 @@ fn every_count_of_messages_and_every_length_agree() {
     let Some(simd) = simd() else { return };
     let mut pending = Pending::new(simd);
     for count in (0..=2 * LANES + 1).step_by(if cfg!(miri) { LANES + 1 } else { 1 }) {
-        // Every length by one message, by full lanes and by one more; the others where the count of blocks turns.
+        // Every length by one message, by full lanes and by one more; the others where the count of
+        // blocks turns.
         let every = [1, LANES, LANES + 1].contains(&count) && !cfg!(miri);
         let turns = [0, 53, 55, 56, 63, 64, 119, 120, 183, 184, 247, 248, 300];
         let turns = if cfg!(miri) { &turns[2..4] } else { &turns };
@@ -75,10 +70,7 @@ fn messages_of_many_lengths_share_a_call() {
 fn one_at_a_time_agrees() {
     for length in (0..=300).step_by(if cfg!(miri) { 50 } else { 1 }) {
         let (block, tail) = message(3, length);
-        assert_eq!(
-            Prefix::new(&block, None).hash(&tail),
-            expected(&block, &tail)
-        );
+        assert_eq!(Prefix::new(&block, None).hash(&tail), expected(&block, &tail));
     }
 }
 
@@ -94,10 +86,7 @@ fn by_lanes(simd: Simd, message: &[u8]) -> [u8; 32] {
     }
     let states: [State; LANES] = std::array::from_fn(|lane| states.map(|words| words[lane]));
     assert_eq!(states, [states[0]; LANES]);
-    let bytes: Vec<u8> = states[0]
-        .iter()
-        .flat_map(|word| word.to_be_bytes())
-        .collect();
+    let bytes: Vec<u8> = states[0].iter().flat_map(|word| word.to_be_bytes()).collect();
     bytes.try_into().unwrap()
 }
 
@@ -112,24 +101,15 @@ fn check(message: &str, digest: &str) {
 
 #[test]
 fn the_standards_examples_agree() {
-    check(
-        "616263",
-        "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
-    );
+    check("616263", "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0");
     let four = "61626364".repeat(16);
-    check(
-        &four,
-        "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732",
-    );
+    check(&four, "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732");
 }
 
 /// The values of the lines `name = value`.
 fn fields<'a>(file: &'a str, name: &str) -> Vec<&'a str> {
     let values = file.lines().filter_map(|line| line.split_once('='));
-    values
-        .filter(|(key, _)| key.trim() == name)
-        .map(|(_, value)| value.trim())
-        .collect()
+    values.filter(|(key, _)| key.trim() == name).map(|(_, value)| value.trim()).collect()
 }
 
 #[test]
@@ -170,16 +150,10 @@ fn za_agrees_with_known_answers() {
         let bytes = |name: &str| hex::decode(case[name].as_str().unwrap_or_default()).unwrap();
         let key = bytes("pub_hex");
         if case["curve"] == "sm2p256v1" && key.len() == 65 && !bytes("za_hex").is_empty() {
-            let (x, y) = (
-                key[1..33].try_into().unwrap(),
-                key[33..].try_into().unwrap(),
-            );
+            let (x, y) = (key[1..33].try_into().unwrap(), key[33..].try_into().unwrap());
             let za = za(&bytes("id_hex"), x, y);
             assert_eq!(za[..], bytes("za_hex"));
-            assert_eq!(
-                hash(&[&za[..], &bytes("msg_hex")].concat())[..],
-                bytes("e_hex")
-            );
+            assert_eq!(hash(&[&za[..], &bytes("msg_hex")].concat())[..], bytes("e_hex"));
             count += 1;
         }
     }

@@ -72,11 +72,7 @@ fn a_single_item_waits_for_nobody() {
         let both = changed.wait_while(state.lock().unwrap(), |(count, _)| *count < 2);
         drop(both.unwrap());
         let at = Mutex::new(None);
-        workers.each(
-            vec![()],
-            || (),
-            |(), ()| *at.lock().unwrap() = Some(thread::current().id()),
-        );
+        workers.each(vec![()], || (), |(), ()| *at.lock().unwrap() = Some(thread::current().id()));
         state.lock().unwrap().1 = true;
         changed.notify_all();
         assert_eq!(at.into_inner().unwrap(), Some(thread::current().id()));
@@ -95,18 +91,14 @@ fn all_threads_work_at_the_same_time_the_callers_too() {
             let mut here = arrived.lock().unwrap();
             here.insert(thread::current().id());
             all_here.notify_all();
-            // Nobody goes on before three are here: with fewer threads than that, nobody ever would.
+            // Nobody goes on before three are here: with fewer threads than that, nobody ever
+            // would.
             let waited =
                 all_here.wait_timeout_while(here, Duration::from_secs(60), |here| here.len() < 3);
             assert!(!waited.unwrap().1.timed_out());
         },
     );
-    assert!(
-        arrived
-            .into_inner()
-            .unwrap()
-            .contains(&thread::current().id())
-    );
+    assert!(arrived.into_inner().unwrap().contains(&thread::current().id()));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Any bytes get one code, alone and in a batch, on the fast path and on the scalar one; as a text, and as a token in a text.
+//! Any bytes get one code, alone and in a batch, on the fast path and on the scalar one; as a text,
+//! and as a token in a text.
 
 #![no_main]
 
@@ -8,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use ybtoken_engine::text::encode;
 use ybtoken_engine::{Code, Key, Options, Path, Ring, Verifier, Workers, open_batch, open_one};
 
-/// A P-256 and an SM2 key, by their generators: whoever knows the secret 1 may sign, and nothing here does.
+/// A P-256 and an SM2 key, by their generators: whoever knows the secret 1 may sign, and nothing
+/// here does.
 fn ring(path: Path) -> Ring {
     let bytes = |digits: &str| -> [u8; 32] {
         std::array::from_fn(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).unwrap())
@@ -33,10 +35,7 @@ fn ring(path: Path) -> Ring {
         ),
     ];
     let verifier = Arc::new(Verifier::with_base_window(path, 6).unwrap());
-    let options = Options {
-        simd: path == Path::best(),
-        ..Options::default()
-    };
+    let options = Options { simd: path == Path::best(), ..Options::default() };
     Ring::new(keys, verifier, options, &Workers::none()).unwrap()
 }
 
@@ -74,9 +73,6 @@ fuzz_target!(|bytes: &[u8]| {
             &[0x58, 0x40],
             signature,
         ];
-        assert_eq!(
-            check(encode(96, &token.concat()).as_bytes()),
-            Code::SignatureInvalid
-        );
+        assert_eq!(check(encode(96, &token.concat()).as_bytes()), Code::SignatureInvalid);
     }
 });

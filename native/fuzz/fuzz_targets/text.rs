@@ -17,8 +17,8 @@ fuzz_target!(|text: &[u8]| {
     // And any bytes are a token's, up to the length of a text.
     let token = &text[..text.len().min(ybtoken_engine::text::MAX_TOKEN)];
     if !token.is_empty() {
-        let length =
-            decode(simd, encode(96, token).as_bytes(), &mut buffer).expect("what is encoded decodes");
+        let length = decode(simd, encode(96, token).as_bytes(), &mut buffer)
+            .expect("what is encoded decodes");
         assert_eq!(&buffer[..length], token);
     }
 });

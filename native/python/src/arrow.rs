@@ -1,12 +1,11 @@
-//! Arrow strings through the PyCapsule interface, read in place (Arrow C data and C stream interfaces).
+//! Arrow strings through the PyCapsule interface, read in place (Arrow C data and C stream
+//! interfaces).
 //!
-//! What comes from outside is not trusted further than the interface makes one trust it: pointers and the count of offsets
-//! are taken as given, and every length and offset is checked before it is used.
+//! What comes from outside is not trusted further than the interface makes one trust it: pointers
+//! and the count of offsets are taken as given, and every length and offset is checked before it is
+//! used.
 
-#![allow(
-    unsafe_code,
-    reason = "the interface is C structs; each block gives its reason"
-)]
+#![allow(unsafe_code, reason = "the interface is C structs; each block gives its reason")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::marker::PhantomData;
@@ -63,13 +62,15 @@ trait Release {
 
 impl Release for ArrowSchema {
     fn empty() -> Self {
-        // SAFETY: zeros are null pointers, no callbacks and zero counts: the released state of the interface.
+        // SAFETY: zeros are null pointers, no callbacks and zero counts: the released state of the
+        // interface.
         unsafe { std::mem::zeroed() }
     }
 
     fn release(&mut self) {
         if let Some(release) = self.release {
-            // SAFETY: a callback that is there has not been called, and is called with its own struct.
+            // SAFETY: a callback that is there has not been called, and is called with its own
+            // struct.
             unsafe { release(self) }
         }
     }
@@ -115,7 +116,8 @@ impl<'py> Strings<'py> {
     /// The strings of `source`; `None` if it does not speak Arrow.
     ///
     /// # Errors
-    /// `TypeError` if it holds no strings, `ValueError` if it has nulls or lengths that make no sense.
+    /// `TypeError` if it holds no strings, `ValueError` if it has nulls or lengths that make no
+    /// sense.
     pub fn import(source: &Bound<'py, PyAny>) -> PyResult<Option<Self>> {
         let mut strings = Self {
             slices: Vec::new(),
@@ -126,24 +128,17 @@ impl<'py> Strings<'py> {
         if source.hasattr("__arrow_c_array__")? {
             let (schema, array): (Bound<'py, PyCapsule>, Bound<'py, PyCapsule>) =
                 source.call_method0("__arrow_c_array__")?.extract()?;
-            let schema_at = schema
-                .pointer_checked(Some(c"arrow_schema"))?
-                .cast::<ArrowSchema>();
-            let array_at = array
-                .pointer_checked(Some(c"arrow_array"))?
-                .cast::<ArrowArray>();
+            let schema_at = schema.pointer_checked(Some(c"arrow_schema"))?.cast::<ArrowSchema>();
+            let array_at = array.pointer_checked(Some(c"arrow_array"))?.cast::<ArrowArray>();
             // SAFETY: a capsule of this name holds such a struct, for as long as the capsule lives.
             unsafe { strings.add(Layout::of(schema_at.as_ref())?, array_at.as_ref())? };
             strings._capsules = vec![schema, array];
             return Ok(Some(strings));
         }
         if source.hasattr("__arrow_c_stream__")? {
-            let capsule = source
-                .call_method0("__arrow_c_stream__")?
-                .cast_into::<PyCapsule>()?;
-            let stream = capsule
-                .pointer_checked(Some(c"arrow_array_stream"))?
-                .cast::<ArrowArrayStream>();
+            let capsule = source.call_method0("__arrow_c_stream__")?.cast_into::<PyCapsule>()?;
+            let stream =
+                capsule.pointer_checked(Some(c"arrow_array_stream"))?.cast::<ArrowArrayStream>();
             strings.drain(stream)?;
             strings._capsules = vec![capsule];
             return Ok(Some(strings));
@@ -161,8 +156,8 @@ impl<'py> Strings<'py> {
     }
 
     fn drain(&mut self, stream: NonNull<ArrowArrayStream>) -> PyResult<()> {
-        // SAFETY: a capsule of this name holds such a struct, for as long as the capsule lives; the callbacks are called
-        // with it, one at a time, and fill in structs that are empty.
+        // SAFETY: a capsule of this name holds such a struct, for as long as the capsule lives; the
+        // callbacks are called with it, one at a time, and fill in structs that are empty.
         let (get_schema, get_next) =
             unsafe { (stream.as_ref().get_schema, stream.as_ref().get_next) };
         let (Some(get_schema), Some(get_next)) = (get_schema, get_next) else {
@@ -194,7 +189,8 @@ impl<'py> Strings<'py> {
     /// Adds the strings of an array.
     ///
     /// # Safety
-    /// `array` is a struct of the interface with this layout, and its buffers live as long as `self`.
+    /// `array` is a struct of the interface with this layout, and its buffers live as long as
+    /// `self`.
     unsafe fn add(&mut self, layout: Layout, array: &ArrowArray) -> PyResult<()> {
         let broken =
             || PyValueError::new_err("an Arrow array whose lengths or offsets make no sense");
@@ -208,11 +204,7 @@ impl<'py> Strings<'py> {
             .filter(|&end| end < isize::MAX as usize / 16)
             .ok_or_else(broken)?;
         let count = usize::try_from(array.n_buffers).map_err(|_| broken())?;
-        let wanted = if matches!(layout, Layout::View) {
-            count >= 3
-        } else {
-            count == 3
-        };
+        let wanted = if matches!(layout, Layout::View) { count >= 3 } else { count == 3 };
         if !wanted || array.buffers.is_null() || !array.dictionary.is_null() {
             return Err(broken());
         }
@@ -225,9 +217,7 @@ impl<'py> Strings<'py> {
             // SAFETY: a validity bitmap has a bit for each element.
             let validity = unsafe { from_raw_parts(buffers[0].cast::<u8>(), end.div_ceil(8)) };
             if (start..end).any(|at| validity[at / 8] >> (at % 8) & 1 == 0) {
-                return Err(PyValueError::new_err(
-                    "texts hold nulls; drop or fill them first",
-                ));
+                return Err(PyValueError::new_err("texts hold nulls; drop or fill them first"));
             }
         }
         let main = buffers[1];
@@ -237,7 +227,8 @@ impl<'py> Strings<'py> {
         self.slices.reserve(length);
         match layout {
             Layout::Offsets32 => {
-                // SAFETY: there is an offset for each element and one more; the alignment was checked.
+                // SAFETY: there is an offset for each element and one more; the alignment was
+                // checked.
                 let offsets = unsafe { from_raw_parts(main.cast::<i32>(), end + 1) };
                 self.add_ranges(
                     buffers[2].cast(),
@@ -254,7 +245,8 @@ impl<'py> Strings<'py> {
                 let sizes = match sizes[0] {
                     at if at.is_null() || data.is_empty() => &[],
                     at if !at.addr().is_multiple_of(8) => return Err(broken()),
-                    // SAFETY: the last buffer has the size of each data buffer; the alignment was checked.
+                    // SAFETY: the last buffer has the size of each data buffer; the alignment was
+                    // checked.
                     at => unsafe { from_raw_parts(at.cast::<i64>(), data.len()) },
                 };
                 // SAFETY: there is a view of 16 bytes for each element.
@@ -340,11 +332,7 @@ impl Layout {
             _ => Err(PyTypeError::new_err(format!(
                 "texts are an Arrow array of strings, not of format {}{}",
                 format.to_string_lossy(),
-                if schema.dictionary.is_null() {
-                    ""
-                } else {
-                    " by dictionary"
-                },
+                if schema.dictionary.is_null() { "" } else { " by dictionary" },
             ))),
         }
     }

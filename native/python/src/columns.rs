@@ -40,8 +40,9 @@ impl PyColumns {
         let columns: Vec<_> = Columns::LAYOUT.iter().map(zeros).collect::<PyResult<_>>()?;
         let slices = columns.iter().map(|column| {
             let bytes = column.bind(py).as_bytes();
-            // SAFETY: the object was made above, of its own memory, and is in nobody else's hands until this returns; the
-            // slices end with `fill`. (An empty one is shared, and nothing is written to it.)
+            // SAFETY: the object was made above, of its own memory, and is in nobody else's hands
+            // until this returns; the slices end with `fill`. (An empty one is shared, and nothing
+            // is written to it.)
             unsafe { from_raw_parts_mut(bytes.as_ptr().cast_mut(), bytes.len()) }
         });
         let Some(memory) = ColumnsMut::from_slices(rows, slices) else {
@@ -52,9 +53,7 @@ impl PyColumns {
     }
 
     fn column(&self, py: Python<'_>, name: &str) -> Option<Py<PyBytes>> {
-        let at = Columns::LAYOUT
-            .iter()
-            .position(|&(other, _)| other == name)?;
+        let at = Columns::LAYOUT.iter().position(|&(other, _)| other == name)?;
         self.columns.get(at).map(|column| column.clone_ref(py))
     }
 }

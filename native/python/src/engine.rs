@@ -33,16 +33,10 @@ impl PyEngine {
     #[pyo3(signature = (*, threads = 1, path = None, lanes = true))]
     fn new(threads: usize, path: Option<&str>, lanes: bool) -> PyResult<Self> {
         if !(1..=1024).contains(&threads) {
-            return Err(PyValueError::new_err(format!(
-                "threads are 1 to 1024, not {threads}"
-            )));
+            return Err(PyValueError::new_err(format!("threads are 1 to 1024, not {threads}")));
         }
         guarded(|| {
-            Ok(Self {
-                verifier: verifier(path)?,
-                lanes,
-                threads: Arc::new(Threads::new(threads)?),
-            })
+            Ok(Self { verifier: verifier(path)?, lanes, threads: Arc::new(Threads::new(threads)?) })
         })
     }
 
@@ -63,18 +57,9 @@ impl PyEngine {
 
     #[pyo3(signature = (keys, *, table_bytes = Options::default().table_bytes))]
     fn prepare(&self, py: Python<'_>, keys: Vec<KeyTuple>, table_bytes: usize) -> PyResult<PyRing> {
-        let key = |(header, x, y, user_id, window)| Key {
-            header,
-            x,
-            y,
-            user_id,
-            window,
-        };
+        let key = |(header, x, y, user_id, window)| Key { header, x, y, user_id, window };
         let keys = keys.into_iter().map(key).collect();
-        let options = Options {
-            table_bytes,
-            simd: self.lanes,
-        };
+        let options = Options { table_bytes, simd: self.lanes };
         let workers = self.threads.workers()?;
         let ring = guarded(|| {
             Ok(py.detach(|| Ring::new(keys, Arc::clone(&self.verifier), options, &workers)))

@@ -1,4 +1,5 @@
-//! Texts as Python has them: a sequence of `str` or `bytes`, or an Arrow array or stream of strings.
+//! Texts as Python has them: a sequence of `str` or `bytes`, or an Arrow array or stream of
+//! strings.
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
@@ -19,7 +20,8 @@ impl<'py> Texts<'py> {
     /// Takes hold of the texts of `source`.
     ///
     /// # Errors
-    /// `TypeError` for anything else, `ValueError` for an Arrow array that has nulls or is not well made.
+    /// `TypeError` for anything else, `ValueError` for an Arrow array that has nulls or is not well
+    /// made.
     pub fn hold(source: &Bound<'py, PyAny>) -> PyResult<Self> {
         if let Some(strings) = Strings::import(source)? {
             return Ok(Self::Arrow(strings));
@@ -54,7 +56,8 @@ impl<'py> Texts<'py> {
     }
 }
 
-/// The text itself; if it has lone surrogates, which UTF-8 cannot say, with question marks in their place: no digits either.
+/// The text itself; if it has lone surrogates, which UTF-8 cannot say, with question marks in their
+/// place: no digits either.
 fn readable(text: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     match bytes_of(text.as_borrowed()) {
         Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(text.py()) => {
@@ -64,7 +67,8 @@ fn readable(text: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     }
 }
 
-/// What stands for any text that has too many characters: the length is tested before all, and nothing else of it is looked at.
+/// What stands for any text that has too many characters: the length is tested before all, and
+/// nothing else of it is looked at.
 static TOO_LONG: [u8; MAX_TEXT + 1] = [b'0'; _];
 
 fn slices_of<'a, 'py: 'a>(
@@ -79,7 +83,8 @@ fn slices_of<'a, 'py: 'a>(
 
 fn bytes_of<'a>(text: Borrowed<'a, '_, PyAny>) -> PyResult<&'a [u8]> {
     if let Ok(string) = text.cast::<PyString>() {
-        // Characters that are not ASCII must be encoded first, which takes as long as they are many.
+        // Characters that are not ASCII must be encoded first, which takes as long as they are
+        // many.
         if string.len()? > MAX_TEXT {
             return Ok(&TOO_LONG);
         }
@@ -89,9 +94,7 @@ fn bytes_of<'a>(text: Borrowed<'a, '_, PyAny>) -> PyResult<&'a [u8]> {
         return Ok(bytes);
     }
     let kind = text.get_type().name()?;
-    Err(PyTypeError::new_err(format!(
-        "a text is str or bytes, not {kind}"
-    )))
+    Err(PyTypeError::new_err(format!("a text is str or bytes, not {kind}")))
 }
 
 /// Reads one text.

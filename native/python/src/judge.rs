@@ -39,9 +39,7 @@ impl PyScopes {
                 })
             },
         );
-        Ok(Self {
-            scopes: made.collect::<PyResult<_>>()?,
-        })
+        Ok(Self { scopes: made.collect::<PyResult<_>>()? })
     }
 
     fn __len__(&self) -> usize {
@@ -50,10 +48,7 @@ impl PyScopes {
 
     /// The codes of the batch after judging its time and scopes.
     #[pyo3(signature = (engine, code, entry, iat, exp, city, *, now, skew, max_lifetime))]
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "five columns and three numbers, named in Python"
-    )]
+    #[allow(clippy::too_many_arguments, reason = "five columns and three numbers, named in Python")]
     fn judge<'py>(
         &self,
         py: Python<'py>,

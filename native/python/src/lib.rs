@@ -1,8 +1,8 @@
-//! The Python module `ybtoken_native`: what `ybtoken-engine` does, for Python, and no rule of its own.
+//! The Python module `ybtoken_native`: what `ybtoken-engine` does, for Python, and no rule of its
+//! own.
 //!
-//! The GIL is not held while a batch is opened or judged. No panic crosses: one would be a bug, and becomes a `RuntimeError`.
-
-#![deny(unsafe_code)]
+//! The GIL is not held while a batch is opened or judged. No panic crosses: one would be a bug, and
+//! becomes a `RuntimeError`.
 
 mod arrow;
 mod columns;
@@ -16,7 +16,8 @@ mod threads;
 
 use pyo3::prelude::*;
 
-/// Grows when a caller of an earlier module would be answered otherwise; the Python wrapper asks for the one it knows.
+/// Grows when a caller of an earlier module would be answered otherwise; the Python wrapper asks
+/// for the one it knows.
 const ABI: u32 = 2;
 
 #[pymodule]

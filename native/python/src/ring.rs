@@ -33,13 +33,7 @@ impl PyRing {
         buffer: &[u8],
         last: bool,
     ) -> PyResult<(PyColumns, usize)> {
-        let lines = py.detach(|| {
-            if last {
-                Lines::new(buffer)
-            } else {
-                Lines::whole(buffer)
-            }
-        });
+        let lines = py.detach(|| if last { Lines::new(buffer) } else { Lines::whole(buffer) });
         let workers = self.threads.workers()?;
         let consumed = lines.consumed();
         let columns = PyColumns::fill(py, lines.len(), |memory| {
@@ -105,18 +99,11 @@ impl PyRing {
     }
 }
 
-/// One opened text: code, entry, and the claims in the order in which `ybtoken` holds them; of an unknown key, its kid.
+/// One opened text: code, entry, and the claims in the order in which `ybtoken` holds them; of an
+/// unknown key, its kid.
 fn row<'py>(py: Python<'py>, opened: &Opened) -> PyResult<Bound<'py, PyTuple>> {
-    let Opened {
-        code,
-        entry,
-        claims,
-        ..
-    } = opened;
-    let nonce = claims
-        .nonce
-        .get(..claims.nonce_len.into())
-        .unwrap_or_default();
+    let Opened { code, entry, claims, .. } = opened;
+    let nonce = claims.nonce.get(..claims.nonce_len.into()).unwrap_or_default();
     let third = match code {
         Code::Accepted => claims_row(py, opened, nonce)?.into_any(),
         Code::KeyUnknown => PyBytes::new(py, nonce).into_any(),
@@ -130,25 +117,15 @@ fn claims_row<'py>(
     opened: &Opened,
     nonce: &[u8],
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let Opened {
-        profile, claims, ..
-    } = opened;
+    let Opened { profile, claims, .. } = opened;
     let number = |value: u32| value.into_pyobject(py).map(Bound::into_any);
     let bytes = |value: &[u8]| PyBytes::new(py, value).into_any();
     let none = || py.None().into_bound(py);
     let there = |bit| claims.present & bit != 0;
     let extra = |bit, value: u32| {
-        if there(bit) {
-            number(value)
-        } else {
-            Ok(none())
-        }
+        if there(bit) { number(value) } else { Ok(none()) }
     };
-    let presenter = if there(present::PRESENTER) {
-        bytes(&claims.presenter)
-    } else {
-        none()
-    };
+    let presenter = if there(present::PRESENTER) { bytes(&claims.presenter) } else { none() };
     PyTuple::new(
         py,
         [

@@ -38,12 +38,7 @@ impl Sm2Key {
         }
         let point = key.verifying_key().to_sec1_bytes();
         let (x, y) = (*point.get(1..)?.first_chunk()?, *point.last_chunk()?);
-        Some(Self {
-            za: sm3::za(user_id, &x, &y),
-            key,
-            x,
-            y,
-        })
+        Some(Self { za: sm3::za(user_id, &x, &y), key, x, y })
     }
 }
 
@@ -62,9 +57,7 @@ impl Drop for Sm2Key {
 fn checked(user_id: Option<&[u8]>) -> PyResult<&[u8]> {
     let user_id = user_id.unwrap_or(DEFAULT_USER_ID);
     if user_id.len() >= 8192 {
-        return Err(PyValueError::new_err(
-            "an SM2 user id has fewer than 8192 bytes",
-        ));
+        return Err(PyValueError::new_err("an SM2 user id has fewer than 8192 bytes"));
     }
     Ok(user_id)
 }
@@ -121,7 +114,8 @@ impl Sm2Key {
         let signature = guarded(|| {
             Ok(py.detach(|| {
                 let e = sm3::hash(&[&self.za[..], message].concat());
-                // Deterministic as RFC 6979, with fresh randomness mixed in: a weak source alone does not leak the key.
+                // Deterministic as RFC 6979, with fresh randomness mixed in: a weak source alone
+                // does not leak the key.
                 self.key.sign_prehash_with_rng(&mut SysRng, &e)
             }))
         })?;
@@ -131,12 +125,7 @@ impl Sm2Key {
     }
 
     fn __repr__(&self) -> String {
-        let x: String = self
-            .x
-            .iter()
-            .take(4)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let x: String = self.x.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         format!("<Sm2Key, public x {x}...>")
     }
 

@@ -7,7 +7,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use ybtoken_engine::Workers;
 
-/// The threads of an engine. A process that was forked gets its own, since threads do not follow into it.
+/// The threads of an engine. A process that was forked gets its own, since threads do not follow
+/// into it.
 pub struct Threads {
     count: usize,
     workers: Mutex<(u32, Arc<Workers>)>,
@@ -15,10 +16,7 @@ pub struct Threads {
 
 impl Threads {
     pub fn new(count: usize) -> PyResult<Self> {
-        Ok(Self {
-            count,
-            workers: Mutex::new((process::id(), start(count)?)),
-        })
+        Ok(Self { count, workers: Mutex::new((process::id(), start(count)?)) })
     }
 
     pub fn count(&self) -> usize {
@@ -38,7 +36,5 @@ impl Threads {
 
 fn start(count: usize) -> PyResult<Arc<Workers>> {
     let workers = Workers::new(count);
-    workers
-        .map(Arc::new)
-        .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    workers.map(Arc::new).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }

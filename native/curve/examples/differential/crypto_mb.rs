@@ -1,5 +1,7 @@
 //! Intel's crypto_mb through its C interface: eight signatures a call, and none of our code.
 
+#![allow(unsafe_code, reason = "calls of C functions; each block gives its reason")]
+
 use std::path::Path;
 use std::ptr::{null, null_mut};
 
@@ -10,8 +12,8 @@ pub const LANES: usize = 8;
 /// The name that every SM2 key here signs under.
 pub const SIGNER: &[u8] = b"1234567812345678";
 
-/// One signature: the message is the digest for P-256, and what SM3 is to hash after Z_A for SM2. Coordinates are
-/// little-endian words.
+/// One signature: the message is the digest for P-256, and what SM3 is to hash after Z_A for SM2.
+/// Coordinates are little-endian words.
 #[derive(Clone, Copy)]
 pub struct Lane<'a> {
     pub message: &'a [u8],
@@ -21,7 +23,8 @@ pub struct Lane<'a> {
     pub y: &'a [u64; 4],
 }
 
-// As declared in crypto_mb/ec_nistp256.h and crypto_mb/ec_sm2.h: arrays of eight pointers; no z means 1.
+// As declared in crypto_mb/ec_nistp256.h and crypto_mb/ec_sm2.h: arrays of eight pointers; no z
+// means 1.
 type Octets = *const *const u8;
 type Words = *const *const u64;
 type Applicable = unsafe extern "C" fn(features: u64) -> i32;
@@ -58,11 +61,13 @@ impl CryptoMb {
     /// The library at a path, if this processor can run it.
     pub fn open(path: &Path) -> Result<Self, String> {
         let failed = |error: libloading::Error| format!("{}: {error}", path.display());
-        // SAFETY: loading runs the library's initialisers, which do nothing but look at the processor.
+        // SAFETY: loading runs the library's initialisers, which do nothing but look at the
+        // processor.
         let library = unsafe { Library::new(path) }.map_err(failed)?;
         // SAFETY: the type is that of the library's header.
-        let applicable =
-            unsafe { *library.get::<Applicable>(b"mbx_is_crypto_mb_applicable\0").map_err(failed)? };
+        let applicable = unsafe {
+            *library.get::<Applicable>(b"mbx_is_crypto_mb_applicable\0").map_err(failed)?
+        };
         // SAFETY: takes a number, returns a number; 0 asks for all features it needs.
         if unsafe { applicable(0) } == 0 {
             return Err("crypto_mb does not run on this processor: it needs AVX-512 IFMA".into());
@@ -77,19 +82,22 @@ impl CryptoMb {
     /// The verdicts on eight signatures.
     ///
     /// # Panics
-    /// When a P-256 message is not a digest of 32 bytes, or SM2 messages differ in length: some versions crash when
-    /// lengths under and over 32 bytes are mixed.
+    /// When a P-256 message is not a digest of 32 bytes, or SM2 messages differ in length: some
+    /// versions crash when lengths under and over 32 bytes are mixed.
     pub fn accepts(&self, curve: Curve, lanes: &[Lane; LANES]) -> [bool; LANES] {
         let size = lanes[0].message.len();
-        assert!(lanes.iter().all(|lane| lane.message.len() == size) && (curve == Curve::Sm2 || size == 32));
+        assert!(
+            lanes.iter().all(|lane| lane.message.len() == size)
+                && (curve == Curve::Sm2 || size == 32)
+        );
         let r = lanes.map(|lane| lane.r.as_ptr());
         let s = lanes.map(|lane| lane.s.as_ptr());
         let message = lanes.map(|lane| lane.message.as_ptr());
         let x = lanes.map(|lane| lane.x.as_ptr());
         let y = lanes.map(|lane| lane.y.as_ptr());
         let status = match curve {
-            // SAFETY: eight pointers each, to 32 bytes or four words that live until the call returns and are only read;
-            // z and the buffer may be null.
+            // SAFETY: eight pointers each, to 32 bytes or four words that live until the call
+            // returns and are only read; z and the buffer may be null.
             Curve::P256 => unsafe {
                 (self.p256)(
                     r.as_ptr(),

@@ -1,5 +1,6 @@
-//! Signatures in quantity, each with a nonce of its own: the nonces walk in random steps whose points are known, so that
-//! a signature costs one addition. RustCrypto's arithmetic, nothing of the code under test; and nothing here is secret.
+//! Signatures in quantity, each with a nonce of its own: the nonces walk in random steps whose
+//! points are known, so that a signature costs one addition. RustCrypto's arithmetic, nothing of
+//! the code under test; and nothing here is secret.
 
 use ybtoken_curve::Curve;
 
@@ -85,8 +86,13 @@ macro_rules! on_curve {
                         let nonce_inverse = inverse * before[i];
                         inverse *= nonces[i];
                         let x = scalar(points[i].x().into());
-                        let (r, s) =
-                            ($sign)(scalar(one.e), x, self.secrets[one.key], nonces[i], nonce_inverse);
+                        let (r, s) = ($sign)(
+                            scalar(one.e),
+                            x,
+                            self.secrets[one.key],
+                            nonces[i],
+                            nonce_inverse,
+                        );
                         (one.r, one.s) = (bytes(r), bytes(s));
                     }
                 }

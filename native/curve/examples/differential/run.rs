@@ -77,7 +77,9 @@ impl Keys {
             })
         };
         let table = |window| {
-            let build = |(x, y): &_| KeyTable::build(&PublicKey::new(curve, x, y).unwrap(), window).unwrap();
+            let build = |(x, y): &_| {
+                KeyTable::build(&PublicKey::new(curve, x, y).unwrap(), window).unwrap()
+            };
             points.iter().map(build).collect()
         };
         Self {
@@ -122,8 +124,8 @@ impl<'a> Run<'a> {
             let keys = Keys::new(self.curve, signer.keys());
             self.tally.keys += KEYS;
             for _ in 0..ROUND {
-                let size =
-                    (1 + self.random.below(MOST_A_BATCH)).min(count.saturating_sub(self.tally.signatures));
+                let size = (1 + self.random.below(MOST_A_BATCH))
+                    .min(count.saturating_sub(self.tally.signatures));
                 self.batch(&keys, &mut *signer, size);
             }
         }
@@ -184,7 +186,8 @@ impl<'a> Run<'a> {
                 chunk.copy_from_slice(&self.random.next().to_be_bytes()[..chunk.len()]);
             });
             match self.random.below(2000) {
-                // A digest from n up to 2^256, or next to nothing: no hash gives them in a lifetime.
+                // A digest from n up to 2^256, or next to nothing: no hash gives them in a
+                // lifetime.
                 0 if self.curve == Curve::P256 => message[..4].fill(0xff),
                 1 if self.curve == Curve::P256 => message[..32].copy_from_slice(&order),
                 2 => message[..32].fill(0),
@@ -202,7 +205,8 @@ impl<'a> Run<'a> {
         cases
     }
 
-    /// Spoils about half of them, in ways near and far. One way leaves an ECDSA signature valid: n - s for s.
+    /// Spoils about half of them, in ways near and far. One way leaves an ECDSA signature valid: n
+    /// - s for s.
     fn spoil(&mut self, keys: &Keys, cases: &mut [Case], message_size: usize) {
         let order = order(self.curve);
         let curve = self.curve;
@@ -289,7 +293,9 @@ impl<'a> Run<'a> {
 
     fn in_range(&self, one: &Signature) -> bool {
         let sum_is_zero = || on_sm2::scalar(one.r) == -on_sm2::scalar(one.s);
-        self.in_order(&one.r) && self.in_order(&one.s) && (self.curve == Curve::P256 || !sum_is_zero())
+        self.in_order(&one.r)
+            && self.in_order(&one.s)
+            && (self.curve == Curve::P256 || !sum_is_zero())
     }
 
     fn in_order(&self, number: &Bytes) -> bool {
@@ -310,13 +316,24 @@ impl<'a> Run<'a> {
                 _ => 200,
             };
             let now = done..(done + 1 + self.random.below(most)).min(jobs.len());
-            self.verifiers[verifier].verify_batch(self.curve, &jobs[now.clone()], &mut accepted[now.clone()]);
+            self.verifiers[verifier].verify_batch(
+                self.curve,
+                &jobs[now.clone()],
+                &mut accepted[now.clone()],
+            );
             done = now.end;
         }
         accepted
     }
 
-    fn compare(&mut self, keys: &Keys, path: usize, cases: &[Case], accepted: &[bool], expected: &[bool]) {
+    fn compare(
+        &mut self,
+        keys: &Keys,
+        path: usize,
+        cases: &[Case],
+        accepted: &[bool],
+        expected: &[bool],
+    ) {
         let (name, made, wrong) = &mut self.tally.paths[path];
         *made += cases.len();
         for (case, (accepted, expected)) in cases.iter().zip(accepted.iter().zip(expected)) {

@@ -11,7 +11,8 @@ pub(crate) const fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
 /// `a - b - borrow`; the borrow that comes back is 0 or 1.
 #[inline(always)]
 pub(crate) const fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
-    // Compilers make a chain of subtractions with borrow of this, and of 128-bit numbers they do not.
+    // Compilers make a chain of subtractions with borrow of this, and of 128-bit numbers they do
+    // not.
     let (d, first) = a.overflowing_sub(b);
     let (d, second) = d.overflowing_sub(borrow);
     (d, (first | second) as u64)
@@ -55,7 +56,12 @@ pub(crate) const fn is_zero(a: U256) -> bool {
 #[inline(always)]
 const fn select(yes: bool, a: U256, b: U256) -> U256 {
     let m = (yes as u64).wrapping_neg();
-    [(a[0] & m) | (b[0] & !m), (a[1] & m) | (b[1] & !m), (a[2] & m) | (b[2] & !m), (a[3] & m) | (b[3] & !m)]
+    [
+        (a[0] & m) | (b[0] & !m),
+        (a[1] & m) | (b[1] & !m),
+        (a[2] & m) | (b[2] & !m),
+        (a[3] & m) | (b[3] & !m),
+    ]
 }
 
 /// One conditional subtraction: `carry * 2^256 + a`, known to be below `2 * m`, brought below `m`.

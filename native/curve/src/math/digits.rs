@@ -1,8 +1,10 @@
-//! Signed odd digits: a scalar as a sum of digits that are never zero, so that no table lookup gives infinity.
+//! Signed odd digits: a scalar as a sum of digits that are never zero, so that no table lookup
+//! gives infinity.
 //!
-//! For odd u, with v = (u >> 1) | 2^255 cut into windows v_i of w_i bits, u is the sum of (2 v_i + 1 - 2^w_i) * 2^(offset of i):
-//! no carry runs between the digits. An even scalar u is replaced by n - u, and the signs of its digits turned.
-//! The digit's magnitude 2k + 1 is at place k of the window's table.
+//! For odd u, with v = (u >> 1) | 2^255 cut into windows v_i of w_i bits, u is the sum of (2 v_i +
+//! 1 - 2^w_i) * 2^(offset of i): no carry runs between the digits. An even scalar u is replaced by
+//! n - u, and the signs of its digits turned. The digit's magnitude 2k + 1 is at place k of the
+//! window's table.
 
 use core::ops::RangeInclusive;
 
@@ -12,7 +14,8 @@ use super::field::Modulus;
 /// Below 4 bits the additions outnumber what tables are for; above 16 a table outgrows every cache.
 pub(crate) const WINDOW_BITS: RangeInclusive<u32> = 4..=16;
 
-/// How 256 bits are cut: as few windows of at most `bits` as suffice, and those as even as can be, the wider first.
+/// How 256 bits are cut: as few windows of at most `bits` as suffice, and those as even as can be,
+/// the wider first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Windows {
     pub(crate) bits: u32,
@@ -75,7 +78,8 @@ impl Recoded {
         (v as u32 ^ (self.negative as u32).wrapping_neg()) & ((1 << width) - 1)
     }
 
-    /// The place of the digit's magnitude in a table of positive multiples, and whether the digit is negative.
+    /// The place of the digit's magnitude in a table of positive multiples, and whether the digit
+    /// is negative.
     #[inline(always)]
     pub(crate) fn place(&self, offset: u32, width: u32) -> (u32, bool) {
         fold(self.signed_place(offset, width), width)

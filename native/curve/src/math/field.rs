@@ -1,15 +1,16 @@
 //! Residues modulo a 256-bit odd modulus in Montgomery form with R = 2^256, always fully reduced.
 //!
-//! One generic type serves both fields and both scalar rings. The two primes override the reduction:
-//! they are -1 mod 2^64, so the quotient digit is the word itself and the product by it nearly free.
+//! One generic type serves both fields and both scalar rings. The two primes override the
+//! reduction: they are -1 mod 2^64, so the quotient digit is the word itself and the product by it
+//! nearly free.
 
 use core::marker::PhantomData;
 
 use super::arith::{U256, adc, add_mod, is_zero, less, mac, reduce_once, sbb, sub, sub_mod};
 use super::inverse;
 
-/// A modulus above 2^255, and what follows from it. The derived values are associated consts because
-/// a `const fn` called in a function body is not folded.
+/// A modulus above 2^255, and what follows from it. The derived values are associated consts
+/// because a `const fn` called in a function body is not folded.
 pub(crate) trait Modulus: Copy + Eq + core::fmt::Debug + Send + Sync + 'static {
     const M: U256;
     /// -M^-1 mod 2^64.
@@ -67,7 +68,8 @@ impl Modulus for P256Prime {
     fn reduce(mut t: [u64; 8]) -> U256 {
         let mut high = 0;
         for i in 0..4 {
-            // t + m * p with m = t[i]: m * (p + 1) / 2^64 = m * (2^32 + 2^128 * M[3]) lands one word up.
+            // t + m * p with m = t[i]: m * (p + 1) / 2^64 = m * (2^32 + 2^128 * M[3]) lands one
+            // word up.
             let m = t[i];
             let top = m as u128 * Self::M[3] as u128;
             let c;
@@ -246,7 +248,10 @@ impl<M: Modulus> core::ops::Mul for Residue<M> {
 /// Replaces every element by its inverse with one inversion (Montgomery's trick).
 /// False, and nothing changed, when one of them is zero. `scratch` is overwritten.
 #[inline(always)]
-pub(crate) fn invert_all<M: Modulus>(values: &mut [Residue<M>], scratch: &mut Vec<Residue<M>>) -> bool {
+pub(crate) fn invert_all<M: Modulus>(
+    values: &mut [Residue<M>],
+    scratch: &mut Vec<Residue<M>>,
+) -> bool {
     scratch.clear();
     let mut product = Residue::ONE;
     for &value in values.iter() {

@@ -1,6 +1,6 @@
-//! Modular inversion by Bernstein and Yang's division steps ("Fast constant-time gcd computation and
-//! modular inversion", 2019), in variable time: 62 steps at a time on the low words decide a 2x2 matrix,
-//! which is then applied to the full numbers.
+//! Modular inversion by Bernstein and Yang's division steps ("Fast constant-time gcd computation
+//! and modular inversion", 2019), in variable time: 62 steps at a time on the low words decide a
+//! 2x2 matrix, which is then applied to the full numbers.
 
 use super::arith::{U256, is_zero};
 

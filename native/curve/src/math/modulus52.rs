@@ -36,7 +36,8 @@ const fn multiple(k: u64, m: U256) -> [u64; 5] {
     out
 }
 
-/// Which reduction a modulus allows. A const and not a method, so that vectors are no concern of this module.
+/// Which reduction a modulus allows. A const and not a method, so that vectors are no concern of
+/// this module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     P256Prime,

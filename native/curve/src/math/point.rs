@@ -1,6 +1,8 @@
-//! Points in affine and in XYZZ coordinates (x = X/ZZ, y = Y/ZZZ, ZZ^3 = ZZZ^2; ZZ = 0 is infinity), scalar code.
+//! Points in affine and in XYZZ coordinates (x = X/ZZ, y = Y/ZZZ, ZZ^3 = ZZZ^2; ZZ = 0 is
+//! infinity), scalar code.
 //!
-//! The additions here are complete: equal points, opposite points and infinity are told apart by branches.
+//! The additions here are complete: equal points, opposite points and infinity are told apart by
+//! branches.
 
 use super::arith::U256;
 use super::curve::{Field, Spec};
@@ -115,11 +117,13 @@ pub(crate) fn to_affine_all<C: Spec>(points: &[Xyzz<C>]) -> Vec<Affine<C>> {
     let mut inverses: Vec<_> = points.iter().map(|p| p.zzz).collect();
     let finite = invert_all(&mut inverses, &mut Vec::new());
     assert!(finite, "a point at infinity has no affine form");
-    let affine = |(p, &i): (&Xyzz<C>, &Field<C>)| Affine { x: p.x * (p.zz * i).square(), y: p.y * i };
+    let affine =
+        |(p, &i): (&Xyzz<C>, &Field<C>)| Affine { x: p.x * (p.zz * i).square(), y: p.y * i };
     points.iter().zip(&inverses).map(affine).collect()
 }
 
-/// `out[i] = a[i] + b[i]` with one inversion; false when a pair has equal x, which this addition cannot do.
+/// `out[i] = a[i] + b[i]` with one inversion; false when a pair has equal x, which this addition
+/// cannot do.
 pub(crate) fn add_all<C: Spec>(a: &[Affine<C>], b: &[Affine<C>], out: &mut Vec<Affine<C>>) -> bool {
     let mut inverses: Vec<_> = a.iter().zip(b).map(|(a, b)| b.x - a.x).collect();
     if !invert_all(&mut inverses, &mut Vec::new()) {
@@ -133,7 +137,11 @@ pub(crate) fn add_all<C: Spec>(a: &[Affine<C>], b: &[Affine<C>], out: &mut Vec<A
 
 /// `a + b`, given 1 / (b.x - a.x).
 #[inline(always)]
-pub(crate) fn add_with_inverse<C: Spec>(a: Affine<C>, b: Affine<C>, inverse: Field<C>) -> Affine<C> {
+pub(crate) fn add_with_inverse<C: Spec>(
+    a: Affine<C>,
+    b: Affine<C>,
+    inverse: Field<C>,
+) -> Affine<C> {
     let slope = (b.y - a.y) * inverse;
     let x = slope.square() - a.x - b.x;
     Affine { x, y: slope * (a.x - x) - a.y }

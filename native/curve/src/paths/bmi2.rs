@@ -1,4 +1,5 @@
-//! Code compiled for processors with BMI2 and ADX, whose multiplications and additions leave each other's carries alone.
+//! Code compiled for processors with BMI2 and ADX, whose multiplications and additions leave each
+//! other's carries alone.
 #![allow(unsafe_code, reason = "a call of a function that is compiled for instruction sets")]
 
 /// Proof that this processor has them.

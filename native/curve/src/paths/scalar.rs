@@ -1,4 +1,5 @@
-//! The portable path: one token after the other in XYZZ coordinates, or many in step with batch-affine additions.
+//! The portable path: one token after the other in XYZZ coordinates, or many in step with
+//! batch-affine additions.
 
 use crate::math::curve::Spec;
 use crate::math::field::{Residue, invert_all};
@@ -11,8 +12,9 @@ const BATCH_MIN: usize = 32;
 /// Tokens in step: their points fill about a tenth of a second-level cache.
 const CHUNK: usize = 1024;
 
-/// Verdicts on tasks whose tables all have the same windows. Processors from 2015 on multiply without touching the flags
-/// (BMI2) and so carry while they multiply: a tenth faster, from the same source.
+/// Verdicts on tasks whose tables all have the same windows. Processors from 2015 on multiply
+/// without touching the flags (BMI2) and so carry while they multiply: a tenth faster, from the
+/// same source.
 pub(crate) fn run<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
     #[cfg(target_arch = "x86_64")]
     if let Some(isa) = super::bmi2::Isa::detect() {

@@ -1,5 +1,6 @@
-//! One entry of a table: a point that every path can load. Affine coordinates in Montgomery form with R = 2^260, below p, one
-//! cache line. The vector code cuts them into limbs of 52 bits; the scalar code divides them by 16 (`Entry::load`).
+//! One entry of a table: a point that every path can load. Affine coordinates in Montgomery form
+//! with R = 2^260, below p, one cache line. The vector code cuts them into limbs of 52 bits; the
+//! scalar code divides them by 16 (`Entry::load`).
 
 use bytemuck::{Pod, Zeroable};
 
@@ -26,8 +27,9 @@ impl Entry {
     }
 }
 
-/// Asks for an entry's cache line, which takes about as long to come as half an addition; a hint, so it cannot fail. Into
-/// the second cache: the first has few places for lines under way, and a chunk's own sums pass through them.
+/// Asks for an entry's cache line, which takes about as long to come as half an addition; a hint,
+/// so it cannot fail. Into the second cache: the first has few places for lines under way, and a
+/// chunk's own sums pass through them.
 #[inline(always)]
 pub(crate) fn prefetch(entry: &Entry) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -45,7 +47,8 @@ pub(crate) fn to_r260<M: Modulus>(a: Residue<M>) -> U256 {
     double(a.montgomery(), 4, M::M)
 }
 
-/// `a / 16`: both primes are -1 mod 16, so the low four bits are the multiple of p that clears them.
+/// `a / 16`: both primes are -1 mod 16, so the low four bits are the multiple of p that clears
+/// them.
 #[inline(always)]
 pub(crate) fn from_r260<M: Modulus>(a: U256) -> Residue<M> {
     debug_assert!(M::N0 & 15 == 1);

@@ -44,7 +44,11 @@ pub(crate) struct Table {
 
 impl Table {
     /// Tables that are cut in the same way, side by side in memory.
-    fn side_by_side(windows: Windows, count: usize, tables: impl Iterator<Item = Stored>) -> Vec<Self> {
+    fn side_by_side(
+        windows: Windows,
+        count: usize,
+        tables: impl Iterator<Item = Stored>,
+    ) -> Vec<Self> {
         let mut all_starts = Vec::with_capacity(count);
         let mut pages = None;
         for Stored { starts, entries } in tables {
@@ -77,7 +81,8 @@ impl Table {
     }
 }
 
-/// A public key with its precomputed multiples. Public data: nothing here needs to be wiped or kept secret.
+/// A public key with its precomputed multiples. Public data: nothing here needs to be wiped or kept
+/// secret.
 pub struct KeyTable {
     key: PublicKey,
     table: Table,
@@ -110,8 +115,9 @@ impl KeyTable {
         Ok(Self::build_all(&[*key], window_bits)?.remove(0))
     }
 
-    /// The tables of some keys, side by side in memory, which is given back when the last of them is dropped. Where the
-    /// system has large pages they lie in those: with many keys signatures are then verified a seventh faster.
+    /// The tables of some keys, side by side in memory, which is given back when the last of them
+    /// is dropped. Where the system has large pages they lie in those: with many keys signatures
+    /// are then verified a seventh faster.
     ///
     /// # Errors
     /// As `build`.
@@ -162,8 +168,8 @@ pub(crate) fn check_window(bits: u32) -> Result<(), WindowError> {
     if WINDOW_BITS.contains(&bits) { Ok(()) } else { Err(WindowError(bits)) }
 }
 
-/// For each window, the multiples 1, 3, .. 2^w - 1 of 2^offset * P: each round doubles every window's list by adding
-/// one power of two times P to it, all windows sharing the inversion.
+/// For each window, the multiples 1, 3, .. 2^w - 1 of 2^offset * P: each round doubles every
+/// window's list by adding one power of two times P to it, all windows sharing the inversion.
 fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<C>>> {
     let mut doubled = Xyzz::from(point);
     let powers = core::iter::repeat_with(|| {
@@ -172,7 +178,8 @@ fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<
         this
     });
     let powers = to_affine_all(&powers.take(256).collect::<Vec<_>>());
-    let mut lists: Vec<_> = (0..windows.count).map(|i| vec![powers[windows.offset(i) as usize]]).collect();
+    let mut lists: Vec<_> =
+        (0..windows.count).map(|i| vec![powers[windows.offset(i) as usize]]).collect();
     let widest = windows.width(0);
     for round in 1..widest {
         let (mut left, mut right) = (Vec::new(), Vec::new());
@@ -184,9 +191,13 @@ fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<
             right.extend(core::iter::repeat_n(step, lists[i].len()));
         }
         let mut sums = Vec::with_capacity(left.len());
-        // (2k + 1) - 2^round and (2k + 1) + 2^round are small and odd, so never 0 mod the prime order.
+        // (2k + 1) - 2^round and (2k + 1) + 2^round are small and odd, so never 0 mod the prime
+        // order.
         let distinct = add_all(&left, &right, &mut sums);
-        assert!(distinct, "two different small multiples of a point of prime order have different x");
+        assert!(
+            distinct,
+            "two different small multiples of a point of prime order have different x"
+        );
         let mut sums = sums.into_iter();
         for i in (0..windows.count).filter(growing) {
             let length = lists[i].len();
@@ -196,10 +207,12 @@ fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<
     lists
 }
 
-/// The generator's tables, with a secret point B hidden in two of the windows: every entry of the top window has B added,
-/// every entry of the window below it has B subtracted. A sum that begins with the one and ends with the other passes only
-/// through points that nobody can foresee, so nobody can craft a signature whose additions hit equal points
-/// - and the blinding costs no addition. Those two windows hold both signs, because the sign of B must not turn.
+/// The generator's tables, with a secret point B hidden in two of the windows: every entry of the
+/// top window has B added, every entry of the window below it has B subtracted. A sum that begins
+/// with the one and ends with the other passes only through points that nobody can foresee, so
+/// nobody can craft a signature whose additions hit equal points
+/// - and the blinding costs no addition. Those two windows hold both signs, because the sign of B
+///   must not turn.
 pub(crate) struct BaseTable {
     table: Table,
     #[cfg_attr(
@@ -210,7 +223,8 @@ pub(crate) struct BaseTable {
 }
 
 impl BaseTable {
-    /// `None` in the one case in 2^240 that the blind point collides with a table entry; draw another.
+    /// `None` in the one case in 2^240 that the blind point collides with a table entry; draw
+    /// another.
     pub(crate) fn build<C: Spec>(window_bits: u32, blind: Affine<C>) -> Option<Self> {
         let lanes = lane_blinds(blind)?;
         let windows = Windows::new(window_bits);
@@ -226,7 +240,8 @@ impl BaseTable {
             }
             multiples[window] = sums;
         }
-        let table = Table::side_by_side(windows, 1, core::iter::once(Stored::new(multiples))).pop()?;
+        let table =
+            Table::side_by_side(windows, 1, core::iter::once(Stored::new(multiples))).pop()?;
         Some(Self { table, lanes })
     }
 
@@ -235,7 +250,8 @@ impl BaseTable {
         &self.table
     }
 
-    /// Eight secret points, and the one that cancels them: for eight sums that begin apart and are then added up.
+    /// Eight secret points, and the one that cancels them: for eight sums that begin apart and are
+    /// then added up.
     #[cfg_attr(
         not(target_arch = "x86_64"),
         allow(dead_code, reason = "only vectors spread a sum over lanes")
@@ -244,17 +260,19 @@ impl BaseTable {
         &self.lanes
     }
 
-    /// The number of windows with plain entries and folded signs; after them come the closing and the opening window.
+    /// The number of windows with plain entries and folded signs; after them come the closing and
+    /// the opening window.
     #[inline(always)]
     pub(crate) fn plain(&self) -> usize {
         self.table.windows.count - 2
     }
 }
 
-/// Secret points from one: B, 2 B, 4 B .. 128 B, and -255 B. The last is added in lane 0, the opening and the closing entry,
-/// which hold B and -B, in lanes 1 and 2; so the lanes come to -254, 3, 3, 8, 16, 32, 64 and 128 times B. When lanes are
-/// added up - k with k + 4, then with k + 2, then with k + 1 - the two sides never hold equal or opposite multiples of
-/// B before the last addition, where they are opposite, as they must be, and so never equal.
+/// Secret points from one: B, 2 B, 4 B .. 128 B, and -255 B. The last is added in lane 0, the
+/// opening and the closing entry, which hold B and -B, in lanes 1 and 2; so the lanes come to -254,
+/// 3, 3, 8, 16, 32, 64 and 128 times B. When lanes are added up - k with k + 4, then with k + 2,
+/// then with k + 1 - the two sides never hold equal or opposite multiples of B before the last
+/// addition, where they are opposite, as they must be, and so never equal.
 fn lane_blinds<C: Spec>(blind: Affine<C>) -> Option<[Entry; 9]> {
     let mut sum = Xyzz::from(blind);
     let mut points = Vec::with_capacity(9);

@@ -1,8 +1,9 @@
 //! Memory for tables, in large pages where the system gives them.
 //!
-//! Every addition reads a table entry from somewhere else, and a ring's tables take tens or hundreds of megabytes: with pages
-//! of 4 KB they are too many for the list that a processor keeps of pages. So tables that are built together lie side by
-//! side in memory that the system is asked to give in pages of 2 MB.
+//! Every addition reads a table entry from somewhere else, and a ring's tables take tens or
+//! hundreds of megabytes: with pages of 4 KB they are too many for the list that a processor keeps
+//! of pages. So tables that are built together lie side by side in memory that the system is asked
+//! to give in pages of 2 MB.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -69,7 +70,9 @@ impl Pages {
     pub(crate) fn finish(self) -> Vec<Entries> {
         let memory = self.memory.map(Arc::new);
         let entries = |taken| match (taken, &memory) {
-            (Taken::Shared(bytes), Some(memory)) => Entries::Shared { memory: Arc::clone(memory), bytes },
+            (Taken::Shared(bytes), Some(memory)) => {
+                Entries::Shared { memory: Arc::clone(memory), bytes }
+            }
             (Taken::Shared(_), None) => unreachable!("taken from no memory"),
             (Taken::Own(entries), _) => Entries::Own(entries),
         };
@@ -83,7 +86,8 @@ fn large(bytes: usize) -> Option<MmapMut> {
     if bytes < LARGE / 2 {
         return None;
     }
-    // Whole pages, for the system makes no large page that is not all inside; what nobody touches takes no memory.
+    // Whole pages, for the system makes no large page that is not all inside; what nobody touches
+    // takes no memory.
     let memory = MmapMut::map_anon(bytes.next_multiple_of(LARGE) + LARGE).ok()?;
     // A hint: where it is refused, the pages are small.
     let _ = memory.advise(memmap2::Advice::HugePage);

@@ -129,7 +129,8 @@ fn operands_of_several_times_the_prime_are_reduced_right() {
     wide_operands_agree::<Sm2Prime>();
 }
 
-/// Of values whose limbs are of any sign and much larger than 52 bits: as the affine sums hold them.
+/// Of values whose limbs are of any sign and much larger than 52 bits: as the affine sums hold
+/// them.
 fn folding_agrees<M: Modulus52>() {
     let Some(isa) = isa() else { return };
     let m = big(M::M);
@@ -179,7 +180,10 @@ fn inverses_agree<M: Modulus52>() {
         let mut with_zero = a.clone();
         with_zero[round % 8] = if round % 2 == 0 { BigUint::default() } else { m.clone() };
         let zero = [load(isa, &b).into(), load(isa, &with_zero).into()];
-        assert!(invert::<M>(isa, &zero).is_none(), "zero, also written as the prime, has no inverse");
+        assert!(
+            invert::<M>(isa, &zero).is_none(),
+            "zero, also written as the prime, has no inverse"
+        );
         assert_eq!(zero_lanes::<M>(isa, zero[1]), 1 << (round % 8));
     }
 }
@@ -193,7 +197,9 @@ fn shared_inversion_inverts_every_lane() {
 #[test]
 fn constants_are_what_they_say() {
     fn check<M: Modulus52>() {
-        let value = |a: [u64; 5]| a.iter().rev().fold(BigUint::default(), |sum, &limb| (sum << 52u32) + limb);
+        let value = |a: [u64; 5]| {
+            a.iter().rev().fold(BigUint::default(), |sum, &limb| (sum << 52u32) + limb)
+        };
         let m = big(<M as Modulus>::M);
         let one = BigUint::from(1u8);
         assert_eq!(value(M::LIMBS), m);

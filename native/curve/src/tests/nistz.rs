@@ -1,5 +1,5 @@
-//! BoringSSL's unit vectors for P-256 arithmetic, and published multiples of the generator; read from the folder of
-//! vectors where there is one.
+//! BoringSSL's unit vectors for P-256 arithmetic, and published multiples of the generator; read
+//! from the folder of vectors where there is one.
 
 use std::path::PathBuf;
 
@@ -49,7 +49,9 @@ fn p256_nistz_vectors_hold() {
                 // Some operands are not reduced.
                 let order = |name| {
                     let n = big(<P256Order as crate::math::field::Modulus>::M);
-                    Residue::<P256Order>::from_montgomery(small(&(big(number(get(name).unwrap())) % n)))
+                    Residue::<P256Order>::from_montgomery(small(
+                        &(big(number(get(name).unwrap())) % n),
+                    ))
                 };
                 assert_eq!(order("A") * order("B"), order("Result"));
                 seen[2] += 1;

@@ -5,7 +5,9 @@ use super::Random;
 use super::big;
 use crate::tables::{Entry, Pages};
 #[cfg(all(target_os = "linux", not(miri)))]
-use crate::{Curve, KeyTable, PublicKey, math::arith::U256, math::curve::P256, math::point::Affine};
+use crate::{
+    Curve, KeyTable, PublicKey, math::arith::U256, math::curve::P256, math::point::Affine,
+};
 
 /// Smaller where an interpreter makes it, which has no large pages either.
 fn table(random: &mut Random, size: usize) -> Vec<Entry> {
@@ -57,7 +59,8 @@ fn tables_begin_at_a_large_page_and_touch() {
 fn tables_built_together_lie_side_by_side() {
     let point = Affine::<P256>::generator();
     let bytes = |a: U256| big(a).to_bytes_be().try_into().unwrap();
-    let key = PublicKey::new(Curve::P256, &bytes(point.x.value()), &bytes(point.y.value())).unwrap();
+    let key =
+        PublicKey::new(Curve::P256, &bytes(point.x.value()), &bytes(point.y.value())).unwrap();
     let tables = KeyTable::build_all(&[key; 8], 10).unwrap();
     let at: Vec<_> = tables.iter().map(|one| one.table().entries().as_ptr().addr()).collect();
     assert!(at.windows(2).all(|two| two[1] - two[0] == 786_432));

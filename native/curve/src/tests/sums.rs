@@ -1,4 +1,5 @@
-//! Tables and whole sums: every entry is the multiple it should be, and no crafted sum reaches the slow path.
+//! Tables and whole sums: every entry is the multiple it should be, and no crafted sum reaches the
+//! slow path.
 
 use super::Random;
 use crate::math::arith::{U256, is_zero};
@@ -18,7 +19,8 @@ fn be(a: U256) -> [u8; 32] {
 }
 
 fn key<C: Spec>(secret: Scalar<C>) -> PublicKey {
-    let point = Xyzz::<C>::multiply(Affine::generator(), secret.value()).to_affine().expect("not 0");
+    let point =
+        Xyzz::<C>::multiply(Affine::generator(), secret.value()).to_affine().expect("not 0");
     PublicKey::new(C::CURVE, &be(point.x.value()), &be(point.y.value())).expect("on the curve")
 }
 
@@ -39,7 +41,11 @@ fn tables_hold_their_multiples<C: Spec>(bits: u32) {
             }
             let entry = table.table().window(window)[place as usize].load::<C>();
             assert!(entry.on_curve());
-            assert_eq!(Some(entry), power.to_affine(), "window {window} of {bits} bits, place {place}");
+            assert_eq!(
+                Some(entry),
+                power.to_affine(),
+                "window {window} of {bits} bits, place {place}"
+            );
         }
     }
     let entries: usize = (0..windows.count).map(|i| 1 << (windows.width(i) - 1)).sum();
@@ -73,13 +79,18 @@ fn blinds_cancel() {
     let both = |window: usize, place: usize| base.table().window(window)[place].load::<P256>();
     let top = windows.count - 1;
     let last = (1 << windows.width(top)) - 1;
-    // The first and last place of a window are opposite digits: what is left of their sum is twice the blind.
+    // The first and last place of a window are opposite digits: what is left of their sum is twice
+    // the blind.
     let twice = Xyzz::from(blind).double().to_affine();
     assert_eq!(Xyzz::from(both(top, 0)).add_affine(both(top, last)).to_affine(), twice);
     let minus_twice = twice.map(|point| point.negate_if(true));
     let last = (1 << windows.width(top - 1)) - 1;
-    assert_eq!(Xyzz::from(both(top - 1, 0)).add_affine(both(top - 1, last)).to_affine(), minus_twice);
-    let sum = base.lanes().iter().fold(Xyzz::<P256>::INFINITY, |sum, entry| sum.add_affine(entry.load()));
+    assert_eq!(
+        Xyzz::from(both(top - 1, 0)).add_affine(both(top - 1, last)).to_affine(),
+        minus_twice
+    );
+    let sum =
+        base.lanes().iter().fold(Xyzz::<P256>::INFINITY, |sum, entry| sum.add_affine(entry.load()));
     assert!(sum.is_infinity());
 }
 
@@ -111,7 +122,8 @@ fn every_path_tells_good_from_bad<C: Spec>() {
     let table = KeyTable::build(&key::<C>(secret), 4).unwrap();
     let (u, v) = (Scalar::<C>::new([5, 6, 7, 8]), Scalar::<C>::new([8, 7, 6, 5]));
     let point = table.public_key().point();
-    let sum = multiply_two(Affine::<C>::generator(), u.value(), point, v.value()).to_affine().unwrap();
+    let sum =
+        multiply_two(Affine::<C>::generator(), u.value(), point, v.value()).to_affine().unwrap();
     let x = Scalar::<C>::new(sum.x.value());
     let good = match C::CURVE {
         Curve::P256 => {
@@ -129,7 +141,8 @@ fn every_path_tells_good_from_bad<C: Spec>() {
         let Ok(verifier) = Verifier::with_base_window(path, 4) else { continue };
         // One after the other, side by side, and in step.
         let sizes: &[usize] = match path {
-            // Sums by vectors take Miri longer than anybody waits; it sees their arithmetic in the tests of lanes.
+            // Sums by vectors take Miri longer than anybody waits; it sees their arithmetic in the
+            // tests of lanes.
             Path::Ifma if cfg!(miri) => &[],
             Path::Ifma => &[3, 9, 17, 200],
             Path::Scalar if cfg!(miri) => &[3],
@@ -155,8 +168,9 @@ fn every_path_tells_good_from_bad_on_sm2() {
     every_path_tells_good_from_bad::<Sm2>();
 }
 
-/// For each addition of the sum in turn, a key for which it would add two equal or two opposite points, were it not for the
-/// blinding. An outsider can bring that about for some of them, the key's owner for all.
+/// For each addition of the sum in turn, a key for which it would add two equal or two opposite
+/// points, were it not for the blinding. An outsider can bring that about for some of them, the
+/// key's owner for all.
 fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
     if !path.available() {
         println!("skipped: this processor cannot run {path:?}");
@@ -180,7 +194,9 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
                 (h, i) = (Residue::ZERO, Residue::ZERO);
                 match step.checked_sub(bases.count - 2) {
                     None => h = digit::<C>(&base, bases, step),
-                    Some(window) if window < keys.count => i = digit::<C>(&key_digits, keys, window),
+                    Some(window) if window < keys.count => {
+                        i = digit::<C>(&key_digits, keys, window)
+                    }
                     Some(_) => h = digit::<C>(&base, bases, bases.count - 2),
                 }
             }
@@ -197,7 +213,8 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
     }
     assert!(tables.len() > 90);
     let infinite = |u: Scalar<C>, v: Scalar<C>, secret: Scalar<C>| (u + v * secret).is_zero();
-    let crafted: Vec<_> = tables.iter().filter(|(_, u, v, secret)| !infinite(*u, *v, *secret)).collect();
+    let crafted: Vec<_> =
+        tables.iter().filter(|(_, u, v, secret)| !infinite(*u, *v, *secret)).collect();
     let jobs: Vec<_> = crafted.iter().map(|(table, u, v, _)| job::<C>(table, *u, *v)).collect();
     let mut many = jobs.clone();
     many.extend_from_slice(&jobs);
@@ -212,11 +229,13 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
     }
     assert_eq!(verifier.slow_count(), 0, "an addition met a case it cannot do");
 
-    // The sum that is infinity is the one exception left. It needs the private key, is refused, and harms no neighbour.
+    // The sum that is infinity is the one exception left. It needs the private key, is refused, and
+    // harms no neighbour.
     let (table, _, v, secret) = &tables[0];
     let u = (*v * *secret).negate_if(true);
     assert!(!is_zero(u.value()));
-    let sum = multiply_two(Affine::<C>::generator(), u.value(), table.public_key().point(), v.value());
+    let sum =
+        multiply_two(Affine::<C>::generator(), u.value(), table.public_key().point(), v.value());
     assert!(sum.is_infinity());
     for size in [1, 2, 8, 16, 300] {
         let before = verifier.slow_count();

@@ -36,7 +36,10 @@ pub fn folder() -> Option<PathBuf> {
 
 pub fn text(name: &str) -> Option<String> {
     let path = folder()?.join(name);
-    Some(std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    Some(
+        std::fs::read_to_string(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
+    )
 }
 
 pub fn json(name: &str) -> Option<Value> {
@@ -45,7 +48,9 @@ pub fn json(name: &str) -> Option<Value> {
 
 pub fn unhex(hex: &str) -> Vec<u8> {
     let pairs = hex.as_bytes().chunks(2);
-    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).expect("hex")).collect()
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).expect("hex"))
+        .collect()
 }
 
 pub fn hex(bytes: &[u8]) -> String {
@@ -123,8 +128,8 @@ pub fn der(bytes: &[u8]) -> Option<([u8; 32], [u8; 32])> {
     rest.is_empty().then_some((r, s))
 }
 
-/// Every signature of the published sets that can be said as (key, e, r, s); the encodings refused before that are left
-/// out, because they never get here.
+/// Every signature of the published sets that can be said as (key, e, r, s); the encodings refused
+/// before that are left out, because they never get here.
 pub fn all_cases() -> Vec<Case> {
     let mut cases = Vec::new();
     if folder().is_none() {
@@ -197,7 +202,8 @@ pub fn records(text: &str) -> Vec<(String, Vec<(String, String)>)> {
             }
         } else if line.starts_with('[') {
             section = line.to_string();
-        } else if let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+        } else if let Some((name, value)) = line.split_once('=').filter(|_| !line.starts_with('#'))
+        {
             record.push((name.trim().to_string(), value.trim().to_string()));
         }
     }
@@ -223,14 +229,17 @@ fn nist(name: &str, cases: &mut Vec<Case>) {
             continue;
         };
         let message = unhex(message);
-        let e =
-            match section.trim_matches(['[', ']']).split_once(',').map_or("SHA-1", |(_, hash)| hash.trim()) {
-                "SHA-224" => truncated(&sha2::Sha224::digest(&message)),
-                "SHA-256" => sha256(&message),
-                "SHA-384" => truncated(&sha2::Sha384::digest(&message)),
-                "SHA-512" => truncated(&sha2::Sha512::digest(&message)),
-                _ => continue,
-            };
+        let e = match section
+            .trim_matches(['[', ']'])
+            .split_once(',')
+            .map_or("SHA-1", |(_, hash)| hash.trim())
+        {
+            "SHA-224" => truncated(&sha2::Sha224::digest(&message)),
+            "SHA-256" => sha256(&message),
+            "SHA-384" => truncated(&sha2::Sha384::digest(&message)),
+            "SHA-512" => truncated(&sha2::Sha512::digest(&message)),
+            _ => continue,
+        };
         let value = |name| hex_number(get(record, name).unwrap());
         cases.push(Case {
             id: format!("{name} {i}"),
@@ -246,7 +255,9 @@ fn nist(name: &str, cases: &mut Vec<Case>) {
 }
 
 fn boringssl(cases: &mut Vec<Case>) {
-    for (i, (_, record)) in records(&text("boringssl/ecdsa_verify_tests.txt").unwrap()).iter().enumerate() {
+    for (i, (_, record)) in
+        records(&text("boringssl/ecdsa_verify_tests.txt").unwrap()).iter().enumerate()
+    {
         if get(record, "Curve") != Some("P-256") {
             continue;
         }
@@ -300,7 +311,8 @@ fn sm2_messages(name: &str, cases: &mut Vec<Case>) {
         let pair = match test["sig_raw_hex"].as_str() {
             Some(raw) => {
                 let raw = unhex(raw);
-                (raw.len() == 64).then(|| (number(&raw[..32]).unwrap(), number(&raw[32..]).unwrap()))
+                (raw.len() == 64)
+                    .then(|| (number(&raw[..32]).unwrap(), number(&raw[32..]).unwrap()))
             }
             None => der(&unhex(field(test, "sig_der_hex"))),
         };
@@ -309,9 +321,20 @@ fn sm2_messages(name: &str, cases: &mut Vec<Case>) {
             Some(e) => number(&unhex(e)).unwrap(),
             // One vector signs its message as e itself.
             None if test["id_hex"].is_null() => truncated(&unhex(field(test, "msg_hex"))),
-            None => sm2_digest(&unhex(field(test, "id_hex")), &x, &y, &unhex(field(test, "msg_hex"))),
+            None => {
+                sm2_digest(&unhex(field(test, "id_hex")), &x, &y, &unhex(field(test, "msg_hex")))
+            }
         };
         let id = format!("{name} {i}");
-        cases.push(Case { id, curve: Curve::Sm2, x, y, e, r, s, valid: test["valid"].as_bool().unwrap() });
+        cases.push(Case {
+            id,
+            curve: Curve::Sm2,
+            x,
+            y,
+            e,
+            r,
+            s,
+            valid: test["valid"].as_bool().unwrap(),
+        });
     }
 }

@@ -15,7 +15,8 @@ pub fn accepts(curve: Curve, key: &(Bytes, Bytes), one: &Signature) -> bool {
         }
         Curve::Sm2 => {
             use sm2::dsa::signature::hazmat::PrehashVerifier;
-            let key = sm2::dsa::VerifyingKey::from_sec1_bytes("1234567812345678", &encoded).unwrap();
+            let key =
+                sm2::dsa::VerifyingKey::from_sec1_bytes("1234567812345678", &encoded).unwrap();
             sm2::dsa::Signature::from_scalars(one.r, one.s)
                 .is_ok_and(|signature| key.verify_prehash(&one.e, &signature).is_ok())
         }

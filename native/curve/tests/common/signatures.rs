@@ -1,4 +1,5 @@
-//! Valid signatures in quantity from a seed, made backwards: choose the two scalars of the sum, then solve for r, s, e.
+//! Valid signatures in quantity from a seed, made backwards: choose the two scalars of the sum,
+//! then solve for r, s, e.
 //!
 //! The points come from RustCrypto's crates, so nothing here depends on the code under test.
 
@@ -75,7 +76,8 @@ macro_rules! on_curve {
                 (x.try_into().unwrap(), y.try_into().unwrap())
             }
 
-            /// (e, r, s) such that the sum to be checked is `a * G + b * Q`, Q = d * G, a and b not 0.
+            /// (e, r, s) such that the sum to be checked is `a * G + b * Q`, Q = d * G, a and b not
+            /// 0.
             pub fn solve(a: Scalar, b: Scalar, d: Scalar) -> (Bytes, Bytes, Bytes) {
                 let x = scalar(coordinates(ProjectivePoint::GENERATOR * (a + b * d)).0);
                 let (e, r, s) = ($solve)(a, b, x);
@@ -85,7 +87,8 @@ macro_rules! on_curve {
             pub fn signatures(keys: usize, count: usize, seed: u64) -> Signatures {
                 let mut random = Random(seed);
                 let secrets: Vec<_> = (0..keys).map(|_| scalar(random.bytes())).collect();
-                let keys = secrets.iter().map(|&d| coordinates(ProjectivePoint::GENERATOR * d)).collect();
+                let keys =
+                    secrets.iter().map(|&d| coordinates(ProjectivePoint::GENERATOR * d)).collect();
                 let one = |i: usize| {
                     let key = i % secrets.len();
                     let (a, b) = (scalar(random.bytes()), scalar(random.bytes()));

@@ -1,9 +1,6 @@
 //! SM3's compression of sixteen messages at a time, a lane of a 512-bit vector each.
 
-#![allow(
-    clippy::indexing_slicing,
-    reason = "constant indices into arrays of fixed length"
-)]
+#![allow(clippy::indexing_slicing, reason = "constant indices into arrays of fixed length")]
 
 use core::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_loadu_si512, _mm512_rol_epi32, _mm512_set1_epi32,

@@ -1,15 +1,13 @@
-//! SM3 (GB/T 32905-2016) of what SM2 keys sign: one message by RustCrypto's `sm3`, many by sixteen lanes where the
-//! processor has AVX-512.
+//! SM3 (GB/T 32905-2016) of what SM2 keys sign: one message by RustCrypto's `sm3`, many by sixteen
+//! lanes where the processor has AVX-512.
 //!
-//! The message of SM2 is `ZA || Sig_structure`, and all of it before the payload's length belongs to the key: 32 bytes of ZA
-//! and 32 of `84 6a "Signature1" 51 header 40 58` are exactly the first block. So a key keeps the state after that block, and
-//! a usual token costs one block instead of two.
+//! The message of SM2 is `ZA || Sig_structure`, and all of it before the payload's length belongs
+//! to the key: 32 bytes of ZA and 32 of `84 6a "Signature1" 51 header 40 58` are exactly the first
+//! block. So a key keeps the state after that block, and a usual token costs one block instead of
+//! two.
 
 #[cfg(target_arch = "x86_64")]
-#[allow(
-    unsafe_code,
-    reason = "intrinsics need it; each block gives its reason"
-)]
+#[allow(unsafe_code, reason = "intrinsics need it; each block gives its reason")]
 mod lanes;
 mod state;
 
@@ -26,7 +24,8 @@ pub fn hash(message: &[u8]) -> [u8; 32] {
     Sm3::digest(message).into()
 }
 
-/// ZA of an SM2 key (GB/T 32918.2 section 5.5): the hash of the user id, the curve and the public key.
+/// ZA of an SM2 key (GB/T 32918.2 section 5.5): the hash of the user id, the curve and the public
+/// key.
 #[must_use]
 pub fn za(user_id: &[u8], x: &[u8; 32], y: &[u8; 32]) -> [u8; 32] {
     // ENTLA is the length in bits as two bytes; a longer id is refused where keys are made.
@@ -40,10 +39,14 @@ pub fn za(user_id: &[u8], x: &[u8; 32], y: &[u8; 32]) -> [u8; 32] {
 
 /// a, b, x_G and y_G of the SM2 curve (GB/T 32918.5).
 const CURVE: [u8; 128] = *b"\
-\xff\xff\xff\xfe\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xfc\
-\x28\xe9\xfa\x9e\x9d\x9f\x5e\x34\x4d\x5a\x9e\x4b\xcf\x65\x09\xa7\xf3\x97\x89\xf5\x15\xab\x8f\x92\xdd\xbc\xbd\x41\x4d\x94\x0e\x93\
-\x32\xc4\xae\x2c\x1f\x19\x81\x19\x5f\x99\x04\x46\x6a\x39\xc9\x94\x8f\xe3\x0b\xbf\xf2\x66\x0b\xe1\x71\x5a\x45\x89\x33\x4c\x74\xc7\
-\xbc\x37\x36\xa2\xf4\xf6\x77\x9c\x59\xbd\xce\xe3\x6b\x69\x21\x53\xd0\xa9\x87\x7c\xc6\x2a\x47\x40\x02\xdf\x32\xe5\x21\x39\xf0\xa0";
+\xff\xff\xff\xfe\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\
+\xff\xff\xff\xff\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xfc\
+\x28\xe9\xfa\x9e\x9d\x9f\x5e\x34\x4d\x5a\x9e\x4b\xcf\x65\x09\xa7\
+\xf3\x97\x89\xf5\x15\xab\x8f\x92\xdd\xbc\xbd\x41\x4d\x94\x0e\x93\
+\x32\xc4\xae\x2c\x1f\x19\x81\x19\x5f\x99\x04\x46\x6a\x39\xc9\x94\
+\x8f\xe3\x0b\xbf\xf2\x66\x0b\xe1\x71\x5a\x45\x89\x33\x4c\x74\xc7\
+\xbc\x37\x36\xa2\xf4\xf6\x77\x9c\x59\xbd\xce\xe3\x6b\x69\x21\x53\
+\xd0\xa9\x87\x7c\xc6\x2a\x47\x40\x02\xdf\x32\xe5\x21\x39\xf0\xa0";
 
 /// A hash that is carried on from a first block.
 #[derive(Clone)]
@@ -62,10 +65,7 @@ impl Prefix {
             compress(simd, &mut states, [block; LANES]);
             (simd, states.map(|[word, ..]| word))
         });
-        Self {
-            one: Sm3::new_with_prefix(block),
-            many,
-        }
+        Self { one: Sm3::new_with_prefix(block), many }
     }
 
     /// The hash of the first block followed by `tail`.
@@ -101,14 +101,11 @@ struct Message {
 impl Pending {
     #[must_use]
     pub fn new(simd: Simd) -> Self {
-        Self {
-            simd,
-            blocks: Vec::new(),
-            messages: Default::default(),
-        }
+        Self { simd, blocks: Vec::new(), messages: Default::default() }
     }
 
-    /// Adds a message: a first block that led to `state`, then `tail`, of at most 311 bytes; `slot` is the caller's name for it.
+    /// Adds a message: a first block that led to `state`, then `tail`, of at most 311 bytes; `slot`
+    /// is the caller's name for it.
     pub fn push(&mut self, state: &State, tail: &[u8], slot: usize) {
         let first_block = self.blocks.len();
         let (whole, rest) = tail.as_chunks::<64>();
@@ -128,11 +125,7 @@ impl Pending {
         self.blocks.push(last);
         let count = self.blocks.len() - first_block;
         if let Some(messages) = self.messages.get_mut(count - 1) {
-            messages.push(Message {
-                state: *state,
-                first_block,
-                slot,
-            });
+            messages.push(Message { state: *state, first_block, slot });
         }
     }
 
@@ -147,10 +140,7 @@ impl Pending {
                 for block in 0..count {
                     let mut blocks = [&[0; 64]; LANES];
                     for (place, message) in blocks.iter_mut().zip(group) {
-                        *place = self
-                            .blocks
-                            .get(message.first_block + block)
-                            .unwrap_or(&[0; 64]);
+                        *place = self.blocks.get(message.first_block + block).unwrap_or(&[0; 64]);
                     }
                     compress(self.simd, &mut states, blocks);
                 }

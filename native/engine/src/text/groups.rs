@@ -21,7 +21,8 @@ pub(super) const TAIL_DIGITS: [usize; GROUP_BYTES] = [0, 3, 5, 8, 10, 13, 15];
 /// Bytes of a last group of 0-16 digits; 255 where no last group has that many.
 pub(super) const TAIL_BYTES: [u8; GROUP_DIGITS] = tail_bytes();
 pub(super) const MAX_GROUPS: usize = (MAX_TEXT - 4) / GROUP_DIGITS;
-/// `10^(17 j)` modulo 97, what a group weighs that has `j` groups behind it; from the most groups down to none.
+/// `10^(17 j)` modulo 97, what a group weighs that has `j` groups behind it; from the most groups
+/// down to none.
 pub(super) const WEIGHTS: [u64; MAX_GROUPS] = weights();
 
 /// What whole groups come to.
@@ -29,8 +30,8 @@ pub(super) const WEIGHTS: [u64; MAX_GROUPS] = weights();
 pub(super) struct GroupSums {
     /// The values' bits, of all groups together: none from 2^56 on, if each is in range.
     pub(super) high_bits: u64,
-    /// The sums of the values' low and high 32 bits, each multiplied by its weight. 46 products of 32 and 7 bits cannot
-    /// overflow, so one reduction at the end does for all groups.
+    /// The sums of the values' low and high 32 bits, each multiplied by its weight. 46 products of
+    /// 32 and 7 bits cannot overflow, so one reduction at the end does for all groups.
     pub(super) low: u64,
     pub(super) high: u64,
 }
@@ -69,8 +70,7 @@ pub(super) fn tail_value(digits: &[u8], count: usize) -> u64 {
         Some(_) => 0,
         None => {
             let tail = digits.get(digits.len() - count..).unwrap_or_default();
-            tail.iter()
-                .fold(0, |value, digit| value * 10 + u64::from(digit & 15))
+            tail.iter().fold(0, |value, digit| value * 10 + u64::from(digit & 15))
         }
     }
 }

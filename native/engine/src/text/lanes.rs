@@ -1,9 +1,7 @@
-//! Digits to bytes, eight groups of seventeen at a time, in 512-bit vectors: a lane of 64 bits a group.
+//! Digits to bytes, eight groups of seventeen at a time, in 512-bit vectors: a lane of 64 bits a
+//! group.
 
-#![allow(
-    clippy::indexing_slicing,
-    reason = "at compile time, for the tables of indices"
-)]
+#![allow(clippy::indexing_slicing, reason = "at compile time, for the tables of indices")]
 
 #[cfg(not(miri))]
 use core::arch::x86_64::_mm512_permutexvar_epi8;
@@ -19,7 +17,8 @@ use core::arch::x86_64::{
 use super::groups::{GROUP_BYTES, Group, GroupSums, LANES, MAX_GROUPS, TokenBuffer, WEIGHTS};
 use crate::simd::Simd;
 
-/// Which byte goes where in a vector: for each of `first`, `run` bytes from it on, laid down every `stride` bytes.
+/// Which byte goes where in a vector: for each of `first`, `run` bytes from it on, laid down every
+/// `stride` bytes.
 const fn picks<const N: usize>(first: [u8; N], run: usize, stride: usize) -> [u8; 64] {
     let mut picks = [0; 64];
     let mut i = 0;
@@ -32,7 +31,8 @@ const fn picks<const N: usize>(first: [u8; N], run: usize, stride: usize) -> [u8
 
 /// The first digits of the groups, one a lane: bytes of the block of 136 from its start on.
 const FIRSTS: [u8; 64] = picks([0, 17, 34, 51, 68, 85, 102, 119], 1, 8);
-/// The other sixteen of groups 0, 2, 4 and 6, from the block's start on; and of 1, 3, 5 and 7, from its byte 8 on.
+/// The other sixteen of groups 0, 2, 4 and 6, from the block's start on; and of 1, 3, 5 and 7, from
+/// its byte 8 on.
 const EVEN: [u8; 64] = picks([1, 35, 69, 103], 16, 16);
 const ODD: [u8; 64] = picks([18 - 8, 52 - 8, 86 - 8, 120 - 8], 16, 16);
 /// Seven bytes of each lane, side by side.
@@ -99,10 +99,7 @@ fn groups_512(groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
         let values = eight_values(block);
         high_bits = _mm512_or_si512(high_bits, values);
         low = _mm512_add_epi64(low, _mm512_mul_epu32(values, weights));
-        high = _mm512_add_epi64(
-            high,
-            _mm512_mul_epu32(_mm512_srli_epi64::<32>(values), weights),
-        );
+        high = _mm512_add_epi64(high, _mm512_mul_epu32(_mm512_srli_epi64::<32>(values), weights));
         let bytes = _mm512_permutexvar_epi8(load(&SEVENS), values);
         // SAFETY: 64 writable bytes, by an unaligned store.
         unsafe { _mm512_storeu_si512(place.as_mut_ptr().cast(), bytes) };
@@ -126,14 +123,16 @@ fn groups_512(groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
 #[inline]
 fn eight_values(block: &[Group; LANES]) -> __m512i {
     let bytes = block.as_flattened().as_ptr();
-    // SAFETY: the block is 136 readable bytes; 64 of them from 0, 8, 64 and 72 on, by unaligned loads.
+    // SAFETY: the block is 136 readable bytes; 64 of them from 0, 8, 64 and 72 on, by unaligned
+    // loads.
     let part = |start: usize| unsafe { _mm512_loadu_si512(bytes.add(start).cast()) };
     let nibbles = _mm512_set1_epi8(0x0f);
     let firsts =
         _mm512_maskz_permutex2var_epi8(0x0101_0101_0101_0101, part(0), load(&FIRSTS), part(64));
     let even = _mm512_permutex2var_epi8(part(0), load(&EVEN), part(64));
     let odd = _mm512_permutex2var_epi8(part(8), load(&ODD), part(72));
-    // Digits to pairs, pairs to fours, fours to eights: each a multiplication and the sum of two neighbours.
+    // Digits to pairs, pairs to fours, fours to eights: each a multiplication and the sum of two
+    // neighbours.
     let tens = _mm512_set1_epi32(0x010a_010a);
     let hundreds = _mm512_set1_epi32(1 << 16 | 100);
     let fours = |digits| {
@@ -144,15 +143,10 @@ fn eight_values(block: &[Group; LANES]) -> __m512i {
         _mm512_packus_epi32(fours(even), fours(odd)),
         _mm512_set1_epi32(1 << 16 | 10_000),
     );
-    // A lane now has a group's upper eight digits in its low half, and the lower eight in its high half.
+    // A lane now has a group's upper eight digits in its low half, and the lower eight in its high
+    // half.
     let hundred_million = _mm512_set1_epi64(100_000_000);
     let firsts = _mm512_mul_epu32(_mm512_and_si512(firsts, nibbles), hundred_million);
-    let nine = _mm512_add_epi64(
-        firsts,
-        _mm512_and_si512(eights, _mm512_set1_epi64(0xffff_ffff)),
-    );
-    _mm512_add_epi64(
-        _mm512_mul_epu32(nine, hundred_million),
-        _mm512_srli_epi64::<32>(eights),
-    )
+    let nine = _mm512_add_epi64(firsts, _mm512_and_si512(eights, _mm512_set1_epi64(0xffff_ffff)));
+    _mm512_add_epi64(_mm512_mul_epu32(nine, hundred_million), _mm512_srli_epi64::<32>(eights))
 }

@@ -1,14 +1,13 @@
-//! Step 1: digits to bytes (specification section 2.1). This file owns the text rules and their order.
+//! Step 1: digits to bytes (specification, section 2.1). This file owns the text rules and their
+//! order.
 //!
-//! `text = prefix(2) || groups || check(2)`; a group is 7 bytes, little-endian, as 17 digits, the last one 1-6 bytes
-//! as 3, 5, 8, 10, 13 or 15; `check` is ISO 7064 MOD 97-10. One text for each token: an alias (`00` for `97`) is refused.
+//! `text = prefix(2) || groups || check(2)`; a group is 7 bytes, little-endian, as 17 digits, the
+//! last one 1-6 bytes as 3, 5, 8, 10, 13 or 15; `check` is ISO 7064 MOD 97-10. One text for each
+//! token: an alias (`00` for `97`) is refused.
 
 mod groups;
 #[cfg(target_arch = "x86_64")]
-#[allow(
-    unsafe_code,
-    reason = "intrinsics need it; each block gives its reason"
-)]
+#[allow(unsafe_code, reason = "intrinsics need it; each block gives its reason")]
 mod lanes;
 
 use crate::code::Code;
@@ -20,10 +19,12 @@ pub use groups::{MAX_TEXT, MAX_TOKEN, TokenBuffer};
 
 /// The bytes of a profile 1 text, written to the head of `out`; by vectors, if there is `simd`.
 ///
-/// Returns how many; bytes of `out` past them are scratch. `text` is any bytes: UTF-8 that is not ASCII digits is refused as such.
+/// Returns how many; bytes of `out` past them are scratch. `text` is any bytes: UTF-8 that is not
+/// ASCII digits is refused as such.
 ///
 /// # Errors
-/// `TextLength`, `TextPrefix`, `TextDigits`, `TextRange`, `TextCheck`, and `NotMine` for prefixes 97 and 98; the first that holds.
+/// `TextLength`, `TextPrefix`, `TextDigits`, `TextRange`, `TextCheck`, and `NotMine` for prefixes
+/// 97 and 98; the first that holds.
 pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<usize, Code> {
     // A character has four bytes at the most, so what is longer need not be looked at.
     if text.len() > 4 * MAX_TEXT || text.len() > MAX_TEXT && characters(text) > MAX_TEXT {
@@ -43,9 +44,7 @@ pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<
         return Err(Code::TextLength);
     };
     let (whole, tail) = groups.as_chunks();
-    let tail_bytes = TAIL_BYTES
-        .get(tail.len())
-        .map_or(usize::MAX, |&n| usize::from(n));
+    let tail_bytes = TAIL_BYTES.get(tail.len()).map_or(usize::MAX, |&n| usize::from(n));
     if tail_bytes >= GROUP_BYTES || groups.is_empty() {
         return Err(Code::TextLength);
     }
@@ -62,7 +61,8 @@ pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<
     let residue = 96 * power(GROUP_DIGITS * whole.len()) + sums.residue();
     let residue = residue * power(tail.len()) + tail_value % 97;
     let check = u64::from(c1 & 15) * 10 + u64::from(c0 & 15);
-    // 98 - x for x in 0..=96: the encoder never writes 00, 01 or 99, which are congruent to 97, 98 and 02.
+    // 98 - x for x in 0..=96: the encoder never writes 00, 01 or 99, which are congruent to 97, 98
+    // and 02.
     if (residue * 100 + check) % 97 != 1 || !(2..=98).contains(&check) {
         return Err(Code::TextCheck);
     }
@@ -79,28 +79,22 @@ pub fn encode(prefix: u8, token: &[u8]) -> String {
     use std::fmt::Write;
     let mut text = format!("{prefix:02}");
     for group in token.chunks(GROUP_BYTES) {
-        let value = group
-            .iter()
-            .rev()
-            .fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
-        let digits = TAIL_DIGITS
-            .get(group.len())
-            .copied()
-            .unwrap_or(GROUP_DIGITS);
+        let value = group.iter().rev().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+        let digits = TAIL_DIGITS.get(group.len()).copied().unwrap_or(GROUP_DIGITS);
         // Writing to a String cannot fail.
         let _ = write!(text, "{value:0digits$}");
     }
-    let residue = text.bytes().fold(0, |residue, digit| {
-        (residue * 10 + u64::from(digit & 15)) % 97
-    });
+    let residue =
+        text.bytes().fold(0, |residue, digit| (residue * 10 + u64::from(digit & 15)) % 97);
     let _ = write!(text, "{:02}", 98 - residue * 100 % 97);
     text
 }
 
 /// Characters of a UTF-8 string; of anything else, its bytes.
 fn characters(text: &[u8]) -> usize {
-    // The standard library's validation takes as long as verifying a signature, for 800 characters of three bytes.
-    // Miri refuses simdutf8 (0.1.5), which reckons addresses past the end of its input, to prefetch them.
+    // The standard library's validation takes as long as verifying a signature, for 800 characters
+    // of three bytes. Miri refuses simdutf8 (0.1.5), which reckons addresses past the end of its
+    // input, to prefetch them.
     let utf8 = if cfg!(miri) {
         core::str::from_utf8(text).ok()
     } else {
@@ -111,8 +105,7 @@ fn characters(text: &[u8]) -> usize {
 
 /// Whether every byte is an ASCII digit. No early exit: this form becomes vector code.
 fn all_digits(text: &[u8]) -> bool {
-    text.iter()
-        .fold(true, |all, byte| all & byte.is_ascii_digit())
+    text.iter().fold(true, |all, byte| all & byte.is_ascii_digit())
 }
 
 /// On this architecture there are no vectors to read digits with.

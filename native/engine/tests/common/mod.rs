@@ -2,15 +2,11 @@
 
 use std::path::PathBuf;
 
-/// A file below `$YBTOKEN_VECTORS` or `../shared/vectors`; `None`, said on the terminal, if it is not there.
+/// A file below `$YBTOKEN_VECTORS` or `../shared/vectors`; `None`, said on the terminal, if it is
+/// not there.
 pub fn vectors(file: &str) -> Option<String> {
     let folder = std::env::var_os("YBTOKEN_VECTORS").map_or_else(
-        || {
-            PathBuf::from(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../../../shared/vectors"
-            ))
-        },
+        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors")),
         PathBuf::from,
     );
     let text = std::fs::read_to_string(folder.join(file)).ok();

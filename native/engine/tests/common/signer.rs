@@ -19,12 +19,7 @@ pub struct Signer {
 impl Signer {
     /// The `number`th key of an algorithm.
     pub fn new(algorithm: Algorithm, number: u32) -> Self {
-        Self::with(
-            algorithm,
-            number,
-            "1234567812345678",
-            KeyTable::DEFAULT_WINDOW,
-        )
+        Self::with(algorithm, number, "1234567812345678", KeyTable::DEFAULT_WINDOW)
     }
 
     pub fn with(algorithm: Algorithm, number: u32, user_id: &str, window: u32) -> Self {
@@ -33,20 +28,13 @@ impl Signer {
         let (secret, point) = match algorithm {
             Algorithm::Es256 | Algorithm::Esp256 => {
                 let secret = p256::ecdsa::SigningKey::from_slice(&bytes).unwrap();
-                let point = secret
-                    .verifying_key()
-                    .to_sec1_point(false)
-                    .as_bytes()
-                    .to_vec();
+                let point = secret.verifying_key().to_sec1_point(false).as_bytes().to_vec();
                 (Secret::P256(secret), point)
             }
             Algorithm::Sm2 => {
                 let secret = sm2::dsa::SigningKey::from_slice(user_id, &bytes).unwrap();
                 let point = secret.verifying_key().as_affine();
-                let point = sm2::PublicKey::from_affine(*point)
-                    .unwrap()
-                    .to_sec1_bytes()
-                    .to_vec();
+                let point = sm2::PublicKey::from_affine(*point).unwrap().to_sec1_bytes().to_vec();
                 (Secret::Sm2(secret), uncompressed(&point))
             }
         };
@@ -55,11 +43,7 @@ impl Signer {
             Algorithm::Esp256 => vec![0xa2, 0x01, 0x28, 0x04, 0x48],
             Algorithm::Sm2 => vec![0xa2, 0x01, 0x3a, 0x00, 0x01, 0x00, 0x00, 0x04, 0x48],
         };
-        header.extend(
-            u64::from(number)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .to_be_bytes(),
-        );
+        header.extend(u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
         let key = Key {
             header,
             x: point[1..33].try_into().unwrap(),
@@ -139,11 +123,7 @@ pub fn claims(number: u32) -> Claims {
 /// The usual claims: 8 bytes of nonce, no extras.
 #[allow(dead_code, reason = "for the benches")]
 pub fn plain_claims(number: u32) -> Claims {
-    let mut claims = Claims {
-        nonce_len: 8,
-        present: 0,
-        ..claims(32 * number)
-    };
+    let mut claims = Claims { nonce_len: 8, present: 0, ..claims(32 * number) };
     claims.nonce = [0; 16];
     claims.nonce[..8].copy_from_slice(&u64::from(number).to_be_bytes());
     claims

@@ -1,14 +1,18 @@
-//! Batch-affine additions: all sums of a chunk advance one addition a step, and share one inversion a step.
+//! Batch-affine additions: all sums of a chunk advance one addition a step, and share one inversion
+//! a step.
 //!
 //! An addition costs 5 multiplications and a square: three for its share of the inversion, then
-//! slope = dy / dx, x3 = slope^2 - x1 - x2, y3 = slope (x1 - x3) - y1. The walk that finishes step i also begins step i + 1
-//! (its dx and the running product), in the opposite direction each time; so a step passes over memory once, and the chain
-//! of the running product hides behind the rest.
+//! slope = dy / dx, x3 = slope^2 - x1 - x2, y3 = slope (x1 - x3) - y1. The walk that finishes step
+//! i also begins step i + 1 (its dx and the running product), in the opposite direction each time;
+//! so a step passes over memory once, and the chain of the running product hides behind the rest.
 //!
-//! y is held with its sign turned after every step: what is needed of it is -y1 twice, and y3 comes out positive. An odd
-//! step then adds with the signs of its entries turned, and the negation is never computed.
+//! y is held with its sign turned after every step: what is needed of it is -y1 twice, and y3 comes
+//! out positive. An odd step then adds with the signs of its entries turned, and the negation is
+//! never computed.
 
-use super::field::{Element, Factor, Sum, invert, multiply, plain, products, square, words_of, zero_lanes};
+use super::field::{
+    Element, Factor, Sum, invert, multiply, plain, products, square, words_of, zero_lanes,
+};
 use super::octet::{Entries, Octet, Step, steps, to_lanes};
 use super::vector::{Isa, Mask};
 use crate::math::arith::reduce_once;
@@ -29,7 +33,8 @@ const AHEAD: usize = 2;
 struct Manner {
     /// The signs of the entries are turned.
     turned: bool,
-    /// The limbs of the sums are carried: they grow by less than 2^56 a step, and may not pass 2^61.
+    /// The limbs of the sums are carried: they grow by less than 2^56 a step, and may not pass
+    /// 2^61.
     carried: bool,
 }
 
@@ -68,7 +73,12 @@ impl Pair<'_> {
 
     /// Begins the addition of the entries: dx, and the running product.
     #[inline(always)]
-    fn begin<M: Modulus52>(&mut self, isa: Isa, minus_x1: [Sum; WIDE], product: &mut [Factor; WIDE]) {
+    fn begin<M: Modulus52>(
+        &mut self,
+        isa: Isa,
+        minus_x1: [Sum; WIDE],
+        product: &mut [Factor; WIDE],
+    ) {
         for n in 0..WIDE {
             let x2 = self.addend[n].x(isa);
             // 1.9 p < 3 p - x1 <= 3 p, so both sums are positive.
@@ -79,14 +89,16 @@ impl Pair<'_> {
         *product = multiply::<M, WIDE>(isa, product, &self.dx);
     }
 
-    /// Finishes the addition, given the inverse of the product up to and with this pair; leaves that of the pairs before.
-    /// Gives 3 p - x3.
+    /// Finishes the addition, given the inverse of the product up to and with this pair; leaves
+    /// that of the pairs before. Gives 3 p - x3.
     ///
-    /// x3 and y3 are folded, and carried only now and then: they are only added to, and what they are added to is carried.
+    /// x3 and y3 are folded, and carried only now and then: they are only added to, and what they
+    /// are added to is carried.
     ///
-    /// The lines of the `coming` entries are asked for by quarters, between the multiplications: all at once they take every
-    /// place that the first cache has for lines under way, and the sums wait for theirs. There are always some: to branch
-    /// here, on whether there are, costs a fifth more.
+    /// The lines of the `coming` entries are asked for by quarters, between the multiplications:
+    /// all at once they take every place that the first cache has for lines under way, and the sums
+    /// wait for theirs. There are always some: to branch here, on whether there are, costs a fifth
+    /// more.
     #[inline(always)]
     fn finish<M: Modulus52>(
         &mut self,
@@ -192,8 +204,8 @@ impl<'e> Chunk<'e> {
         if self.forward { i } else { self.pairs.len() - 1 - i }
     }
 
-    /// Finishes a step with the inverse of the product of all its dx, and begins the next; gives the new product. The pair
-    /// visited last is the first to be finished, so the direction turns.
+    /// Finishes a step with the inverse of the product of all its dx, and begins the next; gives
+    /// the new product. The pair visited last is the first to be finished, so the direction turns.
     #[inline(always)]
     fn walk<M: Modulus52>(
         &mut self,
@@ -237,7 +249,8 @@ impl<'e> Chunk<'e> {
         Some(entries)
     }
 
-    /// Some dx is zero: marks its lanes as lost, puts one in its place, and takes the product again in the same order.
+    /// Some dx is zero: marks its lanes as lost, puts one in its place, and takes the product again
+    /// in the same order.
     #[inline(always)]
     fn drop_lost<M: Modulus52>(&mut self) -> [Factor; WIDE] {
         let isa = self.isa;
@@ -285,7 +298,9 @@ pub(super) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts:
                 } else if pair.lost[n] >> lane & 1 == 1 {
                     Verdict::Undecided
                 } else {
-                    Verdict::from(x == task.expected || Some(x) == second_candidate::<C>(task.expected))
+                    Verdict::from(
+                        x == task.expected || Some(x) == second_candidate::<C>(task.expected),
+                    )
                 };
             }
         }

@@ -1,5 +1,5 @@
-//! ECDSA's quotients, sixteen at a time, with one inversion among all. Numbers stand for Montgomery forms as in
-//! `task::divide`.
+//! ECDSA's quotients, sixteen at a time, with one inversion among all. Numbers stand for Montgomery
+//! forms as in `task::divide`.
 
 use super::field::{Element, Factor, invert, multiply, plain, words_of};
 use super::octet::{eight, to_lanes};

@@ -1,17 +1,16 @@
 //! Eight residues at once, in five limbs of 52 bits, Montgomery form with R = 2^260.
 //!
-//! The multiplier reads the low 52 bits of a lane and no more, so limbs must be carried before they are multiplied.
-//! Three types keep that straight:
+//! The multiplier reads the low 52 bits of a lane and no more, so limbs must be carried before they
+//! are multiplied. Three types keep that straight:
 //! * `Sum`: limbs of any size and sign, to be added to, never multiplied;
 //! * `Element`: limbs below 2^52;
-//! * `Factor`: limbs whose low 52 bits are right and whose high bits may be rubbish (top limb excepted), which saves the
-//!   masks of a value that is only multiplied.
+//! * `Factor`: limbs whose low 52 bits are right and whose high bits may be rubbish (top limb
+//!   excepted), which saves the masks of a value that is only multiplied.
 //!
-//! All values are below 2^260, which is a little over 16 p. A product of `a` and `b` comes out below
-//! p + a b / 2^260, so products of anything below 4 p are below 2 p, as is one of 4.1 p by 3 p. Sums are brought below
-//! 1.001 p by `fold` and `settle`.
-//! Work is done on N vectors side by side, because one vector's chain of operations is longer than the processor
-//! looks ahead.
+//! All values are below 2^260, which is a little over 16 p. A product of `a` and `b` comes out
+//! below p + a b / 2^260, so products of anything below 4 p are below 2 p, as is one of 4.1 p by 3
+//! p. Sums are brought below 1.001 p by `fold` and `settle`. Work is done on N vectors side by
+//! side, because one vector's chain of operations is longer than the processor looks ahead.
 
 use super::vector::{Isa, Lanes, Mask, Vector};
 use crate::math::arith::{U256, reduce_once};
@@ -28,8 +27,8 @@ pub(crate) struct Element(pub(crate) [Vector; 5]);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Factor(pub(crate) [Vector; 5]);
 
-/// Arrays are mapped by hand in this module: `array::map` is a function of its own, compiled without the instruction
-/// sets, when it is not inlined.
+/// Arrays are mapped by hand in this module: `array::map` is a function of its own, compiled
+/// without the instruction sets, when it is not inlined.
 #[inline(always)]
 fn map(a: [Vector; 5], b: [Vector; 5], f: impl Fn(Vector, Vector) -> Vector) -> [Vector; 5] {
     [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3]), f(a[4], b[4])]
@@ -76,13 +75,18 @@ impl Sum {
         Factor(t).checked()
     }
 
-    /// The same residue from 0 to 1.001 M, for a value from 0 to 2^260. Its limbs are as large as they were. The top limb
-    /// alone says which multiple to take: what the others hold above it is 2^-40 of M, and the bounds have that room.
+    /// The same residue from 0 to 1.001 M, for a value from 0 to 2^260. Its limbs are as large as
+    /// they were. The top limb alone says which multiple to take: what the others hold above it is
+    /// 2^-40 of M, and the bounds have that room.
     #[inline(always)]
     pub(crate) fn fold<M: Modulus52>(mut self, isa: Isa) -> Self {
         fold_top::<M>(isa, &mut self.0);
         debug_assert!(
-            self.0.iter().all(|limb| limb.lanes().0.iter().all(|&limb| (limb as i64).abs() < 1 << 61)),
+            self.0.iter().all(|limb| limb
+                .lanes()
+                .0
+                .iter()
+                .all(|&limb| (limb as i64).abs() < 1 << 61)),
             "limbs have grown too large"
         );
         debug_assert!(
@@ -191,12 +195,14 @@ impl Factor {
     }
 }
 
-/// One round of Montgomery's reduction: adds the multiple of M that clears limb 0 of `t`, and carries limb 0 on.
+/// One round of Montgomery's reduction: adds the multiple of M that clears limb 0 of `t`, and
+/// carries limb 0 on.
 #[inline(always)]
 fn clear_limb<M: Modulus52>(isa: Isa, t: &mut [Vector; 6]) {
     let m = t[0];
     match M::FORM {
-        // p + 1 = 2^256 - 2^224 + 2^192 + 2^96, and p = -1 mod 2^52: the quotient digit is the limb itself.
+        // p + 1 = 2^256 - 2^224 + 2^192 + 2^96, and p = -1 mod 2^52: the quotient digit is the limb
+        // itself.
         Form::P256Prime => {
             let (c1, c3) = (Vector::splat(isa, 1 << 44), Vector::splat(isa, 1 << 36));
             let c4 = Vector::splat(isa, (1 << 48) - (1 << 16));
@@ -206,7 +212,8 @@ fn clear_limb<M: Modulus52>(isa: Isa, t: &mut [Vector; 6]) {
             t[4] = t[4].add_high(m, c3).add_low(m, c4);
             t[5] = t[5].add_high(m, c4);
         }
-        // p + 1 = 2^256 - 2^224 - 2^96 + 2^64, written with 2^96 - 2^64 as a borrow of 2^104: limb 2 may become negative.
+        // p + 1 = 2^256 - 2^224 - 2^96 + 2^64, written with 2^96 - 2^64 as a borrow of 2^104: limb
+        // 2 may become negative.
         Form::Sm2Prime => {
             let c1 = Vector::splat(isa, (1 << 52) - (1 << 44) + (1 << 12));
             let c4 = Vector::splat(isa, (1 << 48) - (1 << 16));
@@ -306,7 +313,11 @@ pub(crate) fn multiply<M: Modulus52, const N: usize>(
 
 /// `init + a^2 / 2^260`, not carried. The products of different limbs are taken once and doubled.
 #[inline(always)]
-pub(crate) fn square<M: Modulus52, const N: usize>(isa: Isa, init: [Sum; N], a: &[Factor; N]) -> [Sum; N] {
+pub(crate) fn square<M: Modulus52, const N: usize>(
+    isa: Isa,
+    init: [Sum; N],
+    a: &[Factor; N],
+) -> [Sum; N] {
     let mut t = [[Vector::zero(isa); 10]; N];
     for i in 0..5 {
         for j in i + 1..5 {

@@ -19,7 +19,8 @@ use crate::math::curve::Spec;
 use crate::tables::BaseTable;
 use crate::task::{self, Task, Verdict};
 
-/// Tokens in step: enough to make the shared inversion cheap, few enough for their points to stay in the second cache.
+/// Tokens in step: enough to make the shared inversion cheap, few enough for their points to stay
+/// in the second cache.
 const CHUNK: usize = 2048;
 /// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
 const AFFINE_MIN: usize = 192;
@@ -81,7 +82,13 @@ impl Method {
         }
     }
 
-    pub(crate) fn run<C: Spec>(self, isa: Isa, base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
+    pub(crate) fn run<C: Spec>(
+        self,
+        isa: Isa,
+        base: &BaseTable,
+        tasks: &[Task],
+        verdicts: &mut [Verdict],
+    ) {
         // Each of these is inlined into its own copy of the compiled-for-AVX-512 `Isa::run`.
         match self {
             Self::Affine => isa.run(

@@ -1,4 +1,5 @@
-//! Eight tasks turned on their side: the bits of the recoded scalars in lanes, and the look-up of table entries.
+//! Eight tasks turned on their side: the bits of the recoded scalars in lanes, and the look-up of
+//! table entries.
 
 use super::field::{Element, Sum};
 use super::vector::{Isa, Lanes, Mask, Vector};
@@ -7,7 +8,8 @@ use crate::math::modulus52::Modulus52;
 use crate::tables::{BaseTable, Entry, Table, prefetch};
 use crate::task::Task;
 
-/// One addition of every sum: where its digit lies in the scalar, and the window's entries in the table.
+/// One addition of every sum: where its digit lies in the scalar, and the window's entries in the
+/// table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'e> {
     /// The generator's table, if it is the generator's digit; or else the key's is meant.
@@ -16,7 +18,8 @@ pub(super) struct Step<'e> {
     shift: u64,
     width: u32,
     start: usize,
-    /// The window holds positive multiples only; otherwise both signs, with the blind point in them.
+    /// The window holds positive multiples only; otherwise both signs, with the blind point in
+    /// them.
     folded: bool,
 }
 
@@ -28,8 +31,8 @@ impl<'e> Step<'e> {
     }
 }
 
-/// The opening step, which every sum begins with, and the steps that are then added, of every task whose key table is cut
-/// like that of `task`.
+/// The opening step, which every sum begins with, and the steps that are then added, of every task
+/// whose key table is cut like that of `task`.
 pub(super) fn steps<'e>(base: &'e BaseTable, task: &Task) -> (Step<'e>, Vec<Step<'e>>) {
     let (own, key) = (base.table(), task.table.table());
     let of_base = |window| Step::new(Some(own.entries()), own, window, window < base.plain());
@@ -115,7 +118,8 @@ pub(super) struct Octet<'e> {
 }
 
 impl<'e> Octet<'e> {
-    /// The tasks from `start` on; past the end the first task again, whose extra verdicts nobody reads.
+    /// The tasks from `start` on; past the end the first task again, whose extra verdicts nobody
+    /// reads.
     pub(super) fn new(tasks: &[Task<'e>], start: usize) -> Self {
         let tasks = lane_tasks(tasks, start);
         Self {
@@ -132,7 +136,8 @@ impl<'e> Octet<'e> {
         let half = 1 << (step.width - 1);
         let low = Vector::load(isa, &digits.bits[step.word]);
         let high = Vector::load(isa, &digits.bits[(step.word + 1).min(3)]);
-        let signed = low.shift_in_by(high, splat(step.shift)).xor(Vector::load(isa, &digits.negative));
+        let signed =
+            low.shift_in_by(high, splat(step.shift)).xor(Vector::load(isa, &digits.negative));
         let (place, negative) = if step.folded {
             let negative = signed.test_not(splat(half));
             (signed.xor_lanes(negative, splat(u64::MAX)).and(splat(half - 1)), negative)
@@ -153,7 +158,8 @@ pub(super) fn lane_tasks<'t, 'e>(tasks: &'t [Task<'e>], start: usize) -> [&'t Ta
     core::array::from_fn(|lane| tasks.get(start + lane).unwrap_or(&tasks[0]))
 }
 
-/// Every entry of one task's sum, and whether it is to be subtracted; with them the point that cancels `BaseTable::lanes`.
+/// Every entry of one task's sum, and whether it is to be subtracted; with them the point that
+/// cancels `BaseTable::lanes`.
 pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e Entry, bool)> {
     let (own, key) = (base.table(), task.table.table());
     let mut all = Vec::with_capacity(own.windows.count + key.windows.count + 1);
@@ -169,7 +175,8 @@ pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e 
         all.push((&own_entries[own.start(window) + place as usize], negative));
     }
     for window in 0..key.windows.count {
-        let (place, negative) = task.key.place(key.windows.offset(window), key.windows.width(window));
+        let (place, negative) =
+            task.key.place(key.windows.offset(window), key.windows.width(window));
         all.push((&key_entries[key.start(window) + place as usize], negative));
     }
     for (entry, _) in &all {

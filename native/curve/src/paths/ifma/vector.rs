@@ -1,9 +1,11 @@
-//! Eight 64-bit lanes: the only module of the vector path with `unsafe`. Everything above it is safe code on `Vector`.
+//! Eight 64-bit lanes: the only module of the vector path with `unsafe`. Everything above it is
+//! safe code on `Vector`.
 //!
-//! Soundness rests on one rule: a `Vector` can be made only with an `Isa`, an `Isa` only by `Isa::detect`, and `detect`
-//! gives one only where the processor has every instruction set used here. So whoever holds an argument of these
-//! functions has proof that they may run. `Isa::run` compiles its closure with the instruction sets enabled; outside of
-//! it the functions are still sound, only slow, because the intrinsics are not inlined.
+//! Soundness rests on one rule: a `Vector` can be made only with an `Isa`, an `Isa` only by
+//! `Isa::detect`, and `detect` gives one only where the processor has every instruction set used
+//! here. So whoever holds an argument of these functions has proof that they may run. `Isa::run`
+//! compiles its closure with the instruction sets enabled; outside of it the functions are still
+//! sound, only slow, because the intrinsics are not inlined.
 #![allow(unsafe_code, reason = "intrinsics; see above for why their preconditions hold")]
 
 use core::arch::x86_64::*;
@@ -82,7 +84,8 @@ impl Vector {
     /// Word i of eight 256-bit numbers in vector i.
     #[inline(always)]
     pub(crate) fn transpose(_: Isa, rows: [&U256; 8]) -> [Self; 4] {
-        // SAFETY: `Isa` proves AVX-512 F and VL; each row is 32 readable bytes, and the loads are unaligned ones.
+        // SAFETY: `Isa` proves AVX-512 F and VL; each row is 32 readable bytes, and the loads are
+        // unaligned ones.
         unsafe {
             let pair = |low: usize, high: usize| {
                 let low = _mm256_loadu_si256(rows[low].as_ptr().cast());
@@ -214,7 +217,8 @@ impl Vector {
     }
 }
 
-/// The instructions that Miri does not know, in plain words; and in few steps, for it takes them one by one.
+/// The instructions that Miri does not know, in plain words; and in few steps, for it takes them
+/// one by one.
 #[cfg(miri)]
 mod in_miri {
     use core::arch::x86_64::__m512i;

@@ -1,9 +1,10 @@
-//! Sums in XYZZ coordinates: no inversion, so no need for company. Sixteen tokens in two vectors for the middling batch;
-//! for the smallest, one token's additions spread over the eight lanes of a vector and then brought together.
+//! Sums in XYZZ coordinates: no inversion, so no need for company. Sixteen tokens in two vectors
+//! for the middling batch; for the smallest, one token's additions spread over the eight lanes of a
+//! vector and then brought together.
 //!
 //! As in `affine`, y is held with its sign turned after every addition, so that R = y2 ZZZ - y1 and
-//! y3 = R (Q - x3) - y1 PPP both add it. A pair of equal or opposite points makes ZZ zero, and zero it stays: one test
-//! at the end finds every token whose sum is lost.
+//! y3 = R (Q - x3) - y1 PPP both add it. A pair of equal or opposite points makes ZZ zero, and zero
+//! it stays: one test at the end finds every token whose sum is lost.
 
 use super::field::{Element, Factor, Sum, multiply, products, square, zero_lanes};
 use super::octet::{Entries, Octet, Step, all_entries, eight, lane_tasks, steps};
@@ -39,7 +40,8 @@ impl<const N: usize> Sums<N> {
         sums
     }
 
-    /// Adds an entry to every lane: 8 multiplications, 2 squares. The signs of the entries are turned at every other call.
+    /// Adds an entry to every lane: 8 multiplications, 2 squares. The signs of the entries are
+    /// turned at every other call.
     #[inline(always)]
     fn add_entries<M: Modulus52>(&mut self, isa: Isa, entries: &[Entries; N], turned: bool) {
         let zero = [Sum::zero(isa); N];
@@ -90,7 +92,8 @@ impl<const N: usize> Sums<N> {
         let mut down = *q;
         for n in 0..N {
             self.x[n] = x3[n].settle::<M>(isa);
-            down[n] = Sum::constant(isa, M::TWO).plus(q[n].element(isa)).minus(self.x[n]).carry_factor();
+            down[n] =
+                Sum::constant(isa, M::TWO).plus(q[n].element(isa)).minus(self.x[n]).carry_factor();
         }
         down
     }
@@ -133,7 +136,12 @@ impl<const N: usize> Sums<N> {
 
     /// The lanes of vector n whose x is c, c given a lane.
     #[inline(always)]
-    fn compare<M: Modulus52>(&self, isa: Isa, n: usize, candidates: [&crate::math::arith::U256; 8]) -> Mask {
+    fn compare<M: Modulus52>(
+        &self,
+        isa: Isa,
+        n: usize,
+        candidates: [&crate::math::arith::U256; 8],
+    ) -> Mask {
         let c = Element::from_words(isa, Vector::transpose(isa, candidates)).into();
         let enter = Factor::from(Element::constant(isa, M::ENTER));
         let c = multiply::<M, 1>(isa, &[c], &[enter]);
@@ -144,7 +152,12 @@ impl<const N: usize> Sums<N> {
 
     /// The verdicts of vector n on tasks a lane.
     #[inline(always)]
-    fn verdicts<C: Spec<Prime: Modulus52>>(&self, isa: Isa, n: usize, tasks: [&Task; 8]) -> [Verdict; 8] {
+    fn verdicts<C: Spec<Prime: Modulus52>>(
+        &self,
+        isa: Isa,
+        n: usize,
+        tasks: [&Task; 8],
+    ) -> [Verdict; 8] {
         let lost = zero_lanes::<C::Prime>(isa, self.zz[n]);
         let mut equal = self.compare::<C::Prime>(isa, n, eight(|lane| &tasks[lane].expected));
         let seconds = tasks.map(|task| second_candidate::<C>(task.expected));
@@ -172,8 +185,8 @@ fn factors<const N: usize>(sums: [Sum; N], mut out: [Factor; N]) -> [Factor; N] 
     out
 }
 
-/// A step's entries, whose cache lines are asked for. No closure: one that is not inlined is compiled without the
-/// instruction sets.
+/// A step's entries, whose cache lines are asked for. No closure: one that is not inlined is
+/// compiled without the instruction sets.
 #[inline(always)]
 fn look_up<'e>(isa: Isa, octets: &[Octet<'e>; 2], step: &Step<'e>) -> [Entries<'e>; 2] {
     let entries = [octets[0].entries(isa, step), octets[1].entries(isa, step)];
@@ -210,9 +223,9 @@ pub(super) fn batch<C: Spec<Prime: Modulus52>>(
     }
 }
 
-/// Verdicts on N tasks whose tables have the same windows, each spread over the lanes of a vector: lane k begins
-/// with a secret point of its own and adds every eighth digit; then the lanes are added up. The points cancel, and until
-/// the last addition every sum contains some of them.
+/// Verdicts on N tasks whose tables have the same windows, each spread over the lanes of a vector:
+/// lane k begins with a secret point of its own and adds every eighth digit; then the lanes are
+/// added up. The points cancel, and until the last addition every sum contains some of them.
 #[inline(always)]
 pub(super) fn spread<C: Spec<Prime: Modulus52>, const N: usize>(
     isa: Isa,
