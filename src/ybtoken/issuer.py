@@ -13,7 +13,7 @@ from ybtoken.places import Scope
 from ybtoken.tokens import Pass, Token
 from ybtoken.voucher import DeviceKey, Profile, Voucher
 from ybtoken.wire.claims import encode_claims
-from ybtoken.wire.envelope import encode_byte_string, encode_envelope, encode_header, sign1_prefix
+from ybtoken.wire.envelope import encode_header, sign1
 from ybtoken.wire.text import encode_text
 
 __all__ = ["Extras", "Issuer"]
@@ -41,7 +41,7 @@ class Issuer:
         random: gives that many unpredictable bytes; the nonce comes from it.
     """
 
-    __slots__ = ("_clock", "_header", "_key", "_lifetime", "_pass_lifetime", "_prefix", "_random", "_scope")
+    __slots__ = ("_clock", "_header", "_key", "_lifetime", "_pass_lifetime", "_random", "_scope")
 
     def __init__(
         self,
@@ -62,7 +62,6 @@ class Issuer:
         self._clock = clock
         self._random = random
         self._header = encode_header(key.algorithm, key.kid)
-        self._prefix = sign1_prefix(self._header)
 
     def issue(self, identity_ref: bytes, city_code: str, *, now: int | None = None, **extras: Unpack[Extras]) -> Token:
         """Issue one voucher.
@@ -152,8 +151,7 @@ class Issuer:
         if not self._scope.covers(voucher.city_code):
             raise ValueError(f"the insured place {voucher.city_code} is outside this issuer's scope {self._scope}")
         payload = encode_claims(voucher)
-        signature = self._key.sign(self._prefix + encode_byte_string(payload))
-        return encode_envelope(self._header, payload, signature)
+        return sign1(self._header, payload, self._key.sign)
 
     def __repr__(self) -> str:
         return f"Issuer({self._key!r}, scope={self._scope}, lifetime={self._lifetime})"

@@ -101,12 +101,10 @@ def test_noise_is_refused(noise):
     | st.dictionaries(st.sampled_from([2, 4, 6, 65533, 65534, "lst", "bits"]), inner, max_size=6),
 ))  # fmt: skip
 def test_whatever_is_signed_is_a_list_or_refused(claims):
-    from ybtoken.status.list import _header
-    from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
+    from ybtoken.wire.envelope import encode_header, sign1
 
-    header, payload = _header(-7, KEY.kid), cbor2.dumps(claims)
-    signature = KEY.sign(sign1_prefix(header) + encode_byte_string(payload))
-    refuse(encode_envelope(header, payload, signature))
+    header, payload = encode_header(-7, KEY.kid, typ="application/statuslist+cwt"), cbor2.dumps(claims)
+    refuse(sign1(header, payload, KEY.sign))
 
 
 def test_inflating_stops_at_the_bound():

@@ -8,7 +8,7 @@ from ybtoken import Algorithm
 from ybtoken.errors import ClaimsError, EnvelopeError
 from ybtoken.voucher import DeviceKey
 from ybtoken.wire.claims import Claims, _read_usual, _walk, encode_claims, parse_claims
-from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope, encode_header, sign1_prefix
+from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope, encode_header, sign1, sign1_prefix
 
 KID = bytes(range(8))
 # One token written out by hand from the specification.
@@ -291,6 +291,44 @@ class TestEnvelope:
     def test_a_signature_of_another_size_is_not_joined(self, size):
         with pytest.raises(ValueError, match=f"signature has {size} bytes, not 64"):
             self.envelope(signature=bytes(size))
+
+    def test_what_is_signed_is_the_sig_structure(self):
+        data = sign1(self.HEADER, CLAIMS, FAKE.sign)
+        header, signed, signature = cut_envelope(data)
+        assert (header, signed) == (self.HEADER, encode_byte_string(CLAIMS))
+        FAKE.verify(cbor2.dumps(["Signature1", self.HEADER, b"", CLAIMS]), signature)
+        with pytest.raises(ValueError, match="signature has 63 bytes, not 64"):
+            sign1(self.HEADER, CLAIMS, lambda message: FAKE.sign(message)[1:])
+
+    @pytest.mark.parametrize("size", [24, 255, 256, 65_535, 65_536])
+    @pytest.mark.parametrize("header_size", [0, 23, 24, 255])
+    def test_longer_headers_and_payloads_are_cut_where_they_are_allowed(self, size, header_size):
+        header, payload = bytes(header_size), bytes(size)
+        data = self.envelope(header, payload)
+        expected = header, encode_byte_string(payload), self.SIGNATURE
+        assert cut_envelope(data, {header_size}, longest=size) == expected
+        for sizes, longest in (({header_size + 1}, size), ({header_size}, max(size, 256) - 1)):
+            if sizes == {header_size} and size < 256:
+                continue
+            with pytest.raises(EnvelopeError):
+                cut_envelope(data, sizes, longest=longest)
+
+    @pytest.mark.parametrize(
+        ("header", "payload"),
+        [
+            (b"\x58\x0d" + bytes(13), b"\x58\x18" + bytes(24)),
+            (b"\x59\x00\x18" + bytes(24), b"\x58\x18" + bytes(24)),
+            (b"\x4d" + bytes(13), b"\x59\x00\xff" + bytes(255)),
+            (b"\x4d" + bytes(13), b"\x5a\x00\x00\xff\xff" + bytes(65_535)),
+            (b"\x4d" + bytes(13), b"\x5b" + (65_536).to_bytes(8) + bytes(65_536)),
+        ],
+        ids=["header 58", "header 59", "payload 59", "payload 5a", "payload 5b"],
+    )
+    def test_a_longer_head_than_is_needed_is_refused(self, header, payload):
+        data = b"\xd2\x84" + header + b"\xa0" + payload + b"\x58\x40" + self.SIGNATURE
+        assert cbor2.loads(data).value[3] == self.SIGNATURE
+        with pytest.raises(EnvelopeError):
+            cut_envelope(data, {13, 24}, longest=1 << 20)
 
     def test_no_part_of_it_is_it(self):
         whole = self.envelope()

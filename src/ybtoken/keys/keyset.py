@@ -35,12 +35,13 @@ from ybtoken.keys.protocols import VerifyingKey
 from ybtoken.keys.ring import FOREVER, KeyEntry, KeyRing, Use
 from ybtoken.keys.sm2 import SM2Backend, SM2VerifyingKey
 from ybtoken.places import Scope
+from ybtoken.wire.envelope import CRV, EC2, KTY, X, Y
 
 __all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks"]
 
 _JWK_CURVES = {Curve.P256: "P-256", Curve.SM2: "SM2"}
 _JWK_ALGORITHMS = {Algorithm.ES256: "ES256", Algorithm.ESP256: "ESP256", Algorithm.SM2: "SM2"}
-_KTY, _KID, _ALG, _CRV, _X, _Y, _EC2 = 1, 2, 3, -1, -2, -3, 2
+_KID, _ALG = 2, 3  # of a COSE_Key; of a header they have other labels
 _COSE_LABELS = {
     "yb_issuer": -65537,
     "yb_scope": -65538,
@@ -131,17 +132,17 @@ def _entry_from_jwk(sm2_backend: SM2Backend | None, jwk: Mapping[Any, Any]) -> K
 
 def _entry_from_cose_key(sm2_backend: SM2Backend | None, cose_key: Mapping[Any, Any]) -> KeyEntry:
     names = {label: name for name, label in _COSE_LABELS.items()}
-    if unknown := [label for label in cose_key if label not in {_KTY, _KID, _ALG, _CRV, _X, _Y, *names}]:
+    if unknown := [label for label in cose_key if label not in {KTY, _KID, _ALG, CRV, X, Y, *names}]:
         raise ValueError(f"unknown labels {unknown}")
-    if cose_key[_KTY] != _EC2:
+    if cose_key[KTY] != EC2:
         raise ValueError("a key has kty 2 (EC2)")
     members = {names[label]: value for label, value in cose_key.items() if label in names}
-    x, y, user_id = cose_key[_X], cose_key[_Y], members.get("yb_user_id")
+    x, y, user_id = cose_key[X], cose_key[Y], members.get("yb_user_id")
     if not isinstance(x, bytes) or not isinstance(y, bytes):
         raise ValueError("coordinates are byte strings")
     if not isinstance(user_id, (bytes, NoneType)):
         raise ValueError("a user id is a byte string")
-    key = _key(Curve(cose_key[_CRV]), Algorithm(cose_key[_ALG]), x, y, user_id, sm2_backend)
+    key = _key(Curve(cose_key[CRV]), Algorithm(cose_key[_ALG]), x, y, user_id, sm2_backend)
     return _entry(key, cose_key.get(_KID), members)
 
 
@@ -215,7 +216,7 @@ def _jwk(entry: KeyEntry) -> dict[str, Any]:
 def _cose_key(entry: KeyEntry) -> dict[int, Any]:
     x, y = entry.key.point
     curve = int(entry.key.algorithm.curve)
-    key = {_KTY: _EC2, _KID: entry.kid, _ALG: int(entry.key.algorithm), _CRV: curve, _X: x, _Y: y}
+    key = {KTY: EC2, _KID: entry.kid, _ALG: int(entry.key.algorithm), CRV: curve, X: x, Y: y}
     return key | {_COSE_LABELS[name]: value for name, value in _members(entry).items()}
 
 

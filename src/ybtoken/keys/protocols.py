@@ -12,12 +12,9 @@ from typing import Protocol, runtime_checkable
 import cbor2
 
 from ybtoken.algorithms import Algorithm, Curve
-from ybtoken.wire.envelope import encode_header
+from ybtoken.wire.envelope import CRV, EC2, KID_SIZE, KTY, X, Y, encode_header
 
 __all__ = ["KID_SIZE", "SigningKey", "VerifyingKey", "kid_of_header", "kid_of_point"]
-
-
-KID_SIZE = 8
 
 
 @runtime_checkable
@@ -66,12 +63,9 @@ class VerifyingKey(Protocol):
         """
 
 
-_KTY, _CRV, _X, _Y, _EC2 = 1, -1, -2, -3, 2
-
-
 def kid_of_point(curve: Curve, x: bytes, y: bytes) -> bytes:
     """The kid of a public key: the first 8 bytes of its SHA-256 COSE Key Thumbprint (RFC 9679 section 3)."""
-    required = {_KTY: _EC2, _CRV: int(curve), _X: x, _Y: y}
+    required = {KTY: EC2, CRV: int(curve), X: x, Y: y}
     return hashlib.sha256(cbor2.dumps(required)).digest()[:KID_SIZE]
 
 

@@ -9,11 +9,10 @@ from collections.abc import Callable
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.passes.challenge import Challenge
 from ybtoken.voucher import DevicePresentation, Profile
-from ybtoken.wire.envelope import encode_byte_string, encode_envelope
+from ybtoken.wire.envelope import sign1
 from ybtoken.wire.presentation import (
     PRESENTATION_HEADERS,
     PRESENTATION_NONCE_SIZE,
-    PRESENTATION_PREFIXES,
     encode_presentation_payload,
 )
 from ybtoken.wire.text import encode_text
@@ -31,8 +30,7 @@ def encode_presentation(token: bytes, presentation: DevicePresentation, key: Sig
     """
     header = PRESENTATION_HEADERS[key.algorithm.curve]
     payload = encode_presentation_payload(token, presentation)
-    signature = key.sign(PRESENTATION_PREFIXES[key.algorithm.curve] + encode_byte_string(payload))
-    return encode_envelope(header, payload, signature)
+    return sign1(header, payload, key.sign)
 
 
 class DeviceBoundPass:

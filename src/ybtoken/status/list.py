@@ -18,11 +18,12 @@ from enum import IntEnum
 
 import cbor2
 
-from ybtoken.errors import CannotCheckError, SignatureError
+from ybtoken.algorithms import Algorithm
+from ybtoken.errors import CannotCheckError, EnvelopeError, SignatureError
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.keys.ring import KeyEntry, KeyRing, Use
 from ybtoken.voucher import MAX_UINT32
-from ybtoken.wire.envelope import encode_byte_string, encode_envelope, sign1_prefix
+from ybtoken.wire.envelope import KID_SIZE, cut_envelope, encode_header, sign1, sign1_prefix
 
 __all__ = ["MAX_ENTRIES", "STATUS_BITS", "Status", "StatusList", "StatusListReader", "sign_status_list"]
 
@@ -30,11 +31,10 @@ MAX_ENTRIES = 1 << 28
 """The most entries that are read or made: at two bits each, a bit array of 64 MiB."""
 
 STATUS_BITS = (1, 2, 4, 8)
-_ALG, _KID, _TYP = 1, 4, 16
 _SUB, _EXP, _IAT, _STATUS_LIST, _TTL = 2, 4, 6, 65533, 65534
 _TYPE = "application/statuslist+cwt"
-_MAX_SIZE = 1 << 27
-_MIN_SIZE = 100
+_LONGEST = 1 << 27
+_HEADER_SIZES = frozenset(len(encode_header(algorithm, bytes(KID_SIZE), typ=_TYPE)) for algorithm in Algorithm)
 
 
 class Status(IntEnum):
@@ -90,15 +90,10 @@ class StatusList:
         return f"StatusList({self.uri!r}, {self.size} entries of {self.bits} bits, issued_at={self.issued_at})"
 
 
-def _header(algorithm: int, kid: bytes) -> bytes:
-    return cbor2.dumps({_ALG: algorithm, _KID: kid, _TYP: _TYPE})
-
-
 def sign_status_list(statuses: StatusList, key: SigningKey) -> bytes:
     """Sign a list: what is published at its address, as ``application/statuslist+cwt``."""
-    header = _header(key.algorithm, key.kid)
-    payload = _encode(statuses, zlib.compress(statuses.array, 9))
-    return encode_envelope(header, payload, key.sign(sign1_prefix(header) + encode_byte_string(payload)))
+    header = encode_header(key.algorithm, key.kid, typ=_TYPE)
+    return sign1(header, _encode(statuses, zlib.compress(statuses.array, 9)), key.sign)
 
 
 def _encode(statuses: StatusList, compressed: bytes) -> bytes:
@@ -133,7 +128,7 @@ class StatusListReader:
         self.uri = uri
         self._max_entries = max_entries
         self._skew = skew
-        self._by_header = {_header(entry.key.algorithm, entry.kid): entry for entry in keys.entries}
+        self._by_header = {encode_header(e.key.algorithm, e.kid, typ=_TYPE): e for e in keys.entries}
 
     def read(self, data: bytes, *, now: int) -> StatusList:
         """Check a signed list and inflate it; its end is judged at each use, for it is used long after this.
@@ -145,7 +140,10 @@ class StatusListReader:
         Raises:
             CannotCheckError: ``status.unavailable``; the fact ``reason`` says what is wrong.
         """
-        header, signed, payload, signature = _cut(data)
+        try:
+            header, signed, signature = cut_envelope(data, _HEADER_SIZES, longest=_LONGEST)
+        except EnvelopeError:
+            raise _unavailable("it is no signed status list") from None
         entry = self._by_header.get(header)
         if entry is None:
             raise _unavailable("it is no status list, or signed with a key that is not in the ring")
@@ -153,6 +151,7 @@ class StatusListReader:
             entry.key.verify(sign1_prefix(header) + signed, signature)
         except SignatureError:
             raise _unavailable("its signature is not good") from None
+        payload = cbor2.loads(signed)  # the byte string itself: its head was compared with its size
         statuses, compressed = self._decode(payload)
         self._check(statuses, entry, now)
         if _encode(statuses, compressed) != payload:
@@ -203,23 +202,3 @@ def _inflate(compressed: bytes, limit: int) -> bytes:
     if not inflating.eof or inflating.unused_data:
         raise ValueError("the list is cut short, or something follows it")
     return array
-
-
-def _cut(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Cut a list into header, payload with its CBOR head, payload, and signature, by the only shape there is."""
-    # d2 84 | 58 n, header | a0 | 58 n, 59 nn or 5a nnnn, payload | 58 40, signature
-    if not _MIN_SIZE <= len(data) <= _MAX_SIZE or data[:3] != b"\xd2\x84\x58":
-        raise _unavailable("it is no signed status list")
-    header_end = 4 + data[3]
-    signed, signature = data[header_end + 1 : -66], data[-64:]
-    payload = signed[_HEAD_SIZES.get(data[header_end + 1], 0) :]
-    if (
-        data[header_end : header_end + 1] != b"\xa0"
-        or data[-66:-64] != b"\x58\x40"
-        or signed != encode_byte_string(payload)
-    ):
-        raise _unavailable("it is no signed status list")
-    return data[4:header_end], signed, payload, signature
-
-
-_HEAD_SIZES = {0x58: 2, 0x59: 3, 0x5A: 5}

@@ -1,12 +1,12 @@
 """The presentation: the one place that knows the bytes of what a phone signs at a display (Spec 3.3).
 
-A presentation is a second tagged COSE_Sign1 around the pass, signed by the key that the pass names:
+A presentation is a second tagged COSE_Sign1 (see `ybtoken.wire.envelope`) around the pass, signed by the key that the
+pass names. Its header is {1: alg}, and its payload is
 
-    d2 84 | 43 or 47, {1: alg} | a0 | 58 n, payload | 58 40, signature
-    payload = 83 or 84 | 58 n, pass | 1a iat | 48 nonce | [4c answer to the terminal's challenge]
+    83 or 84 | 58 n, pass | iat | 48 nonce | [4c answer to the terminal's challenge]
 
-As in a token there is one encoding, and it is cut, not decoded. The curve of the pass's key fixes the algorithm. No
-text holds a payload of more than 255 bytes.
+As in a token there is one encoding, and the payload is cut at fixed places, not decoded. The curve of the pass's key
+fixes the algorithm. A text has room for at most 255 bytes of payload.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.errors import EnvelopeError
 from ybtoken.voucher import MAX_UINT32, DevicePresentation
 from ybtoken.wire.claims import named
-from ybtoken.wire.envelope import encode_byte_string, sign1_prefix
+from ybtoken.wire.envelope import cut_envelope, encode_header, sign1_prefix
 
 __all__ = [
     "ANSWER_SIZE",
@@ -36,21 +36,17 @@ __all__ = [
 ]
 
 
-_ALG = 1
 DEVICE_ALGORITHMS = {Curve.P256: Algorithm.ES256, Curve.SM2: Algorithm.SM2}
-PRESENTATION_HEADERS = {
-    int(curve): cbor2.dumps({_ALG: int(algorithm)}) for curve, algorithm in DEVICE_ALGORITHMS.items()
-}
+PRESENTATION_HEADERS = {int(curve): encode_header(algorithm) for curve, algorithm in DEVICE_ALGORITHMS.items()}
 PRESENTATION_PREFIXES = {curve: sign1_prefix(header) for curve, header in PRESENTATION_HEADERS.items()}
-_STARTS = {b"\xd2\x84" + encode_byte_string(header) + b"\xa0": curve for curve, header in PRESENTATION_HEADERS.items()}
-_START_SIZES = {start[2]: len(start) for start in _STARTS}
-_SHORTEST_TOKEN = 24  # below that the head of the byte string would be one byte
-_TAIL_SIZE = 66  # 58 40, signature
+_CURVES = {header: curve for curve, header in PRESENTATION_HEADERS.items()}
+_HEADER_SIZES = frozenset(map(len, _CURVES))
+_SHORTEST_TOKEN = 24  # the byte string of a shorter one would have a head of one byte
 PRESENTATION_NONCE_SIZE = 8
 ANSWER_SIZE = 12
-"""Bytes of an answer: who relays would need a second challenge with the same 96 bits within a minute."""
+"""The size of an answer, in bytes. To relay a code, an attacker would need a second challenge whose answer has the same
+96 bits, within a minute."""
 _ANSWER_SIZES = {0x83: 0, 0x84: ANSWER_SIZE}
-_LONGEST_PAYLOAD = 255
 
 
 class CutPresentation(NamedTuple):
@@ -67,18 +63,18 @@ class CutPresentation(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """How a presentation is cut: by the bytes that must stand between its values."""
+    """How a payload of one size is cut, by the bytes that must stand between its values."""
 
     cut: Callable[[bytes], tuple[Any, ...]]
-    """Gives what stands before each value, and the value, in turns."""
-    before: tuple[bytes, ...]
-    curve: int
-    signed_at: int
+    """Gives the bytes before the first value, that value, the bytes before the second value, and so on."""
+    between: tuple[bytes, ...]
+    """What must stand before each value."""
     earliest: int
     latest: int
 
 
-# A time in its shortest form (RFC 8949 section 4.2.1) by its size: how it is cut, its head, and from when to when.
+# A time in its shortest form (RFC 8949 section 4.2.1), by its size in bytes: its struct format, its CBOR head, and the
+# least and the greatest time that have this form.
 _TIMES = {
     1: ("0sB", b"", 0, 23),
     2: ("1sB", b"\x18", 24, 0xFF),
@@ -88,23 +84,21 @@ _TIMES = {
 
 
 @lru_cache(maxsize=1024)
-def _layout(start: bytes, items: int, token_size: int, size: int) -> _Layout | None:
-    curve, answer_size = _STARTS.get(start), _ANSWER_SIZES.get(items)
-    if curve is None or answer_size is None or token_size < _SHORTEST_TOKEN:
+def _layout(size: int, items: int, token_size: int) -> _Layout | None:
+    """The layout of a payload of ``size`` bytes, its CBOR head included; ``None`` if there is none."""
+    answer_size = _ANSWER_SIZES.get(items)
+    if answer_size is None or token_size < _SHORTEST_TOKEN:
         return None
+    head = bytes((0x58, size - 2, items, 0x58, token_size))
     nonce_head, answer_head = b"\x48", b"\x4c"[:answer_size]
-    payload_size = size - len(start) - 2 - _TAIL_SIZE
-    time_size = payload_size - 3 - token_size - 1 - PRESENTATION_NONCE_SIZE - len(answer_head) - answer_size
-    if time_size not in _TIMES or payload_size > _LONGEST_PAYLOAD:
+    others = (head, nonce_head, answer_head, bytes(token_size + PRESENTATION_NONCE_SIZE + answer_size))
+    time_size = size - sum(map(len, others))
+    if time_size not in _TIMES:
         return None
-    head = start + bytes((0x58, payload_size, items, 0x58, token_size))
     time_format, time_head, earliest, latest = _TIMES[time_size]
     answer_format = f"{len(answer_head)}s{answer_size}s"
-    cut = Struct(
-        f">{len(head)}s{token_size}s{time_format}1s{PRESENTATION_NONCE_SIZE}s{answer_format}2s{_TAIL_SIZE - 2}s"
-    ).unpack
-    before = (head, time_head, nonce_head, answer_head, b"\x58\x40")
-    return _Layout(cut, before, curve, len(start), earliest, latest)
+    cut = Struct(f">{len(head)}s{token_size}s{time_format}1s{PRESENTATION_NONCE_SIZE}s{answer_format}").unpack
+    return _Layout(cut, (head, time_head, nonce_head, answer_head), earliest, latest)
 
 
 def cut_presentation(data: bytes) -> CutPresentation:
@@ -113,21 +107,17 @@ def cut_presentation(data: bytes) -> CutPresentation:
     Raises:
         EnvelopeError: any other shape.
     """
-    # start | 58 n, 83 or 84 | 58 m, pass | iat | 48 nonce [4c answer] | 58 40, signature
-    try:
-        at = _START_SIZES[data[2]]
-        layout = _layout(data[:at], data[at + 2], data[at + 4], len(data))
-    except LookupError:  # too short, or another beginning
-        layout = None
-    if layout is None:
+    header, signed, signature = cut_envelope(data, _HEADER_SIZES)
+    curve, layout = _CURVES.get(header), _layout(len(signed), signed[2], signed[4])
+    if curve is None or layout is None:
         raise EnvelopeError("envelope.shape")
-    cut, before, curve, signed_at, earliest, latest = layout
-    fields = cut(data)
-    token, issued_at, nonce, answer, signature = fields[1::2]
-    if fields[::2] != before or not earliest <= issued_at <= latest:
+    cut, between, earliest, latest = layout
+    fields = cut(signed)
+    token, issued_at, nonce, answer = fields[1::2]
+    if fields[::2] != between or not earliest <= issued_at <= latest:
         raise EnvelopeError("envelope.shape")
     presentation = named(DevicePresentation, (issued_at, nonce, answer or None))
-    return named(CutPresentation, (curve, data[signed_at:-_TAIL_SIZE], signature, token, presentation))
+    return named(CutPresentation, (curve, signed, signature, token, presentation))
 
 
 def encode_presentation_payload(token: bytes, presentation: DevicePresentation) -> bytes:
