@@ -206,7 +206,7 @@ _PARAMETER = re.compile(r"^([\w, *]+): ")
 
 
 def _reference() -> str:
-    exported = _all(PACKAGE / "__init__.py")
+    exported = _exported()
     lines = [
         "# Reference",
         "",
@@ -220,6 +220,14 @@ def _reference() -> str:
             continue
         lines += _module(module, path)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)) + "\n"
+
+
+def _exported() -> dict[str, str]:
+    """Every name of the top package, and the module that defines it."""
+    for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOMES":
+            return dict(ast.literal_eval(node.value))
+    raise ValueError("the top package has no table of names")
 
 
 def _all(path: Path) -> list[str]:

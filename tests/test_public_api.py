@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
 import pkgutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +58,24 @@ def test_a_name_is_loaded_when_it_is_asked_for():
     assert set(NAMES) <= set(dir(ybtoken))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         ybtoken.nothing  # noqa: B018
+
+
+def test_type_checkers_read_the_same_names_from_the_same_modules():
+    tree = ast.parse(Path(ybtoken.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    stated = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        for alias in node.names:
+            assert alias.asname == alias.name, "a type checker takes a name for exported only if it is named twice"
+            stated[alias.name] = node.module
+    assert stated == {name: f"ybtoken.{home}" for name, home in ybtoken._HOMES.items()}
+
+
+def test_there_is_one_version():
+    assert ybtoken.__version__ == version("ybtoken")
+    manifest = Path(__file__).parents[1] / "native" / "Cargo.toml"
+    assert tomllib.loads(manifest.read_text(encoding="utf-8"))["workspace"]["package"]["version"] == ybtoken.__version__
 
 
 def submodules() -> list[str]:
