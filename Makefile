@@ -26,7 +26,7 @@ COVERED := --cov=ybtoken --cov-branch --cov-report=
 WHOLE_FILES := $(subst $(space),$(comma),$(foreach module,$(WHOLE),*/ybtoken/$(module).py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo serve test bench bench-here bench-timing bench-memory bench-stream native-test native-inlined differential differential-here miri wheels interop cbor2 cbor2-here lint coverage coverage-report vectors docs native ci dist smoke clean FORCE
+.PHONY: conform js kit help demo serve test bench bench-here bench-timing bench-memory bench-stream native-test native-inlined differential differential-here miri wheels interop cbor2 cbor2-here lint coverage coverage-report vectors docs native ci dist smoke clean FORCE
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -59,6 +59,28 @@ bench-stream: $(VENV)/ready native ## whether a file of ten million lines is ver
 interop: $(VENV)/ready ## tokens to and from other libraries, which are made ready first
 	$(PY) interop/prepare.py
 	$(PY) -m pytest tests/interop $(ARGS)
+
+NODE ?= $(shell command -v node 2>/dev/null)
+
+js/node_modules: js/package.json js/package-lock.json
+	@cd js && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+js: js/node_modules ## the JavaScript verifier: its own tests, its types and its size
+	@cd js && npm test --silent && npm run --silent types && npm run --silent size
+
+conform: $(VENV)/ready native js/node_modules ## every program of this repository through the conformance kit
+	$(PY) vectors/conform.py -- $(PY) interop/library.py
+	@if $(PY) -c 'import ybtoken_native' 2>/dev/null; then \
+	  $(PY) vectors/conform.py -- $(PY) interop/library.py --engine native; fi
+	$(PY) vectors/conform.py -- $(NODE) interop/javascript.mjs
+
+KIT_VERSION = $(shell sed -n 's/.*"version": "\(.*\)",/\1/p' vectors/manifest.json)
+
+kit: ## the conformance kit as an archive, in dist/
+	@mkdir -p dist
+	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime='2000-01-01' --transform='s,^,ybtoken-vectors-$(KIT_VERSION)/,' \
+	  -C vectors -czf dist/ybtoken-vectors-$(KIT_VERSION).tar.gz README.md conform.py $(notdir $(wildcard vectors/*.json))
 
 cbor2: ## every test with the oldest cbor2 that is supported, and with the last before 6
 	@$(MAKE) --no-print-directory VENV=build/venv-cbor2-oldest CBOR2='cbor2==5.6.0' cbor2-here

@@ -8,31 +8,15 @@ import sys
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import pytest
 
-from ybtoken import (
-    CannotCheckError,
-    Engine,
-    KeyRing,
-    MemoryReplayGuard,
-    Scope,
-    SerialEngine,
-    TokenError,
-    VerifiedVoucher,
-    Verifier,
-    Voucher,
-    normalize_scan,
-)
-from ybtoken.identity import BlockCipher, IdentitySealer
+from interop.library import Library, asked, engine_named, stated
+from ybtoken import Verifier, Voucher
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.sm2 import SM2Backend
-from ybtoken.passes.challenge import Challenge
-from ybtoken.passes.rotating import RotatingCodes
-from ybtoken.policy import AnyOf, Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
 from ybtoken.refusals import BY_CODE, REFUSALS
-from ybtoken.status.list import StatusListReader
 from ybtoken.voucher import DeviceKey
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import cut_envelope, encode_envelope
@@ -42,99 +26,32 @@ from ybtoken.wire.text import decode_text, encode_text
 VECTORS = Path(__file__).parent.parent / "vectors"
 DOCUMENTS = {path.stem: json.loads(path.read_text(encoding="ascii")) for path in sorted(VECTORS.glob("*.json"))}
 CASES = {case["id"]: case for document in DOCUMENTS.values() for case in document.get("cases", [])}
-VERIFYING = {id_: case for id_, case in CASES.items() if "text" in case and "jwks" in case}
+VERIFYING = {id_: case for id_, case in CASES.items() if "text" in case and "now" in case}
 REDEEMING = {id_: case for id_, case in CASES.items() if "redeems" in case}
-ENGINES: list[Engine] = [SerialEngine()]
-if find_spec("ybtoken_native"):
-    from ybtoken.engines.native import NativeEngine
+LIBRARIES = [Library(engine_named(name)) for name in ("serial", *(["native"] if find_spec("ybtoken_native") else []))]
 
-    ENGINES.append(NativeEngine())
-
-engines = pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+libraries = pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.engine.name)
 
 
 def _cases(cases: dict[str, Any]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases.values(), ids=cases.keys())
 
 
-def _ring(case: dict[str, Any]) -> KeyRing:
-    return load_jwks(json.dumps(case["jwks"]))
+@libraries
+@_cases(CASES)
+def test_a_case_has_the_stated_outcome(library: Library, case: dict[str, Any]) -> None:
+    question = case | {"family": case["id"].partition("/")[0]}
+    if "list" in case:
+        question["indexes"] = list(case["expect"] or ())
+    expect = [redeem["expect"] for redeem in case["redeems"]] if "redeems" in case else case["expect"]
+    assert library.outcome(question) == expect, case["why"]
 
 
-def _policy(stated: dict[str, Any]) -> Policy:
-    match stated:
-        case {"policy": "insured_place", "prefixes": prefixes, "exclusions": exclusions}:
-            return InsuredPlace(Scope(prefixes, exclusions))
-        case {"policy": "purpose", "accept": accept, "accept_unstated": unstated}:
-            return Purpose(*accept, accept_unstated=unstated)
-        case {"policy": "channel", "accept": accept, "accept_unstated": unstated}:
-            return Channel(*accept, accept_unstated=unstated)
-        case {"policy": "minimum_assurance", "level": level}:
-            return MinimumAssurance(level)
-        case {"policy": "maximum_age", "seconds": seconds}:
-            return MaximumAge(seconds)
-        case {"policy": "any_of", "policies": policies}:
-            return AnyOf(map(_policy, policies))
-    raise ValueError(f"no such policy: {stated}")
-
-
-def _verifier(case: dict[str, Any], engine: Engine, now: list[int]) -> Verifier:
-    return Verifier(
-        _ring(case),
-        engine=engine,
-        skew=case["skew"],
-        max_lifetime=case["max_lifetime"],
-        **{name: case[name] for name in ("max_pass_lifetime", "max_display_age") if name in case},
-        otp=_codes(case),
-        policies=map(_policy, case.get("policies", [])),
-        guard=MemoryReplayGuard(clock=lambda: now[0]),
-        clock=lambda: now[0],
-    )
-
-
-def _codes(case: dict[str, Any]) -> RotatingCodes | None:
-    masters = case.get("masters")
-    return RotatingCodes({int(since): bytes.fromhex(key) for since, key in masters.items()}) if masters else None
-
-
-def _challenge(case: dict[str, Any]) -> Challenge | Literal["any"] | None:
-    asked = case.get("challenge")
-    return asked if asked in (None, "any") else Challenge.from_text(asked)
-
-
-def _stated(value: Any) -> Any:
-    """A value in the words of the vectors."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, tuple):  # a device key, a presentation
-        return {name: _stated(item) for name, item in value._asdict().items() if item is not None}
-    return value
-
-
-def _outcome(verdict: VerifiedVoucher | TokenError) -> dict[str, Any]:
-    """A verdict in the words of the vectors."""
-    if isinstance(verdict, TokenError):
-        return {"step": verdict.step, "code": verdict.code}
-    names = ("kid", "algorithm", "profile", "identity_ref", "city_code", "issued_at", "expires_at", "nonce", "channel",
-             "purpose", "presenter", "assurance", "status_index", "device_key", "time_step",
-             "presentation")  # fmt: skip
-    stated = {name: getattr(verdict, name) for name in names}
-    return {"claims": {name: _stated(value) for name, value in stated.items() if value is not None}}
-
-
-def _verdict(call: Any, *args: Any, **more: Any) -> dict[str, Any]:
-    try:
-        return _outcome(call(*args, **more))
-    except TokenError as error:
-        return _outcome(error)
-
-
-@engines
+@libraries
 @_cases(VERIFYING)
-def test_a_text_gets_the_stated_verdict(engine: Engine, case: dict[str, Any]) -> None:
-    verifier, challenge = _verifier(case, engine, [case["now"]]), _challenge(case)
-    assert _verdict(verifier.verify, case["text"], challenge=challenge) == case["expect"], case["why"]
-    assert _outcome(verifier.verify_many([case["text"]], challenge=challenge)[0]) == case["expect"], case["why"]
+def test_a_text_gets_the_stated_verdict_in_a_batch_of_its_own(library: Library, case: dict[str, Any]) -> None:
+    verifier = library.verifier(case, [case["now"]])
+    assert stated(verifier.verify_many([case["text"]], challenge=asked(case))[0]) == case["expect"], case["why"]
 
 
 @_cases({id_: case for id_, case in VERIFYING.items() if id_.startswith("sm2/")})
@@ -143,11 +60,11 @@ def test_sm2_gets_the_stated_verdict_from_each_backend(case: dict[str, Any]) -> 
         keys = load_jwks(json.dumps(case["jwks"]), sm2_backend=backend)
         verifier = Verifier(keys, skew=case["skew"], max_lifetime=case["max_lifetime"])
         verdict = verifier.verify_many([case["text"]], now=case["now"])[0]
-        assert _outcome(verdict) == case["expect"], (backend, case["why"])
+        assert stated(verdict) == case["expect"], (backend, case["why"])
 
 
-@engines
-def test_texts_get_the_same_verdicts_in_one_batch(engine: Engine) -> None:
+@libraries
+def test_texts_get_the_same_verdicts_in_one_batch(library: Library) -> None:
     usual = [
         case
         for case in VERIFYING.values()
@@ -155,18 +72,8 @@ def test_texts_get_the_same_verdicts_in_one_batch(engine: Engine) -> None:
         and case["now"] == CASES["text/accept"]["now"] and case["skew"] == 10
     ]  # fmt: skip
     assert len(usual) > 300
-    verdicts = _verifier(usual[0], engine, [usual[0]["now"]]).verify_many(case["text"] for case in usual)
-    assert [_outcome(verdict) for verdict in verdicts] == [case["expect"] for case in usual]
-
-
-@engines
-@_cases(REDEEMING)
-def test_redeems_in_order_get_the_stated_verdicts(engine: Engine, case: dict[str, Any]) -> None:
-    now = [0]
-    verifier = _verifier(case, engine, now)
-    for redeem in case["redeems"]:
-        now[0] = redeem["now"]
-        assert _verdict(verifier.redeem, redeem["text"]) == redeem["expect"], case["why"]
+    verdicts = library.verifier(usual[0], [usual[0]["now"]]).verify_many(case["text"] for case in usual)
+    assert [stated(verdict) for verdict in verdicts] == [case["expect"] for case in usual]
 
 
 @_cases({id_: case for id_, case in VERIFYING.items() if "token" in case})
@@ -185,58 +92,6 @@ def test_the_library_writes_the_same_bytes_and_text(case: dict[str, Any]) -> Non
     assert decode_text(case["text"]) == (claims["profile"], shown)
     if "presentation" in case:
         assert cut_presentation(shown).token == token
-
-
-@_cases({case["id"]: case for case in DOCUMENTS["challenge"]["cases"]})
-def test_a_challenge_is_read_and_answered_as_stated(case: dict[str, Any]) -> None:
-    if case["expect"] is None:
-        with pytest.raises(ValueError, match=r"challenge|terminal"):
-            Challenge.from_text(case["text"])
-        return
-    challenge = Challenge.from_text(case["text"])
-    stated = {"terminal": challenge.terminal, "purpose": challenge.purpose, "nonce": challenge.nonce.hex()}
-    assert stated | {"answer": challenge.answer.hex()} == case["expect"], case["why"]
-    assert challenge.text == case["text"]
-
-
-@_cases({case["id"]: case for case in DOCUMENTS["statuslist"]["cases"]})
-def test_a_status_list_says_what_is_stated(case: dict[str, Any]) -> None:
-    reader = StatusListReader(_ring(case), case["uri"], max_entries=case["max_entries"], skew=case["skew"])
-    if case["expect"] is None:
-        with pytest.raises(CannotCheckError) as refused:
-            reader.read(bytes.fromhex(case["list"]), now=case["now"])
-        assert refused.value.code == "status.unavailable"
-        return
-    statuses = reader.read(bytes.fromhex(case["list"]), now=case["now"])
-    for index, status in case["expect"].items():
-        if status is None:
-            with pytest.raises(IndexError):
-                statuses[int(index)]
-        else:
-            assert statuses[int(index)] == status, case["why"]
-
-
-@_cases({case["id"]: case for case in DOCUMENTS["scan"]["cases"]})
-def test_a_scan_is_normalised_as_stated(case: dict[str, Any]) -> None:
-    assert normalize_scan(case["scanned"]) == case["expect"]["text"], case["why"]
-
-
-@_cases({case["id"]: case for case in DOCUMENTS["identity"]["cases"]})
-def test_an_identity_reference_is_sealed_as_stated(case: dict[str, Any]) -> None:
-    salt = bytes.fromhex(case["random"])
-    sealer = IdentitySealer(bytes.fromhex(case["key"]), cipher=BlockCipher(case["cipher"]), random=lambda _: salt)
-    reference = sealer.seal(int(case["person_number"]), at=0)
-    assert reference.hex() == case["expect"]["identity_ref"], case["why"]
-    assert sealer.open(reference, at=0) == int(case["person_number"])
-
-
-@_cases({case["id"]: case for case in DOCUMENTS["ring"]["cases"]})
-def test_a_key_ring_is_taken_or_refused_as_stated(case: dict[str, Any]) -> None:
-    if case["expect"] == {"ring": "refused"}:
-        with pytest.raises(ValueError):
-            _ring(case)
-    else:
-        assert [entry.kid.hex() for entry in _ring(case).entries] == case["expect"]["kids"], case["why"]
 
 
 def test_every_case_has_its_own_id_and_a_sentence() -> None:
@@ -267,3 +122,24 @@ def test_the_generator_makes_what_is_committed() -> None:
     generator = [sys.executable, str(VECTORS / "generate.py"), "--check"]
     result = subprocess.run(generator, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_the_manifest_names_every_case_and_file() -> None:
+    manifest = json.loads((VECTORS / "manifest.json").read_text(encoding="ascii"))
+    assert list(manifest["needs"]) == [case["id"] for name in manifest["files"] for case in _cases_of(name)]
+    assert manifest["count"] == len(CASES) == sum(about.get("cases", 0) for about in manifest["files"].values())
+    assert {*manifest["files"], "manifest.json"} == {path.name for path in VECTORS.glob("*.json")}
+
+
+def _cases_of(name: str) -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = DOCUMENTS[name.removesuffix(".json")].get("cases", [])
+    return cases
+
+
+def test_every_file_has_the_form_that_the_schema_states() -> None:
+    schema = pytest.importorskip("jsonschema_rs").validator_for(DOCUMENTS["schema"])
+    for name, document in DOCUMENTS.items():
+        if name not in ("manifest", "schema"):
+            assert [error.message for error in schema.iter_errors(document)] == [], name
+    broken = DOCUMENTS["text"] | {"cases": [DOCUMENTS["text"]["cases"][0] | {"now": "1"}]}
+    assert not schema.is_valid(broken)

@@ -6,6 +6,7 @@ Everything is fixed (keys, nonces, times, the k of each signature), so the same 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
 import json
 import sys
@@ -39,8 +40,78 @@ FAMILIES = (
 """The modules of `cases`, each of which makes one file."""
 
 
+VERSION = "1.0"
+"""The version of the cases: the first number is the format's, the second goes up when cases are added."""
+
+CAPABILITIES = {
+    "ES256": "keys and phones on P-256",
+    "SM2": "keys and phones on the SM2 curve",
+    "profile-2": "one-time codes, with the master key",
+    "profile-3": "what a phone signs",
+    "policy": "policies beyond the format",
+    "status": "status lists",
+    "ring": "JWK Sets that are taken or refused",
+    "keyset": "COSE_KeySets",
+    "redeem": "one use",
+    "challenge": "a terminal's challenge",
+    "scan": "normalising what a scanner gives",
+    "identity": "sealing identity references",
+}
+"""What an implementation may lack; a case names those that it needs."""
+
+
 def documents() -> Iterator[tuple[Path, str]]:
-    """Each file of the vectors, and what belongs in it."""
+    """Each file of the vectors, and what belongs in it; the manifest last."""
+    files: dict[str, dict[str, Any]] = {}
+    needs: dict[str, list[str]] = {}
+    for path, content in (*_families(), (HERE / "schema.json", (HERE / "schema.json").read_text(encoding="ascii"))):
+        files[path.name] = {"sha256": hashlib.sha256(content.encode()).hexdigest()}
+        if stated := json.loads(content).get("cases"):
+            files[path.name]["cases"] = len(stated)
+            needs |= {case["id"]: _needs(path.stem, case) for case in stated}
+        yield path, content
+    count = len(needs)
+    lines = [f" {json.dumps(id_)}: {json.dumps(tags)}" for id_, tags in needs.items()]
+    head = {
+        "format": "ybtoken vectors 1",
+        "version": VERSION,
+        "count": count,
+        "capabilities": CAPABILITIES,
+        "files": files,
+    }
+    text = json.dumps(head, indent=1).removesuffix("\n}") + ',\n "needs": {\n' + ",\n".join(lines) + "\n }\n}\n"
+    yield HERE / "manifest.json", text
+
+
+def _needs(family: str, case: dict[str, Any]) -> list[str]:
+    """The capabilities without which a case has another outcome."""
+    shown = json.dumps(case)
+    texts = [each["text"] for each in case.get("redeems", [case]) if "text" in each]
+    policies = {each["policy"] for each in case.get("policies", [])}
+    expect = case.get("expect") or {}
+    code = expect.get("code", "")
+    tags = {
+        "ES256": '"P-256"' in shown or "keyset" in case,
+        "SM2": '"SM2"' in shown or "sm2" in case["id"] or family == "sm2",
+        "profile-2": any(text[:2] == "97" for text in texts)
+        and ("redeems" in case or bool(case.get("masters")))
+        and ("claims" in expect or "redeems" in case or expect["step"] > 5)
+        and not code.startswith("time."),
+        "profile-3": any(text[:2] == "98" for text in texts),
+        "policy": bool(policies - {"status"}),
+        "status": family == "statuslist" or "status" in policies,
+        "ring": family == "ring",
+        "keyset": "keyset" in case,
+        "redeem": "redeems" in case,
+        "challenge": family == "challenge" or case.get("challenge", "any") != "any",
+        "scan": family == "scan",
+        "identity": family == "identity",
+    }
+    assert tags.keys() == CAPABILITIES.keys()
+    return [name for name, needed in tags.items() if needed]
+
+
+def _families() -> Iterator[tuple[Path, str]]:
     for family in FAMILIES:
         module = importlib.import_module(f"cases.{family}")
         yield HERE / f"{family}.json", _document(family, module.ABOUT, list(module.cases()))

@@ -1,0 +1,214 @@
+"""Runs the cases through a program in any language: `python conform.py [options] -- PROGRAM ARGUMENT...`.
+
+The program first writes one line, `{"name": ..., "capabilities": [...]}`. Then it reads one case a line and writes one
+answer a line, in order: `{"id": ..., "outcome": ...}`, or `{"id": ..., "error": "why"}` where it failed. The README
+beside this file says what a case and an outcome are. Needs Python 3.10, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).resolve().parent
+MANIFEST = json.loads((HERE / "manifest.json").read_text(encoding="ascii"))
+LAYERS = {
+    1: "1 text", 2: "2 envelope", 3: "3 key", 4: "4 signature", 5: "5 claims", 6: "6 time", 7: "7 scope",
+    8: "8 policy", 9: "9 redeem",
+}  # fmt: skip
+_SHOWN = 160
+
+
+class Case(NamedTuple):
+    """A case, and what has to come out."""
+
+    question: dict[str, Any]
+    expect: Any
+    why: str
+
+    @property
+    def layer(self) -> str:
+        """The step that decides: the one that refuses, or the last of an acceptance."""
+        question, expect = self.question, self.expect
+        if "redeems" in question:
+            return LAYERS[9]
+        if "text" not in question or question["family"] == "challenge":
+            return "beside the steps"
+        return LAYERS[expect["step"]] if "step" in expect else "accepted"
+
+
+def cases(families: list[str] | None = None) -> Iterator[Case]:
+    """The cases of some families, or all of them, as a program is asked them."""
+    for name, about in MANIFEST["files"].items():
+        if not about.get("cases") or (families and name.removesuffix(".json") not in families):
+            continue
+        document = json.loads((HERE / name).read_text(encoding="ascii"))
+        for stated in document["cases"]:
+            question = {"family": document["family"]} | stated
+            expect, why = question.pop("expect", None), question.pop("why")
+            if "redeems" in question:
+                expect = [redeem["expect"] for redeem in question["redeems"]]
+                question["redeems"] = [{k: v for k, v in r.items() if k != "expect"} for r in question["redeems"]]
+            if "list" in question:
+                question["indexes"] = list(expect or ())
+            # What an accepted case holds beside the text gives the answer away.
+            for given_away in ("token", "presentation", "otp"):
+                question.pop(given_away, None)
+            yield Case(question, expect, why)
+
+
+def damaged() -> list[str]:
+    """The files that are not what the manifest says."""
+    return [
+        name
+        for name, about in MANIFEST["files"].items()
+        if not (HERE / name).is_file() or hashlib.sha256((HERE / name).read_bytes()).hexdigest() != about["sha256"]
+    ]
+
+
+class Program:
+    """A program that answers cases; it is started again when it has ended or does not answer.
+
+    Args:
+        command: the program and its arguments.
+        timeout: for how many seconds an answer is waited for.
+    """
+
+    def __init__(self, command: list[str], timeout: float = 30) -> None:
+        self._command = command
+        self._timeout = timeout
+        self._start()
+
+    def _start(self) -> None:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, args=(self._process.stdout, self._lines), daemon=True).start()
+        about = self._next("it said nothing")
+        self.name: str = about["name"]
+        self.capabilities = frozenset(about["capabilities"])
+
+    @staticmethod
+    def _read(lines: Any, into: queue.Queue[str]) -> None:
+        for line in lines:
+            into.put(line)
+        into.put("")
+
+    def _next(self, missing: str) -> dict[str, Any]:
+        try:
+            line = self._lines.get(timeout=self._timeout)
+        except queue.Empty:
+            raise ProgramError(f"no answer within {self._timeout} s") from None
+        if not line:
+            raise ProgramError(f"{missing}, and it ended with {self._process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a case: with an `outcome`, or an `error`."""
+        return self.ask_many([question])[0]
+
+    def ask_many(self, questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The answers to some cases, in order; after a failure the program goes on with the next case."""
+        answers: list[dict[str, Any]] = []
+        while len(answers) < len(questions):
+            rest = questions[len(answers) :]
+            threading.Thread(target=self._write, args=(self._process.stdin, rest), daemon=True).start()
+            for question in rest:
+                try:
+                    answer = self._next("it did not answer")
+                    if answer.get("id") != question["id"]:
+                        raise ProgramError(f"it answered {answer.get('id')}")
+                except (ProgramError, ValueError) as error:
+                    answers.append({"id": question["id"], "error": str(error)})
+                    self.close()
+                    self._start()
+                    break
+                answers.append(answer)
+        return answers
+
+    @staticmethod
+    def _write(into: Any, questions: list[dict[str, Any]]) -> None:
+        try:
+            for question in questions:
+                into.write(json.dumps(question) + "\n")
+            into.flush()
+        except (OSError, ValueError):
+            pass  # it has ended: whoever reads its answers notices
+
+    def close(self) -> None:
+        """End the program."""
+        self._process.kill()
+        self._process.wait()
+
+
+class ProgramError(Exception):
+    """A program ended, said nothing, or answered something else."""
+
+
+def main() -> int:
+    """Run, compare, report; 1 if an outcome differs."""
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0] if __doc__ else None)
+    parser.add_argument("--family", action="append", help="only this family; may be said several times")
+    parser.add_argument("--timeout", type=float, default=30, help="seconds to wait for an answer")
+    parser.add_argument("--report", type=Path, help="write the outcome of every case to this file, as JSON")
+    parser.add_argument("program", nargs="+", help="the program and its arguments, after --")
+    options = parser.parse_args()
+    if wrong := damaged():
+        print(f"not as the manifest says: {', '.join(wrong)}", file=sys.stderr)
+        return 1
+    program = Program(options.program, options.timeout)
+    every = list(cases(options.family))
+    wanted = [case for case in every if program.capabilities.issuperset(MANIFEST["needs"][case.question["id"]])]
+    answers = program.ask_many([case.question for case in wanted])
+    program.close()
+    return _report(program, every, wanted, answers, options.report)
+
+
+def _report(
+    program: Program, every: list[Case], wanted: list[Case], answers: list[dict[str, Any]], file: Path | None
+) -> int:
+    good: dict[str, Counter[str]] = {"family": Counter(), "layer": Counter()}
+    asked: dict[str, Counter[str]] = {"family": Counter(), "layer": Counter()}
+    rows, failures = [], 0
+    for case, answer in zip(wanted, answers, strict=True):
+        right = "error" not in answer and answer.get("outcome") == case.expect
+        for by, group in (("family", case.question["family"]), ("layer", case.layer)):
+            asked[by][group] += 1
+            good[by][group] += right
+        rows.append({**answer, "good": right})
+        if not right:
+            failures += 1
+            found = answer.get("error") or json.dumps(answer.get("outcome"))
+            print(
+                f"{case.question['id']}: {case.why}\n  expected {json.dumps(case.expect)[:_SHOWN]}\n  found    {found[:_SHOWN]}"
+            )
+    for by in ("family", "layer"):
+        print(f"\n{by + ':':<18}{'good':>6}{'cases':>7}")
+        for group, number in sorted(asked[by].items()):
+            print(f"{group:<18}{good[by][group]:>6}{number:>7}{'' if good[by][group] == number else '  <--'}")
+    skipped = len(every) - len(wanted)
+    print(f"\n{program.name}, vectors {MANIFEST['version']}: {len(wanted) - failures} of {len(wanted)} cases", end="")
+    print(f", {skipped} not asked for want of a capability" if skipped else "")
+    if file:
+        summary = {
+            "program": program.name,
+            "version": MANIFEST["version"],
+            "capabilities": sorted(program.capabilities),
+        }
+        file.write_text(json.dumps({**summary, "not_asked": skipped, "cases": rows}, indent=1) + "\n", encoding="ascii")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
