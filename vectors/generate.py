@@ -27,6 +27,7 @@ FAMILIES = (
     "scope",
     "order",
     "policy",
+    "status",
     "redeem",
     "rotating",
     "device",
@@ -36,11 +37,12 @@ FAMILIES = (
     "scan",
     "identity",
     "ring",
+    "keyset",
 )
 """The modules of `cases`, each of which makes one file."""
 
 
-VERSION = "1.0"
+VERSION = "1.1"
 """The version of the cases: the first number is the format's, the second goes up when cases are added."""
 
 CAPABILITIES = {

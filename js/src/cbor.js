@@ -85,8 +85,8 @@ export class Reader {
     if (depth > DEEPEST) throw new Malformed();
     const [major, number] = this.#head();
     if (major === UINT || major === NINT) {
-      if (number >= Number.MAX_SAFE_INTEGER) throw new Malformed();
-      return major === UINT ? number : -1 - number;
+      const value = major === UINT ? number : -1 - number;
+      return Number.isSafeInteger(value) ? value : fail();
     }
     if (major === BYTES) return this.#take(number);
     if (major === TEXT) return utf8OrMalformed(this.#take(number));
@@ -105,6 +105,10 @@ export class Reader {
     return map;
   }
 }
+
+const fail = () => {
+  throw new Malformed();
+};
 
 function utf8OrMalformed(bytes) {
   try {

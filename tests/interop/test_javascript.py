@@ -77,7 +77,8 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
         def do_GET(self) -> None:
             if self.path not in pages:
-                return super().do_GET()
+                super().do_GET()
+                return
             kind, content = pages[self.path]
             data = content.encode()
             self.send_response(200)

@@ -26,7 +26,7 @@ from cases.kit import (
     token,
     uint,
 )
-from cases.kit_sm2 import KEY_S, A, B, P, Sm2Key
+from cases.kit_sm2 import KEY_S, KEY_T, A, B, P, Sm2Key
 from cases.passes import (
     DISPLAY_NONCE,
     NOW,
@@ -121,6 +121,27 @@ def cases() -> Iterator[dict[str, Any]]:
     yield pass_case("device/order-claims", "no claims of this format, and another phone's signature",
                     device_text(presentation(shown(device_pass(end=b"\0")), key=OTHER_PHONE)), CLAIMS)  # fmt: skip
 
+    off_curve = presentation(shown(device_pass(cnf=cnf().replace(PHONE.x, _OFF_CURVE))), header=SM2_HEADER)
+    yield pass_case("device/order-header-point", "the other curve's algorithm, and an x that no point has: the header is "
+                    "compared first", device_text(off_curve), DEVICE)  # fmt: skip
+    unsigned = presentation(
+        shown(device_pass(cnf=cnf().replace(PHONE.x, _OFF_CURVE))), signature=b"\x58\x40" + bytes(64)
+    )
+    yield pass_case("device/order-point-signature", "an x that no point has, and a signature of zeros: the point is looked "
+                    "at first", device_text(unsigned), CLAIMS)  # fmt: skip
+    for name, why, changed in (
+        ("scope-period-display", "the key's period is that of the pass, not of the display", {"exp": IAT + 1}),
+        ("scope-withdrawn-display", "the key was withdrawn after the pass and before the display",
+         {"yb_withdrawn_since": IAT + 1}),
+    ):  # fmt: skip
+        yield pass_case(f"device/{name}", why, good, seen, keys=[KEY_A.jwk(**changed)])
+    yield pass_case("device/scope-withdrawn", "the key was withdrawn when the pass was signed", good,
+                    refused("scope.withdrawn"), keys=[KEY_A.jwk(yb_withdrawn_since=IAT)])  # fmt: skip
+    before = device_text(presentation(shown(iat=uint(IAT - 5))))
+    yield pass_case("device/display-before-pass", "a display dated before its pass, by a phone whose clock is behind",
+                    before, device_claims(presentation={"issued_at": IAT - 5, "nonce": DISPLAY_NONCE.hex()}),
+                    now=IAT)  # fmt: skip
+
     yield from _sm2(answer)
     yield from _shapes(answer)
     yield from _keys()
@@ -144,6 +165,21 @@ def cases() -> Iterator[dict[str, Any]]:
     yield pass_case("device/challenge-order", "an old display of another answer: time is the earlier step", relayed,
                     refused("presentation.expired"), challenge=CHALLENGE_TEXT, now=NOW + 70)  # fmt: skip
 
+    place = {"policy": "insured_place", "prefixes": ["11"], "exclusions": []}
+    for name, why, spelled, code in (
+        (
+            "challenge-policy",
+            "another answer, and another place: the challenge is judged first",
+            relayed,
+            "challenge.wrong",
+        ),
+        ("challenge-missing-policy", "no answer, and another place", good, "challenge.missing"),
+        ("challenge-good-policy", "the answer, and another place", right, "policy.place"),
+    ):
+        yield pass_case(f"device/{name}", why, spelled, refused(code), challenge=CHALLENGE_TEXT, policies=[place])
+    yield pass_case("device/challenge-scope", "another answer, and out of the key's scope: the scope is the earlier step",
+                    relayed, refused("scope.place"), challenge=CHALLENGE_TEXT, keys=elsewhere)  # fmt: skip
+
     second_nonce = bytes.fromhex("d15b1a7900000002")
     second = device_text(presentation(shown(nonce=bstr(second_nonce))))
     alias = device_text(presentation(signature=b"\x58\x40" + raw_signature(r, ORDER - s)))
@@ -153,6 +189,9 @@ def cases() -> Iterator[dict[str, Any]]:
         ("redeem-once", "one use for each display", [(good, NOW, seen), (good, NOW + 69, again)]),
         ("redeem-alias", "the same display with n - s is the same use", [(good, NOW, seen), (alias, NOW, again)]),
         ("redeem-second", "another display is another use", [(good, NOW, seen), (second, NOW, second_seen)]),
+        ("redeem-two-passes", "one nonce in displays of two passes is two uses",
+         [(good, NOW, seen), (device_text(presentation(shown(device_pass(cti=b"\x07" + bstr(bytes(8)))))), NOW,
+                              device_claims(nonce=bytes(8).hex()))]),
         ("redeem-other-phone-first", "another phone's display burns nothing",
          [(device_text(presentation(key=OTHER_PHONE)), NOW, DEVICE), (good, NOW, seen)]),
     ):  # fmt: skip
@@ -185,6 +224,14 @@ def _sm2(answer: bytes) -> Iterator[dict[str, Any]]:
     yield pass_case("device/sm2-accept-challenge", "SM2 throughout, with a status index and an answer: 748 digits",
                     device_text(whole), device_claims(phone=SM2_PHONE, answer=answer, **claims), keys=[KEY_S.jwk()],
                     challenge=CHALLENGE_TEXT, token=listed.hex(), presentation=whole.hex())  # fmt: skip
+    named = token(payload(map=b"\xa5", exp=b"\x04" + uint(PASS_EXP), cnf=cnf(SM2_PHONE), profile=b"\x03"), key=KEY_T)
+    display_of_named = presentation(shown(named), key=SM2_PHONE, header=SM2_HEADER)
+    yield pass_case("device/sm2-issuer-user-id", "the issuer's user id is not the phone's, which is the default one",
+                    device_text(display_of_named),
+                    device_claims(phone=SM2_PHONE, kid=KEY_T.kid.hex(), algorithm=SM2), keys=[KEY_T.jwk()])  # fmt: skip
+    yield pass_case("device/sm2-issuer-user-id-of-phone", "a phone that signs under the issuer's user id",
+                    device_text(presentation(shown(named), key=Sm2Key("SM2 phone", KEY_T.user_id), header=SM2_HEADER)),
+                    DEVICE, keys=[KEY_T.jwk()])  # fmt: skip
     other_id = Sm2Key("SM2 phone", b"another user id")
     for name, why, bad, expect in (
         ("other-phone", "another SM2 key", presentation(shown(data), key=KEY_S, header=SM2_HEADER), DEVICE),
@@ -193,6 +240,9 @@ def _sm2(answer: bytes) -> Iterator[dict[str, Any]]:
          presentation(shown(data), key=SM2_PHONE, header=SM2_HEADER, protected=bstr(b"\xa1\x01\x26")), DEVICE),
         ("user-id", "another SM2 user id: a phone has the default one",
          presentation(shown(data), key=other_id, header=SM2_HEADER), DEVICE),
+        ("key-x-minus-p", "an x that is p + an x of a point of the SM2 curve",
+         presentation(shown(device_pass(cnf=cnf(SM2_PHONE).replace(SM2_PHONE.x, _SM2_ABOVE_P[0]))), key=SM2_PHONE,
+                      header=SM2_HEADER), CLAIMS),
         ("key-off-curve", "an x that no point of the SM2 curve has",
          presentation(shown(device_pass(cnf=_SM2_OFF_CURVE)), key=SM2_PHONE, header=SM2_HEADER), CLAIMS),
     ):  # fmt: skip
@@ -254,6 +304,20 @@ _OFF_CURVE = next(x for x in range(1, 99) if pow(x**3 - 3 * x + _B, _P // 2, _P)
 """The least x that no point of P-256 has, by Euler's criterion."""
 
 
+def _point_above(p: int, a: int, b: int) -> tuple[bytes, bytes]:
+    """The least x from p on that is p + the x of a point, and the y of that point."""
+    for x in range(2**256 - p):
+        square = (x**3 + a * x + b) % p
+        y = pow(square, (p + 1) // 4, p)
+        if y * y % p == square:
+            return (p + x).to_bytes(32, "big"), y.to_bytes(32, "big")
+    raise AssertionError
+
+
+ABOVE_P = _point_above(_P, -3, _B)
+_SM2_ABOVE_P = _point_above(P, A, B)
+
+
 def _keys() -> Iterator[dict[str, Any]]:
     x, sign = bstr(PHONE.x), b"\x22" + (b"\xf5" if PHONE.y[31] & 1 else b"\xf4")
     start = b"\x08\xa1\x01\xa4\x01\x02\x20\x01\x21"
@@ -269,6 +333,7 @@ def _keys() -> Iterator[dict[str, Any]]:
         ("key-order", "x before the curve", b"\x08\xa1\x01\xa4\x01\x02\x21" + x + b"\x20\x01" + sign),
         ("key-by-kid", "a kid in the place of the key", b"\x08\xa1\x03" + bstr(PHONE.kid)),
         ("key-off-curve", "an x that no point has", start + bstr(_OFF_CURVE) + sign),
+        ("key-x-minus-p", "an x that is p + an x of a point", start + bstr(ABOVE_P[0]) + sign),
         ("key-above-p", "an x that is not below p", start + bstr(b"\xff" * 32) + sign),
     ):  # fmt: skip
         members = {"map": b"\xa4"} if not bad else {}

@@ -20,6 +20,9 @@ def cases() -> Iterator[dict[str, Any]]:
     elsewhere = [KEY_A.jwk(yb_scope=["11"])]
     for name, why, spelled, code, more in (
         ("limit-prefix", "over the limit, and another prefix", "95" + "0" * 799, "text.length", {}),
+        ("limit-astral", "801 characters outside the BMP: a character counts as one", "\U00020bb7" * 801, "text.length", {}),
+        ("prefix-astral", "800 of them are not too long, and have another prefix", "\U00020bb7" * 800, "text.prefix", {}),
+        ("digits-astral", "798 of them behind a prefix", "96" + "\U00020bb7" * 798, "text.digits", {}),
         ("limit-digits", "over the limit, and letters", "96" + "a" * 799, "text.length", {}),
         ("prefix-digits", "another prefix, and letters", "95" + good[2:-1] + "a", "text.prefix", {}),
         ("prefix-length", "another prefix, and a length that is not in the table", "95" + good[2:-1], "text.prefix", {}),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cases.kit import EXP, IAT, KEY_A, NOW, accepted, case, payload, refused, text, token, uint
+from cases.kit import EXP, IAT, KEY_A, NOW, PRESENTER, accepted, bstr, case, payload, refused, text, token, uint
+from cases.passes import device_claims, device_text, pass_case
 
 ABOUT = (
     'Step 8: what a verifier insists on beyond the format. `policies` is a list of objects with a "policy" and its '
@@ -51,6 +52,32 @@ def cases() -> Iterator[dict[str, Any]]:
          "policy.assurance"),
     ):  # fmt: skip
         yield case(f"policy/{name}", why, plain, accepted() if code is None else refused(code), policies=policies)
+    for name, why, accept, code in (
+        ("profile", "the profile", [1], None),
+        ("profile-one-of", "one of several profiles", [3, 1], None),
+        ("profile-other", "another profile", [2, 3], "policy.profile"),
+        ("profile-none", "no profile at all is accepted", [], "policy.profile"),
+    ):
+        yield case(f"policy/{name}", why, plain, accepted() if code is None else refused(code),
+                   policies=[{"policy": "profiles", "accept": accept}])  # fmt: skip
+    yield pass_case("policy/profile-3", "only device-bound passes", device_text(), device_claims(),
+                    policies=[{"policy": "profiles", "accept": [3]}])  # fmt: skip
+    family = text(token(payload(extras=b"\xa1\x03" + bstr(PRESENTER))))
+    holder = [{"policy": "holder_only"}]
+    yield case("policy/holder", "the holder shows it", plain, accepted(), policies=holder)
+    yield case("policy/holder-presenter", "somebody shows it for the holder", family, refused("policy.presenter"),
+               policies=holder)  # fmt: skip
+    yield case(
+        "policy/presenter", "which is accepted where nothing is said", family, accepted(presenter=PRESENTER.hex())
+    )
+    yield case("policy/any-of-order", "none of three accepts: the last is reported, whichever they are", plain,
+               refused("policy.profile"), policies=[{"policy": "any_of", "policies": [
+                   _purpose("01301"), _place(["11"]), {"policy": "profiles", "accept": [2]}]}])  # fmt: skip
+    yield case("policy/any-of-then", "one of two accepts, and the next policy refuses", plain, refused("policy.channel"),
+               policies=[{"policy": "any_of", "policies": [_place(["33"]), _purpose("01301")]}, _channel(1)])  # fmt: skip
+    yield case("policy/place-county", "a county", plain, accepted(), policies=[_place(["330100"])])
+    yield case("policy/place-all-but", "the country but for a province", plain, refused("policy.place"),
+               policies=[_place([], ["33"])])  # fmt: skip
     channel_0 = text(token(payload(extras=b"\xa1\x01\x00")))
     yield case("policy/channel-0", "channel 0 is stated, and is not the same as none", channel_0,
                refused("policy.channel"), policies=[_channel(2, unstated=True)])  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cases.kit import IAT, KEY_A, NONCE, bstr, framed, groups, refused, uint
+from cases.kit import IAT, KEY_A, KEY_B, NONCE, bstr, framed, groups, payload, refused, token, uint
 from cases.passes import (
     MASTER,
     NEXT_MASTER,
@@ -65,6 +65,17 @@ def cases() -> Iterator[dict[str, Any]]:
                         WRONG)  # fmt: skip
     yield pass_case("rotating/zeros", "eight zeros", rotating_text(data, "00000000"), WRONG)
 
+    # Two steps of which both have the code 90219963; found by trying.
+    nonce, later = b"samecod1", 63_836_290
+    both = totp(later, secret(nonce=nonce))
+    assert both == totp(later - 1, secret(nonce=nonce))
+    iat, exp = later * 30 - 600, later * 30 + 600
+    twice = rotating_pass(exp=b"\x04" + uint(exp), iat=b"\x06" + uint(iat), cti=b"\x07" + bstr(nonce))
+    yield pass_case("rotating/equal-codes", "this step and the one before have the same code: the later one counts",
+                    rotating_text(twice, both),
+                    rotating_claims(issued_at=iat, expires_at=exp, nonce=nonce.hex(), time_step=later),
+                    now=later * 30 + 1)  # fmt: skip
+
     rotated = {"0": MASTER.hex(), str(IAT + 1): NEXT_MASTER.hex()}
     yield pass_case("rotating/master-before", "a pass from before a new master key is checked with the old one", now_text,
                     good, masters=rotated)  # fmt: skip
@@ -115,6 +126,7 @@ def cases() -> Iterator[dict[str, Any]]:
                     keys=elsewhere)  # fmt: skip
 
     again = refused("redeem.replayed")
+    of_b = token(payload(exp=b"\x04" + uint(PASS_EXP), profile=b"\x02"), key=KEY_B)
     before, after = rotating_text(data, totp(STEP - 1)), rotating_text(data, totp(STEP + 1))
     for name, why, redeems in (
         ("redeem-once", "one use for each step", [(now_text, NOW, good), (now_text, NOW, again), (now_text, NOW + 30, again)]),
@@ -132,6 +144,13 @@ def cases() -> Iterator[dict[str, Any]]:
          [(bad, NOW, WRONG)] * 5 + [(rotating_text(rotating_pass(cti=b"\x07" + bstr(other_nonce)),
                                                    totp(STEP, secret(nonce=other_nonce))), NOW,
                                      rotating_claims(nonce=other_nonce.hex()))]),
+        ("throttled-kid", "wrong codes of another key's pass with the same nonce do not count",
+         [(rotating_text(of_b, "00000000"), NOW, WRONG)] * 5 + [(now_text, NOW, good)]),
+        ("throttled-after-good", "a right code does not clear the count of the wrong ones",
+         [(bad, NOW, WRONG)] * 4 + [(now_text, NOW, good), (bad, NOW, WRONG), (before, NOW, refused("otp.throttled"))]),
+        ("throttled-good-uncounted", "a right code that was used already does not count as wrong",
+         [(now_text, NOW, good)] + [(now_text, NOW, again)] * 5 + [(bad, NOW, WRONG)]),
         ("not-throttled", "four wrong codes, and the right one", [(bad, NOW, WRONG)] * 4 + [(now_text, NOW, good)]),
     ):  # fmt: skip
-        yield redeem_case(f"rotating/{name}", why, redeems)
+        keys = {"jwks": {"keys": [KEY_A.jwk(), KEY_B.jwk()]}} if name == "throttled-kid" else {}
+        yield redeem_case(f"rotating/{name}", why, redeems, **keys)

@@ -40,7 +40,7 @@ def content(**changed: bytes) -> bytes:
         "exp": b"\x04" + uint(EXP),
         "iat": b"\x06" + uint(IAT),
         "label": b"\x19\xff\xfd",
-        "list": _list(2),
+        "list": list_of(2),
         "ttl": b"\x19\xff\xfe" + uint(TTL),
         "end": b"",
     }
@@ -48,7 +48,8 @@ def content(**changed: bytes) -> bytes:
     return b"".join((parts | changed).values())
 
 
-def _list(bits: int, array: bytes | None = None) -> bytes:
+def list_of(bits: int, array: bytes | None = None) -> bytes:
+    """The array, by zlib, and how many bits an entry has."""
     data = compressed() if array is None else array
     return b"\xa2" + tstr("lst") + bstr(data) + tstr("bits") + uint(bits)
 
@@ -91,13 +92,19 @@ def cases() -> Iterator[dict[str, Any]]:
         (8, "0102ff", (1, 2, 255)),
     ):
         expect = {str(i): status for i, status in enumerate(statuses)} | {str(len(statuses)): None}
-        data = status_list(content(list=_list(bits, compressed(bytes.fromhex(array)))))
+        data = status_list(content(list=list_of(bits, compressed(bytes.fromhex(array)))))
         yield _case(f"accept-{bits}-bits", f"a list of {bits} bits an entry", data, expect)
     yield _case("accept-compressed", "a list that zlib has made shorter",
-                status_list(content(list=_list(2, bytes.fromhex("78da3be9f2130003df0207")))), two)  # fmt: skip
+                status_list(content(list=list_of(2, bytes.fromhex("78da3be9f2130003df0207")))), two)  # fmt: skip
+    yield _case(
+        "bound-rounded", "room for 15 entries of two bits is room for 3 whole bytes", status_list(), two, max_entries=15
+    )
+    yield _case("expired", "a list behind its end is read: its end is judged at each use",
+                status_list(content(iat=b"\x06" + uint(IAT - 9000), exp=b"\x04" + uint(IAT - 5400))), two)  # fmt: skip
+    yield _case("index-large", "an index of 2^32 - 1 is behind the end", status_list(), {"0": 1, str(2**32 - 1): None})
     yield _case("bound-equal", "as many entries as there is room for", status_list(), two, max_entries=12)
     yield _case("bound-above", "one more, when inflated", status_list(), None, max_entries=11)
-    yield _case("bomb", "65,536 bytes out of 84", status_list(content(list=_list(8, BOMB))), None,
+    yield _case("bomb", "65,536 bytes out of 84", status_list(content(list=list_of(8, BOMB))), None,
                 max_entries=1 << 15)  # fmt: skip
 
     for name, why, data in (
@@ -105,7 +112,7 @@ def cases() -> Iterator[dict[str, Any]]:
         ("token-key", "a key for tokens", status_list(key=KEY_A)),
         ("signature", "a signature that is not good", status_list(signature=b"\x58\x40" + bytes(64))),
         ("tampered", "an entry was changed after signing",
-         status_list(payload=bstr(content(list=_list(2, compressed(bytes(3))))))),
+         status_list(payload=bstr(content(list=list_of(2, compressed(bytes(3))))))),
         ("token", "a token, shown as a list", token()),
         ("token-signed", "a token of the key for lists", token(key=LIST_KEY)),
         ("no-type", "no type in the header", status_list(header=_header(LIST_KEY, b"")[:1].replace(b"\xa3", b"\xa2")
@@ -130,20 +137,20 @@ def cases() -> Iterator[dict[str, Any]]:
         ("future", "a list from the future", status_list(content(iat=b"\x06" + uint(IAT + 71), exp=b"\x04" + uint(EXP + 71)))),
         ("unknown-label", "another claim", status_list(content(map=b"\xa6", end=b"\x19\xff\xff\x00"))),
         ("map-order", "claims in another order", status_list(content(sub=b"\x04" + uint(EXP), exp=b"\x02" + tstr(URI)))),
-        ("bits-3", "3 bits an entry", status_list(content(list=_list(3)))),
-        ("bits-0", "0 bits an entry", status_list(content(list=_list(0)))),
-        ("bits-16", "16 bits an entry", status_list(content(list=_list(16)))),
+        ("bits-3", "3 bits an entry", status_list(content(list=list_of(3)))),
+        ("bits-0", "0 bits an entry", status_list(content(list=list_of(0)))),
+        ("bits-16", "16 bits an entry", status_list(content(list=list_of(16)))),
         ("list-order", "bits before lst, as the draft's examples have it: not deterministically encoded",
          status_list(content(list=b"\xa2" + tstr("bits") + b"\x02" + tstr("lst") + bstr(compressed())))),
         ("list-text", "the list as base64 text",
          status_list(content(list=b"\xa2" + tstr("lst") + tstr("eNo76fITAAPfAgc") + tstr("bits") + b"\x02"))),
         ("list-more", "an aggregation address beside the list",
-         status_list(content(list=b"\xa3" + _list(2)[1:] + tstr("aggregation_uri") + tstr(URI)))),
-        ("list-empty", "a list without entries", status_list(content(list=_list(2, compressed(b""))))),
-        ("zlib-cut", "zlib without its checksum", status_list(content(list=_list(2, compressed()[:-4])))),
-        ("zlib-checksum", "a wrong checksum of zlib", status_list(content(list=_list(2, compressed()[:-1] + b"\0")))),
-        ("zlib-trailing", "bytes after zlib's end", status_list(content(list=_list(2, compressed() + b"\0")))),
-        ("zlib-raw", "deflate without zlib's frame", status_list(content(list=_list(2, compressed()[2:-4])))),
+         status_list(content(list=b"\xa3" + list_of(2)[1:] + tstr("aggregation_uri") + tstr(URI)))),
+        ("list-empty", "a list without entries", status_list(content(list=list_of(2, compressed(b""))))),
+        ("zlib-cut", "zlib without its checksum", status_list(content(list=list_of(2, compressed()[:-4])))),
+        ("zlib-checksum", "a wrong checksum of zlib", status_list(content(list=list_of(2, compressed()[:-1] + b"\0")))),
+        ("zlib-trailing", "bytes after zlib's end", status_list(content(list=list_of(2, compressed() + b"\0")))),
+        ("zlib-raw", "deflate without zlib's frame", status_list(content(list=list_of(2, compressed()[2:-4])))),
         ("no-cbor", "no CBOR", status_list(b"\xff" * 30)),
     ):  # fmt: skip
         yield _case(name, why, data, None)

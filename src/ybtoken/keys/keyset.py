@@ -1,7 +1,8 @@
 """Key rings in files: JWK Sets (RFC 7517) and COSE_KeySets (RFC 9052 section 7).
 
 This module owns the names of our members beside the standard ones. A key set is configuration, read from a trusted
-place; what is malformed in it raises `ValueError`, never a `TokenError`.
+place; what is malformed in it raises `ValueError`, never a `TokenError`. A set says one thing to every reader in any
+language: no member stands twice, an integer has one spelling and at most 53 bits, and null is no value (Spec 5).
 
 | JWK member | COSE_Key label | meaning |
 |---|---|---|
@@ -22,10 +23,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import NoneType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import cbor2
 
@@ -66,12 +67,9 @@ def load_jwks(document: str | bytes, *, sm2_backend: SM2Backend | None = None) -
         ValueError: not a JWK Set; an unknown member, algorithm or curve; a private key; a kid that is not the key's; a
             point off its curve; two keys with one kid.
     """
-    try:
-        jwks = json.loads(document)
-    except RecursionError as error:
-        raise ValueError("not a JWK Set: nested too deeply") from error
-    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys"), list):
-        raise ValueError('a JWK Set is an object with an array "keys"')
+    jwks = _json(document)
+    if not isinstance(jwks, dict) or set(jwks) != {"keys"} or not isinstance(jwks["keys"], list):
+        raise ValueError('a JWK Set is an object with an array "keys", and no other member')
     return KeyRing(_numbered(jwks["keys"], partial(_entry_from_jwk, sm2_backend)))
 
 
@@ -88,6 +86,7 @@ def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) 
         raise ValueError(f"not CBOR: {error}") from error
     if not isinstance(keys, (list, tuple)):
         raise ValueError("a COSE_KeySet is an array")
+    _check_items(keys)
     # cbor2 lets pass what follows, and the last of two members with one label: both would hide something.
     if cbor2.dumps(keys) != document:
         raise ValueError("a COSE_KeySet is in its shortest encoding, has each label once, and nothing follows it")
@@ -96,7 +95,52 @@ def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) 
 
 def dump_cose_keyset(keys: KeyRing) -> bytes:
     """A key ring as a COSE_KeySet."""
-    return cbor2.dumps([_cose_key(entry) for entry in keys.entries])
+    return cbor2.dumps([_cose_key(entry) for entry in keys.entries], canonical=True)
+
+
+_MAX_INTEGER = (1 << 53) - 1
+"""The largest integer that every JSON reader has (RFC 7493 section 2.2)."""
+
+
+def _json(document: str | bytes) -> Any:
+    """Read JSON that hides nothing: in UTF-8, no name twice, and no number but integers in their one spelling."""
+    try:
+        text = document if isinstance(document, str) else document.decode()
+        return json.loads(
+            text, object_pairs_hook=_once, parse_int=_integer, parse_float=_no_integer, parse_constant=_no_integer
+        )
+    except RecursionError as error:
+        raise ValueError("not a JWK Set: nested too deeply") from error
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    once = dict(members)
+    if len(once) != len(members):
+        raise ValueError("a member stands twice")
+    return once
+
+
+def _integer(text: str) -> int:
+    if text == "-0" or abs(number := int(text)) > _MAX_INTEGER:
+        _no_integer(text)
+    return number
+
+
+def _no_integer(text: str) -> NoReturn:
+    raise ValueError(f"a number is an integer of at most 53 bits, without fraction or exponent, not {text[:40]}")
+
+
+def _check_items(item: Any) -> None:
+    """Refuse what is no integer, byte string, text, array or map: Python takes true and 1.0 for 1."""
+    if isinstance(item, (list, tuple)):
+        for inner in item:
+            _check_items(inner)
+    elif isinstance(item, Mapping):
+        if odd := [label for label in item if type(label) is not int]:
+            raise ValueError(f"unknown labels {odd}: a label is an integer")
+        _check_items(list(item.values()))
+    elif type(item) not in (int, bytes, str) or (type(item) is int and abs(item) > _MAX_INTEGER):
+        raise ValueError("an item is an integer of at most 53 bits, a byte string, a text, an array or a map")
 
 
 def _numbered(keys: list[Any] | tuple[Any, ...], read: Callable[[Mapping[Any, Any]], KeyEntry]) -> list[KeyEntry]:
@@ -120,11 +164,13 @@ def _entry_from_jwk(sm2_backend: SM2Backend | None, jwk: Mapping[Any, Any]) -> K
         raise ValueError("this is a private key: a key ring holds public keys only")
     if unknown := sorted(set(jwk) - _JWK_MEMBERS):
         raise ValueError(f"unknown members {unknown}")
+    if nulls := sorted(name for name, value in jwk.items() if value is None):
+        raise ValueError(f"null is no value: {nulls}")
     if jwk["kty"] != "EC" or jwk.get("use", "sig") != "sig" or jwk.get("key_ops", ["verify"]) != ["verify"]:
         raise ValueError('a key has "kty": "EC" and is for verifying signatures')
     curve = _inverse(_JWK_CURVES, "crv", jwk["crv"])
     algorithm = _inverse(_JWK_ALGORITHMS, "alg", jwk["alg"])
-    kid = bytes.fromhex(jwk["kid"]) if "kid" in jwk else None
+    kid = _kid_from_hex(jwk["kid"]) if "kid" in jwk else None
     x, y = _from_base64url(jwk["x"]), _from_base64url(jwk["y"])
     user_id = _from_base64url(jwk["yb_user_id"]) if "yb_user_id" in jwk else None
     return _entry(_key(curve, algorithm, x, y, user_id, sm2_backend), kid, jwk)
@@ -140,7 +186,7 @@ def _entry_from_cose_key(sm2_backend: SM2Backend | None, cose_key: Mapping[Any, 
     x, y, user_id = cose_key[X], cose_key[Y], members.get("yb_user_id")
     if not isinstance(x, bytes) or not isinstance(y, bytes):
         raise ValueError("coordinates are byte strings")
-    if not isinstance(user_id, (bytes, NoneType)):
+    if user_id is not None and not isinstance(user_id, bytes):
         raise ValueError("a user id is a byte string")
     key = _key(Curve(cose_key[CRV]), Algorithm(cose_key[_ALG]), x, y, user_id, sm2_backend)
     return _entry(key, cose_key.get(_KID), members)
@@ -218,6 +264,15 @@ def _cose_key(entry: KeyEntry) -> dict[int, Any]:
     curve = int(entry.key.algorithm.curve)
     key = {KTY: EC2, _KID: entry.kid, _ALG: int(entry.key.algorithm), CRV: curve, X: x, Y: y}
     return key | {_COSE_LABELS[name]: value for name, value in _members(entry).items()}
+
+
+_KID_HEX = re.compile("[0-9a-f]{16}", re.ASCII)
+
+
+def _kid_from_hex(text: object) -> bytes:
+    if not isinstance(text, str) or not _KID_HEX.fullmatch(text):
+        raise ValueError(f"a kid is 16 of 0-9 a-f, not {text!r}")
+    return bytes.fromhex(text)
 
 
 _Key = TypeVar("_Key")

@@ -5,6 +5,7 @@ A key has exactly one algorithm, and an entry of its own in a ring.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -21,6 +22,10 @@ FOREVER = 2**32
 """The end of a key that has none: above any time that a token can state."""
 MAX_KEYS = 0xFFFF
 """The most keys in a ring: verdict columns number them in 16 bits, and one value means none."""
+
+# str.isprintable would depend on the Unicode version that Python knows (Spec 5): neither controls, nor characters that
+# are invisible or change the direction of text, nor half characters.
+_NAME = re.compile("[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
 
 
 class Use(Enum):
@@ -62,14 +67,16 @@ class KeyEntry:
     def __post_init__(self) -> None:
         if not isinstance(self.issuer, str):
             raise TypeError(f"an issuer's name is a string, not {type(self.issuer).__name__}")
-        if not self.issuer or not self.issuer.isprintable():
+        if not _NAME.fullmatch(self.issuer):
             raise ValueError("an issuer has a printable name")
         if not 0 <= self.not_before < self.not_after:
             raise ValueError("not_before is below not_after")
+        if self.withdrawn_since is not None and self.withdrawn_since < 0:
+            raise ValueError("withdrawn_since is a time from 1970 on")
         if len(self.key.kid) != KID_SIZE:
             raise ValueError(f"a kid is {KID_SIZE} bytes")
         if self.status_uri is not None:
-            if not isinstance(self.status_uri, str) or not self.status_uri.isprintable():
+            if not isinstance(self.status_uri, str) or not _NAME.fullmatch(self.status_uri):
                 raise ValueError("a status_uri is the address of a status list")
             if self.use is not Use.TOKENS:
                 raise ValueError("a key for status lists has no status list itself")
