@@ -74,6 +74,8 @@ conform: $(VENV)/ready native js/node_modules ## every program of this repositor
 	@if $(PY) -c 'import ybtoken_native' 2>/dev/null; then \
 	  $(PY) vectors/conform.py -- $(PY) interop/library.py --engine native; fi
 	$(PY) vectors/conform.py -- $(NODE) interop/javascript.mjs
+	cd interop/go/verifier && go build -o ../../../build/interop/verifier .
+	$(PY) vectors/conform.py -- build/interop/verifier
 
 KIT_VERSION = $(shell sed -n 's/.*"version": "\(.*\)",/\1/p' vectors/manifest.json)
 

@@ -1,0 +1,3 @@
+module ybtoken/verifier
+
+go 1.22
