@@ -33,7 +33,7 @@ class P256Sample:
 
     def __init__(self) -> None:
         self.private_key = ec.generate_private_key(ec.SECP256R1())
-        self.key = P256SigningKey(self.private_key)
+        self.key = P256SigningKey.from_cryptography(self.private_key)
         self.entry = KeyEntry(self.key.verifying_key, "Shanghai", Scope(("31",)))
         self.keys = KeyRing([self.entry])
         self.issuer = Issuer(self.key, clock=lambda: NOW)

@@ -103,7 +103,7 @@ def main() -> int:
     if find_spec("ybtoken_native"):
         from ybtoken.keys.sm2_native import NativeSM2SigningKey
 
-        signers["native"] = NativeSM2SigningKey.from_scalar(scalar).sign
+        signers["native"] = NativeSM2SigningKey(scalar).sign
     present, _ = peers(point, scalar, b"message", key.sign(b"message"))
     signers |= {peer.name: peer.sign for peer in present if peer.sign}
     if arguments.signer not in signers:

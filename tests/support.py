@@ -6,7 +6,6 @@ from itertools import count
 from typing import Any
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import strategies as st
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
@@ -24,7 +23,7 @@ HOLDER = bytes(range(0x50, 0x60))
 PRESENTER = bytes(range(0x70, 0x80))
 CITY = "330106"
 OTP = "01234567"
-DEVICE = P256SigningKey(ec.derive_private_key(0xDE71CE, ec.SECP256R1()))
+DEVICE = P256SigningKey((0xDE71CE).to_bytes(32, "big"))
 DEVICE_KEY = device_key_of(DEVICE.verifying_key)
 FAKE = FakeKey("issuer")
 RING = KeyRing([KeyEntry(FAKE, "Zhejiang", Scope(("33",), ("3302",)))])

@@ -21,6 +21,9 @@ def test_numbers_are_within_their_bounds():
     for value in (1, 10):
         with pytest.raises(ValueError, match=rf"^x is 2 to 9, not {value}$"):
             uint("x", value, 9, minimum=2)
+    assert uint("x", 2**70) == 2**70
+    with pytest.raises(ValueError, match=r"^x is at least 2, not 1$"):
+        uint("x", 1, minimum=2)
 
 
 def test_a_time_is_seconds_and_milliseconds_are_guessed_at():

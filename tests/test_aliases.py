@@ -400,7 +400,7 @@ def test_a_signature_is_good_for_one_algorithm_and_kid(p256_key, p256_ring):
     from ybtoken import Algorithm, KeyEntry
     from ybtoken.keys.p256 import P256VerifyingKey
 
-    esp = P256VerifyingKey.from_point(*p256_key.verifying_key.point, Algorithm.ESP256)
+    esp = P256VerifyingKey.from_point(*p256_key.verifying_key.point, algorithm=Algorithm.ESP256)
     with pytest.raises(TokenError) as caught:
         SerialEngine().prepare(KeyRing([KeyEntry(esp, "Zhejiang")])).open(text_of(data))
     assert caught.value.code == "signature.invalid"

@@ -30,8 +30,8 @@ from ybtoken.wire.text import encode_text
 
 @pytest.mark.parametrize("algorithm", [Algorithm.ES256, Algorithm.ESP256])
 def test_p256_keys_are_keys(algorithm):
-    key = P256SigningKey.generate(algorithm)
-    check_key_pair(key, key.verifying_key, other=P256SigningKey.generate(algorithm).verifying_key)
+    key = P256SigningKey.generate(algorithm=algorithm)
+    check_key_pair(key, key.verifying_key, other=P256SigningKey.generate(algorithm=algorithm).verifying_key)
 
 
 def test_p256_keys_that_were_stored_are_keys(p256_key):
@@ -52,7 +52,7 @@ def test_the_guard_in_memory_is_a_guard():
 def mix() -> tuple[KeyRing, list[str]]:
     """A ring of several keys, and texts good and bad in every way that steps 1 to 5 know."""
     real = P256SigningKey.generate()
-    esp = P256SigningKey.generate(Algorithm.ESP256)
+    esp = P256SigningKey.generate(algorithm=Algorithm.ESP256)
     ring = KeyRing(
         [*RING.entries, KeyEntry(real.verifying_key, "Zhejiang"), KeyEntry(esp.verifying_key, "Anhui"),
          KeyEntry(FakeKey("sm2", Algorithm.SM2), "Jiangsu")]

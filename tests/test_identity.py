@@ -181,7 +181,7 @@ class TestPersonNumber:
 def test_a_ring_of_sm2_keys_only_is_sealed_for_with_sm4(names, cipher):
     keys = [FakeKey(f"{number}", Algorithm[name]) for number, name in enumerate(names)]
     ring = KeyRing(KeyEntry(key, "issuer") for key in keys)
-    assert ring.national is (cipher is BlockCipher.SM4)
+    assert ring.sm2_only is (cipher is BlockCipher.SM4)
     reference = IdentitySealer.for_ring(ring, bytes(16)).seal(42, at=0)
     assert IdentitySealer(bytes(16), cipher=cipher).open(reference, at=0) == 42
 

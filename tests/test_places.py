@@ -45,6 +45,25 @@ def test_one_string_is_not_a_sequence_of_prefixes(arguments):
         Scope(*arguments)
 
 
+@pytest.mark.parametrize("prefix", ["99", "00", "3", "9901", "100000"])
+def test_a_scope_names_provinces_that_exist(prefix):
+    for arguments in (((prefix,),), (("33", prefix),), (("33",), (prefix,))):
+        with pytest.raises(ValueError, match=r"two digits of a province|2, 4 or 6 digits"):
+            Scope(*arguments)
+
+
+def test_a_scope_from_elsewhere_is_checked_for_its_shape_only():
+    scope = Scope.from_prefixes(["99", "33"], ["9901"])
+    assert scope.covers("990201")
+    assert not scope.covers("990101")
+    assert str(scope) == "99+33-9901"
+    assert Scope.from_prefixes(["33"], ["3302"]) == Scope(("33",), ("3302",))
+    with pytest.raises(ValueError, match="2, 4 or 6 digits"):
+        Scope.from_prefixes(["9"])
+    with pytest.raises(TypeError, match="not one string"):
+        Scope.from_prefixes("33")
+
+
 def test_no_prefix_means_the_whole_country():
     assert Scope().ranges == ((0, 1_000_000),)
     assert Scope().covers("000000")
@@ -79,7 +98,7 @@ def test_a_scope_that_covers_nothing_is_a_mistake():
 @given(st.lists(prefixes, max_size=4), st.lists(prefixes, max_size=4), digits(6))
 def test_ranges_say_what_prefixes_say(included, excluded, city_code):
     try:
-        scope = Scope(tuple(included), tuple(excluded))
+        scope = Scope.from_prefixes(included, excluded)
     except ValueError:
         assert any(not included or prefix.startswith(tuple(excluded)) for prefix in included or [""])
         return

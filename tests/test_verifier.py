@@ -480,7 +480,7 @@ class TestRedeemMany:
 
         async def heart() -> None:
             while True:
-                held.append(len(guard))
+                held.append(guard.held)
                 await asyncio.sleep(0)
 
         async def redeem_all() -> None:

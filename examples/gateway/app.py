@@ -262,7 +262,7 @@ def _operations(app: FastAPI, world: World) -> None:
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     def metrics() -> PlainTextResponse:
         """Counters for Prometheus, of the worker that answers."""
-        held = {"guard_claims": len(world.guard)} if isinstance(world.guard, MemoryReplayGuard) else {}
+        held = {"guard_claims": world.guard.held} if isinstance(world.guard, MemoryReplayGuard) else {}
         return PlainTextResponse(world.metrics.text(**held), media_type="text/plain; version=0.0.4")
 
     @app.get("/config", tags=["operations"])

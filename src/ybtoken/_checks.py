@@ -17,12 +17,13 @@ LAST_SECOND = 2**32
 _T = TypeVar("_T")
 
 
-def uint(name: str, value: int, maximum: int, *, minimum: int = 0) -> int:
-    """An integer from ``minimum`` to ``maximum``; a bool is no integer here."""
+def uint(name: str, value: int, maximum: int | None = None, *, minimum: int = 0) -> int:
+    """An integer from ``minimum`` to ``maximum``, if there is one; a bool is no integer here."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} is an integer, not {_kind(value)}")
-    if not minimum <= value <= maximum:
-        raise ValueError(f"{name} is {minimum} to {maximum}, not {value}")
+    if value < minimum or (maximum is not None and value > maximum):
+        bounds = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
+        raise ValueError(f"{name} is {bounds}, not {value}")
     return value
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import time
 import unicodedata
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import NoReturn
@@ -18,6 +17,7 @@ from typing import NoReturn
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from ybtoken.keys.by_time import KeysByTime
 from ybtoken.keys.ring import KeyRing
 from ybtoken.voucher import IDENTITY_REF_SIZE
 
@@ -36,7 +36,7 @@ class BlockCipher(Enum):
 
     @classmethod
     def default(cls, *, national: bool) -> BlockCipher:
-        """SM4 where national algorithms are asked for (see `KeyRing.national`), AES elsewhere."""
+        """SM4 where national algorithms are asked for (see `KeyRing.sm2_only`), AES elsewhere."""
         return cls.SM4 if national else cls.AES
 
 
@@ -52,7 +52,7 @@ class IdentitySealer:
         random: gives that many unpredictable bytes.
     """
 
-    __slots__ = ("_ciphers", "_clock", "_random", "_since")
+    __slots__ = ("_ciphers", "_clock", "_random")
 
     def __init__(
         self,
@@ -62,12 +62,8 @@ class IdentitySealer:
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        keys = {0: key} if isinstance(key, bytes) else dict(key)
-        if not keys:
-            raise ValueError("a sealer has at least one key")
-        self._since = sorted(keys)
-        # One block each, so ECB is the block cipher itself, with no mode around it.
-        self._ciphers = [Cipher(_algorithm(cipher, keys[since]), modes.ECB()) for since in self._since]  # noqa: S305
+        # A reference is one block, and ECB applied to one block is the block cipher itself.
+        self._ciphers = KeysByTime("a sealing key", key, lambda k: Cipher(_algorithm(cipher, k), modes.ECB()))  # noqa: S305
         self._clock = clock
         self._random = random
 
@@ -80,8 +76,8 @@ class IdentitySealer:
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> IdentitySealer:
-        """The sealer that goes with a key ring: SM4 where the ring is `KeyRing.national`, AES otherwise."""
-        return cls(key, cipher=BlockCipher.default(national=ring.national), clock=clock, random=random)
+        """The sealer that goes with a key ring: SM4 where the ring is `KeyRing.sm2_only`, AES otherwise."""
+        return cls(key, cipher=BlockCipher.default(national=ring.sm2_only), clock=clock, random=random)
 
     def seal(self, person_number: int, *, at: int | None = None) -> bytes:
         """Make a new reference, 16 bytes, for a person number of 64 bits.
@@ -109,13 +105,13 @@ class IdentitySealer:
         return int.from_bytes((decryptor.update(identity_ref) + decryptor.finalize())[:_NUMBER_SIZE], "big")
 
     def _cipher_at(self, at: int) -> Cipher[modes.ECB]:
-        index = bisect_right(self._since, at) - 1
-        if index < 0:
+        cipher = self._ciphers.at(at)
+        if cipher is None:
             raise ValueError(f"no sealing key was in force at {at}")
-        return self._ciphers[index]
+        return cipher
 
     def __repr__(self) -> str:
-        return f"IdentitySealer({len(self._since)} keys)"
+        return f"IdentitySealer({len(self._ciphers)} keys)"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a sealer holds keys and is not pickled or copied")
@@ -147,7 +143,7 @@ def derive_person_number(
         key: at least 16 secret bytes; not a sealing key.
         document_type: keeps numbers of different kinds of document apart.
         attempt: 0, then 1 and so on where the number was taken.
-        national: use HMAC-SM3 (GB/T 15852.2) instead of HMAC-SHA256; `KeyRing.national` says where that is due.
+        national: use HMAC-SM3 (GB/T 15852.2) instead of HMAC-SHA256; `KeyRing.sm2_only` says where that is due.
     """
     if len(key) < _MIN_KEY_SIZE:
         raise ValueError(f"a derivation key has at least {_MIN_KEY_SIZE} bytes")

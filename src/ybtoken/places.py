@@ -1,8 +1,8 @@
 """City codes and scopes: the one place that knows what an insured place (参保地) looks like.
 
-A city code is six digits in the shape of GB/T 2260: province, city, county, two digits each. Its shape is checked,
-never its membership in a list, because codes are retired while tokens live. A scope is a set of prefixes of 2, 4 or
-6 digits, less some exclusions.
+A city code is six digits in the shape of GB/T 2260: province, city, county, two digits each. A token's code is checked
+for this shape only, never against a list, because codes are retired while tokens live. A scope is a set of prefixes of
+2, 4 or 6 digits, less some exclusions.
 """
 
 from __future__ import annotations
@@ -46,19 +46,45 @@ def _subtract(ranges: list[tuple[int, int]], hole: tuple[int, int]) -> list[tupl
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The insured places a key may sign for, or a terminal accepts.
+    """The insured places that a key may sign for, or that a terminal accepts.
+
+    The first two digits of each prefix must be those of a province (see `PROVINCES`), because a scope that covers no
+    real place would refuse every holder and look like a fault of their codes. Cities and counties are not looked up. A
+    key ring file is read by `from_prefixes`, which checks the shape only.
 
     Args:
         prefixes: provinces, cities or counties (2, 4 or 6 digits); none at all means the whole country.
         exclusions: what is taken out again, in the same form.
+
+    Raises:
+        TypeError: one string instead of a sequence of strings.
+        ValueError: another form, a province that does not exist, or exclusions that leave nothing.
     """
 
     prefixes: tuple[str, ...] = ()
     exclusions: tuple[str, ...] = ()
     ranges: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
-    """The same as sorted, disjoint, half-open ranges of city codes: what bulk engines use."""
+    """The same as sorted, disjoint, half-open ranges of city codes, as engines use them."""
 
     def __post_init__(self) -> None:
+        self._work_out()
+        for prefix in (*self.prefixes, *self.exclusions):
+            if prefix[:2] not in PROVINCES:
+                raise ValueError(f"a scope prefix begins with the two digits of a province: {prefix!r} does not")
+
+    @classmethod
+    def from_prefixes(cls, prefixes: Iterable[str], exclusions: Iterable[str] = ()) -> Scope:
+        """The scope that a key ring file states; a province that is unknown here is accepted.
+
+        The file may come from newer software than this, and one unknown province must not cost the whole ring.
+        """
+        scope = object.__new__(cls)
+        object.__setattr__(scope, "prefixes", prefixes)
+        object.__setattr__(scope, "exclusions", exclusions)
+        scope._work_out()
+        return scope
+
+    def _work_out(self) -> None:
         if isinstance(self.prefixes, str) or isinstance(self.exclusions, str):
             raise TypeError("a scope takes a sequence of prefixes, not one string")
         object.__setattr__(self, "prefixes", tuple(self.prefixes))
@@ -111,7 +137,8 @@ PROVINCES: dict[str, Words] = {
         ("81", "Hong Kong", "香港"), ("82", "Macao", "澳门"),
     )
 }  # fmt: skip
-"""Names of provinces by the first two digits, for messages only: never for deciding."""
+"""Names of the provinces by the first two digits of their city codes. Used in messages and by `Scope`; no token is
+refused because of this table."""
 
 
 def describe_place(city_code: str) -> Words:

@@ -26,7 +26,7 @@ def test_what_an_sm2_key_issues_verifies(run, tmp_path, monkeypatch, user_id):
     result = make(run, tmp_path, *options, *(["--user-id", user_id] if user_id else []))
     assert result.exit_code == 0, result.stderr
     ring = load_jwks((tmp_path / "ring.jwks").read_bytes())
-    assert ring.national
+    assert ring.sm2_only
     assert ring.entries[0].key.user_id == (user_id or "1234567812345678").encode()
     issued = run("issue", "330100", "-k", tmp_path / "key.pem", "-r", tmp_path / "ring.jwks", *options)
     assert issued.exit_code == 0, issued.stderr

@@ -18,7 +18,6 @@ from typing import Any
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,11 +61,11 @@ SM2_N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
 
 
 def _p256(secret: int, algorithm: Algorithm = Algorithm.ES256) -> P256SigningKey:
-    return P256SigningKey(ec.derive_private_key(secret, ec.SECP256R1()), algorithm)
+    return P256SigningKey(secret.to_bytes(32, "big"), algorithm=algorithm)
 
 
 def _sm2(secret: int, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
-    return NativeSM2SigningKey.from_scalar(secret.to_bytes(32, "big"), user_id=user_id)
+    return NativeSM2SigningKey(secret.to_bytes(32, "big"), user_id=user_id)
 
 
 class Renamed:
@@ -466,7 +465,7 @@ def test_the_signing_key_conforms(backend: Any, user_id: bytes) -> None:
 def test_a_native_key_is_the_same_key_as_libcryptos() -> None:
     scalar = (20_260_101).to_bytes(32, "big")
     try:
-        theirs = SM2SigningKey.from_scalar(scalar)
+        theirs = SM2SigningKey(scalar)
     except LibcryptoError as error:
         pytest.skip(error.en)
     for passphrase in (None, b"a passphrase"):
@@ -474,7 +473,7 @@ def test_a_native_key_is_the_same_key_as_libcryptos() -> None:
         assert (ours.kid, ours.verifying_key.point) == (theirs.kid, theirs.verifying_key.point)
         theirs.verifying_key.verify(b"message", ours.sign(b"message"))
         ours.verifying_key.verify(b"message", theirs.sign(b"message"))
-    assert ours.kid == NativeSM2SigningKey.from_scalar(scalar).kid
+    assert ours.kid == NativeSM2SigningKey(scalar).kid
     with pytest.raises(ValueError):
         NativeSM2SigningKey.from_pem(_p256(5).to_pem(passphrase=None))
 
@@ -484,7 +483,7 @@ def test_a_native_key_is_the_same_key_as_libcryptos() -> None:
 )
 def test_a_scalar_out_of_range_is_refused(scalar: bytes) -> None:
     with pytest.raises(ValueError, match="secret is"):
-        NativeSM2SigningKey.from_scalar(scalar)
+        NativeSM2SigningKey(scalar)
 
 
 def test_a_user_id_that_is_too_long_is_refused() -> None:
@@ -494,7 +493,7 @@ def test_a_user_id_that_is_too_long_is_refused() -> None:
 
 def test_a_signing_key_shows_no_secret_and_is_not_copied() -> None:
     secret = bytes.fromhex("5ec2e7") * 10 + b"\1\2"
-    key = NativeSM2SigningKey.from_scalar(secret)
+    key = NativeSM2SigningKey(secret)
     shown = "".join(map(repr, (key, key._key, *(getattr(key, name) for name in dir(key) if name[:2] != "__"))))
     shown += "".join(repr(getattr(key._key, name)) for name in dir(key._key) if name[:2] != "__")
     assert "5ec2e7" not in shown

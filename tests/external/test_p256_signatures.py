@@ -144,7 +144,7 @@ def test_boringssl(name, count):
             continue
         key_pair = ec.derive_private_key(int(record["Private"], 16), ec.SECP256R1()) if "Private" in record else None
         key = (
-            P256VerifyingKey(key_pair.public_key())
+            P256VerifyingKey.from_cryptography(key_pair.public_key())
             if key_pair
             else P256VerifyingKey.from_point(outside.fixed(record["X"]), outside.fixed(record["Y"]))
         )

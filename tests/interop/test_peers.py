@@ -29,7 +29,7 @@ PREPARE = Path(__file__).parents[2] / "interop" / "prepare.py"
 PEERS = ["python-cwt", "pycose", "go-cose"]
 NOW = int(time.time())  # python-cwt reads the real clock
 PRIVATE_KEY = ec.generate_private_key(ec.SECP256R1())
-KEY = P256SigningKey(PRIVATE_KEY)
+KEY = P256SigningKey.from_cryptography(PRIVATE_KEY)
 VERIFIER = Verifier(KeyRing([KeyEntry(KEY.verifying_key, "Shanghai")]), max_lifetime=2**32, clock=lambda: NOW)
 
 

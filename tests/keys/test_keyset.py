@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,8 +15,8 @@ from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, l
 from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
 
 # The same keys in every process: they stand in the names of tests, which several processes have to agree on.
-*KEYS, ANOTHER = [P256SigningKey(ec.derive_private_key(secret, ec.SECP256R1())).verifying_key for secret in (1, 2, 3)]
-ESP = P256VerifyingKey.from_point(*ANOTHER.point, Algorithm.ESP256)
+*KEYS, ANOTHER = [P256SigningKey(secret.to_bytes(32, "big")).verifying_key for secret in (1, 2, 3)]
+ESP = P256VerifyingKey.from_point(*ANOTHER.point, algorithm=Algorithm.ESP256)
 RING = KeyRing(
     [
         KeyEntry(KEYS[0], "浙江省医疗保障局", Scope(("33",), ("3302",)), 100, 200, withdrawn_since=150),
@@ -178,6 +178,41 @@ def test_a_label_is_stated_once():
     twice = b"\x81\xad" + key[1:] + cbor2.dumps(-65537) + cbor2.dumps("Anhui")
     with pytest.raises(ValueError, match="each label once"):
         load_cose_keyset(twice)
+
+
+@pytest.mark.parametrize("load", [load_jwks, load_cose_keyset])
+def test_the_name_of_a_file_is_no_key_set(load):
+    for path in (Path("keys.json"), "keys.json", "/etc/ybtoken/keys", b"./keys.cbor"):
+        with pytest.raises(ValueError, match=r"looks like a path, not a .*: pass the file's bytes"):
+            load(path)
+    with pytest.raises(TypeError, match=r"is .*bytes, not dict"):
+        load({})
+
+
+@pytest.mark.parametrize("issuer", ["a.b", "a/b"])
+def test_a_key_set_that_holds_dots_and_slashes_is_no_path(issuer):
+    ring = KeyRing([KeyEntry(KEYS[1], issuer, status_uri="https://status.example/1.cwt")])
+    assert facts(load_cose_keyset(dump_cose_keyset(ring))) == facts(load_jwks(dump_jwks(ring))) == facts(ring)
+    assert facts(load_jwks(json.dumps(json.loads(dump_jwks(ring))))) == facts(ring)  # on one line
+
+
+def test_a_cose_keyset_is_no_text():
+    with pytest.raises(TypeError, match="a COSE_KeySet is bytes, not str"):
+        load_cose_keyset("{}")
+
+
+def test_a_file_may_state_times_beyond_those_of_tokens():
+    far = 2**53 - 1
+    ring = load_jwks(jwks(nbf=far - 1, exp=far, yb_withdrawn_since=far))
+    entry = ring.entries[0]
+    assert (entry.not_before, entry.not_after, entry.withdrawn_since) == (far - 1, far, far)
+    assert facts(load_jwks(dump_jwks(ring))) == facts(ring)
+    withdrawn = ring.withdrawn(entry.kid, since=7).entries[0]
+    assert (withdrawn.not_after, withdrawn.withdrawn_since, withdrawn.header) == (far, 7, entry.header)
+
+
+def test_a_file_may_name_a_province_that_is_unknown_here():
+    assert str(load_jwks(jwks(yb_scope=["99"], yb_except=[])).entries[0].scope) == "99"
 
 
 def test_two_keys_with_one_kid_are_refused():

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import hashlib
-from types import SimpleNamespace
+from datetime import datetime
+from typing import Any
 
 import cbor2
 import pytest
@@ -15,6 +16,12 @@ from ybtoken.keys.ring import FOREVER, MAX_KEYS, Use
 from ybtoken.testing.keys import FakeKey
 
 ENTRY = KeyEntry(FAKE, "Zhejiang")
+
+
+def a_key(**changes: Any) -> FakeKey:
+    key = FakeKey()
+    vars(key).update(changes)
+    return key
 
 
 def test_algorithms_have_their_registered_numbers_and_one_curve():
@@ -87,7 +94,7 @@ class TestKeyEntry:
         with pytest.raises(TypeError, match="an issuer's name is a string"):
             KeyEntry(FAKE, issuer)
 
-    @pytest.mark.parametrize(("not_before", "not_after"), [(-1, 5), (5, 5), (6, 5)])
+    @pytest.mark.parametrize(("not_before", "not_after"), [(5, 5), (6, 5), (2**32, 2**32)])
     def test_a_key_is_in_force_for_some_time(self, not_before, not_after):
         with pytest.raises(ValueError, match="not_before is below not_after"):
             KeyEntry(FAKE, "Zhejiang", not_before=not_before, not_after=not_after)
@@ -95,11 +102,11 @@ class TestKeyEntry:
     @pytest.mark.parametrize("size", [0, 7, 9])
     def test_a_kid_has_eight_bytes(self, size):
         with pytest.raises(ValueError, match="a kid is 8 bytes"):
-            KeyEntry(SimpleNamespace(kid=bytes(size), algorithm=Algorithm.ES256), "Zhejiang")
+            KeyEntry(a_key(kid=bytes(size)), "Zhejiang")
 
     def test_an_algorithm_is_one_of_ours(self):
         with pytest.raises(ValueError, match="-8 is not a valid Algorithm"):
-            KeyEntry(SimpleNamespace(kid=bytes(8), algorithm=-8), "Zhejiang")
+            KeyEntry(a_key(algorithm=-8), "Zhejiang")
 
     @pytest.mark.parametrize("uri", [5, b"https://a", "a\nb"])
     def test_a_status_uri_is_an_address(self, uri):
@@ -110,6 +117,26 @@ class TestKeyEntry:
         assert KeyEntry(FAKE, "Zhejiang", status_uri="https://a").status_uri == "https://a"
         with pytest.raises(ValueError, match="has no status list itself"):
             KeyEntry(FAKE, "Zhejiang", use=Use.STATUS, status_uri="https://a")
+
+    @pytest.mark.parametrize("field", ["not_before", "not_after", "withdrawn_since"])
+    def test_a_time_is_whole_seconds(self, field):
+        for bad in (datetime(2026, 1, 1), 1.0, True, "1"):
+            with pytest.raises(TypeError, match=rf"^{field} is a time in whole seconds since 1970 \(an int\), not "):
+                KeyEntry(FAKE, "Zhejiang", **{field: bad})
+        with pytest.raises(ValueError, match=rf"^{field} .* not 1790000000000: is it in milliseconds\?$"):
+            KeyEntry(FAKE, "Zhejiang", **{field: 1_790_000_000_000})
+        with pytest.raises(ValueError, match=rf"^{field} .* not -1$"):
+            KeyEntry(FAKE, "Zhejiang", **{field: -1})
+
+    def test_a_private_key_is_no_entry(self, p256_key):
+        for bad in (p256_key, P256SigningKey, FAKE.kid, None):
+            with pytest.raises(TypeError, match=r"^key is a public key \(VerifyingKey; of a private key"):
+                KeyEntry(bad, "Zhejiang")
+
+    @pytest.mark.parametrize(("field", "bad"), [("scope", "33"), ("scope", Scope), ("use", "tokens")])
+    def test_scope_and_use_are_objects(self, field, bad):
+        with pytest.raises(TypeError, match=f"^{field} is a {field.capitalize()}, not "):
+            KeyEntry(FAKE, "Zhejiang", **{field: bad})
 
 
 class TestKeyRing:
@@ -146,6 +173,17 @@ class TestKeyRing:
         assert (self.RING.use, KeyRing([status]).use, KeyRing().use) == (Use.TOKENS, Use.STATUS, Use.TOKENS)
         with pytest.raises(ValueError, match="in rings of their own"):
             self.RING.with_entries(status)
+
+    def test_it_holds_entries_and_no_raw_keys(self, p256_key):
+        for bad in ([p256_key.verifying_key], [FAKE.kid], [KeyEntry]):
+            with pytest.raises(TypeError, match=r"an entry of a key ring is a KeyEntry\(key, issuer\), not "):
+                KeyRing(bad)
+        with pytest.raises(TypeError, match="not one KeyEntry"):
+            KeyRing(ENTRY)
+
+    def test_withdrawn_since_is_a_time(self):
+        with pytest.raises(ValueError, match="milliseconds"):
+            self.RING.withdrawn(FAKE.kid, since=1_790_000_000_000)
 
     def test_it_may_be_empty(self):
         assert len(KeyRing()) == 0

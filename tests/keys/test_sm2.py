@@ -109,7 +109,7 @@ def test_other_public_keys_are_refused(key: SM2SigningKey) -> None:
 def test_coordinates_of_other_lengths_or_curves_are_refused(key: SM2SigningKey) -> None:
     x, y = key.verifying_key.point
     for bad in ((x[1:], y), (x[1:], y[1:]), (x + b"\0", y[1:]), (y, x), P256SigningKey.generate().verifying_key.point):
-        with pytest.raises(ValueError, match=r"32 bytes|65 bytes|SM2 curve"):
+        with pytest.raises(ValueError, match=r"32 bytes|SM2 curve"):
             SM2VerifyingKey.from_point(*bad)
 
 
@@ -133,11 +133,11 @@ def test_passphrases_that_are_missing_or_not_needed_are_refused(key: SM2SigningK
 def test_a_scalar_is_a_key() -> None:
     # GM/T 0003.5-2012 annex A: the private key and its public point.
     scalar = bytes.fromhex("3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8")
-    key = SM2SigningKey.from_scalar(scalar)
+    key = SM2SigningKey(scalar)
     assert key.verifying_key.point[0].hex() == "09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020"
     for bad in (b"", bytes(32), (N - 1).to_bytes(32, "big")):
         with pytest.raises(ValueError, match="SM2 private key"):
-            SM2SigningKey.from_scalar(bad)
+            SM2SigningKey(bad)
 
 
 @each_backend

@@ -70,7 +70,7 @@ def test_a_full_guard_refuses_and_forgets_nothing(clock):
         guard.claim(key(number), NOW + 60 + number)
     error = refused(guard, key(3), NOW + 60)
     assert (error.code, error.capacity) == ("redeem.full", 3)
-    assert len(guard) == 3
+    assert guard.held == 3
     for number in range(3):
         with pytest.raises(RedeemError):
             guard.claim(key(number), NOW + 60 + number)
@@ -83,7 +83,7 @@ def test_a_full_guard_has_room_again_when_claims_expire(clock):
     clock.now = NOW + 60
     guard.claim(b"c", NOW + 70)  # a second of expiry that is known already: only the capacity makes it free
     assert refused(guard, b"d", NOW + 130).code == "redeem.full"
-    assert len(guard) == 2
+    assert guard.held == 2
 
 
 def test_a_claim_that_was_refused_for_want_of_room_is_not_remembered(clock):
@@ -99,7 +99,7 @@ def test_a_clock_set_back_brings_nothing_back(clock):
     guard.claim(b"a", NOW + 60)
     clock.now = NOW + 60
     guard.claim(b"b", NOW + 120)  # frees a
-    assert len(guard) == 1
+    assert guard.held == 1
     clock.now = NOW
     assert refused(guard, b"a", NOW + 60).code == "redeem.clock"
     assert refused(guard, b"new", NOW + 60).code == "redeem.clock"
@@ -128,7 +128,7 @@ def test_memory_is_bounded_by_what_is_live(clock):
         clock.now = NOW + second
         for number in range(20):
             guard.claim(key(second << 32 | number), NOW + second + 60)
-        sizes.append(len(guard))
+        sizes.append(guard.held)
     assert max(sizes) == 60 * 20
     assert sizes[-1] == sizes[60]
 
@@ -149,7 +149,7 @@ def test_memory_is_given_back(clock):
         clock.now = NOW + 200
         for number in range(200):  # the set shrinks as it is used
             guard.claim(key(1 << 64 | number), NOW + 400 + number)
-        assert len(guard) == 200
+        assert guard.held == 200
         assert measured() - empty < (full - empty) / 2
     finally:
         tracemalloc.stop()
@@ -221,5 +221,25 @@ def test_threads_never_overfill_it(clock):
         worker.start()
     for worker in workers:
         worker.join()
-    assert outcomes.count("accepted") == len(guard) == 100
+    assert outcomes.count("accepted") == guard.held == 100
     assert outcomes.count("redeem.full") == 300
+
+
+def test_an_empty_guard_is_not_falsy():
+    guard = MemoryReplayGuard()
+    assert guard
+    assert guard.held == 0
+    assert not hasattr(guard, "__len__")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"capacity": True}, "capacity is an integer, not bool"),
+        ({"capacity": 1e6}, "capacity is an integer, not float"),
+        ({"clock": NOW}, "clock is a function that gives the seconds since 1970, not int"),
+    ],
+)
+def test_settings_of_other_kinds_are_type_errors(options, complaint):
+    with pytest.raises(TypeError, match=complaint):
+        MemoryReplayGuard(**options)

@@ -377,3 +377,27 @@ def test_chaos_no_token_is_accepted_twice(tmp_path: Path, seeded: Callable[[], r
     assert accepted
     assert max(accepted.values()) == 1
     assert statistics.median(recoveries) < 2.5  # one second by design; a single one may meet a loaded machine
+
+
+@pytest.mark.parametrize("guard", [RedisReplayGuard, AsyncRedisReplayGuard])
+def test_a_client_is_a_client_and_no_address(guard: Any) -> None:
+    for bad in ("redis://127.0.0.1", None, redis.Redis, redis.asyncio.Redis, guard):
+        with pytest.raises(TypeError, match=r"client is a redis\..*from_url makes one of an address.*, not "):
+            guard(bad)
+    other = redis.Redis() if guard is AsyncRedisReplayGuard else redis.asyncio.Redis()
+    with pytest.raises(TypeError, match=r"^client is a redis\."):
+        guard(other)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"token_life": 320.0}, TypeError), ({"token_life": True}, TypeError), ({"replicas": True}, TypeError),
+        ({"replica_timeout": "1"}, TypeError), ({"replica_timeout": True}, TypeError),
+        ({"replica_timeout": float("nan")}, ValueError), ({"replica_timeout": 5000}, ValueError),
+        ({"clock": 5}, TypeError), ({"prefix": b"x"}, TypeError), ({"prefix": ""}, ValueError),
+    ],
+)  # fmt: skip
+def test_settings_of_other_kinds_are_refused(options: dict[str, object], error: type[Exception]) -> None:
+    with pytest.raises(error, match=f"^{next(iter(options))} is "):
+        RedisReplayGuard(redis.Redis(), **options)  # type: ignore[arg-type]

@@ -120,3 +120,14 @@ def test_a_client_of_its_own_has_a_deadline():
     source = HttpStatusSource(READER)
     assert source._client.timeout == httpx.Timeout(5)
     source._client.close()
+
+
+def test_settings_of_other_kinds_are_refused():
+    for options, complaint in (
+        ({"client": httpx.AsyncClient()}, "client is an httpx.Client, not AsyncClient"),
+        ({"client": httpx.Client}, "client is an httpx.Client, not the class"),
+        ({"max_bytes": 0}, "max_bytes is at least 1"),
+        ({"clock": NOW}, "clock is a function"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=complaint):
+            HttpStatusSource(READER, **options)

@@ -201,8 +201,29 @@ def test_a_list_that_exists_is_valid(bad):
 
 @pytest.mark.parametrize("bad", [{"max_entries": 0}, {"max_entries": MAX_ENTRIES + 1}, {"skew": -1}])
 def test_settings_of_a_reader_are_checked(bad):
-    with pytest.raises(ValueError, match="max_entries"):
+    (name,) = bad
+    with pytest.raises(ValueError, match=f"^{name} is "):
         StatusListReader(RING, URI, **bad)
+
+
+@pytest.mark.parametrize("bad", [{"uri": b"x"}, {"array": bytearray(1)}, {"bits": 2.0}, {"bits": True}, {"ttl": 1.5},
+    {"issued_at": "0"}, {"expires_at": None}])  # fmt: skip
+def test_a_list_of_other_kinds_is_a_type_error(bad):
+    given = {"uri": URI, "bits": 2, "array": b"\0", "issued_at": 0, "expires_at": 1, "ttl": 1} | bad
+    with pytest.raises(TypeError, match="of a status list"):
+        StatusList(given.pop("uri"), given.pop("bits"), given.pop("array"), **given)
+
+
+def test_a_reader_of_other_kinds_is_a_type_error():
+    for keys in (KEY, [KEY], KeyRing):
+        with pytest.raises(TypeError, match=r"^keys is a KeyRing, not "):
+            StatusListReader(keys, URI)
+    for bad, complaint in (
+        ({"uri": b"x"}, "uri is a string"), ({"uri": ""}, "uri is a printable string"),
+        ({"skew": 1.5}, "skew is a number of whole seconds"), ({"max_entries": True}, "max_entries is an integer"),
+    ):  # fmt: skip
+        with pytest.raises((TypeError, ValueError), match=complaint):
+            StatusListReader(RING, **({"uri": URI} | bad))
 
 
 def test_statuses_are_the_drafts():

@@ -228,3 +228,26 @@ def test_a_list_of_another_key_is_not_believed(registry):
     with pytest.raises(CannotCheckError):
         READER.read(registry.publish(FakeKey("issuer"), now=NOW), now=NOW)
     assert repr(registry) == f"StatusRegistry({URI!r}, 4096 places)"
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"size": 1024.0}, "size is an integer"), ({"size": True}, "size is an integer"),
+        ({"uri": b"x"}, "uri is a string"), ({"uri": ""}, "uri is a printable string"),
+        ({"clock": NOW}, "clock is a function"), ({"draw": 5}, "draw is a function"),
+    ],
+)  # fmt: skip
+def test_settings_of_other_kinds_are_refused(options, complaint):
+    with pytest.raises((TypeError, ValueError), match=complaint):
+        StatusRegistry(":memory:", **({"uri": URI} | options))
+
+
+def test_times_and_persons_are_within_their_bounds(registry):
+    with pytest.raises(ValueError, match="milliseconds"):
+        registry.enter(NOW * 1000)
+    with pytest.raises(TypeError, match="expires_at is a time in whole seconds"):
+        registry.enter(float(NOW))
+    for person, error in ((2**64, ValueError), (-1, ValueError), ("1", TypeError), (True, TypeError)):
+        with pytest.raises(error, match="person is"):
+            registry.enter(NOW + 60, person=person)

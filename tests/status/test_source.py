@@ -11,7 +11,7 @@ from tests.support import RING as TOKENS
 from ybtoken import TokenError, Verifier
 from ybtoken.errors import CannotCheckError
 from ybtoken.passes.rotating import RotatingCodes
-from ybtoken.status.list import Status, sign_status_list
+from ybtoken.status.list import Status, StatusListReader, sign_status_list
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.source import FileStatusSource, MemoryStatusSource, StatusAnswer, StatusSource
 from ybtoken.testing.statuses import check_status_source
@@ -258,3 +258,28 @@ def test_a_pass_dressed_as_another_is_refused_before_its_status_is_asked():
         with pytest.raises(TokenError):
             verifier.verify(signed_text(payload, profile=profile))
     assert not source.asked
+
+
+def test_sources_of_other_kinds_are_type_errors(tmp_path):
+    for bad in (None, KEY, StatusListReader):
+        with pytest.raises(TypeError, match=r"^reader is a StatusListReader, not "):
+            MemoryStatusSource(bad)
+    for bad in (0.5, True):
+        with pytest.raises(TypeError, match=r"^grace is a number of whole seconds"):
+            MemoryStatusSource(READER, grace=bad)
+        with pytest.raises(TypeError, match=r"^every is a number of whole seconds"):
+            FileStatusSource(tmp_path / "list", READER, every=bad)
+    with pytest.raises(ValueError, match="every is at least 0"):
+        FileStatusSource(tmp_path / "list", READER, every=-1)
+
+
+def test_a_policy_asks_sources_and_nothing_else():
+    for bad in (None, READER, Fixed, [Fixed(0)]):
+        with pytest.raises(TypeError, match=r"^sources is a StatusSource, or a mapping of kids to sources, not "):
+            StatusPolicy(bad)
+    with pytest.raises(TypeError, match=f"^the source of {FAKE.kid.hex()} is a StatusSource, not "):
+        StatusPolicy({FAKE.kid: Fixed})
+    with pytest.raises(TypeError, match=r"^a kid is bytes, not str"):
+        StatusPolicy({FAKE.kid.hex(): Fixed(0)})
+    with pytest.raises(ValueError, match=r"^a kid is 8 bytes, not 7"):
+        StatusPolicy({b"seven..": Fixed(0)})

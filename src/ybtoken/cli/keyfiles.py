@@ -67,7 +67,7 @@ SoftwareKey = P256SigningKey | SM2SigningKey
 def generate_key(kind: KeyKind, user_id: bytes = DEFAULT_USER_ID) -> SoftwareKey:
     """Make a new signing key; the user id is for SM2."""
     if kind is not KeyKind.SM2:
-        return P256SigningKey.generate(kind.algorithm)
+        return P256SigningKey.generate(algorithm=kind.algorithm)
     try:
         return SM2SigningKey.generate(user_id=user_id)
     except LibcryptoError as error:

@@ -1,8 +1,8 @@
 """Key rings in files: JWK Sets (RFC 7517) and COSE_KeySets (RFC 9052 section 7).
 
-This module owns the names of our members beside the standard ones. A key set is configuration, read from a trusted
-place; what is malformed in it raises `ValueError`, never a `TokenError`. A set says one thing to every reader in any
-language: no member stands twice, an integer has one spelling and at most 53 bits, and null is no value (Spec 5).
+This module owns the names of our members beside the standard ones. A key set is configuration that is read from a
+trusted place, so whatever is wrong in it raises `ValueError`, never a `TokenError`. A set says the same to every reader
+in any language: no member stands twice, an integer has one spelling and at most 53 bits, and null is no value (Spec 5).
 
 | JWK member | COSE_Key label | meaning |
 |---|---|---|
@@ -10,12 +10,13 @@ language: no member stands twice, an integer has one spelling and at most 53 bit
 | ``yb_issuer`` | -65537 | the issuer's name |
 | ``yb_scope``, ``yb_except`` | -65538, -65539 | prefixes of the insured places, exclusions |
 | ``nbf``, ``exp`` | -65540, -65541 | not before, not after (seconds since 1970) |
-| ``yb_withdrawn_since`` | -65542 | refuse what it signed since then |
+| ``yb_withdrawn_since`` | -65542 | tokens issued at or after this time are refused (seconds since 1970) |
 | ``yb_user_id`` | -65543 | SM2 keys only: the SM2 user id (base64url in JWK); `DEFAULT_USER_ID` if left out |
-| ``yb_use`` | -65544 | "tokens", which need not be said, or "status" |
-| ``yb_status_uri`` | -65545 | the address of the status list of what it signs |
+| ``yb_use`` | -65544 | "tokens", the default, or "status" |
+| ``yb_status_uri`` | -65545 | the address of the status list of the passes that it signs |
 
-For SM2 no names are registered: ``"crv": "SM2"``, ``"alg": "SM2"`` in JWK, and -65537 for both in COSE_Key, are ours.
+For SM2 no names are registered: ``"crv": "SM2"`` and ``"alg": "SM2"`` in JWK, and -65537 for both in COSE_Key, are our
+own.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from typing import Any, NoReturn, TypeVar
 import cbor2
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
+from ybtoken.keys._pem import refuse_path
 from ybtoken.keys.p256 import P256VerifyingKey
 from ybtoken.keys.protocols import VerifyingKey
 from ybtoken.keys.ring import FOREVER, KeyEntry, KeyRing, Use
@@ -57,16 +59,20 @@ _COSE_LABELS = {
 
 
 def load_jwks(document: str | bytes, *, sm2_backend: SM2Backend | None = None) -> KeyRing:
-    """Read a key ring from the text of a JWK Set.
+    """Read a key ring from a JWK Set.
 
     Args:
-        document: the JWK Set.
-        sm2_backend: what verifies under the SM2 keys in it; see `SM2VerifyingKey`.
+        document: the JWK Set itself, not the name of its file.
+        sm2_backend: what verifies signatures of its SM2 keys; see `SM2VerifyingKey`.
 
     Raises:
+        TypeError: the document is neither text nor bytes.
         ValueError: not a JWK Set; an unknown member, algorithm or curve; a private key; a kid that is not the key's; a
             point off its curve; two keys with one kid.
     """
+    refuse_path("a JWK Set", document)
+    if not isinstance(document, (str, bytes)):
+        raise TypeError(f"a JWK Set is text or bytes, not {type(document).__name__}")
     jwks = _json(document)
     if not isinstance(jwks, dict) or set(jwks) != {"keys"} or not isinstance(jwks["keys"], list):
         raise ValueError('a JWK Set is an object with an array "keys", and no other member')
@@ -80,6 +86,9 @@ def dump_jwks(keys: KeyRing) -> str:
 
 def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) -> KeyRing:
     """Read a key ring from a COSE_KeySet; takes and raises what `load_jwks` does."""
+    refuse_path("a COSE_KeySet", document)
+    if not isinstance(document, bytes):
+        raise TypeError(f"a COSE_KeySet is bytes, not {type(document).__name__}")
     try:
         keys = cbor2.loads(document)
     except (cbor2.CBORError, ValueError, EOFError, RecursionError) as error:
@@ -87,7 +96,7 @@ def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) 
     if not isinstance(keys, (list, tuple)):
         raise ValueError("a COSE_KeySet is an array")
     _check_items(keys)
-    # cbor2 lets pass what follows, and the last of two members with one label: both would hide something.
+    # cbor2 ignores what follows the array, and of two members with one label keeps the last: both could hide something.
     if cbor2.dumps(keys) != document:
         raise ValueError("a COSE_KeySet is in its shortest encoding, has each label once, and nothing follows it")
     return KeyRing(_numbered(keys, partial(_entry_from_cose_key, sm2_backend)))
@@ -202,7 +211,7 @@ def _key(
         return SM2VerifyingKey.from_point(x, y, user_id=user_id, backend=sm2_backend)
     if user_id is not None:
         raise ValueError("yb_user_id is for SM2 keys")
-    return P256VerifyingKey.from_point(x, y, algorithm)
+    return P256VerifyingKey.from_point(x, y, algorithm=algorithm)
 
 
 def _entry(key: VerifyingKey, kid: bytes | None, members: Mapping[Any, Any]) -> KeyEntry:
@@ -214,10 +223,10 @@ def _entry(key: VerifyingKey, kid: bytes | None, members: Mapping[Any, Any]) -> 
     prefixes, exclusions = members.get("yb_scope", []), members.get("yb_except", [])
     if not isinstance(prefixes, (list, tuple)) or not isinstance(exclusions, (list, tuple)):
         raise ValueError("yb_scope and yb_except are arrays of prefixes")
-    return KeyEntry(
+    return KeyEntry.from_key_set(
         key,
         members["yb_issuer"],
-        Scope(tuple(prefixes), tuple(exclusions)),
+        Scope.from_prefixes(prefixes, exclusions),
         not_before=times.get("nbf", 0),
         not_after=times.get("exp", FOREVER),
         withdrawn_since=times.get("yb_withdrawn_since"),
@@ -227,7 +236,7 @@ def _entry(key: VerifyingKey, kid: bytes | None, members: Mapping[Any, Any]) -> 
 
 
 def _members(entry: KeyEntry) -> dict[str, Any]:
-    """Our members of an entry; what has its default is left out."""
+    """Our members of an entry, without those that have their defaults."""
     members = {
         "yb_issuer": entry.issuer,
         "yb_scope": list(entry.scope.prefixes),

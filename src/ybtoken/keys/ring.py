@@ -1,16 +1,18 @@
 """The key ring: the public keys that a verifier trusts, and what each of them may sign.
 
-A key has exactly one algorithm, and an entry of its own in a ring.
+A key has exactly one algorithm, and exactly one entry in a ring.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 
+from ybtoken._checks import LAST_SECOND, instance, instant
 from ybtoken.algorithms import Algorithm
 from ybtoken.keys.protocols import KID_SIZE, VerifyingKey
 from ybtoken.places import Scope
@@ -18,10 +20,10 @@ from ybtoken.wire.envelope import encode_header, sign1_prefix
 
 __all__ = ["FOREVER", "MAX_KEYS", "KeyEntry", "KeyRing", "Use"]
 
-FOREVER = 2**32
-"""The end of a key that has none: above any time that a token can state."""
+FOREVER = LAST_SECOND
+"""``not_after`` of a key that never expires, in seconds since 1970: above any time that a token can state."""
 MAX_KEYS = 0xFFFF
-"""The most keys in a ring: verdict columns number them in 16 bits, and one value means none."""
+"""The most keys in a ring: verdict columns hold a key's position in 16 bits, of which one value means "no key"."""
 
 # str.isprintable would depend on the Unicode version that Python knows (Spec 5): neither controls, nor characters that
 # are invisible or change the direction of text, nor half characters.
@@ -29,26 +31,31 @@ _NAME = re.compile("[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060
 
 
 class Use(Enum):
-    """What a public key may check; one ring holds keys of one use."""
+    """What a key signs. A ring holds keys of one use, so a key for status lists never verifies a token."""
 
     TOKENS = "tokens"
     STATUS = "status"
-    """Status lists, and no tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """A public key and what its issuer may do with it.
+    """A public key and what its issuer may sign with it.
+
+    Times are whole seconds since 1970, 0 to 2**32, and are compared with the time of issue that a token states.
 
     Args:
         key: the public key.
         issuer: the issuer's name, for people and logs.
-        scope: the insured places it may sign for.
-        not_before: it may sign from this time on (seconds since 1970).
-        not_after: it may sign before this time.
-        withdrawn_since: refuse whatever it signed at or after this time: the key is held to be compromised since then.
-        use: what it may sign: tokens, or status lists.
-        status_uri: the address of the status list in which the passes it signed have their places.
+        scope: the insured places that it may sign for.
+        not_before: tokens issued before this time are refused.
+        not_after: tokens issued at or after this time are refused.
+        withdrawn_since: tokens issued at or after this time are refused because the key was compromised then.
+        use: what it signs: tokens, or status lists.
+        status_uri: the address of the status list in which the passes signed with it have their places.
+
+    Raises:
+        TypeError: a value of another kind, such as a private key or a time that is no int.
+        ValueError: a value out of its bounds, such as a time in milliseconds.
     """
 
     key: VerifyingKey
@@ -65,14 +72,17 @@ class KeyEntry:
     """What precedes the payload in the Sig_structure of every token signed with this key."""
 
     def __post_init__(self) -> None:
+        instance("key", self.key, VerifyingKey, "a public key (VerifyingKey; of a private key, its verifying_key)")
         if not isinstance(self.issuer, str):
             raise TypeError(f"an issuer's name is a string, not {type(self.issuer).__name__}")
         if not _NAME.fullmatch(self.issuer):
             raise ValueError("an issuer has a printable name")
-        if not 0 <= self.not_before < self.not_after:
+        instance("scope", self.scope, Scope, "a Scope")
+        instance("use", self.use, Use, "a Use")
+        if instant("not_before", self.not_before) >= instant("not_after", self.not_after):
             raise ValueError("not_before is below not_after")
-        if self.withdrawn_since is not None and self.withdrawn_since < 0:
-            raise ValueError("withdrawn_since is a time from 1970 on")
+        if self.withdrawn_since is not None:
+            instant("withdrawn_since", self.withdrawn_since)
         if len(self.key.kid) != KID_SIZE:
             raise ValueError(f"a kid is {KID_SIZE} bytes")
         if self.status_uri is not None:
@@ -84,6 +94,35 @@ class KeyEntry:
         object.__setattr__(self, "header", header)
         object.__setattr__(self, "prefix", sign1_prefix(header))
 
+    @classmethod
+    def from_key_set(
+        cls,
+        key: VerifyingKey,
+        issuer: str,
+        scope: Scope,
+        not_before: int,
+        not_after: int,
+        withdrawn_since: int | None,
+        use: Use,
+        status_uri: str | None,
+    ) -> KeyEntry:
+        """The entry that a key ring file states. Its times may lie beyond any that a token can state (Spec 5)."""
+        entry = cls(key, issuer, scope, use=use, status_uri=status_uri)
+        if not 0 <= not_before < not_after:
+            raise ValueError("not_before is below not_after")
+        if withdrawn_since is not None and withdrawn_since < 0:
+            raise ValueError("withdrawn_since is a time from 1970 on")
+        object.__setattr__(entry, "not_before", not_before)
+        object.__setattr__(entry, "not_after", not_after)
+        object.__setattr__(entry, "withdrawn_since", withdrawn_since)
+        return entry
+
+    def withdrawn(self, *, since: int) -> KeyEntry:
+        """The same entry, but every token issued at or after a time (seconds since 1970) is refused."""
+        entry = copy(self)
+        object.__setattr__(entry, "withdrawn_since", instant("withdrawn_since", since))
+        return entry
+
     @property
     def kid(self) -> bytes:
         """The key's id, 8 bytes."""
@@ -91,21 +130,26 @@ class KeyEntry:
 
 
 class KeyRing(Mapping[bytes, KeyEntry]):
-    """The public keys a verifier trusts: immutable, by kid.
+    """The public keys that a verifier trusts, by kid. Immutable.
 
-    A change makes a new ring: build it beside the old one, then swap the verifier.
+    `with_entries` and `withdrawn` make a new ring: make a verifier of it beside the old one, then swap the two.
 
     Args:
         entries: the keys and their scopes.
 
     Raises:
+        TypeError: what is given are not entries, such as raw keys.
         ValueError: two entries have the same kid, under one algorithm or two; or they have different uses.
     """
 
     __slots__ = ("_by_kid", "by_header", "entries", "use")
 
     def __init__(self, entries: Iterable[KeyEntry] = ()) -> None:
+        if isinstance(entries, KeyEntry):
+            raise TypeError("a key ring takes a sequence of entries, not one KeyEntry")
         self.entries: tuple[KeyEntry, ...] = tuple(entries)
+        for entry in self.entries:
+            instance("an entry of a key ring", entry, KeyEntry, "a KeyEntry(key, issuer)")
         if len(self.entries) > MAX_KEYS:
             raise ValueError(f"a key ring holds at most {MAX_KEYS} keys")
         uses = {entry.use for entry in self.entries} or {Use.TOKENS}
@@ -132,8 +176,8 @@ class KeyRing(Mapping[bytes, KeyEntry]):
         return f"KeyRing({len(self)} keys)"
 
     @property
-    def national(self) -> bool:
-        """Whether every key is SM2: then the rest is done with national algorithms too (SM4, SM3)."""
+    def sm2_only(self) -> bool:
+        """Whether every key is SM2; where that is so, references are sealed with SM4 and numbers derived with SM3."""
         return bool(self.entries) and all(entry.key.algorithm is Algorithm.SM2 for entry in self.entries)
 
     def with_entries(self, *entries: KeyEntry) -> KeyRing:
@@ -141,7 +185,7 @@ class KeyRing(Mapping[bytes, KeyEntry]):
         return KeyRing((*self.entries, *entries))
 
     def withdrawn(self, kid: bytes, *, since: int) -> KeyRing:
-        """A ring in which whatever this key signed since a time (seconds since 1970) is refused."""
+        """A ring that refuses every token issued with this key at or after a time (seconds since 1970)."""
         if kid not in self:
             raise ValueError(f"no key {kid.hex()} in this ring")
-        return KeyRing(replace(e, withdrawn_since=since) if e.kid == kid else e for e in self.entries)
+        return KeyRing(e.withdrawn(since=since) if e.kid == kid else e for e in self.entries)

@@ -1,8 +1,8 @@
 """SM2 with SM3 (GB/T 32918.2): keys that sign by OpenSSL's libcrypto and verify by it or in plain Python.
 
-Signing needs an OpenSSL 3 libcrypto; verifying needs nothing. Both verifiers give the same verdicts: which one
-serves is a matter of speed and memory only (ADR 0013): ``libcrypto`` where there is one, ``tables`` elsewhere or if
-asked for.
+Signing needs a libcrypto of OpenSSL 3; verifying needs none. The two backends that verify give the same verdicts and
+differ in speed and memory only (ADR 0013): ``libcrypto`` is used where there is one, and ``tables``, which is plain
+Python, elsewhere or on request.
 
 The SM2 user id belongs to the key: signer and verifier must use the same, and key ring files store it with the key.
 """
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias
 
+from ybtoken._checks import octets
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.errors import SignatureError
-from ybtoken.keys._phones import remember_again
+from ybtoken.keys._pem import check_passphrase, check_pem
 from ybtoken.keys._sm2.curve import check_point, decompress, pem_from_der, point_from_spki, spki_from_point
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError
@@ -32,22 +34,24 @@ __all__ = [
 ]
 
 SM2Backend: TypeAlias = Literal["libcrypto", "tables"]
-"""What verifies: OpenSSL, or plain Python with a table of about 1.6 MB for each key in use."""
+"""What verifies: OpenSSL; or plain Python, with a table in memory for each key in use (see `docs/why/capacity.md`)."""
 
 _SPKI_LABEL = "PUBLIC KEY"
+_SIZES = range(32, 33)
 
 
 class SM2VerifyingKey:
-    """An SM2 public key.
+    """An SM2 public key. See also `from_point` and `from_pem`.
 
     Args:
         point: the uncompressed point, 65 bytes: 04, x, y.
         user_id: the SM2 user id its signatures were made under.
-        backend: what verifies; if it is not given, libcrypto where one passes its self-test, else the tables.
-        libcrypto: the path of a libcrypto to use; if it is not given, the one this Python or the system has.
+        backend: what verifies. By default libcrypto where one passes its self-test, else the tables.
+        libcrypto: the path of a libcrypto to use. By default the one that this Python or the system has.
 
     Raises:
-        ValueError: not a point on the SM2 curve, or a user id that does not fit.
+        TypeError: the point or the user id is not bytes.
+        ValueError: not a point on the SM2 curve, or a user id that is empty or too long.
         LibcryptoError: libcrypto was asked for, by name or path, and cannot be used.
     """
 
@@ -71,25 +75,6 @@ class SM2VerifyingKey:
         self.user_id = user_id
 
     @classmethod
-    def from_pem(
-        cls,
-        pem: bytes,
-        *,
-        user_id: bytes = DEFAULT_USER_ID,
-        backend: SM2Backend | None = None,
-        libcrypto: str | None = None,
-    ) -> SM2VerifyingKey:
-        """Read a SubjectPublicKeyInfo in PEM (RFC 5280, RFC 7468); `ValueError` if it is anything else."""
-        lines = pem.strip().splitlines()
-        if lines[:1] != [b"-----BEGIN PUBLIC KEY-----"] or lines[-1:] != [b"-----END PUBLIC KEY-----"]:
-            raise ValueError("this is not a public key in PEM (不是 PEM 公钥)")
-        try:
-            der = base64.b64decode(b"".join(lines[1:-1]), validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"this is not a public key in PEM (不是 PEM 公钥): {error}") from None
-        return cls(point_from_spki(der), user_id=user_id, backend=backend, libcrypto=libcrypto)
-
-    @classmethod
     def from_point(
         cls,
         x: bytes,
@@ -99,19 +84,37 @@ class SM2VerifyingKey:
         backend: SM2Backend | None = None,
         libcrypto: str | None = None,
     ) -> SM2VerifyingKey:
-        """Take a point's coordinates, 32 bytes each; `ValueError` if it is not on the curve."""
-        if len(x) != len(y):
-            raise ValueError("coordinates are 32 bytes each")
-        return cls(b"\x04" + x + y, user_id=user_id, backend=backend, libcrypto=libcrypto)
+        """Take a point's coordinates, 32 bytes each, big-endian; `ValueError` if it is not on the curve."""
+        point = b"\x04" + octets("a coordinate x", x, _SIZES) + octets("a coordinate y", y, _SIZES)
+        return cls(point, user_id=user_id, backend=backend, libcrypto=libcrypto)
 
-    def verify(self, message: bytes, signature: bytes) -> None:
-        """See `ybtoken.keys.protocols.VerifyingKey`."""
-        if not self._key.verify(message, signature):
-            raise SignatureError("signature.invalid", kid=self.kid.hex())
+    @classmethod
+    def from_pem(
+        cls,
+        pem: bytes,
+        *,
+        user_id: bytes = DEFAULT_USER_ID,
+        backend: SM2Backend | None = None,
+        libcrypto: str | None = None,
+    ) -> SM2VerifyingKey:
+        """Read a SubjectPublicKeyInfo in PEM (RFC 5280, RFC 7468); `ValueError` if it is anything else."""
+        lines = check_pem(pem).strip().splitlines()
+        if lines[:1] != [b"-----BEGIN PUBLIC KEY-----"] or lines[-1:] != [b"-----END PUBLIC KEY-----"]:
+            raise ValueError("this is not a public key in PEM (不是 PEM 公钥)")
+        try:
+            der = base64.b64decode(b"".join(lines[1:-1]), validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"this is not a public key in PEM (不是 PEM 公钥): {error}") from None
+        return cls(point_from_spki(der), user_id=user_id, backend=backend, libcrypto=libcrypto)
 
     def to_pem(self) -> bytes:
         """The key as a SubjectPublicKeyInfo in PEM; the user id has no place in it."""
         return pem_from_der(_SPKI_LABEL, spki_from_point(b"\x04" + b"".join(self.point)))
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """See `ybtoken.keys.protocols.VerifyingKey`; the message is hashed with SM3 after ZA."""
+        if not self._key.verify(message, signature):
+            raise SignatureError("signature.invalid", kid=self.kid.hex())
 
     def __repr__(self) -> str:
         return f"SM2VerifyingKey(kid={self.kid.hex()}, backend={self.backend})"
@@ -125,7 +128,7 @@ def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes
         SignatureError: ``device.signature``.
     """
     key = _phone_key(x, y_is_odd)
-    if key.backend == "tables":  # a table takes 1.4 MB: it is made anew at each display, and kept for no phone
+    if key.backend == "tables":  # a cached key would keep its table, and thousands of tables would fill the memory
         key = SM2VerifyingKey.from_point(*key.point, backend="tables")
     try:
         key.verify(message, signature)
@@ -133,7 +136,7 @@ def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes
         raise SignatureError("device.signature") from None
 
 
-@remember_again
+@lru_cache(maxsize=1024)
 def _phone_key(x: bytes, y_is_odd: bool) -> SM2VerifyingKey:
     return SM2VerifyingKey(decompress(x, y_is_odd))
 
@@ -141,13 +144,26 @@ def _phone_key(x: bytes, y_is_odd: bool) -> SM2VerifyingKey:
 class SM2SigningKey:
     """An SM2 private key, in libcrypto's memory. It is never shown, compared, copied or pickled.
 
-    Made by `generate`, `from_pem` or `from_scalar`, which raise `LibcryptoError` where no libcrypto may sign: it says
-    what to install or use instead. There is no slower or less careful signer to fall back to.
+    See also `generate` and `from_pem`. There is no slower or less careful signer to fall back to where no libcrypto may
+    sign; see `ybtoken.keys.sm2_native` for another one.
+
+    Args:
+        number: the private number, 32 bytes, big-endian, 1 to n - 2; many SM2 tools write keys so.
+        user_id: the SM2 user id its signatures are made under.
+        libcrypto: the path of a libcrypto to use. By default the one that this Python or the system has.
+
+    Raises:
+        TypeError: the number or the user id is not bytes.
+        ValueError: not 32 bytes, a number out of its bounds, or a user id that is empty or too long.
+        LibcryptoError: there is no libcrypto that may sign; it says what to install or to use instead.
     """
 
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
 
-    def __init__(self, key: EvpPrivateKey, user_id: bytes, libcrypto: str | None) -> None:
+    def __init__(self, number: bytes, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None) -> None:
+        self._take(EvpPrivateKey.from_scalar(load(libcrypto), number, user_id), user_id, libcrypto)
+
+    def _take(self, key: EvpPrivateKey, user_id: bytes, libcrypto: str | None) -> None:
         self._key = key
         self.verifying_key = SM2VerifyingKey(key.point, user_id=user_id, libcrypto=libcrypto)
         self.algorithm = self.verifying_key.algorithm
@@ -155,9 +171,15 @@ class SM2SigningKey:
         self.user_id = user_id
 
     @classmethod
+    def _of(cls, key: EvpPrivateKey, user_id: bytes, libcrypto: str | None) -> SM2SigningKey:
+        made = cls.__new__(cls)
+        made._take(key, user_id, libcrypto)
+        return made
+
+    @classmethod
     def generate(cls, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None) -> SM2SigningKey:
         """Make a new key."""
-        return cls(EvpPrivateKey.generate(load(libcrypto), user_id), user_id, libcrypto)
+        return cls._of(EvpPrivateKey.generate(load(libcrypto), user_id), user_id, libcrypto)
 
     @classmethod
     def from_pem(
@@ -171,19 +193,16 @@ class SM2SigningKey:
         """Read a private key in PEM (PKCS#8, or SEC 1).
 
         Raises:
-            ValueError: not an SM2 key, another's public point, or the passphrase is wrong, missing or not needed.
+            TypeError: the PEM, the passphrase or the user id is not bytes.
+            ValueError: not an SM2 key, another key's public point, or the passphrase is wrong, missing or not needed.
         """
-        return cls(EvpPrivateKey.from_pem(load(libcrypto), pem, passphrase, user_id), user_id, libcrypto)
-
-    @classmethod
-    def from_scalar(
-        cls, scalar: bytes, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None
-    ) -> SM2SigningKey:
-        """Take the private number itself, 32 bytes, as many SM2 tools write keys; 1 to n - 2, else `ValueError`."""
-        return cls(EvpPrivateKey.from_scalar(load(libcrypto), scalar, user_id), user_id, libcrypto)
+        check_passphrase(passphrase)
+        key = EvpPrivateKey.from_pem(load(libcrypto), check_pem(pem), passphrase, user_id)
+        return cls._of(key, user_id, libcrypto)
 
     def to_pem(self, *, passphrase: bytes | None) -> bytes:
         """The key as PKCS#8 in PEM, encrypted under a passphrase; ``None`` writes it in clear."""
+        check_passphrase(passphrase)
         return self._key.to_pem(passphrase)
 
     def sign(self, message: bytes) -> bytes:
@@ -198,7 +217,7 @@ class SM2SigningKey:
 
 
 def _library(backend: SM2Backend | None, path: str | None) -> Libcrypto | None:
-    """The libcrypto that is to verify; None for the tables."""
+    """The libcrypto that is to verify; ``None`` for the tables."""
     if backend not in (None, "libcrypto", "tables"):
         raise ValueError(f'backend is "libcrypto" or "tables", not {backend!r}')
     if backend == "tables":

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from ybtoken._checks import octets
 from ybtoken._native import ybtoken_native
 from ybtoken.algorithms import DEFAULT_USER_ID
+from ybtoken.keys._pem import check_passphrase, check_pem
+from ybtoken.keys._sm2.curve import check_user_id
 from ybtoken.keys._sm2.evp import EvpPrivateKey, load
 from ybtoken.keys.sm2 import SM2VerifyingKey
 
@@ -15,12 +18,24 @@ __all__ = ["NativeSM2SigningKey"]
 class NativeSM2SigningKey:
     """An SM2 private key that signs by RustCrypto's constant-time arithmetic: for where no libcrypto may (ADR 0013).
 
-    It is never shown, compared, copied or pickled. Made by `generate`, `from_pem` or `from_scalar`.
+    It is never shown, compared, copied or pickled. See also `generate` and `from_pem`.
+
+    Args:
+        number: the private number, 32 bytes, big-endian, 1 to n - 2; many SM2 tools write keys so.
+        user_id: the SM2 user id its signatures are made under.
+
+    Raises:
+        TypeError: the number or the user id is not bytes.
+        ValueError: not 32 bytes, a number out of its bounds, or a user id that is empty or too long.
     """
 
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
 
-    def __init__(self, key: ybtoken_native.Sm2Key, user_id: bytes) -> None:
+    def __init__(self, number: bytes, *, user_id: bytes = DEFAULT_USER_ID) -> None:
+        octets("an SM2 private key", number, range(32, 33))
+        self._take(ybtoken_native.Sm2Key(number, user_id=check_user_id(user_id)), user_id)
+
+    def _take(self, key: ybtoken_native.Sm2Key, user_id: bytes) -> None:
         self._key = key
         self.verifying_key = SM2VerifyingKey.from_point(key.x, key.y, user_id=user_id)
         self.algorithm = self.verifying_key.algorithm
@@ -30,12 +45,9 @@ class NativeSM2SigningKey:
     @classmethod
     def generate(cls, *, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
         """Make a new key."""
-        return cls(ybtoken_native.Sm2Key.generate(user_id=user_id), user_id)
-
-    @classmethod
-    def from_scalar(cls, scalar: bytes, *, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
-        """Take the private number itself, 32 bytes, as many SM2 tools write keys; 1 to n - 2, else `ValueError`."""
-        return cls(ybtoken_native.Sm2Key(scalar, user_id=user_id), user_id)
+        made = cls.__new__(cls)
+        made._take(ybtoken_native.Sm2Key.generate(user_id=check_user_id(user_id)), user_id)
+        return made
 
     @classmethod
     def from_pem(
@@ -44,10 +56,12 @@ class NativeSM2SigningKey:
         """Read a private key in PEM as `SM2SigningKey.from_pem` does: libcrypto reads it, and does not sign.
 
         Raises:
+            TypeError: the PEM, the passphrase or the user id is not bytes.
             ValueError: not an SM2 key, or the passphrase is wrong, missing or not needed.
             LibcryptoError: there is no libcrypto that reads it.
         """
-        return cls.from_scalar(EvpPrivateKey.from_pem(load(), pem, passphrase, user_id).scalar(), user_id=user_id)
+        check_passphrase(passphrase)
+        return cls(EvpPrivateKey.from_pem(load(), check_pem(pem), passphrase, user_id).scalar(), user_id=user_id)
 
     def sign(self, message: bytes) -> bytes:
         """See `ybtoken.keys.protocols.SigningKey`; the message is hashed with SM3 after ZA. Releases the GIL."""

@@ -11,7 +11,6 @@ master key may be, which is online at the platform, never on a terminal.
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from hmac import compare_digest
@@ -19,6 +18,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from ybtoken.errors import CannotCheckError, OtpError
+from ybtoken.keys.by_time import KeysByTime
 from ybtoken.voucher import Profile
 from ybtoken.wire.text import OTP_DIGITS, encode_text
 
@@ -58,6 +58,12 @@ def _hmac(key: bytes, message: bytes) -> bytes:
     return sha256(padded.translate(_OUTER) + sha256(padded.translate(_INNER) + message).digest()).digest()
 
 
+def _check_master(key: bytes) -> bytes:
+    if len(key) < _MIN_MASTER_SIZE:
+        raise ValueError(f"a master key has at least {_MIN_MASTER_SIZE} bytes, not {len(key)}")
+    return key
+
+
 class _PassClaims(Protocol):
     """What is read of a pass: of its voucher, or of its claims."""
 
@@ -86,7 +92,7 @@ class RotatingCodes:
             that began first are dropped, and nobody is refused for it.
     """
 
-    __slots__ = ("_capacity", "_keys", "_lock", "_since", "_step", "_tries", "_wrong", "steps_back")
+    __slots__ = ("_capacity", "_keys", "_lock", "_step", "_tries", "_wrong", "steps_back")
 
     def __init__(
         self,
@@ -96,13 +102,9 @@ class RotatingCodes:
         tries: int = 5,
         capacity: int = 100_000,
     ) -> None:
-        keys = {0: master} if isinstance(master, bytes) else dict(master)
-        if not keys or any(len(key) < _MIN_MASTER_SIZE for key in keys.values()):
-            raise ValueError(f"there is at least one master key, and each has at least {_MIN_MASTER_SIZE} bytes")
+        self._keys = KeysByTime("a master key", master, _check_master)
         if steps_back < 0 or tries < 1 or capacity < 1:
             raise ValueError("steps_back is at least 0, tries and capacity at least 1")
-        self._since = sorted(keys)
-        self._keys = [keys[since] for since in self._since]
         self.steps_back = steps_back
         self._tries = tries
         self._capacity = capacity
@@ -165,15 +167,15 @@ class RotatingCodes:
                 del self._wrong[next(iter(self._wrong))]
 
     def _secret(self, claims: _PassClaims) -> bytes:
-        index = bisect_right(self._since, claims.issued_at) - 1
-        if index < 0:
+        master = self._keys.at(claims.issued_at)
+        if master is None:
             raise CannotCheckError("otp.unavailable", reason="no master key was in force when the pass was issued")
         # RFC 5869: extract, then the one block of expand that 32 bytes take.
-        extracted = _hmac(claims.nonce, self._keys[index])
+        extracted = _hmac(claims.nonce, master)
         return _hmac(extracted, _INFO + claims.identity_ref + b"\x01")
 
     def __repr__(self) -> str:
-        return f"RotatingCodes({len(self._since)} keys)"
+        return f"RotatingCodes({len(self._keys)} keys)"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("this holds master keys and is not pickled or copied")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
+from ybtoken._checks import callback, uint
 from ybtoken.errors import CannotCheckError, RedeemError
 from ybtoken.replay.protocols import ReplayGuard
 
@@ -14,33 +15,31 @@ __all__ = ["MemoryReplayGuard"]
 
 
 class MemoryReplayGuard(ReplayGuard):
-    """Remembers every claim until it expires, and refuses rather than forgets.
+    """Remembers every claim until it expires. When it is full it refuses new claims and forgets none.
 
-    For one process: verifiers in several processes or machines need a shared store.
+    It serves one process: verifiers in several processes, or on several machines, need a shared store.
 
     Args:
-        capacity: the most claims held at once, about 200 bytes each. At 100 redemptions a second and tokens of 60 s,
-            6,000 are live.
-        clock: seconds since 1970; the verifier's clock. Entries are freed by it. Should it run ahead of the verifier's,
-            claims that it holds to be past are refused, because they may have been freed already.
+        capacity: the most claims held at once, about 200 bytes each. At 100 redemptions a second of tokens that live
+            for 60 s, 6,000 claims are held.
+        clock: gives the seconds since 1970: the verifier's clock. Expired claims are freed by it. If it runs ahead of
+            the verifier's, claims that are expired by it are refused, because they may have been freed already.
     """
 
     def __init__(self, *, capacity: int = 1_000_000, clock: Callable[[], float] = time.time) -> None:
-        if capacity < 1:
-            raise ValueError("capacity is at least 1")
-        self._capacity = capacity
-        self._clock = clock
+        self._capacity = uint("capacity", capacity, minimum=1)
+        self._clock = callback("clock", clock, "the seconds since 1970")
         self._lock = Lock()
         self._live: set[bytes] = set()
         self._by_expiry: dict[int, list[bytes]] = {}
         self._expiries: list[int] = []  # a heap of the keys of _by_expiry
-        self._freed_until = 0  # the latest expiry of what was freed, ever
+        self._freed_until = 0  # the latest expiry of all claims that were ever freed
 
     def claim(self, key: bytes, expires_at: int) -> None:
         """See `ybtoken.replay.protocols.ReplayGuard.claim`."""
         with self._lock:
             now = int(self._clock())
-            # The clock may be set back; what was freed stays freed, and is refused as past.
+            # The clock may be set back. Claims that were freed before are gone, so their times are refused as past.
             past = max(now, self._freed_until)
             if expires_at <= past:
                 raise CannotCheckError("redeem.clock", ahead=past - expires_at)
@@ -52,7 +51,8 @@ class MemoryReplayGuard(ReplayGuard):
                     raise CannotCheckError("redeem.full", capacity=self._capacity)
             self._live.add(key)
             if expires_at not in self._by_expiry:
-                # One heap entry a second of expiry, however many claims; a good moment to free what is past.
+                # The heap has one entry for each second of expiry, however many claims expire in it. A new second comes
+                # once a second, so this is where expired claims are freed.
                 self._free(now)
                 heapq.heappush(self._expiries, expires_at)
             self._by_expiry.setdefault(expires_at, []).append(key)
@@ -62,9 +62,10 @@ class MemoryReplayGuard(ReplayGuard):
             self._freed_until = heapq.heappop(self._expiries)
             self._live.difference_update(self._by_expiry.pop(self._freed_until))
 
-    def __len__(self) -> int:
-        """How many claims are held, past ones that are not freed yet included."""
+    @property
+    def held(self) -> int:
+        """How many claims are held, with expired ones that are not freed yet."""
         return len(self._live)
 
     def __repr__(self) -> str:
-        return f"MemoryReplayGuard({len(self)} of {self._capacity})"
+        return f"MemoryReplayGuard({self.held} of {self._capacity})"

@@ -1,4 +1,4 @@
-"""The protocols of replay guards, which make a display good for one use (Spec 4, step 9)."""
+"""The protocols of replay guards, which accept each display of a code once (Spec 4, step 9)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["AsyncReplayGuard", "ReplayGuard"]
 class ReplayGuard(Protocol):
     """A store that accepts each replay key once.
 
-    A guard that inherits from this has a `claim_many` that makes one claim after another.
+    A guard that inherits from this class has a `claim_many` that calls `claim` for one key after another.
     """
 
     @abstractmethod
     def claim(self, key: bytes, expires_at: int) -> None:
-        """Claim a key; returns if and only if nobody has claimed it before.
+        """Claim a key. Returns if and only if nobody has claimed it before.
 
         Args:
             key: the replay key, at most 64 bytes.
@@ -28,17 +28,17 @@ class ReplayGuard(Protocol):
 
         Raises:
             RedeemError: it was claimed already.
-            CannotCheckError: the store cannot tell; nothing may be accepted.
+            CannotCheckError: the store cannot tell, so the caller must refuse.
         """
 
     def claim_many(self, claims: Sequence[tuple[bytes, int]]) -> list[TokenError | None]:
-        """Claim many keys, each as by `claim` and in order: one that stands there twice is refused the second time.
+        """Claim many keys in order, each as `claim` does. A key that is given twice is refused the second time.
 
         Args:
-            claims: keys, and until when each must be remembered.
+            claims: pairs of a key and the time until which its claim must be remembered, as for `claim`.
 
         Returns:
-            For each, in order, ``None`` or why it is refused. A refusal is not raised, and undoes no other claim.
+            For each key, in order, ``None`` or why it is refused. A refusal is not raised, and undoes no other claim.
         """
         outcomes: list[TokenError | None] = []
         for key, expires_at in claims:
@@ -53,7 +53,7 @@ class ReplayGuard(Protocol):
 
 @runtime_checkable
 class AsyncReplayGuard(Protocol):
-    """The same for asyncio."""
+    """A `ReplayGuard` for asyncio."""
 
     @abstractmethod
     async def claim(self, key: bytes, expires_at: int) -> None:

@@ -1,18 +1,19 @@
 """Replay guards in Redis or Valkey (extra ``redis``), for verifiers on more than one machine.
 
-A claim is one pipeline on one connection, without scripts or transactions, so that it passes any proxy:
+A claim is one pipeline on one connection. It uses no script and no transaction, so that it passes through any proxy:
 
     SET <claim> <id> NX EX <ttl>     the claim itself: atomic, and the only command that decides
-    GET <claim>                      whose it is: ours again, if a reply was lost and the pipeline sent anew
-    GET <epoch>                      whether the store still has the memory that the claims before it went to
-    WAIT <replicas> <ms>             strict mode only: has it reached the replicas
+    GET <claim>                      who holds the claim: this guard, if a reply was lost and the pipeline sent again
+    GET <epoch>                      whether the store still has the claims that were made before
+    WAIT <replicas> <ms>             strict mode only: whether the claim has reached the replicas
 
-The epoch is a key that the first claim on an empty store leaves there: the server's run id and the time. Where it is
-missing, or names another run of the server, claims may have been lost; a token issued before then may have been used
-already, and is refused. A token issued later cannot have been: holders refresh, and nothing has to be switched.
+The epoch is a key with the server's run id and the time; the first claim on an empty store sets it. If it is missing,
+or names another run of the server, claims may have been lost. A token issued before the epoch's time may have been used
+already and is refused. A token issued later cannot have been used before the loss and is accepted, so holders need only
+refresh their codes, and operators need do nothing.
 
-A key says nothing about a person: it is a hash of the kid and the nonce. In a cluster its first byte is the hash tag,
-so that claims spread over 256 slots and each shares its slot with an epoch.
+A key says nothing about a person because it is a hash of the kid and the nonce. In a cluster the first byte of that
+hash is the hash tag: claims spread over 256 slots, and each slot has an epoch of its own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
 
+from ybtoken._checks import callback, duration, instance, string, uint
 from ybtoken.errors import CannotCheckError, RedeemError, TokenError, error_for
 
 try:
@@ -55,7 +57,7 @@ class _Claim:
 
 
 class _Rules:
-    """What both guards share: which commands make a claim, and what the replies mean. No I/O."""
+    """What both guards share, without I/O: which commands make a claim, and what the replies mean."""
 
     def __init__(
         self,
@@ -68,16 +70,19 @@ class _Rules:
         *,
         cluster: bool,
     ) -> None:
-        if token_life < 1 or replicas < 0 or replica_timeout <= 0:
-            raise ValueError("token_life is at least 1 s, replicas at least 0, replica_timeout above 0 s")
+        self.token_life = duration("token_life", token_life, minimum=1)
+        self.replicas = uint("replicas", replicas, 0xFFFF)
+        if isinstance(replica_timeout, bool) or not isinstance(replica_timeout, (int, float)):
+            raise TypeError(f"replica_timeout is a number of seconds, not {type(replica_timeout).__name__}")
+        if not 0 < replica_timeout <= 3600:  # and no NaN
+            raise ValueError(f"replica_timeout is above 0 and at most 3600 seconds, not {replica_timeout}")
         if on_restart not in ("refuse", "trust"):
-            raise ValueError('on_restart is "refuse" or "trust"')
-        self.token_life = token_life
-        self.replicas = replicas
+            raise ValueError(f'on_restart is "refuse" or "trust", not {on_restart!r}')
+        string("prefix", prefix)
         self.replica_timeout_ms = max(1, int(replica_timeout * 1000))
         self.on_restart = on_restart
         self.tags = [f"{prefix}:{{{i:02x}}}:" for i in range(256)] if cluster else [f"{prefix}:"]
-        self.clock = clock
+        self.clock = callback("clock", clock, "the seconds since 1970")
         self.run_id = b"?"
 
     def _plan(self, key: bytes, expires_at: int) -> _Claim | TokenError:
@@ -86,7 +91,8 @@ class _Rules:
             return CannotCheckError("redeem.clock", ahead=now - expires_at)
         digest = blake2b(key, digest_size=16)
         tag = self.tags[digest.digest()[0] % len(self.tags)]
-        # A relative time to live: the server's own clock may be off by minutes, and an EXAT in its past would forget.
+        # The time to live is relative because the server's clock may be wrong by minutes: with EXAT, a claim whose end
+        # is in the server's past would be forgotten at once.
         return _Claim(tag + digest.hexdigest(), tag + _EPOCH, secrets.token_bytes(8), expires_at, expires_at - now)
 
     def saw_run_id(self, info: bytes | str) -> None:
@@ -104,7 +110,7 @@ class _Rules:
         return self.on_restart == "refuse" and epoch.rpartition(b":")[0] != self.run_id
 
     def converse(self, wanted: Iterable[tuple[bytes, int]]) -> _Conversation:
-        """Claim keys: yields the commands of one pipeline, is sent the replies, and returns the outcomes."""
+        """Claim keys: yields the commands of one pipeline, takes the replies by ``send``, and returns the outcomes."""
         plans = [self._plan(key, expires_at) for key, expires_at in wanted]
         claims = [plan for plan in plans if isinstance(plan, _Claim)]
         commands: list[_Command] = []
@@ -114,7 +120,7 @@ class _Rules:
                 ("GET", claim.name),
                 ("GET", claim.epoch),
             ]
-        if self.replicas:  # once: it waits for all that this connection has written
+        if self.replicas:  # one WAIT at the end, because it waits for everything that this connection has written
             commands.append(("WAIT", self.replicas, self.replica_timeout_ms))
         replies = (yield commands) if claims else []
         epochs = {
@@ -123,7 +129,8 @@ class _Rules:
             if not isinstance(epoch, Exception)
         }
         if lost := [name for name, epoch in epochs.items() if self._is_lost(epoch)]:
-            # Where one is lost, begin every other that is not there either: else its first claim would.
+            # If one epoch is lost, every other that is missing begins now as well. Otherwise it would begin at its own
+            # first claim, and refuse the tokens issued between now and then.
             epoch = self._new_epoch()
             begin: list[_Command] = [("SET", name, epoch) for name in lost]
             begin += [("SET", tag + _EPOCH, epoch, "NX") for tag in self.tags if tag + _EPOCH not in lost]
@@ -143,7 +150,7 @@ class _Rules:
         if replies[1] != claim.id:
             return RedeemError("redeem.replayed")
         begun = int(epoch.rpartition(b":")[2])
-        if claim.expires_at - self.token_life <= begun:  # or in the same second, before it
+        if claim.expires_at - self.token_life <= begun:  # issued before the epoch, or in its second
             return error_for("redeem.restarted", begun=begun)
         if acknowledged < self.replicas:
             return error_for("redeem.unreplicated", acknowledged=acknowledged, wanted=self.replicas)
@@ -160,7 +167,7 @@ _CODES: tuple[tuple[type[Exception], str], ...] = (
 
 def refusal(error: Exception) -> TokenError:
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "redeem.unavailable")
-    # The class only: a message of the client may hold the address, or a password in it.
+    # Only the class is named, because the client's message may hold the server's address and a password in it.
     return error_for(code, reason=type(error).__name__)
 
 
@@ -174,7 +181,7 @@ _CONNECTIONS = 32
 
 
 def _deadline(seconds: float) -> _Options:
-    """Settings for a pool of ours: no connection, and no reply, is waited for longer than this."""
+    """Settings of a pool that `from_url` makes: the longest wait for a connection, and for a reply, in seconds."""
     return {
         "socket_timeout": seconds,
         "socket_connect_timeout": seconds,
@@ -187,18 +194,21 @@ class RedisReplayGuard:
     """A `ybtoken.replay.protocols.ReplayGuard` in Redis 6 or later, Valkey, or a cluster of either. Thread-safe.
 
     Args:
-        client: a client whose time-outs and retries are the deadline of a claim; `from_url` makes one.
-        token_life: the longest time, in seconds, from a token's issue to the end of its claim: the lifetime of the
-            tokens that are issued, and twice the verifier's skew. After a restart, tokens issued before it are refused
-            for so long.
-        replicas: strict mode: a claim counts only when so many replicas have it. Without it, a claim that was not yet
-            replicated is lost when a replica takes over; with it, only if all those replicas fail as well. Not in a
-            cluster.
+        client: a client of redis-py; its time-outs and retries are the deadline of a claim. `from_url` makes one.
+        token_life: the longest time, in seconds, from a token's issue to the end of its claim: the lifetime of tokens
+            plus twice the verifier's skew. After a restart, tokens issued before it are refused for this long.
+        replicas: strict mode: a claim counts only when this many replicas have it. In the default mode (0), a claim
+            that is not replicated yet is lost when a replica takes over; in strict mode, only if all these replicas
+            fail as well. A cluster has no strict mode.
         replica_timeout: how long to wait for the replicas, in seconds.
-        on_restart: "refuse" tokens issued before the server last started, or "trust" its persistence; trust only
-            ``appendfsync always``. In a cluster a restart shows only by an empty shard.
-        prefix: what the names of keys begin with.
-        clock: seconds since 1970; the verifier's clock.
+        on_restart: "refuse" tokens issued before the server last started, or "trust" its persistence. Trust only a
+            server with ``appendfsync always``. In a cluster a restart is noticed only by an empty shard.
+        prefix: the beginning of every key's name.
+        clock: gives the seconds since 1970: the verifier's clock.
+
+    Raises:
+        TypeError: the client is something else, such as an address; `from_url` takes one.
+        ValueError: a number is out of its bounds, or strict mode was asked for in a cluster.
     """
 
     def __init__(
@@ -212,6 +222,8 @@ class RedisReplayGuard:
         prefix: str = "ybtoken",
         clock: Callable[[], float] = time.time,
     ) -> None:
+        kinds = redis.Redis, redis.RedisCluster
+        instance("client", client, kinds, "a redis.Redis or redis.RedisCluster (from_url makes one of an address)")
         cluster = isinstance(client, redis.RedisCluster)
         self._rules = _Rules(token_life, replicas, replica_timeout, on_restart, prefix, clock, cluster=cluster)
         self._client = client
@@ -230,7 +242,7 @@ class RedisReplayGuard:
             deadline: the longest time that connecting, or waiting for a reply, may take, in seconds.
             options: as for the class.
         """
-        # A connection that was dropped is made anew once; sending a claim twice is safe, it is known again by its id.
+        # A connection that was dropped is opened again once. Sending a claim twice is safe: its id shows whose it is.
         retry = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
         pool = redis.BlockingConnectionPool.from_url(url, retry=retry, **_deadline(deadline))
         return cls(redis.Redis.from_pool(pool), **options)
@@ -242,7 +254,7 @@ class RedisReplayGuard:
             raise refused
 
     def claim_many(self, claims: Iterable[tuple[bytes, int]]) -> list[TokenError | None]:
-        """Claim many keys in one round trip: for each ``None``, or why it is refused. Order kept."""
+        """See `ybtoken.replay.protocols.ReplayGuard.claim_many`; all claims travel in one round trip."""
         claims = list(claims)
         conversation = self._rules.converse(claims)
         try:
@@ -278,7 +290,7 @@ class RedisReplayGuard:
 
 
 class AsyncRedisReplayGuard:
-    """The same for asyncio: an `AsyncReplayGuard` for one event loop. See `RedisReplayGuard`."""
+    """A `RedisReplayGuard` for asyncio, within one event loop. It takes the same arguments and a client of asyncio."""
 
     def __init__(
         self,
@@ -291,6 +303,9 @@ class AsyncRedisReplayGuard:
         prefix: str = "ybtoken",
         clock: Callable[[], float] = time.time,
     ) -> None:
+        kinds = redis.asyncio.Redis, redis.asyncio.RedisCluster
+        wanted = "a redis.asyncio.Redis or redis.asyncio.RedisCluster (from_url makes one of an address)"
+        instance("client", client, kinds, wanted)
         cluster = isinstance(client, redis.asyncio.RedisCluster)
         self._rules = _Rules(token_life, replicas, replica_timeout, on_restart, prefix, clock, cluster=cluster)
         self._client = client

@@ -1,7 +1,7 @@
 """A status list over HTTP, by httpx (extra ``status-http``).
 
 Nothing here runs by itself, and no verification waits for a network: the application calls `refresh` on a schedule of
-its own, and asks `is_due` if it wants to know. What failed is in ``problem``; the list that is held stays, until its
+its own, or when `is_due` says so. If fetching fails, ``problem`` says why, and the list that is held stays until its
 end.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ybtoken._checks import callback, instance, uint
 from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import StatusListReader
 from ybtoken.status.source import MemoryStatusSource
@@ -27,14 +28,14 @@ _HEADERS = {"Accept": "application/statuslist+cwt"}
 
 
 class HttpStatusSource(MemoryStatusSource):
-    """A list that is fetched from its own address. See `MemoryStatusSource` for how it is asked.
+    """A list that is fetched from its own address; otherwise a `MemoryStatusSource`.
 
     Args:
         reader: checks the lists; its ``uri`` is the address.
         client: a client with the application's time-outs, proxies and TLS settings; by default one that waits for 5 s.
-        grace: for how many seconds past its end a list is still asked.
-        max_bytes: a response of more bytes is not read to its end.
-        clock: seconds since 1970.
+        grace: for how many seconds past its end a list is still used.
+        max_bytes: reading stops after this many bytes of a response, and the list is refused.
+        clock: gives the seconds since 1970.
     """
 
     def __init__(
@@ -47,13 +48,15 @@ class HttpStatusSource(MemoryStatusSource):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(reader, grace=grace)
+        if client is not None:
+            instance("client", client, httpx.Client, "an httpx.Client")
         self._client = client or httpx.Client(timeout=5)
-        self._max_bytes = max_bytes
-        self._clock = clock
+        self._max_bytes = uint("max_bytes", max_bytes, minimum=1)
+        self._clock = callback("clock", clock, "the seconds since 1970")
         self._etag: str | None = None
 
     def refresh(self, *, now: int | None = None) -> bool:
-        """Fetch the list; a failure raises nothing, and is in ``problem``.
+        """Fetch the list. A failure raises nothing: ``problem`` says what it was.
 
         Returns:
             Whether a newer list was taken.

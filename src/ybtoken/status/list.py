@@ -5,10 +5,10 @@ An IETF Token Status List (draft-ietf-oauth-status-list) in CWT form: a tagged C
     {2: sub, 4: exp, 6: iat, 65533: {"lst": zlib of the bit array, "bits": 1, 2, 4 or 8}, 65534: ttl}
 
 deterministically encoded, under the protected header {1: alg, 4: kid, 16: "application/statuslist+cwt"}. This module
-owns its bytes, and what a list says about an index; where lists come from is owned by `ybtoken.status.source`.
+owns the bytes of a list and what it says about an index; `ybtoken.status.source` owns where lists come from.
 
-A list is signed by a key of its own scope: its ring's entries have ``use=Use.STATUS``, and no verifier of tokens takes
-such a ring. Whatever is wrong with a list, the outcome is the same: `status.unavailable`, with the reason as a fact.
+The keys that sign lists are in rings of their own, whose entries have ``use=Use.STATUS``; no verifier of tokens takes
+such a ring. Whatever is wrong with a list, the outcome is `status.unavailable`, with the reason as a fact.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from enum import IntEnum
 
 import cbor2
 
+from ybtoken._checks import duration, instance, string, uint
 from ybtoken.algorithms import Algorithm
 from ybtoken.errors import CannotCheckError, EnvelopeError, SignatureError
 from ybtoken.keys.protocols import SigningKey
@@ -28,7 +29,7 @@ from ybtoken.wire.envelope import KID_SIZE, cut_envelope, encode_header, sign1, 
 __all__ = ["MAX_ENTRIES", "STATUS_BITS", "Status", "StatusList", "StatusListReader", "sign_status_list"]
 
 MAX_ENTRIES = 1 << 28
-"""The most entries that are read or made: at two bits each, a bit array of 64 MiB."""
+"""The most entries of a list that is read or made: at two bits each, its bit array takes 64 MiB."""
 
 STATUS_BITS = (1, 2, 4, 8)
 _SUB, _EXP, _IAT, _STATUS_LIST, _TTL = 2, 4, 6, 65533, 65534
@@ -38,7 +39,7 @@ _HEADER_SIZES = frozenset(len(encode_header(algorithm, bytes(KID_SIZE), typ=_TYP
 
 
 class Status(IntEnum):
-    """What a status list says of a pass; values from 3 on have no meaning here, and are refused."""
+    """What a status list says of a pass. A pass with a value from 3 on is refused because it has no meaning here."""
 
     VALID = 0
     INVALID = 1
@@ -48,20 +49,28 @@ class Status(IntEnum):
 
 
 class StatusList:
-    """The statuses of all passes of a list: a bit array, and no object for any of them. Immutable.
+    """The statuses of all passes of a list, as one bit array. Immutable.
 
     Args:
-        uri: which list it is: its address.
-        bits: 1, 2, 4 or 8 bits for each status.
+        uri: the list's address, which tells it from other lists.
+        bits: how many bits each status has: 1, 2, 4 or 8.
         array: the bit array; the status of index 0 is in the lowest bits of the first byte.
         issued_at: seconds since 1970.
-        expires_at: it says nothing from this time on.
-        ttl: after so many seconds a new list is to be fetched.
+        expires_at: seconds since 1970; from this time on the list says nothing.
+        ttl: after how many seconds a verifier should fetch a new list.
+
+    Raises:
+        TypeError: a value of another kind.
+        ValueError: a value out of its bounds.
     """
 
     __slots__ = ("_mask", "_per_byte", "_shift", "array", "bits", "expires_at", "issued_at", "size", "ttl", "uri")
 
     def __init__(self, uri: str, bits: int, array: bytes, *, issued_at: int, expires_at: int, ttl: int) -> None:
+        if type(uri) is not str or type(array) is not bytes:
+            raise TypeError("the address of a status list is a string, and its bit array is bytes")
+        if any(type(number) is not int for number in (bits, issued_at, expires_at, ttl)):
+            raise TypeError("the bits and times of a status list are whole numbers (int)")
         if bits not in STATUS_BITS:
             raise ValueError(f"a status has {STATUS_BITS} bits, not {bits}")
         if not uri or not array or not 0 <= issued_at < expires_at <= MAX_UINT32 or not 0 < ttl <= MAX_UINT32:
@@ -78,7 +87,7 @@ class StatusList:
         self._mask = (1 << bits) - 1
 
     def __getitem__(self, index: int) -> int:
-        """The status of an index, a value of `Status` or one above; `IndexError` if the list does not go so far."""
+        """The status of an index: a value of `Status`, or a greater one. `IndexError` if the list has no such index."""
         if index < 0:
             raise IndexError(index)
         return self.array[index >> self._shift] >> (index & self._per_byte) * self.bits & self._mask
@@ -91,7 +100,7 @@ class StatusList:
 
 
 def sign_status_list(statuses: StatusList, key: SigningKey) -> bytes:
-    """Sign a list: what is published at its address, as ``application/statuslist+cwt``."""
+    """Sign a list. The result is published at the list's address, as ``application/statuslist+cwt``."""
     header = encode_header(key.algorithm, key.kid, typ=_TYPE)
     return sign1(header, _encode(statuses, zlib.compress(statuses.array, 9)), key.sign)
 
@@ -113,25 +122,28 @@ class StatusListReader:
 
     Args:
         keys: the keys that may sign this list, all with ``use=Use.STATUS``.
-        uri: the list's address, which it must state as its own.
-        max_entries: a list of more entries is not inflated.
+        uri: the list's address, which the list must state.
+        max_entries: a list of more entries is not decompressed.
         skew: by how many seconds the clocks of registry and reader may differ.
+
+    Raises:
+        TypeError: a value of another kind.
+        ValueError: a ring of keys for tokens, or a value out of its bounds.
     """
 
     __slots__ = ("_by_header", "_max_entries", "_skew", "uri")
 
     def __init__(self, keys: KeyRing, uri: str, *, max_entries: int = 1 << 24, skew: int = 10) -> None:
+        instance("keys", keys, KeyRing, "a KeyRing")
         if keys.use is not Use.STATUS:
             raise ValueError("a status list is read with a ring of keys for status lists: KeyEntry(use=Use.STATUS)")
-        if not 1 <= max_entries <= MAX_ENTRIES or skew < 0:
-            raise ValueError(f"max_entries is 1 to {MAX_ENTRIES}, and skew at least 0")
-        self.uri = uri
-        self._max_entries = max_entries
-        self._skew = skew
+        self.uri = string("uri", uri)
+        self._max_entries = uint("max_entries", max_entries, MAX_ENTRIES, minimum=1)
+        self._skew = duration("skew", skew)
         self._by_header = {encode_header(e.key.algorithm, e.kid, typ=_TYPE): e for e in keys.entries}
 
     def read(self, data: bytes, *, now: int) -> StatusList:
-        """Check a signed list and inflate it; its end is judged at each use, for it is used long after this.
+        """Check a signed list and decompress it. Its end is not checked here, because a list is used long after this.
 
         Args:
             data: the list as published.
@@ -159,15 +171,12 @@ class StatusListReader:
         return statuses
 
     def _decode(self, payload: bytes) -> tuple[StatusList, bytes]:
-        # A general decoder, but only on what a trusted key signed; the encoding is compared afterwards.
+        # This is a general CBOR decoder, but it reads only what a trusted key signed; `read` compares the encoding.
         try:
             claims = cbor2.loads(payload)
             stated = claims[_STATUS_LIST]
             bits, compressed = stated["bits"], stated["lst"]
-            numbers = [bits, claims[_IAT], claims[_EXP], claims[_TTL]]
-            if any(type(number) is not int for number in numbers) or type(claims[_SUB]) is not str:
-                raise TypeError("a number or the address has another type")
-            if bits not in STATUS_BITS:
+            if type(bits) is not int or bits not in STATUS_BITS:
                 raise ValueError(f"a status has {STATUS_BITS} bits")
             array = _inflate(compressed, self._max_entries * bits // 8)
             statuses = StatusList(
@@ -194,7 +203,7 @@ def _unavailable(reason: str) -> CannotCheckError:
 
 
 def _inflate(compressed: bytes, limit: int) -> bytes:
-    """Inflate a bit array of at most ``limit`` bytes: a list of a few bytes may otherwise fill the memory."""
+    """Decompress a bit array of at most ``limit`` bytes; without a limit, a list of a few KB could fill the memory."""
     inflating = zlib.decompressobj()
     array = inflating.decompress(compressed, limit + 1)
     if len(array) > limit:

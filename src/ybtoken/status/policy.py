@@ -4,29 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ybtoken._checks import instance, octets
 from ybtoken.errors import CannotCheckError, StatusError
 from ybtoken.status.list import Status
 from ybtoken.status.source import StatusSource
 from ybtoken.voucher import Note, Profile, VerifiedVoucher, Voucher
+from ybtoken.wire.envelope import KID_SIZE
 from ybtoken.words import Words
 
 __all__ = ["StatusPolicy"]
 
+_WANTED = "a StatusSource"
+
 
 class StatusPolicy:
-    """Refuse what is suspended or revoked, and what cannot be checked.
+    """Refuse tokens that are suspended or revoked, and tokens whose status cannot be checked.
 
-    A voucher (profile 1) without a place in a list is accepted: its issuer knew the status when it signed, seconds ago.
+    A voucher (profile 1) without a place in a list is accepted because its issuer knew the status when it signed it,
+    seconds ago.
 
     Args:
-        sources: where statuses are asked: one source for all keys, or one for each kid.
-        accept_unlisted: accept passes, too, that have no place in a list.
+        sources: one source for all keys, or a mapping with a source for each kid.
+        accept_unlisted: accept passes without a place in a list, too.
+
+    Raises:
+        TypeError: something else than sources, such as a class.
+        ValueError: a kid of another size.
     """
 
     __slots__ = ("_accept_unlisted", "_sources")
 
     def __init__(self, sources: StatusSource | Mapping[bytes, StatusSource], *, accept_unlisted: bool = False) -> None:
-        self._sources = sources
+        if isinstance(sources, Mapping):
+            sources = dict(sources)
+            for kid, source in sources.items():
+                octets("a kid", kid, range(KID_SIZE, KID_SIZE + 1))
+                instance(f"the source of {kid.hex()}", source, StatusSource, _WANTED)
+        else:
+            instance("sources", sources, StatusSource, f"{_WANTED}, or a mapping of kids to sources")
+        self._sources: StatusSource | Mapping[bytes, StatusSource] = sources
         self._accept_unlisted = accept_unlisted
 
     def check(self, voucher: Voucher, now: int) -> Note | None:

@@ -1,11 +1,11 @@
 """The issuer's side of the status list: a registry of passes in SQLite, which hands out places and publishes the list.
 
-Places are random, so that a list does not tell in which order, or for whom, passes were issued. For every pass a decoy
-is set aside that belongs to nobody, and whenever a pass changes a decoy changes too: who watches the published list
-sees neither how many passes there are nor how many were frozen.
+Places are random, so that a list does not tell in which order, or for whom, passes were issued. Every pass has a decoy,
+a second place that belongs to nobody, and whenever a pass changes a decoy changes as well. Somebody who watches the
+published list learns neither how many passes there are nor how many were frozen.
 
-A suspension is a rule (this pass, this person, this channel, this person's channel) that also holds for passes issued
-while it lasts; a revocation is final, and holds for the passes there are.
+A suspension is a rule (for a pass, a person, a channel, or a person in a channel) that also holds for passes issued
+while it lasts. A revocation is final and holds for the passes that exist.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
+from ybtoken._checks import callback, instant, string, uint
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, sign_status_list
 
@@ -47,8 +48,9 @@ NOT is_decoy AND (:place IS NULL OR place = :place)
   AND (:person IS NULL OR person = :person) AND (:channel IS NULL OR channel = :channel)
 """
 _SAME_RULE = "place IS :place AND person IS :person AND channel IS :channel"
-_MOST_FULL = 0.9  # beyond it, drawing places at random until one is free would take long
-_MARGIN = 3600  # seconds for which a place rests after its pass has ended
+_MOST_FULL = 0.9  # in a fuller list, drawing random places until one is free would take long
+_MARGIN = 3600  # seconds for which a place stays unused after its pass has ended
+_MAX_PERSON = 2**64 - 1
 
 
 class StatusRegistry:
@@ -57,13 +59,14 @@ class StatusRegistry:
     Args:
         path: the SQLite file, made if it is not there; or ":memory:".
         uri: the address at which the list is published.
-        size: how many places the list has; fixed when the file is made. Each pass takes two, until an hour after its
-            end: 2 bits each, and what is published grows with it.
-        clock: seconds since 1970.
-        draw: a number below the one it is given, which nobody can predict.
+        size: how many places the list has, 2 bits each; fixed when the file is made. Each pass takes two places, until
+            an hour after its end. A larger list makes a larger file to publish.
+        clock: gives the seconds since 1970.
+        draw: gives a number below its argument that nobody can predict.
 
     Raises:
-        ValueError: the file holds a list of another size.
+        TypeError: a value of another kind.
+        ValueError: a size out of its bounds, or the file holds a list of another size.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class StatusRegistry:
         clock: Callable[[], float] = time.time,
         draw: Callable[[int], int] = secrets.randbelow,
     ) -> None:
+        if isinstance(size, bool) or not isinstance(size, int):
+            raise TypeError(f"size is an integer, not {type(size).__name__}")
         if not 8 <= size <= MAX_ENTRIES or size % 4:
             raise ValueError(f"a list has 8 to {MAX_ENTRIES} places, a multiple of 4")
-        self._uri = uri
+        self._uri = string("uri", uri)
         self._size = size
-        self._clock = clock
-        self._draw = draw
+        self._clock = callback("clock", clock, "the seconds since 1970")
+        self._draw = callback("draw", draw, "a number below its argument")
         self._lock = Lock()
         # Transactions are begun by hand, and a lock keeps threads apart.
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -101,12 +106,15 @@ class StatusRegistry:
 
         Args:
             expires_at: when the pass ends, in seconds since 1970.
-            person: the holder's person number, if all passes of a person are to be found by it.
+            person: the holder's person number (64 bits), by which all passes of a person can be found.
             channel: through which channel it is shown.
 
         Raises:
+            TypeError: a value of another kind.
+            ValueError: a value out of its bounds, such as a time in milliseconds.
             RuntimeError: the list is full.
         """
+        instant("expires_at", expires_at)
         with self._transaction() as db:
             freed = db.execute("DELETE FROM passes WHERE expires_at < ?", (int(self._clock()) - _MARGIN,)).rowcount
             db.execute("UPDATE list SET taken = taken + 2 - ?", (freed,))
@@ -118,9 +126,9 @@ class StatusRegistry:
         return place
 
     def suspend(self, *, index: int | None = None, person: int | None = None, channel: int | None = None) -> None:
-        """Suspend (冻结) a pass, a person, a channel, or a person's passes of a channel, until `reinstate`.
+        """Suspend (冻结) a pass, a person, a channel, or a person's passes in a channel, until `reinstate`.
 
-        What is issued later to a suspended person or channel is suspended from the start.
+        A pass that is issued later to a suspended person or channel is suspended from the start.
         """
         rule = _rule(index, person, channel)
         with self._transaction() as db:
@@ -129,7 +137,7 @@ class StatusRegistry:
             self._stir(db, rule)
 
     def reinstate(self, *, index: int | None = None, person: int | None = None, channel: int | None = None) -> bool:
-        """Lift the suspension that was made with the same arguments; others stay, and so do revocations.
+        """Lift the suspension that was made with the same arguments. Other suspensions and revocations stay.
 
         Returns:
             Whether there was such a suspension.
@@ -141,7 +149,7 @@ class StatusRegistry:
         return lifted > 0
 
     def revoke(self, *, index: int | None = None, person: int | None = None, channel: int | None = None) -> int:
-        """Revoke (撤销, 解绑) for good the passes there are; those issued later, after a new activation, are good.
+        """Revoke (撤销, 解绑) the passes that exist, for good. Passes issued later, after a new activation, are valid.
 
         Returns:
             How many passes were revoked.
@@ -154,7 +162,7 @@ class StatusRegistry:
         return revoked
 
     def status(self, index: int) -> Status:
-        """What the next list will say of a pass."""
+        """What the next list will say of the pass with this index."""
         with self._transaction() as db:
             row = db.execute("SELECT status FROM passes WHERE place = ?", (index,)).fetchone()
             if row is None or row[0] != Status.VALID:
@@ -163,13 +171,14 @@ class StatusRegistry:
         return Status.VALID if suspended is None else Status.SUSPENDED
 
     def publish(self, key: SigningKey, *, lifetime: int = 3600, ttl: int = 300, now: int | None = None) -> bytes:
-        """Sign the list as it is now; put the bytes at its address. Each list is newer than the one before.
+        """Sign the list as it is now. Each list is newer than the one before; publish the bytes at its address.
 
         Args:
             key: a key for status lists, and for nothing else.
-            lifetime: for how many seconds it may be relied on: as long as a revocation may go unseen offline.
-            ttl: after how many seconds verifiers are to fetch a new one.
-            now: seconds since 1970; the registry's clock if it is not given.
+            lifetime: for how many seconds the list may be relied on. A terminal that is offline may miss a revocation
+                for as long.
+            ttl: after how many seconds a verifier should fetch a new one.
+            now: seconds since 1970; by default the registry's clock.
         """
         with self._transaction() as db:
             (last,) = db.execute("SELECT issued_at FROM list").fetchone()
@@ -179,7 +188,7 @@ class StatusRegistry:
             for (place,) in db.execute(_SUSPENDED):
                 _put(array, place, Status.SUSPENDED)
             for place, status in db.execute("SELECT place, status FROM passes WHERE status <> 0"):
-                _put(array, place, status)  # a revocation also where there is a suspension
+                _put(array, place, status)  # after the suspensions, because a revocation counts more
         statuses = StatusList(
             self._uri, _BITS, bytes(array), issued_at=issued_at, expires_at=issued_at + lifetime, ttl=ttl
         )
@@ -208,7 +217,7 @@ class StatusRegistry:
                 return place
 
     def _stir(self, db: sqlite3.Connection, rule: dict[str, object]) -> None:
-        """Change as many decoys as passes have changed, from a random place on."""
+        """Change as many decoys as passes have changed, beginning at a random place."""
         (changed,) = db.execute(f"SELECT count(*) FROM passes WHERE {_SELECTED}", rule).fetchone()  # noqa: S608
         start = self._draw(self._size)
         decoys = [
@@ -233,8 +242,8 @@ def _rule(index: int | None, person: int | None, channel: int | None) -> dict[st
 
 
 def _blob(person: int | None) -> bytes | None:
-    # A person number has 64 bits; an INTEGER of SQLite has a sign.
-    return None if person is None else person.to_bytes(8, "big")
+    # A person number has 64 bits without a sign, and an INTEGER of SQLite has 63 and a sign.
+    return None if person is None else uint("person", person, _MAX_PERSON).to_bytes(8, "big")
 
 
 def _put(array: bytearray, place: int, status: int) -> None:

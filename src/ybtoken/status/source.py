@@ -1,8 +1,8 @@
 """Where status lists come from.
 
-A source holds one list. A newer list replaces an older one, never the other way round, and one that is past its end
-says nothing: whoever cannot check refuses. A grace, for places whose network fails for longer than lists live, is said
-in the verdict. A list over HTTP is in `ybtoken.statushttp`.
+A source holds one list. A newer list replaces an older one, never the other way round. A list past its end says
+nothing, and a verifier that cannot check refuses. Where the network may fail for longer than a list lives, a source has
+a grace, in which the old list is still used and every verdict says so. `ybtoken.status.http` fetches a list over HTTP.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from ybtoken._checks import duration, instance
 from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import StatusList, StatusListReader
 
@@ -23,10 +24,10 @@ class StatusAnswer(NamedTuple):
     status: int
     """A value of `Status`, or one above that has no meaning here."""
     overdue: int | None = None
-    """For how many seconds the list has been past its end, within the source's grace; ``None`` if it is not."""
+    """For how many seconds the list has been past its end, within the source's grace; ``None`` before its end."""
 
 
-# Of a list that is not past its end; made once, for making one takes longer than finding it.
+# The answers of a list before its end. They are made once because making a named tuple takes longer than finding one.
 _ANSWERS = tuple(map(StatusAnswer, range(256)))
 
 
@@ -38,32 +39,34 @@ class StatusSource(Protocol):
         """The status of an index at a time, in seconds since 1970.
 
         Raises:
-            CannotCheckError: ``status.unavailable``: there is no list, it is past its end, or does not go so far.
+            CannotCheckError: ``status.unavailable``: there is no list, it is past its end, or it has no such index.
         """
         ...
 
 
 class MemoryStatusSource:
-    """A list in memory; whoever gets the lists passes them in. Thread-safe.
+    """A list in memory; the application fetches lists and passes them to `load`. Thread-safe.
 
     Args:
         reader: checks the lists.
-        grace: for how many seconds past its end a list is still asked.
+        grace: for how many seconds past its end a list is still used.
+
+    Raises:
+        TypeError: another kind of reader, or a grace that is no int.
+        ValueError: a grace below 0.
     """
 
     def __init__(self, reader: StatusListReader, *, grace: int = 0) -> None:
-        if grace < 0:
-            raise ValueError("grace is at least 0 seconds")
-        self._reader = reader
-        self._grace = grace
+        self._reader = instance("reader", reader, StatusListReader, "a StatusListReader")
+        self._grace = duration("grace", grace)
         self._lock = Lock()
         self._list: StatusList | None = None
         self.problem: CannotCheckError | None = None
-        """Why the last list that was passed in, or looked for, could not be taken."""
+        """Why the last attempt to take a list failed; ``None`` if it succeeded."""
 
     @property
     def current(self) -> StatusList | None:
-        """The list that is asked now."""
+        """The list that is used now."""
         return self._list
 
     def is_due(self, now: int) -> bool:
@@ -72,13 +75,13 @@ class MemoryStatusSource:
         return held is None or now >= min(held.issued_at + held.ttl, held.expires_at)
 
     def load(self, data: bytes, now: int) -> bool:
-        """Take a list, if it is newer than the one that is held.
+        """Take a list if it is newer than the one that is held.
 
         Returns:
             Whether it was taken.
 
         Raises:
-            CannotCheckError: ``status.unavailable``: it is not good; what is held stays.
+            CannotCheckError: ``status.unavailable``: the list is not good, and the one that is held stays.
         """
         try:
             read = self._reader.read(data, now=now)
@@ -112,21 +115,22 @@ class MemoryStatusSource:
 
 
 class FileStatusSource(MemoryStatusSource):
-    """A list in a file that something else keeps up to date; looked at again when it has changed.
+    """A list in a file that another program keeps up to date. The file is read again when it has changed.
 
-    Replace the file by renaming: a list that is read half written is refused, and the one that is held stays.
+    The other program should replace the file by renaming a new one: a list that is half written is refused, and the one
+    that is held stays.
 
     Args:
         path: the file.
         reader: checks the lists.
-        grace: for how many seconds past its end a list is still asked.
-        every: look whether the file has changed at most once in so many seconds.
+        grace: for how many seconds past its end a list is still used.
+        every: the shortest time between two looks at the file, in seconds.
     """
 
     def __init__(self, path: str | Path, reader: StatusListReader, *, grace: int = 0, every: int = 5) -> None:
         super().__init__(reader, grace=grace)
         self._path = Path(path)
-        self._every = every
+        self._every = duration("every", every)
         self._looked_at: int | None = None
         self._seen: tuple[int, int, int] | None = None
 
@@ -137,7 +141,7 @@ class FileStatusSource(MemoryStatusSource):
         return super().status(index, now)
 
     def refresh(self, now: int) -> None:
-        """Look at the file now; what is wrong with it is in ``problem``, and what is held stays."""
+        """Look at the file now. If it is not good, ``problem`` says why, and the list that is held stays."""
         self._looked_at = now
         try:
             about = self._path.stat()

@@ -1,8 +1,8 @@
-"""SM2 as bytes: the curve, its points, ZA, and the encodings of keys and signatures.
+"""SM2 as bytes: the curve, its points, ZA, and the encodings of keys.
 
-Owns every SM2 rule that needs no secret and no library: domain parameters and ZA (GB/T 32918.5-2017, GB/T
-32918.2-2016 section 5.5), the point check at load, the one SubjectPublicKeyInfo and PKCS#8 form (RFC 5480, RFC
-5958, RFC 5915). Everything here handles public values except `pkcs8_from_scalar`.
+This module owns every SM2 rule that needs no secret and no library: the domain parameters (GB/T 32918.5-2017), ZA (GB/T
+32918.2-2016 section 5.5), the check of a point when a key is loaded, and the one form of SubjectPublicKeyInfo and
+PKCS#8 (RFC 5480, RFC 5958, RFC 5915). Only `pkcs8_from_scalar` handles a secret.
 """
 
 from __future__ import annotations
@@ -31,10 +31,14 @@ _CURVE_BYTES: Final = b"".join(number.to_bytes(32, "big") for number in (A, B, *
 def check_point(point: bytes) -> tuple[int, int]:
     """The coordinates of an uncompressed point, ``04 || x || y``.
 
+    A point on the curve needs no further check: the cofactor is 1, so its order is n.
+
     Raises:
-        ValueError: not 65 bytes that start with 04, a coordinate not below p, or not on the curve. (The
-            cofactor is 1: a point on the curve has order n.)
+        TypeError: not bytes.
+        ValueError: not 65 bytes that start with 04, a coordinate not below p, or not on the curve.
     """
+    if not isinstance(point, bytes):
+        raise TypeError(f"an SM2 public key is bytes, not {type(point).__name__}")
     if len(point) != 65 or point[0] != 4:
         raise ValueError("an SM2 public key is 65 bytes: 04, x, y (SM2 公钥应为 65 字节：04、x、y)")
     x, y = int.from_bytes(point[1:33], "big"), int.from_bytes(point[33:], "big")
@@ -47,23 +51,31 @@ def decompress(x: bytes, y_is_odd: bool) -> bytes:
     """The uncompressed point with this x and the y of this parity (GB/T 32918.1-2016 section 4.2.10).
 
     Raises:
-        ValueError: there is none.
+        ValueError: no point of the curve has this x.
     """
     number = int.from_bytes(x, "big")
-    y = pow(number**3 + A * number + B, (P + 1) // 4, P)  # a square root, if there is one: P is 3 modulo 4
+    y = pow(number**3 + A * number + B, (P + 1) // 4, P)  # a square root if there is one, because P is 3 modulo 4
     point = b"\x04" + x + (y if y % 2 == y_is_odd else P - y).to_bytes(32, "big")
     check_point(point)
     return point
 
 
-def message_hash(point: bytes, user_id: bytes) -> hashes.Hash:
-    """SM3 that has taken in ZA: a copy that is fed the message gives e (GB/T 32918.2 sections 5.5, 6.1).
-
-    Raises:
-        ValueError: the user id is empty or too long.
-    """
+def check_user_id(user_id: bytes) -> bytes:
+    """Return an SM2 user id of 1 to 8191 bytes, or raise `TypeError` or `ValueError`."""
+    if not isinstance(user_id, bytes):
+        raise TypeError(f"an SM2 user id is bytes, not {type(user_id).__name__} (SM2 用户标识应为 bytes)")
     if not 1 <= len(user_id) <= MAX_USER_ID:
         raise ValueError(f"an SM2 user id is 1 to {MAX_USER_ID} bytes (SM2 用户标识应为 1 至 {MAX_USER_ID} 字节)")
+    return user_id
+
+
+def message_hash(point: bytes, user_id: bytes) -> hashes.Hash:
+    """SM3 after it has hashed ZA: a copy of it that hashes the message gives e (GB/T 32918.2 sections 5.5, 6.1).
+
+    Raises:
+        TypeError, ValueError: see `check_user_id`.
+    """
+    check_user_id(user_id)
     head = hashes.Hash(hashes.SM3())
     head.update((len(user_id) * 8).to_bytes(2, "big") + user_id + _CURVE_BYTES + point[1:])
     state = hashes.Hash(hashes.SM3())

@@ -90,7 +90,9 @@ class EvpPublicKey(_EvpKey):
         return self.verify_digest(self._digest(message), signature)
 
     def verify_digest(self, digest: bytes, signature: bytes) -> bool:
-        """Whether `signature` is this key's over the message with ``e = SM3(ZA || message) = digest``."""
+        """Whether `signature` is this key's over the message whose digest ``e = SM3(ZA || message)`` is given."""
+        if not isinstance(signature, bytes):
+            raise TypeError(f"a signature is bytes, not {type(signature).__name__}")
         if len(signature) != 64:
             return False
         der = der_from_raw(signature)
@@ -137,6 +139,8 @@ class EvpPrivateKey(_EvpKey):
         Raises:
             ValueError: not 32 bytes, or not 1 to n - 2.
         """
+        if not isinstance(scalar, bytes):
+            raise TypeError(f"an SM2 private key is bytes, not {type(scalar).__name__} (SM2 私钥应为 bytes)")
         if len(scalar) != 32 or not 1 <= int.from_bytes(scalar, "big") <= N - 2:
             raise ValueError("an SM2 private key is 32 bytes, 1 to n - 2 (SM2 私钥应为 32 字节)")
         return cls.from_pem(lib, pem_from_der("PRIVATE KEY", pkcs8_from_scalar(scalar)), None, user_id)

@@ -47,7 +47,9 @@ class TableKey:
         return self.verify_digest(state.finalize(), signature)
 
     def verify_digest(self, digest: bytes, signature: bytes) -> bool:
-        """Whether `signature` is this key's over the message with ``e = SM3(ZA || message) = digest``."""
+        """Whether `signature` is this key's over the message whose digest ``e = SM3(ZA || message)`` is given."""
+        if not isinstance(signature, bytes):
+            raise TypeError(f"a signature is bytes, not {type(signature).__name__}")
         if len(signature) != 64:
             return False
         r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
