@@ -1,4 +1,4 @@
-"""What ``make smoke`` runs with the wheel alone: the core works, and what is optional says what it needs."""
+"""What ``make wheels`` runs with the wheel alone: the core works, and what is optional says what it needs."""
 
 from __future__ import annotations
 

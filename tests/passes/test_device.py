@@ -16,7 +16,6 @@ from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.passes.challenge import Challenge
 from ybtoken.passes.device import DeviceBoundPass, encode_presentation
-from ybtoken.qr import QrCode
 from ybtoken.voucher import DevicePresentation
 from ybtoken.wire.presentation import cut_presentation
 from ybtoken.wire.text import encode_text
@@ -277,6 +276,7 @@ class TestChallenge:
 def test_a_display_fits_its_symbol(phone_key, signer, version, request):
     """With a status index; with a P-256 key an answer takes it to version 13."""
     pytest.importorskip("segno")
+    from ybtoken.qr import QrCode
 
     def key(name):
         return P256SigningKey.generate() if name == "p256" else request.getfixturevalue("sm2_key")

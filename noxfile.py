@@ -1,0 +1,216 @@
+"""What is checked before a change is taken, a session for each: `scripts/nox --list`, `scripts/nox -s lint`.
+
+Arguments after `--` go to the session's program: `scripts/nox -s tests -- -k chaos`. Programs that are missing (cargo,
+another Python) leave out what needs them, and the session says so.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["lint", "tests", "core", "lowest", "docs", "native", "wheels"]
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+EXTRAS = ".[qr,cli,redis,otel,otp,status-http,bulk]"
+TESTS = ("--group", "test", "--group", "browser")
+PYTEST = ("python", "-m", "pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
+NATIVE = "native/python"
+
+# Modules whose branches are covered to the last: the format, the keys, issuer and verifier, the guard in memory.
+WHOLE = [
+    "wire/*", "_checks", "voucher", "places", "keys/ring", "keys/protocols", "engines/columns", "engines/validity",
+    "engines/serial", "judging/*", "verifier", "policy", "issuer", "tokens", "replay/memory", "passes/challenge",
+    "passes/rotating", "passes/device", "status/list", "status/source", "status/policy", "status/registry",
+]  # fmt: skip
+
+
+def has_cargo() -> bool:
+    """Whether the native engine can be built; what is missing has been said if not."""
+    return subprocess.run(["scripts/cargo"], check=False).returncode == 0
+
+
+def install_native(session: nox.Session) -> None:
+    if has_cargo():
+        session.install("--force-reinstall", "--no-deps", f"./{NATIVE}")
+
+
+def install_if_possible(session: nox.Session, group: str, what: str) -> None:
+    try:
+        session.install("--group", group)
+    except nox.command.CommandFailed:
+        session.warn(f"{what} does not install here; it is left out")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Every test, on every Python that is present."""
+    session.install("-e", EXTRAS, *TESTS)
+    install_native(session)
+    session.run(*PYTEST, *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def core(session: nox.Session) -> None:
+    """The core without any extra: tests that need one are skipped, all others pass."""
+    session.install("-e", ".", "pytest", "pytest-xdist", "hypothesis")
+    session.run(*PYTEST, "-o", "addopts=-q", *(session.posargs or ["tests"]))
+
+
+@nox.session(python="3.11")
+def lowest(session: nox.Session) -> None:
+    """Every test with the lowest version of each direct dependency that pyproject.toml allows."""
+    if session.venv_backend != "uv":
+        session.skip("uv is needed, which resolves to the lowest versions")
+    session.install("--resolution", "lowest-direct", "-e", EXTRAS, *TESTS)
+    install_native(session)
+    session.run(*PYTEST, *session.posargs)
+
+
+@nox.session
+@nox.parametrize("version", ["==5.6.0", "<6"])
+def cbor2(session: nox.Session, version: str) -> None:
+    """Every test with the oldest cbor2 that is supported, and with the last before 6."""
+    session.install("-e", EXTRAS, *TESTS, f"cbor2{version}")
+    session.run(*PYTEST, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and types."""
+    session.install("-e", EXTRAS, "--group", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("mypy", "--warn-unused-ignores", "--follow-imports=silent", "tests/typing/api.py")
+    session.run("pyright", "--pythonpath", f"{session.bin}/python")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Bars for the coverage of a test run with `--cov=ybtoken --cov-branch --cov-report=`."""
+    session.install("coverage")
+    session.run("coverage", "report", "--skip-covered", "--show-missing", "--fail-under=90")
+    whole = ",".join(f"*/ybtoken/{module}.py" for module in WHOLE)
+    session.run("coverage", "report", f"--include={whole}", "--show-missing", "--fail-under=100")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Whether vectors and documents are as they would be generated; `-- --write` writes them anew."""
+    session.install("-e", ".", "--group", "test")
+    arguments = [] if session.posargs == ["--write"] else [*session.posargs, "--check"]
+    session.run("python", "vectors/generate.py", *arguments)
+    session.run("python", "docs/generate.py", *arguments)
+
+
+@nox.session
+def native(session: nox.Session) -> None:
+    """The native engine's own tests, in Rust with the bounds of every number asserted, and of its module."""
+    if not has_cargo():
+        session.skip("the native engine cannot be built here")
+    session.install("-e", ".[bulk]", "--group", "test")
+    install_native(session)
+    with session.chdir("native"):
+        session.run("cargo", "fmt", "--check", external=True)
+        session.run("cargo", "clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings", external=True)
+        session.run("cargo", "test", "--quiet", "-p", "ybtoken-curve", "-p", "ybtoken-engine", external=True)
+    suffix = sysconfig.get_config_var("SHLIB_SUFFIX")
+    (module,) = Path(session.virtualenv.location).rglob(f"ybtoken_native/*{suffix}")
+    session.run("scripts/inlined", str(module), external=True)
+    session.run("python", "-m", "pytest", f"{NATIVE}/tests", *session.posargs)
+
+
+@nox.session
+def differential(session: nox.Session) -> None:
+    """The native engine's verdicts against crypto_mb's or RustCrypto's; see scripts/differential."""
+    if not has_cargo():
+        session.skip("the native engine cannot be built here")
+    install_if_possible(session, "bench-native", "crypto_mb")
+    session.run("scripts/differential", external=True)
+
+
+@nox.session(venv_backend="none")
+def miri(session: nox.Session) -> None:
+    """The native engine's tests in an interpreter that sees undefined behaviour; needs a nightly toolchain."""
+    vectors = "avx512f avx512bw avx512dq avx512vl avx512ifma avx512vbmi avx512vbmi2 bmi2 adx"
+    environment = {  # Miri says that the processor has what it is compiled for
+        "MIRIFLAGS": "-Zmiri-disable-isolation",
+        "RUSTFLAGS": "-Ctarget-feature=" + ",".join(f"+{name}" for name in vectors.split()),
+        "PROPTEST_CASES": "2",
+    }
+    command = ["cargo", "+nightly", "miri", "test", "-p", "ybtoken-curve", "-p", "ybtoken-engine", "--tests"]
+    with session.chdir("native"):
+        session.run(*command, *session.posargs, env=environment)
+
+
+@nox.session
+def interop(session: nox.Session) -> None:
+    """Tokens to and from other libraries, which are made ready first."""
+    session.install("-e", EXTRAS, *TESTS)
+    session.run("python", "interop/prepare.py")
+    session.run("python", "-m", "pytest", "tests/interop", *session.posargs)
+
+
+def install_javascript(session: nox.Session) -> None:
+    with session.chdir("js"):
+        session.run("npm", "ci", "--silent", "--no-audit", "--no-fund", external=True)
+
+
+@nox.session(venv_backend="none")
+def js(session: nox.Session) -> None:
+    """The JavaScript verifier: its own tests, its types and its size."""
+    install_javascript(session)
+    with session.chdir("js"):
+        for script in ("test", "types", "size"):
+            session.run("npm", "run", "--silent", script)
+
+
+@nox.session
+def conform(session: nox.Session) -> None:
+    """Every program of this repository through the conformance kit."""
+    session.install("-e", EXTRAS)
+    install_native(session)
+    install_javascript(session)
+    kit = ("python", "vectors/conform.py", "--")
+    session.run(*kit, "python", "interop/library.py")
+    if has_cargo():
+        session.run(*kit, "python", "interop/library.py", "--engine", "native")
+    session.run(*kit, "node", "interop/javascript.mjs")
+    verifier = str(Path("build/interop/verifier").resolve())
+    with session.chdir("interop/go/verifier"):
+        session.run("go", "build", "-o", verifier, ".", external=True)
+    session.run(*kit, verifier)
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """The sdist and both wheels, in dist/; the pure wheel is tried in an environment with nothing else in it."""
+    shutil.rmtree("dist", ignore_errors=True)
+    session.install("build", "maturin", "virtualenv")
+    session.run("python", "-m", "build", "--outdir", "dist", ".")
+    (wheel,) = (str(path.resolve()) for path in Path("dist").glob("ybtoken-*.whl"))
+    session.run("virtualenv", "--quiet", "--clear", "build/smoke")
+    session.run("build/smoke/bin/python", "-m", "pip", "install", "--quiet", wheel, external=True)
+    session.run("build/smoke/bin/python", "-I", "tests/smoke.py", external=True)
+    if has_cargo():
+        manifest = f"{NATIVE}/Cargo.toml"
+        session.run("maturin", "build", "--release", "--strip", "--manifest-path", manifest, "--out", "dist")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Rates and ratios beside other libraries, and build/bench.json."""
+    session.install("-e", EXTRAS, "--group", "test", "--group", "bench")  # one of the peers holds cbor2 back
+    install_if_possible(session, "bench-native", "crypto_mb")
+    install_if_possible(session, "bench-sm2", "one of the SM2 peers")
+    install_native(session)
+    session.run("python", "-m", "benchmarks", *session.posargs)
