@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["DEFAULT_USER_ID", "Algorithm", "Curve"]
 
 DEFAULT_USER_ID: Final = b"1234567812345678"
-"""The SM2 user id where nothing else was agreed (GM/T 0009-2012 section 10)."""
+"""The SM2 user id if issuer and verifier agreed on no other (GM/T 0009-2012 section 10)."""
 
 
 class Algorithm(IntEnum):
@@ -17,9 +17,9 @@ class Algorithm(IntEnum):
     ES256 = -7
     """ECDSA with SHA-256, on P-256."""
     ESP256 = -9
-    """The same by its fully specified name (RFC 9864)."""
+    """The same algorithm under its fully specified name (RFC 9864)."""
     SM2 = -65537
-    """SM2 with SM3 (GB/T 32918); a private-use number, for none is registered."""
+    """SM2 with SM3 (GB/T 32918); a private-use number, because none is registered."""
 
     @property
     def curve(self) -> Curve:
@@ -32,4 +32,4 @@ class Curve(IntEnum):
 
     P256 = 1
     SM2 = -65537
-    """sm2p256v1; a private-use number, for none is registered."""
+    """sm2p256v1; a private-use number, because none is registered."""

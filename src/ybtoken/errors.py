@@ -1,9 +1,9 @@
 """One tree of errors for tokens that are refused.
 
-Whatever is wrong with a token, or with what is needed to judge it, is a `TokenError`: one ``except TokenError`` fails
-closed. Misuse of the API by the program is a `TypeError` or `ValueError`, never a `TokenError`.
+A bad token raises a `TokenError`, and so does anything that prevents judging one, so that one ``except TokenError``
+fails closed. Misuse of the API by the program raises a `TypeError` or `ValueError`, never a `TokenError`.
 
-An error carries its facts as attributes, and no claim of a token whose signature was not good.
+An error carries its facts as attributes. It never carries claims of a token whose signature is not good.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 
 class _Unstated(dict[str, object]):
-    """Facts for the words of an error: one that was not stated reads as a question mark."""
+    """The facts for an error's words. A fact that was not stated is written as a question mark."""
 
     def __missing__(self, key: str) -> str:
         return "?"
@@ -55,7 +55,7 @@ class TokenError(Exception):
         self.facts = facts
 
     def __getattr__(self, name: str) -> Any:
-        # Only called for what is not an ordinary attribute: the facts.
+        # Python calls this only for names that are no ordinary attributes; they may be facts.
         try:
             return self.__dict__["facts"][name]
         except KeyError:
@@ -115,7 +115,7 @@ def _rebuild(error: type[TokenError], code: str, facts: dict[str, Any]) -> Token
 
 
 class TextError(TokenError):
-    """Step 1: the text was damaged in reading, or is no voucher. Never a sign of fraud."""
+    """Step 1: the text was damaged when it was read, or is no voucher. This is never a sign of fraud."""
 
 
 class EnvelopeError(TokenError):
@@ -127,22 +127,22 @@ class UnknownKeyError(TokenError):
 
 
 class SignatureError(TokenError):
-    """Step 4: the signature is not good: the issuer's (fact: ``kid``, hex), or that of the phone."""
+    """Step 4: the signature of the issuer (fact: ``kid``, hex) or of the phone is not good."""
 
 
 class ClaimsError(TokenError):
-    """Step 5: what was signed is not what the format allows. Fact: ``kid`` (hex)."""
+    """Step 5: the signed claims are not what the format allows. Fact: ``kid`` (hex)."""
 
 
 class TimeError(TokenError):
     """Step 6: too early, too late, or valid for too long.
 
-    Facts, in seconds: ``issued_at``, ``expired_at``, ``now``, ``skew``; ``presented_at`` of what a phone signed.
+    Facts, in seconds: ``issued_at``, ``expired_at``, ``now``, ``skew``; for a phone's signature, ``presented_at``.
     """
 
 
 class OtpError(TokenError):
-    """Step 6: the one-time code of a rotating pass is not that of this time, or too many were not."""
+    """Step 6: the one-time code of a rotating pass is wrong, or too many wrong codes of the pass were tried."""
 
 
 class ScopeError(TokenError):
@@ -153,11 +153,11 @@ class ScopeError(TokenError):
 
 
 class PolicyError(TokenError):
-    """Step 8: the verifier's own policy refuses. Facts: what was ``found`` and what is ``accepted``."""
+    """Step 8: a policy of the verifier refuses. Facts: the value ``found`` and the values ``accepted``."""
 
 
 class ChallengeError(TokenError):
-    """Step 8: the terminal's challenge was not answered, or another one was."""
+    """Step 8: the code does not answer the terminal's challenge, or answers another one."""
 
 
 class StatusError(TokenError):
@@ -169,7 +169,7 @@ class RedeemError(TokenError):
 
 
 class CannotCheckError(TokenError):
-    """Steps 6, 8 and 9: what is needed to judge is not to be had. Whoever cannot check refuses."""
+    """Steps 6, 8 and 9: something needed to judge the token is missing. A verifier that cannot check refuses."""
 
 
 _FAMILIES: dict[str, type[TokenError]] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = ["der_from_raw", "raw_from_der"]
 
-# What stands before r and before s where neither begins with a zero byte, by the top bits of the two: a zero byte keeps
-# a number positive. That is all but one signature in 128.
+# The bytes before r and before s, by the top bits of r and s, for signatures in which neither begins with a zero byte
+# (all but one in 128). A number whose top bit is set gets a zero byte in front, which keeps it positive.
 _HEADS = {
     (r, s): (bytes((0x30, 68 + r + s, 0x02, 32 + r)) + bytes(r), bytes((0x02, 32 + s)) + bytes(s))
     for r in (0, 1)
@@ -36,8 +36,8 @@ def raw_from_der(der: bytes) -> bytes:
 
 
 def _integer(number: bytes) -> bytes:
-    """A number of 32 bytes, big-endian, as a DER INTEGER: no leading zero byte but the one that keeps it positive."""
-    # encode_dss_signature does the same by way of two integers, in twice the time.
+    """A number of 32 bytes, big-endian, as a DER INTEGER; a zero byte leads only to keep it positive."""
+    # encode_dss_signature of `cryptography` does the same by way of two integers, in twice the time.
     if not 0 < number[0] < 0x80:
         number = number.lstrip(b"\0")
         if not number or number[0] >= 0x80:

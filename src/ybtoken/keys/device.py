@@ -16,7 +16,7 @@ __all__ = ["check_presentation", "device_key_of"]
 
 @cache
 def _verify_on(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
-    # Imported when a phone's signature is checked: who verifies profile 1 only loads the backend of its own keys.
+    # Imported at the first phone's signature: a verifier of profile 1 loads only the backend of its own issuers' keys.
     if curve == Curve.P256:
         from ybtoken.keys.p256 import verify_compressed
     else:
@@ -40,7 +40,7 @@ def device_key_of(key: VerifyingKey) -> DeviceKey:
 
 
 def check_presentation(cut: CutPresentation, key: DeviceKey) -> None:
-    """Step 4, again: the phone's own signature, with the key that the pass names.
+    """Step 4 for the phone: check its signature with the key that the pass names.
 
     Raises:
         SignatureError: ``device.signature``.

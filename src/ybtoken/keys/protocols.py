@@ -1,7 +1,7 @@
 """Keys as the format sees them: what signs, what verifies, and the kid of a public key.
 
-This module owns the kid, and that the raw protected header of a token selects its key, algorithm and kid together
-(Spec 4, step 3): there is nothing left to confuse.
+This module owns the kid, and the rule that the raw protected header of a token selects its key by algorithm and kid
+together (Spec 4, step 3), so that no token can combine one key's kid with another algorithm.
 """
 
 from __future__ import annotations

@@ -30,13 +30,13 @@ __all__ = [
 ]
 
 MAX_TEXT = 800
-"""The longest text that is looked at at all, in characters; a version 13-M symbol holds 796."""
+"""The longest text that is read, in characters. A version 13-M symbol, the largest in use, holds 796."""
 
 PREFIXES = {1: "96", 2: "97", 3: "98"}
 """The prefix of each profile's text; clear of the prefixes of pay codes in use (10-15, 25-30, 62)."""
 
 CHALLENGE = 95
-"""Stands where a profile does, for the text of a terminal's challenge, which is no token."""
+"""Takes the place of a profile in the text of a terminal's challenge, which is no token."""
 
 OTP_DIGITS = 8
 """How many digits the one-time code of a rotating pass has (RFC 6238)."""
@@ -48,10 +48,10 @@ _SPELLED = PREFIXES | {CHALLENGE: str(CHALLENGE)}
 _KINDS = {prefix: kind for kind, prefix in _SPELLED.items()}
 _ROTATING = 2
 _FRAME_DIGITS = 4  # prefix and check
-# ISO 7064 MOD 97-10: the whole is 1 modulo 97. Check digits are 02 to 98; 00, 01 and 99 are congruent to 97, 98 and 02,
-# and would be second spellings. Both rules at once, as one remainder by 97 * 100:
+# ISO 7064 MOD 97-10: the whole text, read as a number, is 1 modulo 97. Check digits are 02 to 98, because 00, 01 and 99
+# are congruent to 97, 98 and 02 and would be second spellings. One remainder modulo 97 * 100 checks both rules.
 _GOOD_REMAINDERS = frozenset(r for r in range(1, 9700, 97) if 2 <= r % 100 <= 98)
-# A long text is read in two parts, for int() takes the square of a length.
+# A long text is read in two parts because the time of int() grows with the square of the length.
 _PART, _PART_WEIGHT = 384, pow(10, 384, 9700)
 
 
@@ -80,7 +80,7 @@ def encode_text(profile: int, data: bytes, otp: str = "") -> str:
 
 
 class _Layout:
-    """How a text of one length is cut into groups, worked out once."""
+    """How a text of one length is cut into groups; computed once for each length."""
 
     __slots__ = ("cut", "last_bytes", "pack")
 
@@ -89,7 +89,7 @@ class _Layout:
         self.last_bytes = _LAST_GROUP_BYTES[last_digits]
         last = f"{last_digits}s" if last_digits else ""
         self.cut = Struct(f"2x{f'{_GROUP_DIGITS}s' * whole}{last}{otp_digits + 2}x").unpack
-        # Each group is packed as eight bytes, of which the eighth must be zero and is dropped.
+        # Each group is packed as eight bytes. The eighth must be zero and is removed later.
         self.pack = Struct(f"<{whole + bool(last_digits)}Q").pack
 
 
@@ -124,7 +124,7 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
     if profile is None or (profile == CHALLENGE) is not challenge:
         raise TextError("text.prefix")
     digits = text.encode("ascii", "replace")
-    if not digits.isdigit():  # of bytes: str.isdigit takes other scripts' digits
+    if not digits.isdigit():  # bytes.isdigit, because str.isdigit accepts digits of other scripts
         raise TextError("text.digits")
     layout = _layout(size, OTP_DIGITS if profile == _ROTATING else 0)
     if layout is None:
@@ -154,11 +154,11 @@ _FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
 
 
 def normalize_scan(scanned: str) -> str:
-    r"""Take away what scanners add to a text, and nothing else.
+    r"""Remove what scanners add to a text, and nothing else.
 
-    Removed: carriage returns, line feeds, tabs and spaces; an AIM symbology identifier (``]Q1``) and echoes of an ECI
-    (``\000026``) at the start. Full-width digits, which an input method makes, become plain ones. Whatever else is
-    wrong is left for `Verifier.verify` to refuse.
+    This removes carriage returns, line feeds, tabs and spaces, and at the start an AIM symbology identifier (``]Q1``)
+    and echoes of an ECI (``\000026``). Full-width digits, which an input method makes, become ASCII digits. Any other
+    fault is left for `Verifier.verify` to refuse.
     """
     text = _ADDED_BY_SCANNERS.sub("", scanned).translate(_FULL_WIDTH_DIGITS)
     return _AIM_AND_ECI.sub("", text)

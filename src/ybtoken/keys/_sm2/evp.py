@@ -1,11 +1,11 @@
 """SM2 keys on libcrypto's EVP, and the self-test without which no libcrypto is used.
 
-Owns every call on a key: what is prepared (the key, and contexts to work with), and when it is freed. A context
-serves one call at a time and then waits for the next, so that threads share a key freely; OpenSSL reseeds its
-generator after a fork.
+This module owns every call on a key: what is prepared (the key and EVP contexts) and when it is freed. A context serves
+one call at a time and is then kept for the next call, so threads may share a key. OpenSSL reseeds its random generator
+after a fork.
 
-The message is hashed here, after ZA, and libcrypto signs the digest: ZA is computed once for a key instead of at
-every call, and the user id cannot be lost on the way (OpenSSL's own default was empty before 4.0).
+The message is hashed here, after ZA, and libcrypto signs the digest. So ZA is computed once for a key and not at every
+call, and the user id cannot be lost on the way to OpenSSL, whose own default was empty before 4.0.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class EvpPrivateKey(_EvpKey):
             if b"ENCRYPTED" not in pem:
                 raise ValueError("a passphrase was given, but the key is not encrypted (密钥未加密，不需要口令)")
         bio = lib.BIO_new_mem_buf(pem, len(pem))
-        # An empty passphrase, not NULL: with NULL OpenSSL would ask on the terminal.
+        # The passphrase is empty and not NULL, because with NULL OpenSSL would ask for one on the terminal.
         pkey = lib.PEM_read_bio_PrivateKey(bio, None, None, passphrase or b"")
         lib.BIO_free(bio)
         if not pkey:
@@ -165,7 +165,7 @@ class EvpPrivateKey(_EvpKey):
                 "not a private key in PEM, or the passphrase is wrong or missing "
                 f"(不是 PEM 私钥，或口令缺失、错误): {lib.last_error()}"
             )
-        lib.ERR_clear_error()  # formats that were tried before the right one leave their errors
+        lib.ERR_clear_error()  # OpenSSL tries several formats, and each that does not fit leaves an error
         if lib.EVP_PKEY_is_a(pkey, b"SM2") != 1:
             lib.EVP_PKEY_free(pkey)
             raise ValueError("the key is not on the SM2 curve (该密钥不在 SM2 曲线上)")

@@ -1,14 +1,14 @@
 """SM2 verification in plain Python, from per-key tables of 8-bit windows.
 
-Owns the arithmetic of GB/T 32918.2-2016 section 7.1 on any Python, with no library but SM3. For a key (and once for
-the base point) the table holds ``digit * 256**i * point`` for the 32 bytes of a scalar, so that ``s*G + t*Q`` is
-the sum of at most 64 known points and no doubling. Public values only: nothing here is constant time, nothing here
-signs.
+This module owns the arithmetic of GB/T 32918.2-2016 section 7.1 in plain Python; only SM3 comes from a library. The
+table of a key (and one of the base point) holds ``digit * 256**i * point`` for the 32 bytes of a scalar. Therefore
+``s*G + t*Q`` is a sum of at most 64 known points, without doublings. All values are public: nothing is constant time,
+nothing signs.
 
-The sum is taken in three steps. The points are added pairwise, twice, in affine coordinates with one shared
-inversion each (6 multiplications an addition); what is left, at most 16 points, in XYZZ coordinates (10
-multiplications and no inversion). The fast formulas do not hold when two summands have the same x; both steps then
-produce a zero that stays zero, and the sum is taken again by `_careful_sum`, which knows every case.
+The sum is computed in three steps. The points are added pairwise, twice, in affine coordinates with one shared
+inversion each time (6 multiplications an addition). The remaining points, at most 16, are added in XYZZ coordinates (10
+multiplications an addition, no inversion). These fast formulas fail when two summands have the same x. They then
+produce a zero that stays zero, and `_careful_sum`, which handles every case, computes the sum again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Table: TypeAlias = list[list[Point]]  # [byte position, highest first][byte valu
 
 
 class TableKey:
-    """A public key with its table (about 1.6 MB), built at the first verification.
+    """A public key with its table, which is built at the first verification (its size: `docs/why/capacity.md`).
 
     Args:
         point: the uncompressed point, 65 bytes; checked.
