@@ -7,8 +7,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.samples import CITY, IDENTITY_REF, NOW
 from ybtoken import Issuer, KeyEntry, KeyRing, Token, Verifier
 from ybtoken.testing.keys import FakeKey
-from ybtoken.wire.claims import parse_claims
 from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.parse import parse_claims
 from ybtoken.wire.text import decode_text, encode_text
 
 KEY = FakeKey()

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 from ybtoken import (
     CannotCheckError,
@@ -87,7 +87,7 @@ class Library:
         if "text" not in case:
             return _ring(case)
         verifier = self.verifier(case, [case["now"]])
-        return verdict(verifier.verify, case["text"], challenge=asked(case))
+        return verdict(verifier.verify, case["text"], **asked(case))
 
     def verifier(self, case: dict[str, Any], now: list[int]) -> Verifier:
         """A verifier with the settings of a case, and a clock that can be set."""
@@ -116,10 +116,12 @@ def ring_of(case: dict[str, Any]) -> KeyRing:
 _jwks = lru_cache(maxsize=64)(load_jwks)
 
 
-def asked(case: dict[str, Any]) -> Challenge | Literal["any"] | None:
-    """What the terminal asked in a case."""
+def asked(case: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a verifier's call that say what the terminal asked in a case."""
     text = case.get("challenge")
-    return text if text in (None, "any") else Challenge.from_text(text)
+    if text == "any":  # a recorded scan
+        return {"recorded": True}
+    return {"challenge": text and Challenge.from_text(text)}
 
 
 def verdict(call: Callable[..., VerifiedVoucher], *args: Any, **more: Any) -> dict[str, Any]:
@@ -186,7 +188,7 @@ def _codes(case: dict[str, Any]) -> RotatingCodes | None:
 
 def _redeem(verifier: Verifier, case: dict[str, Any], redeem: dict[str, Any], now: list[int]) -> dict[str, Any]:
     now[0] = redeem["now"]
-    return verdict(verifier.redeem, redeem["text"], challenge=asked(case | redeem))
+    return verdict(verifier.redeem, redeem["text"], **asked(case | redeem))
 
 
 def _ring(case: dict[str, Any]) -> dict[str, Any]:

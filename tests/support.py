@@ -8,7 +8,9 @@ from typing import Any
 import cbor2
 from hypothesis import strategies as st
 
-from ybtoken import Issuer, KeyEntry, KeyRing, Scope, Verifier, Voucher
+from ybtoken import Engine, Issuer, KeyEntry, KeyRing, Scope, SerialEngine, Verifier, Voucher
+from ybtoken.engines.columns import Opened, OpenedBatch
+from ybtoken.engines.validity import Limits
 from ybtoken.keys.device import device_key_of
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.passes.device import encode_presentation
@@ -131,3 +133,33 @@ def vouchers(draw: st.DrawFn, profiles: tuple[Profile, ...] = (Profile.VOUCHER,)
         assurance=draw(optional(st.integers(0, 255))),
         status_index=draw(optional(st.integers(0, 2**32 - 1))),
     )
+
+
+class _AnyCode:
+    """A checker of one-time codes that takes any code."""
+
+    def check(self, claims: Any, kid: bytes, otp: str, now: int) -> int:
+        return now // 30
+
+    def window(self, step: int) -> int:
+        return 2**40
+
+    def earliest(self, now: int) -> int:
+        return now // 30
+
+
+ANY_TIME = Limits(2**40, 2**40, 2**40, 2**40, _AnyCode())
+
+
+class Opening:
+    """An engine's opener for tests of steps 1 to 5: at any time, for any place, with any one-time code."""
+
+    def __init__(self, keys: KeyRing, engine: Engine | None = None) -> None:
+        self.keys = KeyRing(KeyEntry(entry.key, entry.issuer) for entry in keys.entries)
+        self._opener = (engine or SerialEngine()).prepare(self.keys)
+
+    def open(self, text: str) -> Opened:
+        return self._opener.open(text, ANY_TIME, NOW)
+
+    def open_many(self, texts: Any) -> OpenedBatch:
+        return self._opener.open_many(texts, ANY_TIME, NOW)

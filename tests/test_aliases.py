@@ -18,18 +18,19 @@ from tests.support import (
     HOLDER,
     NOW,
     RING,
+    Opening,
     a_voucher,
     claims_map,
     fake_issuer,
     signed_bytes,
     text_of,
 )
-from ybtoken import Issuer, KeyRing, MemoryReplayGuard, SerialEngine, TokenError, Verifier
+from ybtoken import Issuer, KeyRing, MemoryReplayGuard, TokenError, Verifier
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_header, sign1_prefix
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-OPENER = SerialEngine().prepare(RING)
+OPENER = Opening(RING)
 TOKEN = fake_issuer().issue(HOLDER, CITY)
 CLAIMS = claims_map(**EXTRAS)
 PAYLOAD = encode_claims(a_voucher(**EXTRAS))
@@ -395,12 +396,12 @@ def test_a_signature_is_good_for_one_algorithm_and_kid(p256_key, p256_ring):
     other = encode_header(-9, p256_key.kid)
     data = b"\xd2\x84" + encode_byte_string(other) + b"\xa0" + signed + b"\x58\x40" + signature
     with pytest.raises(TokenError) as caught:
-        SerialEngine().prepare(p256_ring).open(text_of(data))
+        Opening(p256_ring).open(text_of(data))
     assert caught.value.code == "key.unknown"
     from ybtoken import Algorithm, KeyEntry
     from ybtoken.keys.p256 import P256VerifyingKey
 
     esp = P256VerifyingKey.from_point(*p256_key.verifying_key.point, algorithm=Algorithm.ESP256)
     with pytest.raises(TokenError) as caught:
-        SerialEngine().prepare(KeyRing([KeyEntry(esp, "Zhejiang")])).open(text_of(data))
+        Opening(KeyRing([KeyEntry(esp, "Zhejiang")])).open(text_of(data))
     assert caught.value.code == "signature.invalid"

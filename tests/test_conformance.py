@@ -12,6 +12,7 @@ from tests.support import (
     HOLDER,
     NOW,
     RING,
+    Opening,
     a_voucher,
     claims_map,
     fake_issuer,
@@ -82,6 +83,6 @@ def mix() -> tuple[KeyRing, list[str]]:
 
 def test_the_serial_engine_is_an_engine():
     ring, texts = mix()
-    check_engine(SerialEngine(), ring, texts)
-    codes = set(SerialEngine().prepare(ring).open_many(texts).codes)
+    check_engine(SerialEngine(), ring, texts, now=NOW)
+    codes = set(Opening(ring).open_many(texts).codes)
     assert codes == {0, 17, 18, 19, 20, 21, 33, 49, 65, 81, 82}  # the mix has them all

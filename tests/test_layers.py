@@ -22,6 +22,7 @@ FLOORS = (
     ("voucher", "errors"),
     ("wire", "tokens", "replay"),
     ("keys",),
+    ("verified",),
     ("identity", "issuer", "passes", "engines", "status"),
     ("policy",),
     ("judging",),

@@ -7,8 +7,8 @@ import pickle
 
 import pytest
 
-from tests.support import FAKE, NOW, PRESENTER, RING, a_voucher, fake_verifier, signed_bytes, text_of
-from ybtoken import Issuer, MemoryReplayGuard, SerialEngine, TokenError
+from tests.support import FAKE, NOW, PRESENTER, RING, Opening, a_voucher, fake_verifier, signed_bytes, text_of
+from ybtoken import Issuer, MemoryReplayGuard, TokenError
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.testing.keys import FakeKey
@@ -133,13 +133,13 @@ def unverified() -> dict[str, str]:
 @pytest.mark.parametrize("code", unverified())
 def test_an_error_before_the_signature_tells_no_claim(code):
     text = unverified()[code]
-    for act in (fake_verifier().verify, SerialEngine().prepare(RING).open):
+    for act in (fake_verifier().verify, Opening(RING).open):
         with pytest.raises(TokenError) as caught:
             act(text)
         assert caught.value.code == code.split()[0]
         assert not [claim for claim in CLAIMED if claim in told(caught.value)]
         assert text not in told(caught.value)
-    batch = SerialEngine().prepare(RING).open_many([text])
+    batch = Opening(RING).open_many([text])
     assert not [claim for claim in CLAIMED if claim in told(batch.error(0))]
 
 

@@ -51,7 +51,7 @@ def test_a_case_has_the_stated_outcome(library: Library, case: dict[str, Any]) -
 @_cases(VERIFYING)
 def test_a_text_gets_the_stated_verdict_in_a_batch_of_its_own(library: Library, case: dict[str, Any]) -> None:
     verifier = library.verifier(case, [case["now"]])
-    assert stated(verifier.verify_many([case["text"]], challenge=asked(case))[0]) == case["expect"], case["why"]
+    assert stated(verifier.verify_many([case["text"]], **asked(case))[0]) == case["expect"], case["why"]
 
 
 @_cases({id_: case for id_, case in VERIFYING.items() if id_.startswith("sm2/")})

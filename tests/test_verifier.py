@@ -139,10 +139,64 @@ class TestVerify:
         assert engine.prepared == 1
         assert verifier.keys is RING
 
-    @pytest.mark.parametrize("options", [{"skew": -1}, {"max_lifetime": 0}])
+    @pytest.mark.parametrize(
+        "options", [{"skew": -1}, {"max_lifetime": 0}, {"max_pass_lifetime": 0}, {"max_display_age": 0}]
+    )
     def test_bounds_make_sense(self, options):
-        with pytest.raises(ValueError, match="skew is at least 0"):
+        with pytest.raises(ValueError, match=r"is at least [01] seconds"):
             fake_verifier(**options)
+
+    @pytest.mark.parametrize(
+        ("options", "wanted"),
+        [
+            ({"skew": 0.5}, "skew is a number of whole seconds"),
+            ({"skew": True}, "skew is a number of whole seconds"),
+            ({"max_lifetime": "300"}, "max_lifetime is a number of whole seconds"),
+            ({"policies": Channel(7)}, "put the one policy into a list"),
+            ({"policies": 7}, "policies is a list of policies"),
+            ({"policies": [object()]}, "an object with check"),
+            ({"engine": "native"}, "engine is an engine, such as NativeEngine"),
+            ({"engine": SerialEngine}, "not the class SerialEngine itself"),
+            ({"guard": MemoryReplayGuard}, "not the class MemoryReplayGuard itself"),
+            ({"guard": object()}, "guard is a ReplayGuard or an AsyncReplayGuard"),
+            ({"otp": b"master"}, "otp is a RotatingCodes"),
+            ({"clock": 7}, "clock is a function that gives seconds since 1970"),
+        ],
+    )
+    def test_what_is_of_another_kind_is_refused_at_once(self, options, wanted):
+        with pytest.raises(TypeError, match=wanted):
+            fake_verifier(**options)
+
+    @pytest.mark.parametrize(
+        ("now", "error", "wanted"),
+        [
+            ("1800000000", TypeError, "now is a time in whole seconds"),
+            (1.8e9, TypeError, "now is a time in whole seconds"),
+            (True, TypeError, "now is a time in whole seconds"),
+            (-1, ValueError, "now is 0 to"),
+            (2**32, ValueError, "now is 0 to"),
+            ([1.8e9], TypeError, "one time for each text"),
+            (["1800000000"], TypeError, "one time for each text"),
+            ([NOW * 1000], ValueError, "are they milliseconds"),
+            ([-1], ValueError, "every time in now"),
+            ([2**70], TypeError, "one time for each text"),
+        ],
+    )
+    def test_a_time_is_in_whole_seconds(self, issuer, now, error, wanted):
+        text = issuer.issue(HOLDER, CITY).text
+        if not isinstance(now, list):
+            with pytest.raises(error, match=wanted):
+                fake_verifier().verify(text, now=now)
+        wanted = "one time for each text" if isinstance(now, str) else wanted
+        with pytest.raises(error, match=wanted):
+            fake_verifier().verify_many([text], now=now)
+
+    @pytest.mark.parametrize("challenge", ["any", "95123", b"", 7])
+    def test_a_challenge_is_a_challenge(self, issuer, challenge):
+        text = issuer.issue(HOLDER, CITY).text
+        for call, argument in ((fake_verifier().verify, text), (fake_verifier().verify_many, [text])):
+            with pytest.raises(TypeError, match="challenge is a Challenge"):
+                call(argument, challenge=challenge)
 
     @pytest.mark.parametrize("keys", [[], {}, None, [RING.entries[0]], FAKE])
     def test_keys_are_a_ring(self, keys):
@@ -258,8 +312,10 @@ class TestRedeem:
         inner = AsyncMemory()
 
         class Wrapped:
-            def claim(self, key: bytes, expires_at: int):
-                awaitable = inner.claim(key, expires_at)
+            def claim(self, key: bytes, expires_at: int): ...
+
+            def claim_many(self, claims):
+                awaitable = inner.claim_many(claims)
                 awaitable.close()  # or Python warns that nobody awaited it
                 return awaitable
 
@@ -311,7 +367,8 @@ class TestRedeemAsync:
     def test_an_awaitable_of_any_kind_is_awaited(self, issuer):
         class Partial:
             def __init__(self) -> None:
-                self.claim = functools.partial(AsyncMemory().claim)
+                inner = AsyncMemory()
+                self.claim, self.claim_many = functools.partial(inner.claim), functools.partial(inner.claim_many)
 
         verifier = fake_verifier(guard=Partial())
         text = issuer.issue(HOLDER, CITY).text
@@ -347,7 +404,6 @@ class TestRedeemMany:
         verdicts = redeem_many(verifier, [*texts, "96", *texts[::-1]])
         assert verdicts.counts() == {"redeem.replayed": 200, "text.length": 1}
         assert all(isinstance(verdict, VerifiedVoucher) for verdict in verdicts[:200])
-        assert verdicts[0] is verdicts[0]  # made once
         assert redeem_many(verifier, texts).counts() == {"redeem.replayed": 200}
 
     def test_texts_come_in_any_form(self, issuer, verifier, redeem_many):
@@ -442,7 +498,7 @@ class TestRedeemMany:
         for outcomes in (None, [], [None, None], (None,)):
             guard = MemoryReplayGuard()
             guard.claim_many = lambda claims, outcomes=outcomes: outcomes
-            with pytest.raises(TypeError, match="an outcome a claim"):
+            with pytest.raises(TypeError, match="one outcome for each claim"):
                 redeem_many(fake_verifier(guard=guard), texts)
 
     def test_an_asynchronous_guard_is_awaited_or_told(self, issuer):
@@ -468,9 +524,9 @@ class TestRedeemMany:
                 opener = super().prepare(keys)
 
                 class Opener:
-                    def open_many(self, texts):
+                    def open_many(self, texts, limits, now):
                         seen.add(threading.get_ident() == thread)
-                        return opener.open_many(texts)
+                        return opener.open_many(texts, limits, now)
 
                 return Opener()
 

@@ -144,12 +144,10 @@ class TestVerifiedVoucher:
         return verifier.verify(issuer.issue(HOLDER, "330106", now=NOW).text)
 
     def test_nobody_but_a_verifier_makes_one(self, verified):
-        fields = {field.name: getattr(verified, field.name) for field in dataclasses.fields(verified)}
+        fields = {"city_code": verified.city_code, "nonce": verified.nonce}
         for arguments in ({}, fields):
             with pytest.raises(TypeError):
                 VerifiedVoucher(**arguments)
-        with pytest.raises(TypeError):
-            dataclasses.replace(verified, city_code="110101")
 
     @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
     def test_it_is_not_copied_or_pickled(self, verified, copied):
@@ -157,10 +155,17 @@ class TestVerifiedVoucher:
             copied(verified)
 
     def test_it_cannot_be_changed(self, verified):
-        with pytest.raises(dataclasses.FrozenInstanceError):
+        with pytest.raises(AttributeError, match="cannot be changed"):
             verified.verified_at = 0
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            del verified.verified_at
+        with pytest.raises(AttributeError, match="has no attribute"):
+            _ = verified.holder
 
     def test_it_is_a_voucher_and_more(self, verified):
-        assert isinstance(verified, Voucher)
+        voucher = a_voucher(nonce=verified.nonce, city_code="330106")
+        names = [field.name for field in dataclasses.fields(voucher)]
+        assert [getattr(verified, name) for name in names] == [getattr(voucher, name) for name in names]
+        assert len({verified, verified}) == 1
         assert verified != a_voucher(nonce=verified.nonce)
         assert verified.replay_key == verified.kid + verified.nonce

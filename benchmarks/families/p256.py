@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benchmarks.measure import Bench, Row
 from benchmarks.samples import CITY, IDENTITY_REF, P256Sample
-from ybtoken.wire.claims import parse_claims
 from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.parse import parse_claims
 from ybtoken.wire.text import decode_text, encode_text
 
 MANY = 16  # few enough to fit between two disturbances of a shared machine

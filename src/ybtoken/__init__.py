@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from ybtoken.replay.protocols import AsyncReplayGuard as AsyncReplayGuard
     from ybtoken.replay.protocols import ReplayGuard as ReplayGuard
     from ybtoken.tokens import Token as Token
+    from ybtoken.verified import VerifiedVoucher as VerifiedVoucher
     from ybtoken.verifier import Verifier as Verifier
     from ybtoken.voucher import Assurance as Assurance
     from ybtoken.voucher import Profile as Profile
-    from ybtoken.voucher import VerifiedVoucher as VerifiedVoucher
     from ybtoken.voucher import Voucher as Voucher
     from ybtoken.wire.text import normalize_scan as normalize_scan
 
@@ -54,7 +54,7 @@ _HOMES = {
     "Token": "tokens",
     "TokenError": "errors",
     "Verdicts": "judging.verdicts",
-    "VerifiedVoucher": "voucher",
+    "VerifiedVoucher": "verified",
     "Verifier": "verifier",
     "VerifyingKey": "keys.protocols",
     "Voucher": "voucher",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ybtoken.errors import PolicyError, TokenError
 from ybtoken.places import Scope
-from ybtoken.voucher import Assurance, Note, Profile, Voucher, check_purpose
+from ybtoken.verified import VerifiedVoucher
+from ybtoken.voucher import Assurance, Note, Profile, check_purpose
 
 if TYPE_CHECKING:
     from ybtoken.identity import IdentitySealer
@@ -34,7 +35,7 @@ __all__ = [
 class Policy(Protocol):
     """One thing a verifier insists on."""
 
-    def check(self, voucher: Voucher, now: int) -> Note | None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> Note | None:
         """Raise a `TokenError` to refuse; return a note if whoever accepts should know something.
 
         ``now`` is in seconds since 1970.
@@ -49,7 +50,7 @@ class InsuredPlace:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
         if not self.scope.covers(voucher.city_code):
             raise PolicyError("policy.place", city_code=voucher.city_code, accepted=str(self.scope))
@@ -64,7 +65,7 @@ class Purpose:
         self.purposes = frozenset(map(check_purpose, purposes))
         self.accept_unstated = accept_unstated
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
         if voucher.purpose is None and self.accept_unstated:
             return
@@ -81,7 +82,7 @@ class Channel:
         self.channels = frozenset(channels)
         self.accept_unstated = accept_unstated
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
         if voucher.channel is None and self.accept_unstated:
             return
@@ -98,7 +99,7 @@ class AcceptedProfiles:
     def __init__(self, *profiles: Profile) -> None:
         self.profiles = frozenset(map(Profile, profiles))
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
         if voucher.profile not in self.profiles:
             accepted = "/".join(profile.name for profile in sorted(self.profiles))
@@ -110,7 +111,7 @@ class HolderOnly:
 
     __slots__ = ()
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
         if voucher.presenter is not None:
             raise PolicyError("policy.presenter")
@@ -130,7 +131,7 @@ class FamilyAccount:
         self.sealer = sealer
         self.members = members
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
         if voucher.presenter is None:
             return
@@ -148,7 +149,7 @@ class MinimumAssurance:
     def __init__(self, level: Assurance | int) -> None:
         self.level = int(level)
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
         if voucher.assurance is None or voucher.assurance < self.level:
             found = "-" if voucher.assurance is None else voucher.assurance
@@ -163,7 +164,7 @@ class MaximumAge:
     def __init__(self, seconds: int) -> None:
         self.seconds = seconds
 
-    def check(self, voucher: Voucher, now: int) -> None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
         age = now - voucher.issued_at
         if age > self.seconds:
@@ -180,7 +181,7 @@ class AnyOf:
         if not self.policies:
             raise ValueError("AnyOf takes at least one policy")
 
-    def check(self, voucher: Voucher, now: int) -> Note | None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> Note | None:
         """See `Policy`."""
         refused: TokenError | None = None
         for policy in self.policies:

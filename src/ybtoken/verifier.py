@@ -1,8 +1,8 @@
 """The verifier: the order of the checks is its rule (Spec 4), and the numbers here are the spec's.
 
-1 text, 2 envelope, 3 key, 4 signature, 5 claims     an engine: pure
-6 time, 7 issuer scope, 8 policy                     judging: the clock is an argument; pure but for one thing, that
-                                                     wrong one-time codes of a rotating pass are counted
+1 text, 2 envelope, 3 key, 4 signature, 5 claims,    an engine: the clock is an argument; pure but for one thing, that
+6 time, 7 issuer scope                               wrong one-time codes of a rotating pass are counted
+8 policy                                             judging: pure
 9 redeem                                             the only I/O, and last: a bad token never burns a nonce
 """
 
@@ -10,37 +10,34 @@ from __future__ import annotations
 
 import inspect
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from contextlib import suppress
-from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import BinaryIO
 
-from ybtoken.engines.columns import Opened
+from ybtoken._checks import callback, duration, instance
 from ybtoken.engines.protocols import Engine, Texts
 from ybtoken.engines.serial import SerialEngine
-from ybtoken.errors import RedeemError, TokenError
-from ybtoken.judging.judge import Asked, Judge
-from ybtoken.judging.verdicts import Verdict, Verdicts
+from ybtoken.engines.validity import Limits, OneTimeCodes
+from ybtoken.errors import TokenError
+from ybtoken.judging.judge import Judge
+from ybtoken.judging.redemption import Redemption, redemption
+from ybtoken.judging.verdicts import Verdicts
 from ybtoken.keys.ring import KeyRing, Use
+from ybtoken.passes.challenge import Challenge
 from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED
 from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
-from ybtoken.voucher import VerifiedVoucher
+from ybtoken.verified import VerifiedVoucher
+from ybtoken.voucher import MAX_UINT32, Note
 from ybtoken.wire.text import MAX_TEXT
 
-if TYPE_CHECKING:
-    from ybtoken.passes.rotating import RotatingCodes
-
-__all__ = ["Asked", "Verifier"]
+__all__ = ["Verifier"]
 
 _LONGEST_LINE = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
 _OFFLOAD_ABOVE = 8  # texts; so many are verified in about the time that makes a thread's start worth it
 # Vouchers whose claims go to the guard together. Redis takes most a second in long pipelines, but a client makes one of
 # 64 in 4 ms, and others on the event loop wait for that.
-_AT_ONCE, _AT_ONCE_ON_A_LOOP = 1024, 64
-_OUT_OF_REACH = frozenset({"redeem.unavailable", "redeem.timeout"})
-
-_Part: TypeAlias = list[tuple[int, list[tuple[bytes, int]]]]  # places of vouchers in a batch, and what each claims
+_CHUNK, _CHUNK_ON_A_LOOP = 1024, 64
 
 
 class Verifier:
@@ -50,16 +47,19 @@ class Verifier:
         keys: the public keys that are trusted.
         guard: where redeemed tokens are remembered; needed to `redeem`.
         policies: what is insisted on beyond the format; all must agree.
-        engine: what does steps 1 to 5.
+        engine: what does steps 1 to 7; `SerialEngine` if it is not given.
         skew: by how many seconds the clocks of issuer and verifier may differ, either way.
         max_lifetime: refuse vouchers (profile 1) that are valid for more seconds than this.
         max_pass_lifetime: the same for passes (profiles 2 and 3).
         max_display_age: for how many seconds what a phone signed (profile 3) is accepted after it was shown.
         otp: checks the one-time codes of rotating passes (profile 2), which are refused without it.
         clock: seconds since 1970; read once a call, unless the call is given its own ``now``.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind, or out of its bounds; the message says what is expected.
     """
 
-    __slots__ = ("_clock", "_guard", "_judge", "_opener")
+    __slots__ = ("_clock", "_guard", "_guard_is_async", "_judge", "_limits", "_opener")
 
     def __init__(
         self,
@@ -72,31 +72,41 @@ class Verifier:
         max_lifetime: int = 300,
         max_pass_lifetime: int = 24 * 3600,
         max_display_age: int = 60,
-        otp: RotatingCodes | None = None,
+        otp: OneTimeCodes | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not isinstance(keys, KeyRing):
-            raise TypeError("keys is a KeyRing")
+        instance("keys", keys, KeyRing, "a KeyRing")
         if keys.use is not Use.TOKENS:
             raise ValueError("these keys are for status lists and sign no tokens")
-        self._judge = Judge(
-            policies=tuple(policies),
-            skew=skew,
-            max_lifetime=max_lifetime,
-            max_pass_lifetime=max_pass_lifetime,
-            max_display_age=max_display_age,
-            otp=otp,
+        if isinstance(policies, Policy) or not isinstance(policies, Iterable):
+            raise TypeError("policies is a list of policies: put the one policy into a list")
+        self._limits = Limits(
+            duration("skew", skew),
+            duration("max_lifetime", max_lifetime, minimum=1),
+            duration("max_pass_lifetime", max_pass_lifetime, minimum=1),
+            duration("max_display_age", max_display_age, minimum=1),
+            otp if otp is None else instance("otp", otp, OneTimeCodes, "a RotatingCodes"),
         )
-        self._opener = (engine or SerialEngine()).prepare(keys)
+        checked = [instance("a policy", policy, Policy, "an object with check(voucher, now)") for policy in policies]
+        self._judge = Judge(tuple(checked), self._limits)
+        if guard is not None:
+            kinds = (ReplayGuard, AsyncReplayGuard)
+            instance("guard", guard, kinds, "a ReplayGuard or an AsyncReplayGuard, such as MemoryReplayGuard()")
         self._guard = guard
-        self._clock = clock
+        self._guard_is_async = guard is not None and inspect.iscoroutinefunction(guard.claim_many)
+        self._clock = callback("clock", clock, "seconds since 1970")
+        if engine is None:
+            engine = SerialEngine()
+        self._opener = instance("engine", engine, Engine, "an engine, such as NativeEngine()").prepare(keys)
 
     @property
     def keys(self) -> KeyRing:
         """The public keys that are trusted."""
         return self._opener.keys
 
-    def verify(self, text: str, *, now: int | None = None, challenge: Asked = None) -> VerifiedVoucher:
+    def verify(
+        self, text: str, *, now: int | None = None, challenge: Challenge | None = None, recorded: bool = False
+    ) -> VerifiedVoucher:
         """Verify one token: steps 1 to 8. It can be repeated, and does not make the token used.
 
         A verified token may still be shown twice; only `redeem` makes it good for one use.
@@ -105,26 +115,62 @@ class Verifier:
             text: the one exact spelling; see `normalize_scan` for what a scanner returns.
             now: seconds since 1970; the verifier's clock if it is not given.
             challenge: what this terminal asked: then only a device-bound pass that answers it is accepted. Without one,
-                a code that answers some challenge was made for another terminal, and is refused; "any" is for whoever
-                verifies again what a terminal has accepted.
+                a code that answers some challenge was made for another terminal, and is refused.
+            recorded: this verifies again what a terminal has accepted before: an answer to any challenge is accepted,
+                because the challenge is not known any more.
 
         Raises:
             TokenError: the token is refused.
         """
-        return self._judge.voucher(self._opener.open(text), self._now(now), challenge)
+        at = self._now(now)
+        opened = self._opener.open(_text(text), self._limits, at)
+        return self._judge.voucher(opened, at, _challenge(challenge), recorded=recorded)
 
-    def verify_many(self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Asked = None) -> Verdicts:
+    def verify_many(
+        self,
+        texts: Texts,
+        *,
+        now: int | Sequence[int] | None = None,
+        challenge: Challenge | None = None,
+        recorded: bool = False,
+    ) -> Verdicts:
         """Verify many tokens: one verdict each, in order; a bad one raises nothing.
 
         Args:
             texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
             now: in seconds since 1970, one time for all or one for each; the verifier's clock if it is not given.
             challenge: one for all, as for `verify`.
+            recorded: as for `verify`.
         """
-        return self._verdicts(texts, now, challenge)
+        if isinstance(texts, str):
+            raise TypeError("this takes many texts, not one string")
+        _challenge(challenge)
+        batch = self._opener.open_many(texts, self._limits, self._times(now))
+        refused: dict[int, TokenError] = {}
+        notes: dict[int, tuple[Note, ...]] = {}
+        # Step 8 looks at every token only if there is something to look for; a pass may answer a challenge.
+        for i in range(len(batch)) if self._judge.policies or challenge is not None else batch.passes:
+            if batch.codes[i] == ACCEPTED:
+                at = batch.now_of(i)
+                try:
+                    noted = self._judge.check(
+                        self._judge.unchecked(batch.opened(i), at), at, challenge, recorded=recorded
+                    )
+                except TokenError as error:
+                    refused[i] = error
+                else:
+                    if noted:
+                        notes[i] = noted
+        return Verdicts(batch, self._judge, refused, notes)
 
     def verify_lines(
-        self, file: BinaryIO, *, now: int | None = None, challenge: Asked = None, chunk_bytes: int = 4 << 20
+        self,
+        file: BinaryIO,
+        *,
+        now: int | None = None,
+        challenge: Challenge | None = None,
+        recorded: bool = False,
+        chunk_bytes: int = 4 << 20,
     ) -> Iterator[Verdicts]:
         """Verify a file of lines, however long, in memory that depends on ``chunk_bytes`` only.
 
@@ -132,6 +178,7 @@ class Verifier:
             file: open for reading bytes. A line ends with a line feed and nothing else; the last may lack it.
             now: in seconds since 1970, for all; the verifier's clock at each chunk if it is not given.
             challenge: one for all, as for `verify`.
+            recorded: as for `verify`.
             chunk_bytes: how much is read at a time: some 12,000 texts of the usual length by default.
 
         Yields:
@@ -143,14 +190,14 @@ class Verifier:
         while block := file.read(chunk_bytes):
             lines, ended, tail = block.rpartition(b"\n")
             if ended:
-                yield self.verify_many(rest + lines + ended, now=now, challenge=challenge)
+                yield self.verify_many(rest + lines + ended, now=now, challenge=challenge, recorded=recorded)
                 rest = b""
             # Of a line without an end no more is kept than it takes to see that it is too long.
             rest = (rest + tail[:_LONGEST_LINE])[:_LONGEST_LINE]
         if rest:
-            yield self.verify_many(rest, now=now, challenge=challenge)
+            yield self.verify_many(rest, now=now, challenge=challenge, recorded=recorded)
 
-    def redeem(self, text: str, *, now: int | None = None, challenge: Asked = None) -> VerifiedVoucher:
+    def redeem(self, text: str, *, now: int | None = None, challenge: Challenge | None = None) -> VerifiedVoucher:
         """Verify one token and use it up: steps 1 to 9. Of any number of calls for one display, one returns.
 
         Args:
@@ -160,37 +207,27 @@ class Verifier:
             TokenError: the token is refused.
             TypeError: the verifier has no guard, or one for asyncio.
         """
-        if self._guard is None or inspect.iscoroutinefunction(self._guard.claim):
-            raise TypeError("redeem needs a Verifier with a ReplayGuard; for an AsyncReplayGuard use redeem_async")
+        guard = self._sync_guard("redeem")
         voucher = self.verify(text, now=now, challenge=challenge)
-        first, *earlier = self._judge.claims(voucher)
-        claimed: object = self._guard.claim(*first)
-        if claimed is not None:  # an awaitable after all: nothing was claimed yet
-            raise TypeError("the guard's claim() returned something: for an AsyncReplayGuard use redeem_async")
-        for claim in earlier:
-            with suppress(RedeemError):
-                self._guard.claim(*claim)
-        return voucher
+        return _accepted(voucher, _drive(guard, redemption([(0, voucher)], self._limits, 1)))
 
-    async def redeem_async(self, text: str, *, now: int | None = None, challenge: Asked = None) -> VerifiedVoucher:
+    async def redeem_async(
+        self, text: str, *, now: int | None = None, challenge: Challenge | None = None
+    ) -> VerifiedVoucher:
         """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory)."""
-        if self._guard is None:
-            raise TypeError("redeem_async needs a Verifier with a guard")
+        guard = self._any_guard("redeem_async")
         voucher = self.verify(text, now=now, challenge=challenge)
-        first, *earlier = self._judge.claims(voucher)
-        await _claim(self._guard, *first)
-        for claim in earlier:
-            with suppress(RedeemError):
-                await _claim(self._guard, *claim)
-        return voucher
+        return _accepted(voucher, await self._drive_async(guard, redemption([(0, voucher)], self._limits, 1)))
 
-    def redeem_many(self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Asked = None) -> Verdicts:
+    def redeem_many(
+        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
+    ) -> Verdicts:
         """Verify many tokens and use up those that are accepted: to each what `redeem` would say, one after another.
 
-        So of a token that stands there twice the first is accepted. Nothing is claimed for a text that is refused
-        before step 9. A guard that fails refuses with its own code those that it was asked for: what was accepted
-        before is used up, and says so. One that is not to be reached is not waited for again: what it was not asked
-        for is refused with the same code, and not used up.
+        A token that stands there twice is accepted the first time. Nothing is claimed for a text that is refused before
+        step 9. If the guard fails, the texts it was asked for are refused with its error, and what was accepted before
+        is used up. If the guard cannot be reached, it is not asked again: the remaining texts are refused with the same
+        error, and are not used up.
 
         Args:
             texts: as for `verify_many`, and so are the others.
@@ -198,105 +235,109 @@ class Verifier:
         Raises:
             TypeError: the verifier has no guard, or one for asyncio.
         """
-        if self._guard is None or inspect.iscoroutinefunction(self._guard.claim_many):
-            raise TypeError("redeem_many needs a ReplayGuard; for an AsyncReplayGuard use redeem_many_async")
-        verdicts = self._verdicts(texts, now, challenge, redeem=True)
-        refused: dict[int, TokenError] = {}
-        parts = self._parts(verdicts, _AT_ONCE)
-        for part in parts:
-            outcomes: object = self._guard.claim_many([claim for _, claims in part for claim in claims])
-            failed = _refused(part, outcomes)
-            refused |= failed | _unasked(part, failed, parts)
-        return verdicts.refusing(refused)
+        guard = self._sync_guard("redeem_many")
+        verdicts = self.verify_many(texts, now=now, challenge=challenge)
+        return verdicts.refusing(_drive(guard, redemption(_accepted_of(verdicts), self._limits, _CHUNK)))
 
     async def redeem_many_async(
-        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Asked = None
+        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
     ) -> Verdicts:
         """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory).
 
-        More than a few texts are read and verified in a thread, and others are served between the claims. Cancelled
+        More than a few texts are read and verified in a thread, and other tasks run between the claims. Cancelled
         before the first claim, it has used up nothing; later, what it had claimed.
         """
         import asyncio  # loaded already by whoever awaits this, and by nobody else
 
-        if self._guard is None:
-            raise TypeError("redeem_many_async needs a Verifier with a guard")
+        guard = self._any_guard("redeem_many_async")
         if isinstance(texts, Sized) and len(texts) <= _OFFLOAD_ABOVE:
-            verdicts = self._verdicts(texts, now, challenge, redeem=True)
+            verdicts = self.verify_many(texts, now=now, challenge=challenge)
         else:
-            verdicts = await asyncio.to_thread(self._verdicts, texts, now, challenge, redeem=True)
-        refused: dict[int, TokenError] = {}
-        parts = self._parts(verdicts, _AT_ONCE_ON_A_LOOP)
-        for part in parts:
-            outcomes: object = self._guard.claim_many([claim for _, claims in part for claim in claims])
-            failed = _refused(part, await outcomes if inspect.isawaitable(outcomes) else outcomes)
-            refused |= failed | _unasked(part, failed, parts)
-            await asyncio.sleep(0)  # a guard that never waits does not let others run either
-        return verdicts.refusing(refused)
+            verdicts = await asyncio.to_thread(self.verify_many, texts, now=now, challenge=challenge)
+        redeeming = redemption(_accepted_of(verdicts), self._limits, _CHUNK_ON_A_LOOP)
+        return verdicts.refusing(await self._drive_async(guard, redeeming))
 
-    def _verdicts(
-        self, texts: Texts, now: int | Sequence[int] | None, challenge: Asked, *, redeem: bool = False
-    ) -> Verdicts:
-        """Steps 1 to 8; ``redeem``: every voucher is made, once, and stays what it was when it was judged."""
-        if isinstance(texts, str):
-            raise TypeError("this takes many texts, not one string")
-        batch = self._opener.open_many(texts)
-        at = now if isinstance(now, Sequence) else self._now(now)
-        if not isinstance(at, int) and len(at) != len(batch):
-            raise ValueError(f"{len(at)} times for {len(batch)} texts")
+    def _sync_guard(self, call: str) -> ReplayGuard:
+        if self._guard is None or self._guard_is_async:
+            raise TypeError(f"{call} needs a Verifier with a ReplayGuard; for an AsyncReplayGuard use {call}_async")
+        return self._guard  # type: ignore[return-value]  # settled in the constructor
 
-        def judge_one(i: int, opened: Opened) -> VerifiedVoucher:
-            return self._judge.voucher(opened, at if isinstance(at, int) else int(at[i]), challenge)
+    def _any_guard(self, call: str) -> ReplayGuard | AsyncReplayGuard:
+        if self._guard is None:
+            raise TypeError(f"{call} needs a Verifier with a guard")
+        return self._guard
 
-        codes = batch.judge(at, self._judge.skew, self._judge.max_lifetime)
-        one_by_one = redeem or self._judge.policies or challenge is not None
-        settled: dict[int, Verdict] = {}
-        for i in range(len(batch)) if one_by_one else batch.passes:
-            verdict: Verdict
-            if codes[i] == ACCEPTED or i in batch.passes:
-                try:
-                    verdict, codes[i] = judge_one(i, batch.opened(i)), ACCEPTED
-                except TokenError as error:
-                    verdict, codes[i] = error, error.number
-                if redeem or i in batch.passes:
-                    settled[i] = verdict
-        return Verdicts(batch, codes, judge_one, settled)
+    async def _drive_async(self, guard: ReplayGuard | AsyncReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
+        import asyncio
 
-    def _parts(self, verdicts: Verdicts, at_once: int) -> Iterator[_Part]:
-        """What the accepted claim, in order, of so many vouchers at once."""
-        accepted = ((i, verdicts[i]) for i, code in enumerate(verdicts.codes) if code == ACCEPTED)
-        claims = ((i, self._judge.claims(one)) for i, one in accepted if isinstance(one, VerifiedVoucher))
-        while part := list(islice(claims, at_once)):
-            yield part
+        try:
+            claims = next(redeeming)
+            while True:
+                outcomes: object = guard.claim_many(claims)
+                if inspect.isawaitable(outcomes):
+                    outcomes = await outcomes
+                else:
+                    await asyncio.sleep(0)  # a guard that never waits does not let other tasks run either
+                claims = redeeming.send(outcomes)
+        except StopIteration as end:
+            refused: dict[int, TokenError] = end.value
+            return refused
 
     def _now(self, now: int | None) -> int:
-        return int(self._clock() if now is None else now)
+        if now is None:
+            return int(self._clock())
+        if isinstance(now, bool) or not isinstance(now, int):
+            raise TypeError(f"now is a time in whole seconds since 1970 (an int), not {type(now).__name__}")
+        if not 0 <= now <= MAX_UINT32:
+            raise ValueError(f"now is 0 to 2**32 - 1 seconds since 1970, not {now}")
+        return now
+
+    def _times(self, now: int | Sequence[int] | None) -> int | Sequence[int]:
+        if now is None or isinstance(now, int) or not isinstance(now, (Sequence, array)):
+            return self._now(now)  # type: ignore[arg-type]  # refuses what is neither
+        try:
+            times = array("q", now)
+        except (TypeError, OverflowError) as error:
+            raise TypeError(f"now is one time for each text, in whole seconds since 1970: {error}") from None
+        if times and not (min(times) >= 0 and max(times) <= MAX_UINT32):
+            raise ValueError("every time in now is 0 to 2**32 - 1 seconds since 1970; are they milliseconds?")
+        return times
 
 
-async def _claim(guard: ReplayGuard | AsyncReplayGuard, key: bytes, until: int) -> None:
-    claimed = guard.claim(key, until)
-    if inspect.isawaitable(claimed):
-        await claimed
+def _text(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"a text is a str, not {type(text).__name__}")
+    return text
 
 
-def _refused(part: _Part, outcomes: object) -> dict[int, TokenError]:
-    """Whom the guard refused, by place; as in `Verifier.redeem`, an earlier step that was used already is no reason."""
-    if not isinstance(outcomes, list) or len(outcomes) != sum(len(claims) for _, claims in part):
-        raise TypeError("the guard's claim_many() returns a list, an outcome a claim")
-    refused: dict[int, TokenError] = {}
-    rest = iter(outcomes)
-    for i, claims in part:
-        first, *earlier = islice(rest, len(claims))
-        for error in (first, *(error for error in earlier if not isinstance(error, RedeemError))):
-            if error is not None:
-                refused.setdefault(i, error)
-    return refused
+def _challenge(challenge: Challenge | None) -> Challenge | None:
+    if challenge is not None and not isinstance(challenge, Challenge):
+        raise TypeError(f"challenge is a Challenge, not {type(challenge).__name__}")
+    return challenge
 
 
-def _unasked(part: _Part, refused: dict[int, TokenError], rest: Iterator[_Part]) -> dict[int, TokenError]:
-    """Refuses the rest by the same error when a store answered nobody of a part: each part more would wait as long."""
-    errors = [refused.get(i) for i, _ in part]
-    error = errors[-1]
-    if error is None or not all(error is not None and error.code in _OUT_OF_REACH for error in errors):
-        return {}
-    return {i: error for later in rest for i, _ in later}
+def _drive(guard: ReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
+    try:
+        claims = next(redeeming)
+        while True:
+            outcomes: object = guard.claim_many(claims)
+            if inspect.isawaitable(outcomes):  # an asynchronous guard behind a wrapper: nothing was claimed yet
+                raise TypeError("the guard's claim_many() has to be awaited: use redeem_async or redeem_many_async")
+            claims = redeeming.send(outcomes)
+    except StopIteration as end:
+        refused: dict[int, TokenError] = end.value
+        return refused
+
+
+def _accepted(voucher: VerifiedVoucher, refused: dict[int, TokenError]) -> VerifiedVoucher:
+    for error in refused.values():
+        raise error
+    return voucher
+
+
+def _accepted_of(verdicts: Verdicts) -> Iterator[tuple[int, VerifiedVoucher]]:
+    for i, code in enumerate(verdicts.codes):
+        if code == ACCEPTED:
+            voucher = verdicts[i]
+            assert isinstance(voucher, VerifiedVoucher)
+            yield i, voucher

@@ -1,14 +1,14 @@
 """The voucher: its claims and their bounds. A `Voucher` that exists is valid.
 
-This module owns the bounds (Spec 2.3); how claims become bytes is owned by `ybtoken.wire.envelope`.
+This module owns the bounds (Spec 2.3); `ybtoken.wire.claims` owns how they become bytes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from types import MappingProxyType
-from typing import NamedTuple, NoReturn
+from typing import Any, Final, Literal, NamedTuple
 
 from ybtoken._checks import octets, uint
 from ybtoken.algorithms import Curve
@@ -23,13 +23,16 @@ __all__ = [
     "MAX_UINT8",
     "MAX_UINT32",
     "NONCE_SIZES",
+    "NONE_STATED",
+    "OPTIONAL_CLAIMS",
     "PURPOSES",
     "Assurance",
     "DeviceKey",
     "DevicePresentation",
     "Note",
+    "OptionalClaim",
+    "OptionalClaims",
     "Profile",
-    "VerifiedVoucher",
     "Voucher",
     "check_purpose",
 ]
@@ -126,8 +129,83 @@ _REF_SIZES = range(IDENTITY_REF_SIZE, IDENTITY_REF_SIZE + 1)
 _COORDINATE_SIZES = range(_COORDINATE_SIZE, _COORDINATE_SIZE + 1)
 
 
+class OptionalClaim(NamedTuple):
+    """How an optional claim is bounded, and where it stands: a row of `OPTIONAL_CLAIMS`."""
+
+    label: int
+    """Its key in the map of optional claims (Spec 2.3)."""
+    column: str
+    """The name of its column in a batch."""
+    maximum: int
+    """The largest number; 0 for a claim of 16 bytes."""
+    digits: int = 0
+    """How many digits the API writes the number with, as a string; 0 where it is an `int` there too."""
+    help: Words = Words("", "")
+    """What it is, for people."""
+    name: str = ""
+    """The attribute of a voucher, and the keyword of an issuer."""
+
+    @property
+    def kind(self) -> Literal["B", "H", "I", 16]:
+        """The `array` type code of its column, or the width of its bytes."""
+        if not self.maximum:
+            return 16
+        return "B" if self.maximum <= MAX_UINT8 else "H" if self.maximum <= MAX_CHANNEL else "I"
+
+    def check(self, value: Any) -> None:
+        """Raise `TypeError` or `ValueError` for a value that a voucher may not state."""
+        if self.digits:
+            check_purpose(value)
+        elif self.maximum:
+            uint(self.name, value, self.maximum)
+        else:
+            octets(self.name, value, _REF_SIZES)
+
+    def to_wire(self, value: Any) -> Any:
+        """The number or the bytes that stand in the token."""
+        return int(value) if self.digits else value
+
+    def from_wire(self, value: Any) -> Any:
+        """The value that the API shows."""
+        return f"{value:0{self.digits}d}" if self.digits else value
+
+
+def _claim(*row: Any, **options: Any) -> Any:
+    return field(default=None, metadata={"row": OptionalClaim(*row, **options)})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Voucher:
+class OptionalClaims:
+    """The claims that an issuer may leave out. **The one table of them**: each line here is a row.
+
+    What a token, a batch's columns, the command line and Arrow tables hold follows from these rows.
+    """
+
+    channel: int | None = _claim(1, "channels", MAX_CHANNEL, help=Words("Who shows it.", "渠道。"))
+    purpose: str | None = _claim(
+        2, "purposes", MAX_PURPOSE, digits=5, help=Words("Business type, five digits.", "用码业务类型，五位数字。")
+    )
+    presenter: bytes | None = _claim(
+        3, "presenters", 0, help=Words("The family member who shows it.", "代为出示人（亲情账户）。")
+    )
+    assurance: int | None = _claim(
+        4, "assurances", MAX_UINT8, help=Words("How the holder was authenticated.", "核验等级。")
+    )
+    status_index: int | None = _claim(
+        5, "status_indexes", MAX_UINT32, help=Words("Place in the status list.", "状态列表序号。")
+    )
+
+
+OPTIONAL_CLAIMS: tuple[OptionalClaim, ...] = tuple(
+    claim.metadata["row"]._replace(name=claim.name) for claim in fields(OptionalClaims)
+)
+"""The rows of `OptionalClaims`, by ascending label."""
+NONE_STATED: Final = OptionalClaims()
+"""Of a token without optional claims."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voucher(OptionalClaims):
     """What an issuer states in one token (Spec 2.3).
 
     Args:
@@ -155,11 +233,6 @@ class Voucher:
     expires_at: int
     nonce: bytes
     profile: Profile = Profile.VOUCHER
-    channel: int | None = None
-    purpose: str | None = None
-    presenter: bytes | None = None
-    assurance: int | None = None
-    status_index: int | None = None
     device_key: DeviceKey | None = None
 
     def __post_init__(self) -> None:
@@ -171,61 +244,12 @@ class Voucher:
             raise ValueError("expires_at is above issued_at")
         octets("nonce", self.nonce, NONCE_SIZES)
         object.__setattr__(self, "profile", Profile(self.profile))
-        if self.channel is not None:
-            uint("channel", self.channel, MAX_CHANNEL)
-        if self.purpose is not None:
-            check_purpose(self.purpose)
-        if self.presenter is not None:
-            octets("presenter", self.presenter, _REF_SIZES)
-        if self.assurance is not None:
-            uint("assurance", self.assurance, MAX_UINT8)
-        if self.status_index is not None:
-            uint("status_index", self.status_index, MAX_UINT32)
+        for row in OPTIONAL_CLAIMS:
+            if (value := getattr(self, row.name)) is not None:
+                row.check(value)
         if (self.device_key is not None) != (self.profile is Profile.DEVICE_BOUND):
             raise ValueError("a device-bound pass has a device key, and nothing else has one")
         if self.device_key is not None:
             if self.device_key.curve not in CURVES:
                 raise ValueError(f"a device key is on one of the curves {CURVES}")
             octets("the device key's x", self.device_key.x, _COORDINATE_SIZES)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
-class VerifiedVoucher(Voucher):
-    """A voucher whose signature, time, scope and policies were found good: only a `Verifier` makes one.
-
-    To the voucher's own claims it adds what was checked: the ``kid`` (8 bytes) and ``algorithm`` of the key, the
-    ``issuer`` the key ring names for it, and ``verified_at``, the time it was judged at (seconds since 1970).
-
-    Attributes:
-        time_step: of a rotating pass, the step of 30 s since 1970 whose one-time code was shown.
-        presentation: of a device-bound pass, what the phone signed.
-        redeem_until: from this time on it is refused anyway: so long a redemption must be remembered.
-        notes: conditions under which it was accepted, such as a status list past its end.
-    """
-
-    kid: bytes
-    algorithm: int
-    issuer: str
-    verified_at: int
-    redeem_until: int
-    time_step: int | None
-    presentation: DevicePresentation | None
-    notes: tuple[Note, ...]
-
-    def __init__(self) -> None:
-        raise TypeError("a VerifiedVoucher comes only from Verifier.verify, verify_many or redeem")
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a VerifiedVoucher is not pickled: pass the token's text on and verify it there")
-
-    @property
-    def replay_key(self) -> bytes:
-        """What is claimed once when this display is redeemed: signed values, never the token's bytes.
-
-        The kid and the nonce; then the time step of a rotating pass (4 bytes), or the nonce of what the phone signed.
-        """
-        if self.time_step is not None:
-            return self.kid + self.nonce + self.time_step.to_bytes(4, "big")
-        if self.presentation is not None:
-            return self.kid + self.nonce + self.presentation.nonce
-        return self.kid + self.nonce

@@ -100,12 +100,14 @@ def test_json_lines_of_accepted_texts(check, office):
     assert result.stdout.isascii()
     voucher = row.pop("voucher")
     assert row == {"source": "", "line": 1, "accepted": True}
-    assert len(voucher.pop("nonce")) == len(voucher.pop("kid")) == 16
+    nonce, kid = voucher.pop("nonce"), voucher.pop("kid")
+    assert len(nonce) == len(kid) == 16
+    assert voucher.pop("replay_key") == kid + nonce
     assert voucher == {
         "identity_ref": b"identity-ref-16b".hex(), "city_code": "330100", "issued_at": office.now,
         "expires_at": office.now + 60, "profile": 1, "channel": None, "purpose": "01301", "presenter": "ff" * 16,
         "assurance": None, "status_index": None, "algorithm": "ES256", "issuer": "浙江 office",
-        "verified_at": office.now + 5,
+        "verified_at": office.now + 5, "time_step": None, "presented_at": None, "notes": [],
     }  # fmt: skip
 
 

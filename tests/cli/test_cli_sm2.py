@@ -8,8 +8,8 @@ from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
-from ybtoken.wire.claims import parse_claims
 from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.parse import parse_claims
 from ybtoken.wire.text import decode_text
 
 SEALING_KEY = bytes(range(16))

@@ -1,19 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support import CITY, EXTRAS, HOLDER, NOW, RING, a_voucher, fake_issuer, signed_bytes, signed_text
 from ybtoken import Engine, KeyRing, SerialEngine, TokenError, Verifier
-from ybtoken.engines.columns import Opened, OpenedBatch
+from ybtoken.engines.columns import Judged, Opened, OpenedBatch
 from ybtoken.engines.crosscheck import CrossCheckEngine, EnginesDisagreeError
-from ybtoken.engines.protocols import Opener, Texts, texts_of
+from ybtoken.engines.protocols import Opener, Texts, texts_of, times_of
+from ybtoken.engines.validity import Limits
 from ybtoken.errors import SignatureError, TextError
 from ybtoken.testing.engines import check_engine
 from ybtoken.testing.keys import FakeKey
-from ybtoken.wire.claims import encode_claims
+from ybtoken.wire.claims import Claims, encode_claims
 from ybtoken.wire.text import encode_text
 
 GOOD = fake_issuer().issue(HOLDER, CITY, **EXTRAS).text
@@ -40,24 +42,34 @@ class BrokenOpener:
     def __init__(self, keys: KeyRing, change: Callable[[str, Outcome], Outcome]) -> None:
         self.keys, self._serial, self._change = keys, SerialEngine().prepare(keys), change
 
-    def _outcome(self, text: str) -> Outcome:
+    def _outcome(self, text: str, now: int, limits: Limits) -> Outcome:
         try:
-            return self._change(text, self._serial.open(text))
+            return self._change(text, self._serial.open(text, limits, now))
         except TokenError as error:
             return self._change(text, error)
 
-    def open(self, text: str) -> Opened:
-        outcome = self._outcome(text)
+    def open(self, text: str, limits: Limits, now: int) -> Opened:
+        outcome = self._outcome(text, now, limits)
         if isinstance(outcome, TokenError):
             raise outcome
         return outcome
 
-    def open_many(self, texts: Texts) -> OpenedBatch:
-        return OpenedBatch.collect(self.keys, map(self._outcome, texts_of(texts)))
+    def open_many(self, texts: Texts, limits: Limits, now: Any) -> OpenedBatch:
+        return OpenedBatch.collect(
+            self.keys,
+            limits,
+            now,
+            (self._judged(self._outcome(*one, limits)) for one in times_of(texts_of(texts), now)),
+        )
+
+    def _judged(self, outcome: Outcome) -> Judged:
+        if isinstance(outcome, Opened):
+            return Judged(outcome, outcome.entry, outcome.claims)
+        return Judged(outcome, self.keys.get(bytes.fromhex(outcome.facts.get("kid", ""))))
 
 
 def accepts_a_forgery(text: str, outcome: Outcome) -> Outcome:
-    return SerialEngine().prepare(RING).open(GOOD) if text == FORGED else outcome
+    return SerialEngine().prepare(RING).open(GOOD, Limits(), NOW) if text == FORGED else outcome
 
 
 def refuses_a_good_one(text: str, outcome: Outcome) -> Outcome:
@@ -72,15 +84,19 @@ def names_another_kid(text: str, outcome: Outcome) -> Outcome:
     return type(outcome)(outcome.code, kid="00" * 8) if isinstance(outcome, TokenError) and text == STRANGE else outcome
 
 
+def with_optional(claims: Claims, **changes: Any) -> Claims:
+    return claims._replace(optional=replace(claims.optional, **changes))
+
+
 def reads_another_claim(text: str, outcome: Outcome) -> Outcome:
     if isinstance(outcome, Opened) and text == GOOD:
-        return outcome._replace(claims=outcome.claims._replace(channel=8))
+        return outcome._replace(claims=with_optional(outcome.claims, channel=8))
     return outcome
 
 
 def forgets_an_extra(text: str, outcome: Outcome) -> Outcome:
     if isinstance(outcome, Opened) and text == GOOD:
-        return outcome._replace(claims=outcome.claims._replace(assurance=None))
+        return outcome._replace(claims=with_optional(outcome.claims, assurance=None))
     return outcome
 
 
@@ -100,7 +116,7 @@ def test_a_text_that_engines_differ_on_is_told_alone(change: Any, text: str) -> 
     for engine in (CrossCheckEngine(Broken(change)), CrossCheckEngine(SerialEngine(), Broken(change))):
         opener = engine.prepare(RING)
         with pytest.raises(EnginesDisagreeError, match="engines disagree") as caught:
-            opener.open(text)
+            opener.open(text, Limits(), NOW)
         assert caught.value.text == text
         assert not isinstance(caught.value, TokenError)  # `except TokenError` must not take it for a refusal
 
@@ -111,7 +127,7 @@ def test_a_text_that_engines_differ_on_is_found_in_a_batch(change: Any, text: st
     forms: list[Any] = [TEXTS, iter(TEXTS), [each.encode() for each in TEXTS], "\n".join(TEXTS).encode()]
     for form in forms:
         with pytest.raises(EnginesDisagreeError) as caught:
-            opener.open_many(form)
+            opener.open_many(form, Limits(), NOW)
         assert caught.value.text == text
 
 
@@ -131,7 +147,7 @@ def unbroken(_: str, outcome: Outcome) -> Outcome:
 @pytest.mark.parametrize("engine", [SerialEngine(), Broken(unbroken)], ids=lambda engine: engine.name)
 def test_engines_that_agree_pass(engine: Engine) -> None:
     checked = CrossCheckEngine(engine)
-    check_engine(checked, RING, TEXTS)
+    check_engine(checked, RING, TEXTS, now=NOW)
     assert checked.name == f"{engine.name} checked against serial"
     assert checked.prepare(RING).keys is RING
 
@@ -142,7 +158,7 @@ def test_the_native_engine_agrees() -> None:
     from tests.engines.test_native import RING as REAL_RING
     from ybtoken.engines.native import NativeEngine
 
-    check_engine(CrossCheckEngine(NativeEngine()), REAL_RING, MIXTURE[::4])
+    check_engine(CrossCheckEngine(NativeEngine()), REAL_RING, MIXTURE[::4], now=NOW)
 
 
 def test_verdicts_are_those_of_the_engine() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from ybtoken import ReplayGuard
+
 pytest.importorskip("segno", reason="the extra qr is not installed")
 pytest.importorskip("zxingcpp", reason="zxing-cpp is not installed")
 pytest.importorskip("PIL", reason="pillow is not installed")
@@ -63,7 +65,7 @@ def test_without_a_libcrypto_it_is_told_with_es256(demo, tmp_path, capsys, monke
 
 
 def test_a_voucher_that_is_accepted_twice_fails_the_demo(demo, tmp_path, capsys, monkeypatch):
-    class Forgetful:
+    class Forgetful(ReplayGuard):
         def claim(self, key, expires_at):
             pass
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.external import outside
-from tests.support import FAKE, HOLDER, NOW, RING, a_voucher, signed_bytes, text_of
-from ybtoken import Issuer, SerialEngine, TokenError
+from tests.support import FAKE, HOLDER, NOW, RING, Opening, a_voucher, signed_bytes, text_of
+from ybtoken import Issuer, TokenError
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.wire.claims import encode_claims
 
@@ -21,7 +21,7 @@ SETS = {
     "cbor/deterministic_negatives.json": 38,
     "dcbor/dcbor_reject.json": 8,
 }
-OPENER = SerialEngine().prepare(RING)
+OPENER = Opening(RING)
 PAYLOAD = encode_claims(a_voucher(channel=7))
 TOKEN = Issuer(FAKE).sign(a_voucher()).data
 
@@ -75,8 +75,8 @@ def test_refused_as_claims(name, count):
 @pytest.mark.parametrize("name", SETS)
 def test_refused_by_the_parser_at_any_length(name):
     from ybtoken.errors import ClaimsError
-    from ybtoken.wire.claims import parse_claims
     from ybtoken.wire.envelope import encode_byte_string
+    from ybtoken.wire.parse import parse_claims
 
     for item in items(name):
         for payload in embedded(item):
@@ -109,7 +109,7 @@ def test_the_key_may_be_a_real_one():
     key = P256SigningKey.generate()
     from ybtoken import KeyEntry, KeyRing
 
-    opener = SerialEngine().prepare(KeyRing([KeyEntry(key.verifying_key, "Zhejiang")]))
+    opener = Opening(KeyRing([KeyEntry(key.verifying_key, "Zhejiang")]))
     for name in SETS:
         for item in items(name):
             with pytest.raises(TokenError) as caught:

@@ -8,7 +8,10 @@ import pytest
 from tests.support import HOLDER, NOW, fake_issuer, fake_verifier
 from ybtoken import TokenError, VerifiedVoucher, Verifier, Voucher
 from ybtoken.errors import StatusError, TextError
+from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.policy import Channel
+from ybtoken.voucher import Note
+from ybtoken.words import Words
 
 ISSUER = fake_issuer()
 GOOD = [ISSUER.issue(HOLDER, "330106", channel=7).text for _ in range(3)]
@@ -110,16 +113,41 @@ class Wavering:
             raise StatusError("status.suspended")
 
 
-def test_a_refusal_is_not_undone_when_it_is_read_later():
-    verdicts = fake_verifier(policies=[Wavering(True, False)]).verify_many(GOOD[:1])
-    assert verdicts.accepted == 0
-    assert codes(verdicts) == ["status.suspended"]
+@pytest.mark.parametrize("first", [True, False])
+def test_a_policy_is_asked_once_and_reading_changes_nothing(first):
+    policy = Wavering(first)
+    verdicts = fake_verifier(policies=[policy]).verify_many(GOOD[:1])
+    expected = "status.suspended" if first else "accepted"
+    for _ in range(3):
+        assert codes(verdicts) == [expected]
+        assert verdicts.accepted == (not first)
+        assert list(verdicts.codes) == [getattr(verdict, "number", 0) for verdict in verdicts]
 
 
-def test_an_acceptance_is_judged_again_when_it_is_read():
-    verdicts = fake_verifier(policies=[Wavering(False, True)]).verify_many(GOOD[:1])
-    assert verdicts.accepted == 1
-    assert codes(verdicts) == ["status.suspended"]
+class Noting:
+    """A policy that notes how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def check(self, voucher: VerifiedVoucher, now: int) -> Note:
+        self.asked += 1
+        return Note("test.asked", Words(str(self.asked), str(self.asked)))
+
+
+def test_notes_are_kept():
+    verdicts = fake_verifier(policies=[Noting()]).verify_many(GOOD)
+    for _ in range(2):
+        assert [verdict.notes[0].what.en for verdict in verdicts] == ["1", "2", "3"]
+
+
+def test_reading_verdicts_asks_for_no_one_time_code():
+    codes_of_passes = RotatingCodes(bytes(32))
+    enrolled = codes_of_passes.enrol(ISSUER.issue_rotating_pass(HOLDER, "330106"))
+    shown = [enrolled.present(now=NOW), enrolled.present(now=NOW - 300)]
+    verdicts = fake_verifier(otp=codes_of_passes, max_pass_lifetime=10**6).verify_many(shown)
+    for _ in range(10):  # more often than wrong codes are looked at
+        assert codes(verdicts) == ["accepted", "otp.wrong"]
 
 
 def test_a_bad_text_among_many_raises_nothing_and_moves_nothing():

@@ -107,7 +107,7 @@ def test_the_log_is_one_line_of_json_a_verdict(caplog: pytest.LogCaptureFixture)
     with pytest.raises(TokenError):
         watch.verify("96")
     accepted, refused = (json.loads(record.message) for record in caplog.records)
-    assert accepted["city_code"] == "330100"
+    assert accepted["voucher"]["city_code"] == "330100"
     assert (refused["code"], caplog.records[1].levelname) == ("text.length", "WARNING")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.external import outside
 from tests.support import CITY, HOLDER, NOW, RING, fake_issuer
-from ybtoken import MemoryReplayGuard, ReplayGuard, TokenError, Verifier
+from ybtoken import AsyncReplayGuard, MemoryReplayGuard, ReplayGuard, TokenError, Verifier
 from ybtoken.errors import CannotCheckError, OtpError, RedeemError
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.passes.rotating import STEP, RotatingCodes, RotatingPass, _hmac, one_time_code
@@ -275,7 +275,7 @@ class TestRedeem:
     def test_the_same_for_asyncio(self, wait):
         import asyncio
 
-        class Slow:
+        class Slow(AsyncReplayGuard):
             def __init__(self):
                 self.inner = MemoryReplayGuard(clock=lambda: NOW)
 
@@ -296,7 +296,7 @@ class TestRedeem:
     def test_a_claim_is_remembered_for_as_long_as_the_step_may_be_accepted(self):
         claims = []
 
-        class Recording:
+        class Recording(ReplayGuard):
             def claim(self, key, expires_at):
                 claims.append((key, expires_at))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support import CITY, FAKE, HOLDER, RING, fake_issuer
+from tests.support import CITY, FAKE, HOLDER, NOW, RING, fake_issuer
 from ybtoken import Algorithm, AsyncReplayGuard, MemoryReplayGuard, ReplayGuard, SerialEngine
 from ybtoken.errors import RedeemError, SignatureError, TextError
 from ybtoken.testing.engines import check_engine
@@ -208,18 +208,18 @@ class Wrapped:
             def __init__(self) -> None:
                 self.keys = keys
 
-            def open(self, text):
-                return changes.get("open", type(opener).open)(opener, text)
+            def open(self, text, limits, now):
+                return changes.get("open", type(opener).open)(opener, text, limits, now)
 
-            def open_many(self, texts):
-                return changes.get("open_many", type(opener).open_many)(opener, texts)
+            def open_many(self, texts, limits, now):
+                return changes.get("open_many", type(opener).open_many)(opener, texts, limits, now)
 
         return Opener()
 
 
-def other_code(opener, text):
+def other_code(opener, *call):
     try:
-        return opener.open(text)
+        return opener.open(*call)
     except TextError as error:
         raise TextError("text.check") from error
 
@@ -228,17 +228,17 @@ def other_code(opener, text):
     "changes",
     [
         {"open": other_code},
-        {"open": lambda opener, text: opener.open(TEXTS[0])},
-        {"open_many": lambda opener, texts: opener.open_many(list(texts)[::-1])},
-        {"open_many": lambda opener, texts: opener.open_many([*texts, TEXTS[0]])},
-        {"open_many": lambda opener, texts: opener.open_many(list(texts)[:1] * len(texts))},
+        {"open": lambda opener, text, *call: opener.open(TEXTS[0], *call)},
+        {"open_many": lambda opener, texts, *call: opener.open_many(list(texts)[::-1], *call)},
+        {"open_many": lambda opener, texts, limits, now: opener.open_many([*texts, TEXTS[0]], limits, NOW)},
+        {"open_many": lambda opener, texts, *call: opener.open_many(list(texts)[:1] * len(texts), *call)},
     ],
 )
 def test_an_engine_that_differs_from_the_serial_one_fails(changes):
     with pytest.raises(AssertionError):
-        check_engine(Wrapped(**changes), RING, TEXTS)
+        check_engine(Wrapped(**changes), RING, TEXTS, now=NOW)
 
 
 def test_a_good_engine_passes():
-    check_engine(Wrapped(), RING, TEXTS)
+    check_engine(Wrapped(), RING, TEXTS, now=NOW)
     assert FAKE.kid in RING

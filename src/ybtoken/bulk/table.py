@@ -17,6 +17,7 @@ from ybtoken.judging.verdicts import Verdicts
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.verifier import Verifier
+from ybtoken.voucher import OPTIONAL_CLAIMS, OptionalClaim
 
 __all__ = ["BulkVerifier", "verdict_table"]
 
@@ -51,7 +52,7 @@ class BulkVerifier:
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table])
         verdicts = _verifier(self).verify_many(
-            table[self.text].combine_chunks(), now=_seconds(table[self.scanned_at]).to_pylist(), challenge="any"
+            table[self.text].combine_chunks(), now=_seconds(table[self.scanned_at]).to_pylist(), recorded=True
         )
         found = verdict_table(verdicts)
         for name in found.column_names:
@@ -77,6 +78,7 @@ def _seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
     return times.cast(pa.int64())
 
 
+_ARROW_TYPES: dict[Any, pa.DataType] = {"B": pa.uint8(), "H": pa.uint16(), "I": pa.uint32()}
 _CODE_NAMES = {ACCEPTED: "accepted"} | {number: refusal.code for number, refusal in BY_NUMBER.items()}
 
 
@@ -84,11 +86,11 @@ def verdict_table(verdicts: Verdicts) -> pa.Table:
     """Verdicts as an Arrow table, a row a text.
 
     Columns: ``code`` ("accepted", or the refusal's), ``issuer``, ``city_code``, ``issued_at``, ``expires_at`` (UTC),
-    ``profile``, ``identity_ref``, ``nonce``, ``channel``, ``purpose``, ``presenter``, ``assurance``, ``status_index``.
+    ``profile``, ``identity_ref``, ``nonce``, and one for each optional claim (`ybtoken.voucher.OPTIONAL_CLAIMS`).
     All but the first are null where the signature was not good; what a token leaves out is null too.
     """
     batch, rows = verdicts.batch, len(verdicts)
-    signed = pc.equal(_numbers(batch.codes, pa.uint8()), ACCEPTED)
+    signed = pc.greater(_numbers(batch.profiles, pa.uint8()), 0)  # the claims were read
     present = _numbers(batch.present, pa.uint8())
 
     def column(array: pa.Array, bit: int | None = None) -> pa.Array:
@@ -100,6 +102,13 @@ def verdict_table(verdicts: Verdicts) -> pa.Table:
 
     def moment(seconds: pa.Array) -> pa.Array:
         return pc.cast(pc.cast(seconds, pa.int64()), pa.timestamp("s", tz="UTC"))
+
+    def optional(row: OptionalClaim) -> pa.Array:
+        items = batch.column(row.column)
+        if not row.maximum:
+            return _bytes(items, rows)
+        numbers = _numbers(items, _ARROW_TYPES[row.kind])
+        return digits(numbers, row.digits) if row.digits else numbers
 
     names = pa.array([_CODE_NAMES.get(number, "?") for number in range(256)])
     issuers = pa.array([entry.issuer for entry in batch.keys.entries], pa.string())
@@ -114,12 +123,8 @@ def verdict_table(verdicts: Verdicts) -> pa.Table:
             "profile": column(_numbers(batch.profiles, pa.uint8())),
             "identity_ref": column(_bytes(batch.identity_refs, rows)),
             "nonce": column(_nonces(verdicts)),
-            "channel": column(_numbers(batch.channels, pa.uint16()), 0),
-            "purpose": column(digits(_numbers(batch.purposes, pa.uint32()), 5), 1),
-            "presenter": column(_bytes(batch.presenters, rows), 2),
-            "assurance": column(_numbers(batch.assurances, pa.uint8()), 3),
-            "status_index": column(_numbers(batch.status_indexes, pa.uint32()), 4),
         }
+        | {row.name: column(optional(row), bit) for bit, row in enumerate(OPTIONAL_CLAIMS)}
     )
 
 

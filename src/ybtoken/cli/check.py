@@ -17,8 +17,8 @@ from ybtoken.errors import TokenError
 from ybtoken.places import Scope
 from ybtoken.policy import Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
 from ybtoken.replay.memory import MemoryReplayGuard
+from ybtoken.verified import VerifiedVoucher
 from ybtoken.verifier import Verifier
-from ybtoken.voucher import VerifiedVoucher
 
 __all__ = ["check"]
 

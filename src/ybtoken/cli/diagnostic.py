@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from ybtoken.errors import ClaimsError
 from ybtoken.keys.protocols import kid_of_header
-from ybtoken.wire.claims import Claims, parse_claims
+from ybtoken.voucher import OPTIONAL_CLAIMS
+from ybtoken.wire.claims import Claims
 from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.parse import parse_claims
 
 __all__ = ["diagnose"]
 
@@ -60,20 +62,17 @@ def _payload(payload: bytes) -> str:
             f"    / iat /     6: {claims.issued_at},",
             f"    / cti /     7: {_bytes(claims.nonce)},",
             f"    / voucher / -65537: [ / profile / {claims.profile}, / identity_ref / {_bytes(claims.identity_ref)},",
-            f"      / city_code / {claims.city}{_extras(claims)} ]",
+            f"      / city_code / {claims.city}{_optional(claims)} ]",
             "  } >>",
         )
     )
 
 
-def _extras(claims: Claims) -> str:
-    presenter = None if claims.presenter is None else _bytes(claims.presenter)
-    stated = {
-        "/ channel / 1": claims.channel,
-        "/ purpose / 2": claims.purpose,
-        "/ presenter / 3": presenter,
-        "/ assurance / 4": claims.assurance,
-        "/ status_index / 5": claims.status_index,
-    }
-    pairs = ", ".join(f"{label}: {value}" for label, value in stated.items() if value is not None)
-    return f", {{ {pairs} }}" if pairs else ""
+def _optional(claims: Claims) -> str:
+    stated = {row: getattr(claims.optional, row.name) for row in OPTIONAL_CLAIMS}
+    shown = [
+        f"/ {row.name} / {row.label}: {_bytes(value) if isinstance(value, bytes) else row.to_wire(value)}"
+        for row, value in stated.items()
+        if value is not None
+    ]
+    return f", {{ {', '.join(shown)} }}" if shown else ""

@@ -11,12 +11,12 @@ from typing import Any
 
 import typer
 
-from ybtoken.algorithms import Algorithm
 from ybtoken.cli.lines import Line
 from ybtoken.cli.speech import Speaker
 from ybtoken.errors import TokenError
 from ybtoken.places import describe_place
-from ybtoken.voucher import PURPOSES, VerifiedVoucher
+from ybtoken.verified import VerifiedVoucher
+from ybtoken.voucher import PURPOSES
 from ybtoken.words import Words
 
 __all__ = ["Report"]
@@ -98,7 +98,7 @@ class Report:
         if isinstance(verdict, TokenError):
             row |= {"accepted": False, "error": verdict.to_dict()}
         else:
-            row |= {"accepted": True, "voucher": _members(verdict)}
+            row |= {"accepted": True, "voucher": verdict.to_dict()}
         return json.dumps(row)
 
 
@@ -113,23 +113,3 @@ def _describe(voucher: VerifiedVoucher) -> Words:
         f"insured in {place.en}; issued by {voucher.issuer}{business.en}; {left} s left",
         f"参保地 {place.zh}；签发机构 {voucher.issuer}{business.zh}；剩余 {left} 秒",
     )
-
-
-def _members(voucher: VerifiedVoucher) -> dict[str, Any]:
-    return {
-        "identity_ref": voucher.identity_ref.hex(),
-        "city_code": voucher.city_code,
-        "issued_at": voucher.issued_at,
-        "expires_at": voucher.expires_at,
-        "nonce": voucher.nonce.hex(),
-        "profile": int(voucher.profile),
-        "channel": voucher.channel,
-        "purpose": voucher.purpose,
-        "presenter": None if voucher.presenter is None else voucher.presenter.hex(),
-        "assurance": voucher.assurance,
-        "status_index": voucher.status_index,
-        "kid": voucher.kid.hex(),
-        "algorithm": Algorithm(voucher.algorithm).name,
-        "issuer": voucher.issuer,
-        "verified_at": voucher.verified_at,
-    }

@@ -1,101 +1,155 @@
-"""The outcome of a batch in columns, from which an object is made only when it is asked for."""
+"""The outcome of steps 1 to 7 for many texts, in columns, from which an object is made only when it is asked for."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ybtoken.engines.validity import judge
-from ybtoken.errors import TokenError, UnknownKeyError, error_for
+from ybtoken.engines.validity import Limits, refusal_of
+from ybtoken.errors import TokenError, error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing
-from ybtoken.refusals import ACCEPTED, BY_NUMBER
-from ybtoken.voucher import DevicePresentation
+from ybtoken.refusals import ACCEPTED, BY_NUMBER, Code
+from ybtoken.voucher import NONE_STATED, OPTIONAL_CLAIMS, DevicePresentation, OptionalClaims
 from ybtoken.wire.claims import Claims
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["COLUMNS", "Opened", "OpenedBatch"]
+__all__ = ["COLUMNS", "NO_ENTRY", "Judged", "Opened", "OpenedBatch", "width_of"]
 
 
 class Opened(NamedTuple):
-    """A token whose signatures are good: who signed it, and what; and what the phone added to a pass."""
+    """A token that passed steps 1 to 7: who signed it, and what; and what the phone added to a pass."""
 
     entry: KeyEntry
     claims: Claims
-    shown: str | DevicePresentation | None = None
-    """The one-time code of a rotating pass, not checked yet; what the phone signed of a device-bound pass."""
+    time_step: int | None = None
+    """Of a rotating pass, the step of 30 s since 1970 whose one-time code was shown."""
+    presentation: DevicePresentation | None = None
+    """Of a device-bound pass, what the phone signed."""
 
 
-_Kind = Literal["B", "H", "I"] | int
+class Judged(NamedTuple):
+    """What an engine found about one text."""
+
+    outcome: Opened | TokenError
+    entry: KeyEntry | None = None
+    """Whose key signed it, where the signature was checked."""
+    claims: Claims | None = None
+    """The claims, where the signature was found good: also of what steps 6 and 7 refuse."""
+
+
+_Kind = Literal["B", "H", "I", 16]
 
 COLUMNS: Mapping[str, _Kind] = MappingProxyType(
     {
         "codes": "B", "entries": "H", "issued_at": "I", "expires_at": "I", "cities": "I", "profiles": "B",
-        "nonce_sizes": "B", "nonces": 16, "identity_refs": 16, "present": "B", "channels": "H", "purposes": "I",
-        "presenters": 16, "assurances": "B", "status_indexes": "I",
+        "nonce_sizes": "B", "nonces": 16, "identity_refs": 16, "present": "B",
     }
+    | {row.column: row.kind for row in OPTIONAL_CLAIMS}
 )  # fmt: skip
 """The columns of a batch: the `array` type code of a number, or the width of bytes."""
 
 NO_ENTRY = 0xFFFF
-_ABSENT = bytes(16)
-_CHANNEL, _PURPOSE, _PRESENTER, _ASSURANCE, _STATUS = 1, 2, 4, 8, 16
+"""Stands in the column ``entries`` where no key of the ring was found."""
+_NO_BYTES = bytes(16)
+_NAMES = tuple(COLUMNS)
+
+
+def width_of(name: str) -> int:
+    """How many bytes an item of a column has."""
+    kind = COLUMNS[name]
+    return kind if isinstance(kind, int) else array(kind).itemsize
+
+
+class _Column:
+    """A typed attribute of a batch: a view of a column. It is made on first use, because small batches use few."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, batch: OpenedBatch, owner: type) -> memoryview[int]:
+        return batch.column(self._name)
 
 
 class OpenedBatch:
-    """The outcome of steps 1 to 5 for many texts, in columns: 77 bytes a text, and no object for any of them.
+    """The outcome of steps 1 to 7 for many texts, in columns: 77 bytes a text, and no object for any of them.
 
-    Every column of `COLUMNS` is an attribute with one item a text: ``codes`` (0, or the number of the refusal),
-    ``entries`` (the index in the ring's entries), the claims as numbers, and bytes at a fixed width. ``present`` has a
-    bit for each extra. A text that was refused has zeros elsewhere, but for an unknown key's kid, which stands in
-    ``nonces``, and ``entries``, which is known from step 4 on.
+    A column has one item for each text, at a fixed width. A text that was refused before its claims were read has zeros
+    in every column but ``codes``; the column ``entries`` holds `NO_ENTRY` there, or from step 4 on the key's place; and
+    for an unknown key ``nonces`` holds its kid. Every optional claim has a column named in `OPTIONAL_CLAIMS`.
+
+    Attributes:
+        codes: 0, or the number of the refusal.
+        entries: the place of the key in the ring's entries.
+        issued_at: the claim iat.
+        expires_at: the claim exp.
+        cities: the city code as a number.
+        profiles: 1, 2 or 3.
+        nonce_sizes: how many bytes of ``nonces`` are the nonce.
+        nonces: 16 bytes each, padded with zeros.
+        identity_refs: 16 bytes each.
+        present: bit n stands for the n-th optional claim.
 
     Args:
         keys: the ring that was used.
-        columns: each column's items in the machine's byte order, one after another.
-        passes: every pass that was opened, by its place: what the phone added to it is in no column.
+        limits: by which the texts were judged.
+        now: the time at which they were judged, or a time for each.
+        columns: the items of each column in the machine's byte order, one after another.
+        passes: what became of every pass, by its place: what the phone added to it is in no column.
     """
 
-    __slots__ = ("_columns", "_views", "keys", "passes")
+    __slots__ = ("_columns", "_views", "keys", "limits", "now", "passes")
+
+    codes = _Column()
+    entries = _Column()
+    issued_at = _Column()
+    expires_at = _Column()
+    cities = _Column()
+    profiles = _Column()
+    nonce_sizes = _Column()
+    nonces = _Column()
+    identity_refs = _Column()
+    present = _Column()
 
     def __init__(
-        self, keys: KeyRing, columns: Mapping[str, Buffer], passes: Mapping[int, Opened] = MappingProxyType({})
+        self,
+        keys: KeyRing,
+        limits: Limits,
+        now: int | Sequence[int],
+        columns: Mapping[str, Buffer],
+        passes: Mapping[int, Opened | TokenError] = MappingProxyType({}),
     ) -> None:
         self.keys = keys
+        self.limits = limits
+        self.now = now
         self.passes = passes
         self._columns = columns
-        self._views: dict[str, memoryview[int]] = {}  # made when they are looked at: small batches look at few
+        self._views: dict[str, memoryview[int]] = {}
 
     @classmethod
-    def collect(cls, keys: KeyRing, outcomes: Iterable[Opened | TokenError]) -> OpenedBatch:
-        """Gather what opening one text at a time gave."""
+    def collect(cls, keys: KeyRing, limits: Limits, now: int | Sequence[int], texts: Iterable[Judged]) -> OpenedBatch:
+        """Gather what was found about one text at a time."""
         columns = {name: array(kind if isinstance(kind, str) else "B") for name, kind in COLUMNS.items()}
         puts = [
             columns[name].append if isinstance(kind, str) else columns[name].frombytes for name, kind in COLUMNS.items()
         ]
         index = {entry.kid: number for number, entry in enumerate(keys.entries)}
-        passes: dict[int, Opened] = {}
-        for i, outcome in enumerate(outcomes):
-            if isinstance(outcome, TokenError):
-                row = _refused_row(outcome, index)
-            else:
-                row = _opened_row(outcome, index)
-                if outcome.shown is not None:
-                    passes[i] = outcome
-            for put, item in zip(puts, row, strict=True):
+        passes: dict[int, Opened | TokenError] = {}
+        for i, judged in enumerate(texts):
+            for put, item in zip(puts, _row(judged, index), strict=True):
                 put(item)
-        return cls(keys, columns, passes)
+            if judged.claims is not None and judged.claims.profile != 1:
+                passes[i] = judged.outcome
+        return cls(keys, limits, now, columns, passes)
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getattr__(self, name: str) -> memoryview[int]:
-        if name not in COLUMNS:
-            raise AttributeError(name)
+    def column(self, name: str) -> memoryview[int]:
+        """A column by its name in `COLUMNS`: numbers, or the bytes of all items one after another."""
         if (view := self._views.get(name)) is None:
             kind = COLUMNS[name]
             view = memoryview(self._columns[name]).cast("B").cast(kind if isinstance(kind, str) else "B")
@@ -104,72 +158,73 @@ class OpenedBatch:
             self._views[name] = view
         return view
 
-    def column(self, name: str) -> Buffer:
-        """A column as it came: its items' bytes, one after another."""
-        return self._columns[name]
-
-    def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
-        """Steps 6 and 7 for every voucher that was opened, at one time or at one time each; returns the codes.
-
-        A pass has bounds of its own, and its code here says nothing: the verifier judges it by itself.
-        """
-        times = repeat(now, len(self)) if isinstance(now, int) else now
-        codes, entries = bytearray(self.codes), self.keys.entries
-        columns = zip(self.codes, self.entries, self.issued_at, self.expires_at, self.cities, times, strict=True)
-        for i, (code, entry, issued_at, expires_at, city, at) in enumerate(columns):
-            if code == ACCEPTED:
-                codes[i] = judge(issued_at, expires_at, city, entries[entry], at, skew, max_lifetime)
-        return codes
+    def now_of(self, i: int) -> int:
+        """The time at which the i-th text was judged, in seconds since 1970."""
+        return self.now if isinstance(self.now, int) else self.now[i]
 
     def opened(self, i: int) -> Opened:
         """The i-th token, whose code is 0."""
-        if (opened := self.passes.get(i)) is not None:
-            return opened
-        at, present = 16 * i, self.present[i]
-        nonce = bytes(self.nonces[at : at + self.nonce_sizes[i]])
-        return Opened(
-            self.keys.entries[self.entries[i]],
-            Claims(
-                expires_at=self.expires_at[i],
-                issued_at=self.issued_at[i],
-                nonce=nonce,
-                profile=self.profiles[i],
-                identity_ref=bytes(self.identity_refs[at : at + 16]),
-                city=self.cities[i],
-                channel=self.channels[i] if present & _CHANNEL else None,
-                purpose=self.purposes[i] if present & _PURPOSE else None,
-                presenter=bytes(self.presenters[at : at + 16]) if present & _PRESENTER else None,
-                assurance=self.assurances[i] if present & _ASSURANCE else None,
-                status_index=self.status_indexes[i] if present & _STATUS else None,
-            ),
-        )
+        outcome = self.passes.get(i)
+        if outcome is None:
+            return Opened(self.keys.entries[self.entries[i]], self._claims(i))
+        assert isinstance(outcome, Opened)
+        return outcome
 
     def error(self, i: int) -> TokenError:
-        """Why the i-th text, whose code is not 0, was refused in steps 1 to 5."""
+        """Why the i-th text, whose code is not 0, was refused."""
+        if isinstance(outcome := self.passes.get(i), TokenError):
+            return outcome
         refusal = BY_NUMBER[self.codes[i]]
-        if refusal.code == "key.unknown":
+        if refusal.number == Code.KEY_UNKNOWN:
             return error_for(refusal.code, kid=bytes(self.nonces[16 * i : 16 * i + 8]).hex())
-        if refusal.step >= 4:
-            return error_for(refusal.code, kid=self.keys.entries[self.entries[i]].kid.hex())
-        return error_for(refusal.code)
+        if refusal.step < 4:
+            return error_for(refusal.code)
+        entry = self.keys.entries[self.entries[i]]
+        if refusal.step < 6:
+            return error_for(refusal.code, kid=entry.kid.hex())
+        return refusal_of(refusal.number, entry, self._claims(i), self.now_of(i), self.limits.skew)
+
+    def _claims(self, i: int) -> Claims:
+        at, present = 16 * i, self.present[i]
+        return Claims(
+            expires_at=self.expires_at[i],
+            issued_at=self.issued_at[i],
+            nonce=bytes(self.nonces[at : at + self.nonce_sizes[i]]),
+            profile=self.profiles[i],
+            identity_ref=bytes(self.identity_refs[at : at + 16]),
+            city=self.cities[i],
+            optional=self._optional(i, present) if present else NONE_STATED,
+        )
+
+    def _optional(self, i: int, present: int) -> OptionalClaims:
+        stated: dict[str, Any] = {}
+        for bit, row in enumerate(OPTIONAL_CLAIMS):
+            if present >> bit & 1:
+                column = self.column(row.column)
+                stated[row.name] = row.from_wire(column[i]) if row.maximum else bytes(column[16 * i : 16 * i + 16])
+        return OptionalClaims(**stated)
 
 
-def _opened_row(opened: Opened, index: Mapping[bytes, int]) -> tuple[Any, ...]:
+def _row(judged: Judged, index: Mapping[bytes, int]) -> tuple[Any, ...]:
     """The items of one text, in the order of `COLUMNS`."""
-    expires_at, issued_at, nonce, profile, identity_ref, city, *extras, _ = opened.claims
-    channel, purpose, presenter, assurance, status_index = extras
-    present = sum(1 << bit for bit, extra in enumerate(extras) if extra is not None)
+    outcome, entry, claims = judged
+    number = outcome.number if isinstance(outcome, TokenError) else ACCEPTED
+    place = NO_ENTRY if entry is None else index[entry.kid]
+    if claims is None:
+        unknown = bytes.fromhex(outcome.kid) if number == Code.KEY_UNKNOWN else b""  # type: ignore[union-attr]
+        return (number, place, 0, 0, 0, 0, len(unknown), unknown.ljust(16, b"\0"), _NO_BYTES, 0, *_NONE)
+    optional, present = _NONE, 0
+    if claims.optional is not NONE_STATED:
+        stated = [getattr(claims.optional, row.name) for row in OPTIONAL_CLAIMS]
+        present = sum(1 << bit for bit, value in enumerate(stated) if value is not None)
+        optional = tuple(
+            absent if value is None else row.to_wire(value)
+            for row, value, absent in zip(OPTIONAL_CLAIMS, stated, _NONE, strict=True)
+        )
     return (
-        ACCEPTED, index[opened.entry.kid], issued_at, expires_at, city, profile,
-        len(nonce), nonce.ljust(16, b"\0"), identity_ref, present, channel or 0, purpose or 0,
-        presenter or _ABSENT, assurance or 0, status_index or 0,
+        number, place, claims.issued_at, claims.expires_at, claims.city, claims.profile,
+        len(claims.nonce), claims.nonce.ljust(16, b"\0"), claims.identity_ref, present, *optional,
     )  # fmt: skip
 
 
-def _refused_row(error: TokenError, index: Mapping[bytes, int]) -> tuple[Any, ...]:
-    kid = bytes.fromhex(error.facts.get("kid", ""))
-    unknown = kid if isinstance(error, UnknownKeyError) else b""  # though the ring may know it under another algorithm
-    return (
-        error.number, NO_ENTRY if unknown else index.get(kid, NO_ENTRY), 0, 0, 0, 0,
-        len(unknown), unknown.ljust(16, b"\0"), _ABSENT, 0, 0, 0, _ABSENT, 0, 0,
-    )  # fmt: skip
+_NONE: tuple[Any, ...] = tuple(0 if row.maximum else _NO_BYTES for row in OPTIONAL_CLAIMS)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from ybtoken.engines.columns import COLUMNS, Opened, OpenedBatch
 from ybtoken.engines.protocols import Engine, Opener, Texts, texts_of
 from ybtoken.engines.serial import SerialEngine
+from ybtoken.engines.validity import Limits, OneTimeCodes
 from ybtoken.errors import TokenError
 from ybtoken.keys.ring import KeyRing
+from ybtoken.wire.claims import Claims
 
 __all__ = ["CrossCheckEngine", "EnginesDisagreeError"]
 
@@ -43,11 +47,49 @@ class CrossCheckEngine:
         return CrossCheckOpener(self._engine.prepare(keys), self._reference.prepare(keys))
 
 
-def _open(opener: Opener, text: str) -> tuple[Opened | None, TokenError | None]:
+def _open(opener: Opener, text: str, limits: Limits, now: int) -> tuple[Opened | None, TokenError | None]:
     try:
-        return opener.open(text), None
+        return opener.open(text, limits, now), None
     except TokenError as error:
         return None, error
+
+
+class _Remembered:
+    """A checker of one-time codes that gives the second engine the outcomes that the first got.
+
+    A wrong code is counted each time it is checked, so two engines must not check it twice.
+    """
+
+    def __init__(self, codes: OneTimeCodes) -> None:
+        self._codes = codes
+        self._outcomes: dict[tuple[bytes, bytes, str, int], list[int | TokenError]] = {}
+        self._second = False
+        self.window, self.earliest = codes.window, codes.earliest
+
+    def second(self) -> None:
+        """From now on the second engine asks."""
+        self._second = True
+
+    def check(self, claims: Claims, kid: bytes, otp: str, now: int) -> int:
+        outcomes = self._outcomes.setdefault((kid, claims.nonce, otp, now), [])
+        if self._second and outcomes:
+            outcome = outcomes.pop(0)
+        else:
+            try:
+                outcome = self._codes.check(claims, kid, otp, now)
+            except TokenError as error:
+                outcome = error
+            outcomes.append(outcome)
+        if isinstance(outcome, TokenError):
+            raise outcome
+        return outcome
+
+
+def _shared(limits: Limits) -> tuple[Limits, Callable[[], None]]:
+    if limits.one_time_codes is None:
+        return limits, lambda: None
+    codes = _Remembered(limits.one_time_codes)
+    return limits._replace(one_time_codes=codes), codes.second
 
 
 class CrossCheckOpener:
@@ -57,9 +99,12 @@ class CrossCheckOpener:
         self.keys = opener.keys
         self._opener, self._reference = opener, reference
 
-    def open(self, text: str) -> Opened:
+    def open(self, text: str, limits: Limits, now: int) -> Opened:
         """Open one text with both; raises `TokenError`, or `EnginesDisagreeError`."""
-        (opened, refused), (expected, expected_refused) = _open(self._opener, text), _open(self._reference, text)
+        limits, second = _shared(limits)
+        opened, refused = _open(self._opener, text, limits, now)
+        second()
+        expected, expected_refused = _open(self._reference, text, limits, now)
         described = refused and refused.to_dict(), expected_refused and expected_refused.to_dict()
         if opened != expected or described[0] != described[1]:
             raise EnginesDisagreeError(text, refused or "accepted", expected_refused or "accepted")
@@ -68,12 +113,15 @@ class CrossCheckOpener:
             raise refused
         return opened
 
-    def open_many(self, texts: Texts) -> OpenedBatch:
+    def open_many(self, texts: Texts, limits: Limits, now: int | Sequence[int]) -> OpenedBatch:
         """Open many texts with both; raises `EnginesDisagreeError`."""
         if not isinstance(texts, (bytes, bytearray, memoryview)):
             texts = list(texts_of(texts))
-        batch, expected = self._opener.open_many(texts), self._reference.open_many(texts)
-        if any(bytes(getattr(batch, name)) != bytes(getattr(expected, name)) for name in COLUMNS):
+        limits, second = _shared(limits)
+        batch = self._opener.open_many(texts, limits, now)
+        second()
+        expected = self._reference.open_many(texts, limits, now)
+        if any(batch.column(name) != expected.column(name) for name in COLUMNS):
             for i, text in enumerate(texts_of(texts)):
                 if _describe(batch, i) != _describe(expected, i):
                     raise EnginesDisagreeError(text, _describe(batch, i), _describe(expected, i))

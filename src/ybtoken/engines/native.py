@@ -1,4 +1,4 @@
-"""The native engine (extra ``native``): steps 1 to 5 in Rust, for one text and for many.
+"""The native engine (extra ``native``): steps 1 to 7 in Rust, for one text and for many.
 
 The application passes it in, ``Verifier(keys, engine=NativeEngine())``; nothing is detected or registered by itself. It
 gives the same verdict as the serial engine for every input. What it does not open itself (profiles 2 and 3) it hands to
@@ -9,24 +9,25 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ybtoken._native import ybtoken_native
 from ybtoken.algorithms import Algorithm
-from ybtoken.engines.columns import Opened, OpenedBatch
+from ybtoken.engines.columns import Opened, OpenedBatch, width_of
 from ybtoken.engines.protocols import Texts, texts_of
 from ybtoken.engines.serial import SerialOpener
-from ybtoken.errors import error_for
+from ybtoken.engines.validity import Limits, number_of, refusal_of
+from ybtoken.errors import TokenError, error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing
-from ybtoken.refusals import ACCEPTED, BY_NUMBER
-from ybtoken.wire.claims import Claims, named
+from ybtoken.refusals import ACCEPTED, BY_NUMBER, UNDECIDED, Code
+from ybtoken.voucher import NONE_STATED, OPTIONAL_CLAIMS, OptionalClaims
+from ybtoken.wire.claims import Claims
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 __all__ = ["NativeEngine"]
 
-_NOT_MINE = 255
 _WIDE, _NARROW = 10, 8
 _WIDE_BYTES = 832 << 10  # what the engine allows for a table of the wide windows; it takes 786,432 bytes
 _COLUMNS = {
@@ -110,68 +111,86 @@ class NativeOpener:
             [(e.not_before, e.not_after, e.withdrawn_since, e.scope.ranges) for e in keys.entries]
         )
 
-    def open(self, text: str) -> Opened:
-        """Steps 1 to 5 for one text; raises `TokenError`."""
-        code, entry, found = self._open_one(text)
+    def open(self, text: str, limits: Limits, now: int) -> Opened:
+        """See `Opener.open`."""
+        code, place, found = self._open_one(text)
+        if code == UNDECIDED:
+            return self._serial.open(text, limits, now)
         if code == ACCEPTED:
-            return named(Opened, (self._entries[entry], named(Claims, found), None))
-        if code == _NOT_MINE:
-            return self._serial.open(text)
+            entry, claims = self._entries[place], _claims(found)
+            code = number_of(
+                entry, claims.issued_at, claims.expires_at, claims.city, now, limits.skew, limits.max_lifetime
+            )
+            if code == ACCEPTED:
+                return Opened(entry, claims)
+            raise refusal_of(code, entry, claims, now, limits.skew)
         refusal = BY_NUMBER[code]
-        if refusal.code == "key.unknown":
+        if refusal.number == Code.KEY_UNKNOWN:
             raise error_for(refusal.code, kid=found.hex())
         if refusal.step >= 4:
-            raise error_for(refusal.code, kid=self._entries[entry].kid.hex())
+            raise error_for(refusal.code, kid=self._entries[place].kid.hex())
         raise error_for(refusal.code)
 
-    def open_many(self, texts: Texts) -> OpenedBatch:
-        """Steps 1 to 5 for many texts, order kept; never raises for a bad token. Releases the GIL.
+    def open_many(self, texts: Texts, limits: Limits, now: int | Sequence[int]) -> OpenedBatch:
+        """See `Opener.open_many`. Releases the GIL.
 
         Args:
             texts: strings, or byte strings; an Arrow string array, read in place; or one buffer of lines that end with
                 a line feed and nothing else.
+            limits: see `Limits`.
+            now: seconds since 1970, one time for all or one for each.
         """
         if isinstance(texts, (bytes, bytearray, memoryview)):
-            columns, _ = self._ring.open_lines(texts)
+            found, _ = self._ring.open_lines(texts)
         else:
             many = cast("Iterable[str]", texts)
             if not hasattr(many, "__arrow_c_array__") and not hasattr(many, "__arrow_c_stream__"):
                 many = tuple(many)  # they are looked at again where the serial engine takes over
-            columns, texts = self._ring.open_many(many), many
-        return NativeBatch(self, {name: getattr(columns, native) for name, native in _COLUMNS.items()}, texts)
+            found, texts = self._ring.open_many(many), many
+        if not isinstance(now, int) and len(now) != len(found):
+            raise ValueError(f"{len(now)} times for {len(found)} texts")
+        columns: dict[str, Buffer] = {name: getattr(found, native) for name, native in _COLUMNS.items()}
+        judged = [bytes(columns[name]) for name in ("codes", "entries", "issued_at", "expires_at", "cities")]
+        columns["codes"] = self._scopes.judge(
+            self._engine,
+            *judged,
+            now=now if isinstance(now, int) else array("q", now).tobytes(),
+            skew=limits.skew,
+            max_lifetime=limits.max_lifetime,
+        )
+        columns, passes = self._complete(columns, texts, limits, now)
+        return OpenedBatch(self.keys, limits, now, columns, passes)
 
-    def complete(self, columns: dict[str, Buffer], texts: Texts) -> tuple[dict[str, Buffer], dict[int, Opened]]:
+    def _complete(
+        self, columns: dict[str, Buffer], texts: Texts, limits: Limits, now: int | Sequence[int]
+    ) -> tuple[dict[str, Buffer], dict[int, Opened | TokenError]]:
         """Fill in the rows of texts that the native engine leaves to the serial one; and the passes among them."""
         codes = bytes(columns["codes"])
-        if _NOT_MINE not in codes:
+        if UNDECIDED not in codes:
             return columns, {}
-        positions = [i for i, code in enumerate(codes) if code == _NOT_MINE]
-        wanted = set(positions)
-        rest = self._serial.open_many(text for i, text in enumerate(texts_of(texts)) if i in wanted)
+        places = [i for i, code in enumerate(codes) if code == UNDECIDED]
+        wanted = set(places)
+        rest = self._serial.open_many(
+            (text for i, text in enumerate(texts_of(texts)) if i in wanted),
+            limits,
+            now if isinstance(now, int) else [now[i] for i in places],
+        )
         filled: dict[str, Buffer] = {name: bytearray(column) for name, column in columns.items()}
         for name, column in filled.items():
-            width = len(memoryview(column)) // len(codes)
-            items = memoryview(getattr(rest, name)).cast("B")
-            for row, position in enumerate(positions):
-                memoryview(column)[position * width : (position + 1) * width] = items[row * width : (row + 1) * width]
-        return filled, {positions[row]: opened for row, opened in rest.passes.items()}
-
-    def judge(self, batch: OpenedBatch, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
-        """Steps 6 and 7 in columns."""
-        columns = map(bytes, map(batch.column, ("codes", "entries", "issued_at", "expires_at", "cities")))
-        at = now if isinstance(now, int) else array("q", now).tobytes()
-        return bytearray(self._scopes.judge(self._engine, *columns, now=at, skew=skew, max_lifetime=max_lifetime))
+            width, items = width_of(name), rest.column(name).cast("B")
+            for row, place in enumerate(places):
+                memoryview(column)[place * width : (place + 1) * width] = items[row * width : (row + 1) * width]
+        return filled, {places[row]: outcome for row, outcome in rest.passes.items()}
 
 
-class NativeBatch(OpenedBatch):
-    """A batch whose columns came from the native engine, and are judged there too."""
-
-    __slots__ = ("_opener",)
-
-    def __init__(self, opener: NativeOpener, columns: dict[str, Buffer], texts: Texts) -> None:
-        self._opener = opener
-        super().__init__(opener.keys, *opener.complete(columns, texts))
-
-    def judge(self, now: int | Sequence[int], skew: int, max_lifetime: int) -> bytearray:
-        """See `OpenedBatch.judge`: the same, a column at a time and without the GIL."""
-        return self._opener.judge(self, now, skew, max_lifetime)
+def _claims(row: tuple[Any, ...]) -> Claims:
+    *common, device_key = row
+    base, optional = common[:6], common[6:]
+    if any(value is not None for value in optional):
+        stated = {
+            known.name: known.from_wire(value)
+            for known, value in zip(OPTIONAL_CLAIMS, optional, strict=True)
+            if value is not None
+        }
+        return Claims(*base, OptionalClaims(**stated), device_key)
+    return Claims(*base, NONE_STATED, device_key)

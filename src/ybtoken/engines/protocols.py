@@ -1,20 +1,21 @@
-"""What an engine is, and what it takes and gives: many texts, and opened tokens.
+"""What an engine is, and what it takes and gives.
 
-An `Engine` prepares a key ring once and gives an `Opener`, which opens one text or many.
+An `Engine` prepares a key ring once and gives an `Opener`, which does steps 1 to 7 for one text or for many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
 from ybtoken.engines.columns import Opened, OpenedBatch
+from ybtoken.engines.validity import Limits
 from ybtoken.keys.ring import KeyRing
 
 if TYPE_CHECKING:
-    from typing_extensions import Buffer
+    from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on
 
-__all__ = ["Engine", "Opener", "Texts", "texts_of"]
+__all__ = ["Engine", "Opener", "Texts", "texts_of", "times_of"]
 
 
 Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
@@ -24,8 +25,8 @@ Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
 def texts_of(texts: Texts) -> Iterator[str]:
     """The texts one by one, whatever they came in.
 
-    A line of a buffer ends with a line feed and nothing else; the last may lack it. Bytes are UTF-8; those that are not
-    become characters that no voucher has, one for one. How many there are says which refusal it is.
+    A line of a buffer ends with a line feed and nothing else; the last may lack it. Bytes are UTF-8. Bytes that are not
+    UTF-8 become one character for each byte, because the number of characters decides which refusal it is.
     """
     if isinstance(texts, (bytes, bytearray, memoryview)):
         lines = bytes(texts).split(b"\n")
@@ -42,6 +43,23 @@ def _decoded(text: bytes) -> str:
         return text.decode("latin-1")
 
 
+def times_of(texts: Iterable[str], now: int | Sequence[int]) -> Iterator[tuple[str, int]]:
+    """Each text with the time at which it is judged.
+
+    Raises:
+        ValueError: there are more or fewer times than texts.
+    """
+    if isinstance(now, int):
+        yield from ((text, now) for text in texts)
+        return
+    count = 0
+    for count, text in enumerate(texts, 1):
+        if count <= len(now):
+            yield text, now[count - 1]
+    if count != len(now):
+        raise ValueError(f"{len(now)} times for {count} texts")
+
+
 class Opener(Protocol):
     """An engine with a key ring made ready; immutable, and safe to share between threads."""
 
@@ -50,17 +68,21 @@ class Opener(Protocol):
         """The ring that was prepared."""
         ...
 
-    def open(self, text: str) -> Opened:
-        """Open one text; raises `TokenError`."""
+    def open(self, text: str, limits: Limits, now: int) -> Opened:
+        """Steps 1 to 7 for one text; raises `TokenError`. ``now`` is in seconds since 1970."""
         ...
 
-    def open_many(self, texts: Texts) -> OpenedBatch:
-        """Open many texts, order kept; never raises for a bad token."""
+    def open_many(self, texts: Texts, limits: Limits, now: int | Sequence[int]) -> OpenedBatch:
+        """Steps 1 to 7 for many texts, order kept; never raises for a bad token.
+
+        ``now`` is one time for all texts, or a sequence with one for each.
+        """
         ...
 
 
+@runtime_checkable
 class Engine(Protocol):
-    """Bulk steps 1 to 5; the application passes the one it wants to the verifier."""
+    """What does steps 1 to 7; the application passes the one it wants to the verifier."""
 
     @property
     def name(self) -> str:

@@ -1,19 +1,23 @@
-"""The serial engine, which is the reference: plain Python, one text at a time (Spec 4, steps 1 to 5).
+"""The serial engine, which is the reference: plain Python, one text at a time.
 
 Other engines replace it whole, and give the same verdict for every input.
 """
 
 from __future__ import annotations
 
-from ybtoken.engines.columns import Opened, OpenedBatch
-from ybtoken.engines.protocols import Texts, texts_of
+from collections.abc import Sequence
+
+from ybtoken.engines.columns import Judged, Opened, OpenedBatch
+from ybtoken.engines.protocols import Texts, texts_of, times_of
+from ybtoken.engines.validity import Limits, check_pass, number_of, refusal_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
 from ybtoken.keys.device import check_presentation
 from ybtoken.keys.protocols import kid_of_header
-from ybtoken.keys.ring import KeyRing
-from ybtoken.voucher import Profile
-from ybtoken.wire.claims import parse_claims
+from ybtoken.keys.ring import KeyEntry, KeyRing
+from ybtoken.voucher import DevicePresentation, Profile
+from ybtoken.wire.claims import Claims
 from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.parse import parse_claims
 from ybtoken.wire.presentation import cut_presentation
 from ybtoken.wire.text import decode_text, otp_of_text
 
@@ -45,11 +49,50 @@ class SerialOpener:
         self.keys = keys
         self._by_header = dict(keys.by_header)
 
-    def open(self, text: str) -> Opened:
-        """Steps 1 to 5 for one text; raises `TokenError`."""
+    def open(self, text: str, limits: Limits, now: int) -> Opened:
+        """See `Opener.open`."""
+        return self._valid(text, *self._signed(text), limits, now)
+
+    def open_many(self, texts: Texts, limits: Limits, now: int | Sequence[int]) -> OpenedBatch:
+        """See `Opener.open_many`."""
+        judged = (self._judged(text, limits, at) for text, at in times_of(texts_of(texts), now))
+        return OpenedBatch.collect(self.keys, limits, now, judged)
+
+    def _judged(self, text: str, limits: Limits, now: int) -> Judged:
+        entry = claims = None
+        try:
+            entry, claims, presentation = self._signed(text)
+            return Judged(self._valid(text, entry, claims, presentation, limits, now), entry, claims)
+        except TokenError as error:
+            if entry is None and not isinstance(error, UnknownKeyError) and (kid := error.facts.get("kid")):
+                entry = self.keys.get(bytes.fromhex(kid))  # step 4 or 5 refused what this key signed
+            return Judged(error, entry, claims)
+
+    def _valid(
+        self,
+        text: str,
+        entry: KeyEntry,
+        claims: Claims,
+        presentation: DevicePresentation | None,
+        limits: Limits,
+        now: int,
+    ) -> Opened:
+        """Steps 6 and 7; raises `TokenError`."""
+        if claims.profile != _VOUCHER:
+            step = check_pass(entry, claims, otp_of_text(text), presentation, limits, now)
+            return Opened(entry, claims, step, presentation)
+        number = number_of(
+            entry, claims.issued_at, claims.expires_at, claims.city, now, limits.skew, limits.max_lifetime
+        )
+        if number:
+            raise refusal_of(number, entry, claims, now, limits.skew)
+        return Opened(entry, claims)
+
+    def _signed(self, text: str) -> tuple[KeyEntry, Claims, DevicePresentation | None]:
+        """Steps 1 to 5; raises `TokenError`."""
         # 1. text -> bytes
         profile, data = decode_text(text)
-        # 2. envelope; of what a phone signed, its own first
+        # 2. envelope; of a device-bound pass, first that of what the phone signed
         cut = None
         if profile == _DEVICE_BOUND:
             cut = cut_presentation(data)
@@ -69,23 +112,11 @@ class SerialOpener:
             raise error_for(error.code, kid=entry.kid.hex()) from None  # the same facts, whoever made the key
         if claims.profile != profile:
             raise ClaimsError("claims.profile", kid=entry.kid.hex())
-        if profile == _VOUCHER:
-            return Opened(entry, claims)
         if cut is None or claims.device_key is None:
-            return Opened(entry, claims, otp_of_text(text))
-        # 4. signature, of the phone: its key is known only now
+            return entry, claims, None
+        # 4. the phone's signature: its key is known only now
         try:
             check_presentation(cut, claims.device_key)
         except (SignatureError, ClaimsError) as error:
             raise type(error)(error.code, kid=entry.kid.hex()) from None
-        return Opened(entry, claims, cut.presentation)
-
-    def open_many(self, texts: Texts) -> OpenedBatch:
-        """Steps 1 to 5 for many texts, order kept; never raises for a bad token."""
-        return OpenedBatch.collect(self.keys, map(self._outcome, texts_of(texts)))
-
-    def _outcome(self, text: str) -> Opened | TokenError:
-        try:
-            return self.open(text)
-        except TokenError as error:
-            return error
+        return entry, claims, cut.presentation

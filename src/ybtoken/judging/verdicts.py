@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import overload
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, overload
 
-from ybtoken.engines.columns import Opened, OpenedBatch
-from ybtoken.errors import TokenError, error_for
+from ybtoken.engines.columns import OpenedBatch
+from ybtoken.errors import TokenError
+from ybtoken.judging.judge import Judge
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
-from ybtoken.voucher import VerifiedVoucher
+from ybtoken.verified import VerifiedVoucher
+from ybtoken.voucher import Note
 
-__all__ = ["Verdicts"]
+__all__ = ["Verdict", "Verdicts"]
 
-Verdict = VerifiedVoucher | TokenError
+Verdict: TypeAlias = VerifiedVoucher | TokenError
 
 
 class Verdicts(Sequence[Verdict]):
-    """One verdict a text, in order: a `VerifiedVoucher`, or the `TokenError` with which it was refused.
+    """One verdict for each text, in order: a `VerifiedVoucher`, or the `TokenError` with which it was refused.
 
+    The verdicts are settled when this object is made: reading builds objects from the columns and decides nothing.
     Reading ``codes``, ``accepted`` or ``counts()`` makes no object for any text; an item is made anew at each access.
 
     Attributes:
-        batch: the columns of steps 1 to 5.
-        codes: one byte a text: 0, or the number of the refusal.
+        batch: the columns of steps 1 to 7.
+        codes: one byte for each text: 0, or the number of the refusal.
     """
 
-    __slots__ = ("_judge", "_settled", "batch", "codes")
+    __slots__ = ("_judge", "_notes", "_refused", "batch", "codes")
 
     def __init__(
         self,
         batch: OpenedBatch,
-        codes: bytes | bytearray,
-        judge: Callable[[int, Opened], VerifiedVoucher],
-        settled: Mapping[int, Verdict],
+        judge: Judge,
+        refused: Mapping[int, TokenError],
+        notes: Mapping[int, tuple[Note, ...]],
     ) -> None:
         self.batch = batch
-        self.codes = bytes(codes)
         self._judge = judge
-        # What was judged once and for all: a pass, as a wrong one-time code is counted each time it is looked at; and
-        # whatever was redeemed.
-        self._settled = settled
+        self._refused = refused  # in steps 8 and 9, by place
+        self._notes = notes
+        codes = bytearray(batch.codes)
+        for i, error in refused.items():
+            codes[i] = error.number
+        self.codes = bytes(codes)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -55,21 +60,13 @@ class Verdicts(Sequence[Verdict]):
         i = range(len(self))[index]
         if self.batch.codes[i] != ACCEPTED:
             return self.batch.error(i)
-        if (verdict := self._settled.get(i)) is not None:
-            return verdict
-        try:
-            voucher = self._judge(i, self.batch.opened(i))
-        except TokenError as error:
+        if (error := self._refused.get(i)) is not None:
             return error
-        # A policy may judge by what has changed since (a status list): that does not undo a refusal.
-        return voucher if self.codes[i] == ACCEPTED else error_for(BY_NUMBER[self.codes[i]].code)
+        return self._judge.unchecked(self.batch.opened(i), self.batch.now_of(i), self._notes.get(i, ()))
 
     def refusing(self, errors: Mapping[int, TokenError]) -> Verdicts:
         """The same verdicts, but for those that are refused after all, by their places."""
-        codes = bytearray(self.codes)
-        for i, error in errors.items():
-            codes[i] = error.number
-        return Verdicts(self.batch, codes, self._judge, {**self._settled, **errors})
+        return Verdicts(self.batch, self._judge, {**self._refused, **errors}, self._notes)
 
     @property
     def accepted(self) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ybtoken.errors import TokenError
-from ybtoken.voucher import VerifiedVoucher
+from ybtoken.verified import VerifiedVoucher
 
 __all__ = ["Observer", "VerdictEvent"]
 
@@ -55,16 +55,7 @@ class VerdictEvent:
         if self.error is not None:
             record |= {"step": self.error.step, "facts": dict(self.error.facts)}
         if self.voucher is not None:
-            record |= {
-                "kid": self.voucher.kid.hex(),
-                "issuer": self.voucher.issuer,
-                "nonce": self.voucher.nonce.hex(),
-                "identity_ref": self.voucher.identity_ref.hex(),
-                "city_code": self.voucher.city_code,
-                "issued_at": self.voucher.issued_at,
-                "purpose": self.voucher.purpose,
-                "channel": self.voucher.channel,
-            }
+            record["voucher"] = self.voucher.to_dict()
         return record
 
 

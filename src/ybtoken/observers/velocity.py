@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 from ybtoken.observers.event import VerdictEvent
-from ybtoken.voucher import VerifiedVoucher
+from ybtoken.verified import VerifiedVoucher
 
 __all__ = ["Signal", "VelocityObserver"]
 

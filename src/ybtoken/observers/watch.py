@@ -15,8 +15,9 @@ from ybtoken.engines.protocols import Texts
 from ybtoken.errors import TokenError
 from ybtoken.judging.verdicts import Verdicts
 from ybtoken.observers.event import Observer, VerdictEvent
-from ybtoken.verifier import Asked, Verifier
-from ybtoken.voucher import VerifiedVoucher
+from ybtoken.passes.challenge import Challenge
+from ybtoken.verified import VerifiedVoucher
+from ybtoken.verifier import Verifier
 
 __all__ = ["LogObserver", "Watch"]
 
@@ -56,7 +57,7 @@ class Watch:
         text: str,
         *,
         now: int | None = None,
-        challenge: Asked = None,
+        challenge: Challenge | None = None,
         terminal: str | None = None,
         place: str | None = None,
     ) -> VerifiedVoucher:
@@ -69,7 +70,7 @@ class Watch:
         text: str,
         *,
         now: int | None = None,
-        challenge: Asked = None,
+        challenge: Challenge | None = None,
         terminal: str | None = None,
         place: str | None = None,
     ) -> VerifiedVoucher:
@@ -82,7 +83,7 @@ class Watch:
         text: str,
         *,
         now: int | None = None,
-        challenge: Asked = None,
+        challenge: Challenge | None = None,
         terminal: str | None = None,
         place: str | None = None,
     ) -> VerifiedVoucher:
@@ -95,7 +96,7 @@ class Watch:
         texts: Texts,
         *,
         now: int | Sequence[int] | None = None,
-        challenge: Asked = None,
+        challenge: Challenge | None = None,
         terminal: str | None = None,
         place: str | None = None,
     ) -> Verdicts:
@@ -108,7 +109,7 @@ class Watch:
         texts: Texts,
         *,
         now: int | Sequence[int] | None = None,
-        challenge: Asked = None,
+        challenge: Challenge | None = None,
         terminal: str | None = None,
         place: str | None = None,
     ) -> Verdicts:

@@ -8,7 +8,8 @@ from ybtoken._checks import instance, octets
 from ybtoken.errors import CannotCheckError, StatusError
 from ybtoken.status.list import Status
 from ybtoken.status.source import StatusSource
-from ybtoken.voucher import Note, Profile, VerifiedVoucher, Voucher
+from ybtoken.verified import VerifiedVoucher
+from ybtoken.voucher import Note, Profile
 from ybtoken.wire.envelope import KID_SIZE
 from ybtoken.words import Words
 
@@ -45,7 +46,7 @@ class StatusPolicy:
         self._sources: StatusSource | Mapping[bytes, StatusSource] = sources
         self._accept_unlisted = accept_unlisted
 
-    def check(self, voucher: Voucher, now: int) -> Note | None:
+    def check(self, voucher: VerifiedVoucher, now: int) -> Note | None:
         """See `ybtoken.policy.Policy`."""
         index = voucher.status_index
         if index is None:
@@ -59,10 +60,10 @@ class StatusPolicy:
             raise StatusError("status.invalid", status_index=index, status=status)
         return None if overdue is None else _overdue(overdue)
 
-    def _source(self, voucher: Voucher) -> StatusSource:
+    def _source(self, voucher: VerifiedVoucher) -> StatusSource:
         if not isinstance(self._sources, Mapping):
             return self._sources
-        source = self._sources.get(voucher.kid) if isinstance(voucher, VerifiedVoucher) else None
+        source = self._sources.get(voucher.kid)
         if source is None:
             raise CannotCheckError("status.unavailable", reason="there is no status list for the issuer's key")
         return source

@@ -21,7 +21,6 @@ import cbor2
 from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.errors import EnvelopeError
 from ybtoken.voucher import MAX_UINT32, DevicePresentation
-from ybtoken.wire.claims import named
 from ybtoken.wire.envelope import cut_envelope, encode_header, sign1_prefix
 
 __all__ = [
@@ -116,8 +115,8 @@ def cut_presentation(data: bytes) -> CutPresentation:
     token, issued_at, nonce, answer = fields[1::2]
     if fields[::2] != between or not earliest <= issued_at <= latest:
         raise EnvelopeError("envelope.shape")
-    presentation = named(DevicePresentation, (issued_at, nonce, answer or None))
-    return named(CutPresentation, (curve, signed, signature, token, presentation))
+    presentation = DevicePresentation(issued_at, nonce, answer or None)
+    return CutPresentation(curve, signed, signature, token, presentation)
 
 
 def encode_presentation_payload(token: bytes, presentation: DevicePresentation) -> bytes:
