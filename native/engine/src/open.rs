@@ -1,9 +1,9 @@
 //! Steps 1 to 7 for one text and for many: text, envelope, key, signature, claims, time, scope.
 //!
-//! A batch is cut into chunks that fit the cache. In a chunk each text is first read and hashed, and
-//! what will become of it if its signature is good is kept aside; then all signatures of a curve are
-//! verified at once; only then is anything written to the columns, so that no claim of an unverified
-//! token ever stands there. A text has the same outcome in any batch as alone.
+//! A batch is cut into chunks that fit the cache. In a chunk each text is first read and hashed,
+//! and what will become of it if its signature is good is kept aside; then all signatures of a
+//! curve are verified at once; only then is anything written to the columns, so that no claim of an
+//! unverified token ever stands there. A text has the same outcome in any batch as alone.
 
 use ybtoken_curve::{Curve, Job};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
-use ybtoken_engine::claims::Value;
+use ybtoken_engine::claims::{Claims, Value};
 use ybtoken_engine::columns::Opened;
 use ybtoken_engine::{Code, Limits, Lines, Ring, Texts, open_into, open_one};
 
@@ -140,8 +140,8 @@ impl PyRing {
 
 /// One opened text: code, entry, and the claims, or the kid of an unknown key.
 fn row<'py>(py: Python<'py>, opened: &Opened) -> PyResult<Bound<'py, PyTuple>> {
-    let claims = &opened.claims;
-    let nonce = claims.nonce.get(..claims.nonce_size.into()).unwrap_or_default();
+    let Claims { nonce, nonce_size, .. } = &opened.claims;
+    let nonce = nonce.get(..(*nonce_size).into()).unwrap_or_default();
     let found = match opened.code {
         _ if opened.profile != 0 => claims_row(py, opened, nonce)?.into_any(),
         Code::KeyUnknown => PyBytes::new(py, nonce).into_any(),
@@ -150,33 +150,37 @@ fn row<'py>(py: Python<'py>, opened: &Opened) -> PyResult<Bound<'py, PyTuple>> {
     (opened.code.number(), opened.entry, found).into_pyobject(py)
 }
 
-/// The claims in the order in which `ybtoken` holds them.
+/// The claims in the order in which `ybtoken` holds them. The last is the device key, which only
+/// claims of other profiles have.
 fn claims_row<'py>(
     py: Python<'py>,
     opened: &Opened,
     nonce: &[u8],
 ) -> PyResult<Bound<'py, PyTuple>> {
+    const FIXED: usize = 6;
     let claims = &opened.claims;
-    let number = |value: u32| value.into_pyobject(py).map(Bound::into_any);
+    let number = |value: u32| {
+        let Ok(number) = value.into_pyobject(py);
+        number.into_any()
+    };
     let bytes = |value: &[u8]| PyBytes::new(py, value).into_any();
-    let none = || py.None().into_bound(py);
-    let fixed = [
-        number(claims.expires_at)?,
-        number(claims.issued_at)?,
+    let fixed: [_; FIXED] = [
+        number(claims.expires_at),
+        number(claims.issued_at),
         bytes(nonce),
-        number(opened.profile.into())?,
+        number(opened.profile.into()),
         bytes(&claims.identity_ref),
-        number(claims.city)?,
+        number(claims.city),
     ];
-    let mut row = Vec::with_capacity(fixed.len() + claims.optional().len() + 1);
-    row.extend(fixed);
-    for claim in claims.optional() {
-        row.push(match claim {
-            None => none(),
-            Some(Value::Number(value)) => number(value)?,
-            Some(Value::Bytes(value)) => bytes(&value),
-        });
+    let optional = claims.optional().map(|claim| {
+        claim.map(|value| match value {
+            Value::Number(value) => number(value),
+            Value::Bytes(value) => bytes(&value),
+        })
+    });
+    let mut row: [_; FIXED + Claims::OPTIONAL + 1] = std::array::from_fn(|_| None);
+    for (place, value) in row.iter_mut().zip(fixed.map(Some).into_iter().chain(optional)) {
+        *place = value;
     }
-    row.push(none()); // the device key, which claims of other profiles have
     PyTuple::new(py, row)
 }
