@@ -17,7 +17,7 @@ SOURCE = Path(ybtoken.__file__).parent
 # From the ground up. A name is a module, or a package with everything in it. A module imports from lower floors and
 # from its own package. `ybtoken/__init__.py` is the face: it names modules of every floor, and nothing imports it.
 FLOORS = (
-    ("words", "algorithms", "qr", "_native", "_checks"),
+    ("words", "algorithms", "qr", "_arrow", "_native", "_checks"),
     ("places", "refusals"),
     ("voucher", "errors"),
     ("wire", "tokens", "replay"),
@@ -36,7 +36,7 @@ THIRD_PARTY = {
     "cbor2": {"wire.envelope", "wire.claims", "wire.presentation", "keys.protocols", "keys.keyset", "status.list"},
     "httpx": {"status.http"},
     "opentelemetry": {"observers.telemetry"},
-    "pyarrow": {"bulk._arrow"},
+    "pyarrow": {"_arrow"},
     "pyotp": {"passes.otpauth"},
     "redis": {"replay.redis"},
     "segno": {"qr"},

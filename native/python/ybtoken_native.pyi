@@ -1,45 +1,37 @@
 """The native engine of ybtoken. See `ybtoken.engines.native`, which wraps it; nothing here checks policy."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypedDict, final
+from typing import Any, Final, Literal, TypeAlias, TypedDict, final
 
 from typing_extensions import Buffer
 
 ABI: Final[int]
-"""What module and caller must agree on; it grows when a caller of an earlier one would be answered otherwise."""
+"""The version of this interface. It grows with every change that a caller would notice."""
 VERSION: Final[str]
+COLUMNS: Final[tuple[tuple[str, int], ...]]
+"""The name and the width in bytes of each column, in order."""
 
 Path: TypeAlias = Literal["ifma", "scalar", "slow"]
-
-Key: TypeAlias = tuple[bytes, bytes, bytes, bytes, int]
-"""Raw protected header, x and y of 32 bytes each, SM2 user id (empty for others), window bits (8; 10 for hot keys)."""
-
-ClaimsRow: TypeAlias = tuple[
-    int,  # exp
-    int,  # iat
-    bytes,  # nonce
-    int,  # profile
-    bytes,  # identity
-    int,  # city
-    int | None,  # channel
-    int | None,  # purpose
-    bytes | None,  # presenter
-    int | None,  # assurance
-    int | None,  # status index
-    None,  # device key: of other profiles
-]
-Row: TypeAlias = tuple[int, int, Any]
-"""Code (0 accepted, 255 not mine: open it with the serial engine); entry (0xFFFF none); and with 0 a `ClaimsRow`, with
-key.unknown the kid, otherwise None."""
 
 Places: TypeAlias = Sequence[tuple[int, int]]
 """City codes as ranges [from, to), ascending and disjoint."""
 
-class ArrowArray(Protocol):
-    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]: ...
+Key: TypeAlias = tuple[bytes, bytes, bytes, bytes, int, int, int, int | None, Places]
+"""A key of a ring and what it may sign for: the raw protected header, x and y of 32 bytes each, the SM2 user id (empty
+for other algorithms), the table's window in bits (8; 10 for hot keys), not_before, not_after, withdrawn_since (seconds
+since 1970), places."""
 
-class ArrowStream(Protocol):
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object: ...
+ClaimsRow: TypeAlias = tuple[Any, ...]
+"""Expires at, issued at, nonce, profile, identity reference, city; each optional claim by ascending label, or None; and
+None for the device key, which only passes have."""
+
+Row: TypeAlias = tuple[int, int, Any]
+"""The code (0 accepted, 255 undecided: open it with the serial engine); the entry (0xFFFF none); and with code 0 or a
+refusal of step 6 or 7 a `ClaimsRow`, with key.unknown the kid, otherwise None."""
+
+Chunk: TypeAlias = tuple[Buffer | None, Buffer | None, Buffer | None, int, int, int]
+"""A chunk of an Arrow array of strings: its validity bitmap, offsets and data, then the bytes of an offset (4 or 8), the
+first element and the count of elements. A buffer that the array does not have is None."""
 
 class TableStats(TypedDict):
     bytes: int
@@ -54,14 +46,14 @@ class Engine:
     Args:
         threads: how many threads share a batch, 1 to 1024; with 1 it is the caller's own.
         path: forces how signatures are verified; by default the fastest that the processor runs.
-        lanes: whether SM3 goes by lanes where the processor can.
+        simd: whether SM3 and digits go by AVX-512 where the processor has it.
 
     Raises:
         ValueError: a number or name out of its range.
         RuntimeError: the processor does not run the path, or the system has no threads or randomness left.
     """
 
-    def __new__(cls, *, threads: int = 1, path: Path | None = None, lanes: bool = True) -> Engine: ...
+    def __new__(cls, *, threads: int = 1, path: Path | None = None, simd: bool = True) -> Engine: ...
     @property
     def threads(self) -> int: ...
     @property
@@ -75,7 +67,7 @@ class Engine:
                 ones going first: then a text that names such a key costs a table, whether it is good or not.
 
         Raises:
-            ValueError: a key that is wrong, or two of one header.
+            ValueError: a key that is wrong, two of one header, or places out of order.
         """
 
 @final
@@ -84,28 +76,56 @@ class Ring:
 
     def __len__(self) -> int: ...
     def table_stats(self) -> TableStats: ...
-    def open_one(self, text: str, /) -> Row:
-        """Open one text. Holds the GIL: it takes microseconds.
+    def open_one(self, text: str, /, *, now: int, skew: int, max_lifetime: int) -> Row:
+        """Do steps 1 to 7 for one text. Holds the GIL: it takes microseconds.
+
+        Args:
+            text: the text.
+            now: the time, in seconds since 1970.
+            skew: how far the clocks of issuer and verifier may differ, in seconds.
+            max_lifetime: the longest lifetime that is accepted, in seconds.
 
         Raises:
             TypeError: the text is not `str`.
         """
 
-    def open_many(self, texts: Iterable[str] | Iterable[bytes] | ArrowArray | ArrowStream, /) -> Columns:
-        """Open many texts, without the GIL. Arrow strings (also large ones, views and binary) are read in place.
+    def open_many(
+        self, texts: Iterable[str] | Iterable[bytes], /, *, now: int | bytes, skew: int, max_lifetime: int
+    ) -> Columns:
+        """Do steps 1 to 7 for many texts, without the GIL.
+
+        Args:
+            texts: `str` or `bytes` each.
+            now: one time for all texts, or the bytes of a little-endian i64 for each.
+            skew: see `open_one`.
+            max_lifetime: see `open_one`.
 
         Raises:
-            TypeError: not texts.
-            ValueError: an Arrow array with nulls, or one that is not well made.
+            TypeError: something that is no text, or no time.
+            ValueError: times for more texts or fewer.
         """
 
-    def open_lines(self, buffer: Buffer, /, *, last: bool = True) -> tuple[Columns, int]:
-        r"""Open the lines of a buffer, without the GIL.
+    def open_arrow(self, chunks: Sequence[Chunk], /, *, now: int | bytes, skew: int, max_lifetime: int) -> Columns:
+        """Do steps 1 to 7 for the strings of an Arrow array, which are read in place, without the GIL.
+
+        As Arrow demands, nobody may change the buffers meanwhile. Arguments and errors as for `open_many`, and:
+
+        Raises:
+            ValueError: a null, whose row is named, or buffers, offsets and lengths that do not belong together.
+        """
+
+    def open_lines(
+        self, buffer: Buffer, /, *, now: int | bytes, skew: int, max_lifetime: int, last: bool = True
+    ) -> tuple[Columns, int]:
+        r"""Do steps 1 to 7 for the lines of a buffer, without the GIL. Arguments and errors as for `open_many`, and:
 
         A line ends at ``\n`` and at nothing else; a ``\r`` before it is part of the text, which is then refused.
 
         Args:
             buffer: `bytes` are read in place, anything else is copied first.
+            now: see `open_many`.
+            skew: see `open_one`.
+            max_lifetime: see `open_one`.
             last: whether what follows the last ``\n`` is a line too, if it is not empty.
 
         Returns:
@@ -114,110 +134,55 @@ class Ring:
 
 @final
 class Columns:
-    """What became of a batch: a row a text, numbers little-endian.
+    """What became of a batch: the columns of `COLUMNS`, one row a text, numbers little-endian.
 
-    Where the code is not 0 every other column is zero (entry 0xFFFF), but `entry` is set from step 4 on, and for
-    key.unknown the nonce is the kid.
+    The claims are there if the code is 0 or a refusal of step 6 or 7; in all other rows they are zero, except that the
+    nonce of key.unknown is the kid. The entry is there from step 4 on.
     """
 
     def __len__(self) -> int: ...
     @property
-    def code(self) -> bytes:
-        """u8; 255: open this text with the serial engine."""
+    def codes(self) -> bytes:
+        """u8; 255: undecided, open this text with the serial engine."""
 
     @property
-    def entry(self) -> bytes:
-        """u16"""
+    def entries(self) -> bytes:
+        """u16; 0xFFFF: none."""
 
     @property
-    def iat(self) -> bytes:
+    def issued_at(self) -> bytes:
         """u32"""
 
     @property
-    def exp(self) -> bytes:
+    def expires_at(self) -> bytes:
         """u32"""
 
     @property
-    def city(self) -> bytes:
+    def cities(self) -> bytes:
         """u32"""
 
     @property
-    def profile(self) -> bytes:
+    def profiles(self) -> bytes:
+        """u8; 1 where the claims are there."""
+
+    @property
+    def nonce_sizes(self) -> bytes:
         """u8"""
 
     @property
-    def nonce_len(self) -> bytes:
-        """u8"""
+    def nonces(self) -> bytes:
+        """16 bytes, padded with zeros."""
 
     @property
-    def nonce(self) -> bytes:
-        """16 bytes, zero padded"""
-
-    @property
-    def identity(self) -> bytes:
+    def identity_refs(self) -> bytes:
         """16 bytes"""
 
     @property
     def present(self) -> bytes:
-        """u8: bit 0 channel, 1 purpose, 2 presenter, 3 assurance, 4 status index"""
+        """u8; bit ``label - 1`` for each optional claim that is there."""
 
-    @property
-    def channel(self) -> bytes:
-        """u16"""
-
-    @property
-    def purpose(self) -> bytes:
-        """u32"""
-
-    @property
-    def presenter(self) -> bytes:
-        """16 bytes"""
-
-    @property
-    def assurance(self) -> bytes:
-        """u8"""
-
-    @property
-    def status_index(self) -> bytes:
-        """u32"""
-
-@final
-class Scopes:
-    """What the keys of a ring may sign for, in the order of its entries.
-
-    Args:
-        scopes: for each entry not_before, not_after, withdrawn_since (seconds since 1970) and its places.
-
-    Raises:
-        ValueError: places that are not ascending, disjoint ranges.
-    """
-
-    def __new__(cls, scopes: Sequence[tuple[int, int, int | None, Places]], /) -> Scopes: ...
-    def __len__(self) -> int: ...
-    def judge(
-        self,
-        engine: Engine,
-        code: bytes,
-        entry: bytes,
-        iat: bytes,
-        exp: bytes,
-        city: bytes,
-        *,
-        now: int | bytes,
-        skew: int,
-        max_lifetime: int,
-    ) -> bytes:
-        """Judge the time and the scope of every row whose code is 0 (steps 6 and 7), without the GIL.
-
-        Args:
-            now: one time for all rows, or an i64 for each.
-
-        Returns:
-            The new code column.
-
-        Raises:
-            ValueError: columns of other lengths, or an entry without a scope.
-        """
+    def __getattr__(self, name: str, /) -> bytes:
+        """The column of an optional claim; see `COLUMNS`."""
 
 @final
 class Sm2Key:

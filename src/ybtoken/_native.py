@@ -11,7 +11,7 @@ except ModuleNotFoundError as error:
 
 __all__ = ["ybtoken_native"]
 
-_ABI = 2
+_ABI = 3
 if ybtoken_native.ABI != _ABI:
     raise ImportError(
         f"ybtoken-native {ybtoken_native.VERSION} (ABI {ybtoken_native.ABI}) does not fit this ybtoken (ABI {_ABI}): "

@@ -294,7 +294,7 @@ class Verifier:
 
     def _times(self, now: int | Sequence[int] | None) -> int | Sequence[int]:
         if now is None or isinstance(now, int) or not isinstance(now, (Sequence, array)):
-            return self._now(now)  # type: ignore[arg-type]  # refuses what is neither
+            return self._now(now)
         try:
             times = array("q", now)
         except (TypeError, OverflowError) as error:

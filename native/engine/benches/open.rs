@@ -11,12 +11,14 @@ use std::sync::{Arc, LazyLock};
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use signer::{Signer, claims, plain_claims};
+use signer::{LENIENT, NOW, Signer, claims, plain_claims};
 use ybtoken_engine::claims::Claims;
 use ybtoken_engine::envelope::{Algorithm, Envelope};
 use ybtoken_engine::sm3::{Pending, Prefix};
 use ybtoken_engine::text::{TokenBuffer, decode, encode};
-use ybtoken_engine::{Key, Options, Path, Ring, Simd, Verifier, Workers, open_batch, open_one};
+use ybtoken_engine::{
+    Key, Now, Options, Path, Ring, Simd, Verifier, Workers, open_batch, open_one,
+};
 
 const KEYS: u32 = 32;
 const TEXTS: u32 = 4096;
@@ -71,9 +73,9 @@ static SM2_HOT: LazyLock<Case> = LazyLock::new(|| case(Algorithm::Sm2, 10));
 
 fn whole(bencher: Bencher, case: &Case, texts: &[String], size: usize, threads: usize) {
     let workers = Workers::new(threads).unwrap();
-    bencher
-        .counter(ItemsCount::new(size))
-        .bench(|| open_batch(&case.ring, black_box(&texts[..size]), &workers));
+    bencher.counter(ItemsCount::new(size)).bench(|| {
+        open_batch(&case.ring, black_box(&texts[..size]), Now::Same(NOW), LENIENT, &workers)
+    });
 }
 
 #[divan::bench(args = [1, 16, 64, 256, 1024, 4096])]
@@ -118,7 +120,7 @@ fn threads_sm2(bencher: Bencher, threads: usize) {
 
 fn one(bencher: Bencher, case: &Case) {
     let mut texts = case.texts.iter().cycle();
-    bencher.bench_local(|| open_one(&case.ring, texts.next().unwrap().as_bytes()));
+    bencher.bench_local(|| open_one(&case.ring, texts.next().unwrap().as_bytes(), NOW, LENIENT));
 }
 
 #[divan::bench]
@@ -166,7 +168,7 @@ fn part_parse(bencher: Bencher) {
 }
 
 #[divan::bench]
-fn part_parse_all_extras(bencher: Bencher) {
+fn part_parse_all_optional(bencher: Bencher) {
     let payloads: Vec<_> = (0..TEXTS).map(|number| claims(number).encode()).collect();
     part(bencher, &payloads, |payload| {
         black_box(Claims::parse(payload).unwrap());

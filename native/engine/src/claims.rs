@@ -1,32 +1,145 @@
 //! Step 5: the claims of profile 1 (specification, sections 2.3 and 3.1): the one exact encoding
 //! and its bounds. This file owns them.
 
-/// Whether a claim of the extras is there, as bits of the `present` column.
-pub mod present {
-    pub const CHANNEL: u8 = 1;
-    pub const PURPOSE: u8 = 2;
-    pub const PRESENTER: u8 = 4;
-    pub const ASSURANCE: u8 = 8;
-    pub const STATUS_INDEX: u8 = 16;
+/// The optional claims of a voucher: one row each, from which everything else follows, namely the
+/// fields of [`Claims`], their parsing and encoding, the bits of the `present` column, the claim's
+/// own column, and its place in the row that Python gets.
+///
+/// A row is `label name: type, bound, column`. The bound is the greatest value of a number, or the
+/// length of a byte string.
+#[macro_export]
+macro_rules! optional_claims {
+    ($then:ident) => {
+        $then! {
+            1 channel: u16, 65_535, channels;
+            2 purpose: u32, 99_999, purposes;
+            3 presenter: [u8; 16], 16, presenters;
+            4 assurance: u8, 255, assurances;
+            5 status_index: u32, 4_294_967_295, status_indexes;
+        }
+    };
 }
 
-/// The claims of one profile 1 token. An extra that is absent is zero, and its bit in `present` is
-/// not set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Claims {
-    pub exp: u32,
-    pub iat: u32,
-    pub nonce_len: u8,
-    /// The nonce, zero padded.
-    pub nonce: [u8; 16],
-    pub identity: [u8; 16],
-    pub city: u32,
-    pub present: u8,
-    pub channel: u16,
-    pub purpose: u32,
-    pub presenter: [u8; 16],
-    pub assurance: u8,
-    pub status_index: u32,
+macro_rules! define {
+    ($($label:literal $name:ident: $type:ty, $bound:expr, $column:ident;)*) => {
+        /// The claims of one profile 1 token.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Claims {
+            /// Seconds since 1970.
+            pub expires_at: u32,
+            /// Seconds since 1970.
+            pub issued_at: u32,
+            /// How many bytes of `nonce` count, 8 to 16.
+            pub nonce_size: u8,
+            /// Padded with zeros.
+            pub nonce: [u8; 16],
+            pub identity_ref: [u8; 16],
+            pub city: u32,
+            $(pub $name: Option<$type>,)*
+        }
+
+        impl Claims {
+            /// How many optional claims there can be.
+            pub const OPTIONAL: usize = LABELS.len();
+
+            /// Which optional claims are present: bit `label - 1` for each.
+            #[must_use]
+            pub fn present(&self) -> u8 {
+                0 $(| u8::from(self.$name.is_some()) << ($label - 1))*
+            }
+
+            /// The optional claims by ascending label.
+            #[must_use]
+            pub fn optional(&self) -> [Option<Value>; Self::OPTIONAL] {
+                [$(self.$name.map(Value::from)),*]
+            }
+
+            fn put_optional(&self, out: &mut Vec<u8>) {
+                $(if let Some(value) = self.$name {
+                    out.push($label);
+                    value.put(out);
+                })*
+            }
+
+            fn read_optional(&mut self, label: u8, reader: &mut Reader<'_>) -> Option<()> {
+                match label {
+                    $($label => self.$name = Some(Encoded::read(reader, $bound)?),)*
+                    _ => return None,
+                }
+                Some(())
+            }
+        }
+
+        const LABELS: &[u8] = &[$($label),*];
+    };
+}
+
+optional_claims!(define);
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const _: () = {
+    assert!(LABELS.len() <= 8, "`present` has eight bits");
+    let mut at = 0;
+    while at < LABELS.len() {
+        assert!(LABELS[at] as usize == at + 1, "labels count up from 1, as the bits do");
+        at += 1;
+    }
+};
+
+/// The value of an optional claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    Number(u32),
+    Bytes([u8; 16]),
+}
+
+impl From<[u8; 16]> for Value {
+    fn from(bytes: [u8; 16]) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// A type that an optional claim's value can have.
+trait Encoded: Sized {
+    /// Reads a value within its bound.
+    fn read(reader: &mut Reader<'_>, bound: u32) -> Option<Self>;
+
+    fn put(self, out: &mut Vec<u8>);
+}
+
+macro_rules! numbers {
+    ($($type:ty)*) => {
+        $(impl Encoded for $type {
+            fn read(reader: &mut Reader<'_>, bound: u32) -> Option<Self> {
+                reader.uint_to(bound)?.try_into().ok()
+            }
+
+            fn put(self, out: &mut Vec<u8>) {
+                put_uint(out, self.into());
+            }
+        }
+
+        impl From<$type> for Value {
+            fn from(number: $type) -> Self {
+                Self::Number(number.into())
+            }
+        })*
+    };
+}
+
+numbers!(u8 u16 u32);
+
+impl Encoded for [u8; 16] {
+    fn read(reader: &mut Reader<'_>, bound: u32) -> Option<Self> {
+        debug_assert!(bound == 16, "the bound of a byte string is its length");
+        reader.expect([0x50])?;
+        reader.take()
+    }
+
+    fn put(self, out: &mut Vec<u8>) {
+        out.push(0x50);
+        out.extend(self);
+    }
 }
 
 /// Why a payload is not [`Claims`].
@@ -34,8 +147,7 @@ pub struct Claims {
 pub enum NotClaims {
     /// Not the one exact encoding, or a bound broken.
     Shape,
-    /// Claims of profile 2 or 3 so far as can be seen here; the serial engine says which refusal
-    /// that is.
+    /// Claims of profile 2 or 3 as far as can be seen here. The serial engine decides about them.
     OtherProfile,
 }
 
@@ -57,49 +169,21 @@ impl Claims {
     /// The one encoding of these claims: the inverse of [`Claims::parse`].
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        let count = self.present().count_ones() as u8;
         let mut out = vec![0xa4, 0x04];
-        put_uint(&mut out, self.exp);
+        put_uint(&mut out, self.expires_at);
         out.push(0x06);
-        put_uint(&mut out, self.iat);
-        let nonce = self.nonce.get(..usize::from(self.nonce_len)).unwrap_or(&self.nonce);
-        out.extend([0x07, 0x40 | self.nonce_len]);
-        out.extend(nonce);
-        out.extend([
-            0x3a,
-            0x00,
-            0x01,
-            0x00,
-            0x00,
-            if self.present == 0 { 0x83 } else { 0x84 },
-            0x01,
-            0x50,
-        ]);
-        out.extend(self.identity);
+        put_uint(&mut out, self.issued_at);
+        out.extend([0x07, 0x40 | self.nonce_size]);
+        out.extend(self.nonce.get(..self.nonce_size.into()).unwrap_or(&self.nonce));
+        out.extend([0x3a, 0x00, 0x01, 0x00, 0x00]);
+        out.extend([if count == 0 { 0x83 } else { 0x84 }, 0x01, 0x50]);
+        out.extend(self.identity_ref);
         put_uint(&mut out, self.city);
-        if self.present == 0 {
-            return out;
+        if count > 0 {
+            out.push(0xa0 | count);
+            self.put_optional(&mut out);
         }
-        out.push(0xa0 | u8::try_from(self.present.count_ones()).unwrap_or(0));
-        let mut uint = |label: u8, bit: u8, value: u32| {
-            if self.present & bit != 0 {
-                out.push(label);
-                put_uint(&mut out, value);
-            }
-        };
-        uint(1, present::CHANNEL, self.channel.into());
-        uint(2, present::PURPOSE, self.purpose);
-        if self.present & present::PRESENTER != 0 {
-            out.extend([3, 0x50]);
-            out.extend(self.presenter);
-        }
-        let mut uint = |label: u8, bit: u8, value: u32| {
-            if self.present & bit != 0 {
-                out.push(label);
-                put_uint(&mut out, value);
-            }
-        };
-        uint(4, present::ASSURANCE, self.assurance.into());
-        uint(5, present::STATUS_INDEX, self.status_index);
         out
     }
 }
@@ -128,16 +212,16 @@ impl Reader<'_> {
             return None;
         }
         self.expect([0x04])?;
-        claims.exp = self.uint()?;
+        claims.expires_at = self.uint()?;
         self.expect([0x06])?;
-        claims.iat = self.uint()?;
-        if claims.exp <= claims.iat {
+        claims.issued_at = self.uint()?;
+        if claims.expires_at <= claims.issued_at {
             return None;
         }
         self.expect([0x07])?;
-        claims.nonce_len =
-            self.byte()?.checked_sub(0x40).filter(|length| (8..=16).contains(length))?;
-        let (nonce, rest) = self.rest.split_at_checked(claims.nonce_len.into())?;
+        claims.nonce_size =
+            self.byte()?.checked_sub(0x40).filter(|size| (8..=16).contains(size))?;
+        let (nonce, rest) = self.rest.split_at_checked(claims.nonce_size.into())?;
         claims.nonce.get_mut(..nonce.len())?.copy_from_slice(nonce);
         self.rest = rest;
         if claim_count == 0xa5 {
@@ -155,35 +239,27 @@ impl Reader<'_> {
             return None;
         }
         self.expect([0x50])?;
-        claims.identity = self.take()?;
+        claims.identity_ref = self.take()?;
         claims.city = self.uint_to(999_999)?;
         if fields == 0x84 {
-            self.extras(&mut claims)?;
+            self.optional(&mut claims)?;
         }
         Some(claims)
     }
 
-    /// A map of one to five extras, labels ascending.
-    fn extras(&mut self, claims: &mut Claims) -> Option<()> {
-        let count = self.byte()?.checked_sub(0xa0).filter(|count| (1..=5).contains(count))?;
+    /// A map of one or more optional claims, labels ascending.
+    fn optional(&mut self, claims: &mut Claims) -> Option<()> {
+        let count = self.byte()?.checked_sub(0xa0)?;
+        if !(1..=Claims::OPTIONAL).contains(&count.into()) {
+            return None;
+        }
         let mut last = 0;
         for _ in 0..count {
             let label = self.byte()?;
             if label <= last {
                 return None;
             }
-            match label {
-                1 => claims.channel = u16::try_from(self.uint()?).ok()?,
-                2 => claims.purpose = self.uint_to(99_999)?,
-                3 => {
-                    self.expect([0x50])?;
-                    claims.presenter = self.take()?;
-                }
-                4 => claims.assurance = u8::try_from(self.uint()?).ok()?,
-                5 => claims.status_index = self.uint()?,
-                _ => return None,
-            }
-            claims.present |= 1 << (label - 1);
+            claims.read_optional(label, self)?;
             last = label;
         }
         Some(())

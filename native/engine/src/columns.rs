@@ -1,26 +1,25 @@
 //! What became of many texts, as columns. This file owns their names, widths and order.
 //!
-//! A column is bytes: numbers stand in it little-endian, one after the other, whatever the machine.
-//! So the columns can be memory that someone else owns and reads without copying, with no word on
-//! alignment.
+//! A column is bytes: one value after the other, numbers in little-endian order on every machine.
+//! So the caller may own the memory and read it without copying, and its alignment does not matter.
 
 use crate::claims::Claims;
 use crate::code::Code;
 
-/// The entry of a token that no key was found for.
+/// The entry of a token for which no key was found.
 pub const NO_ENTRY: u16 = u16::MAX;
 
 /// What became of one text: a row of the columns.
-///
-/// Claims are there only with `Code::Accepted`; `entry` from step 4 on, [`NO_ENTRY`] before. With
-/// `Code::KeyUnknown` the nonce is the 8-byte kid of the header, so that whoever judges can say
-/// which key is missing; all else is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     pub code: Code,
+    /// The ring's entry whose key signed, from step 4 on; [`NO_ENTRY`] before.
     pub entry: u16,
-    /// 1 where accepted, or else 0.
+    /// 1 where the claims are known, that is if the code is `Accepted` or a refusal of step 6 or 7;
+    /// otherwise 0.
     pub profile: u8,
+    /// All zero where they are not known, except that the nonce of `KeyUnknown` is the 8-byte kid,
+    /// so that the caller can say which key is missing.
     pub claims: Claims,
 }
 
@@ -32,8 +31,31 @@ impl Opened {
     }
 }
 
-macro_rules! columns {
-    ($($(#[$doc:meta])* $name:ident: $width:literal,)*) => {
+/// A value as it stands in a column.
+trait Cell<const N: usize> {
+    fn cell(self) -> [u8; N];
+}
+
+macro_rules! numbers {
+    ($($type:ty)*) => {
+        $(impl Cell<{ size_of::<$type>() }> for $type {
+            fn cell(self) -> [u8; size_of::<$type>()] {
+                self.to_le_bytes()
+            }
+        })*
+    };
+}
+
+numbers!(u8 u16 u32);
+
+impl<const N: usize> Cell<N> for [u8; N] {
+    fn cell(self) -> Self {
+        self
+    }
+}
+
+macro_rules! layout {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = |$opened:ident| $value:expr,)*) => {
         /// The columns of an opened batch, one row a text.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Columns {
@@ -41,36 +63,42 @@ macro_rules! columns {
         }
 
         impl Columns {
-            /// Name and bytes a row of each column, in order.
-            pub const LAYOUT: &'static [(&'static str, usize)] = &[$((stringify!($name), $width)),*];
+            /// The name of each column and its width, in bytes a row.
+            pub const LAYOUT: &'static [(&'static str, usize)] =
+                &[$((stringify!($name), size_of::<$type>())),*];
 
             /// Columns of `rows` rows of zeros.
             #[must_use]
             pub fn new(rows: usize) -> Self {
-                Self { $($name: vec![0; rows * $width],)* }
+                Self { $($name: vec![0; rows * size_of::<$type>()],)* }
             }
 
             /// The columns as memory to write to.
             pub fn as_mut(&mut self) -> ColumnsMut<'_> {
-                ColumnsMut { $($name: self.$name.as_chunks_mut::<$width>().0,)* }
+                ColumnsMut { $($name: self.$name.as_chunks_mut().0,)* }
             }
         }
 
         /// Memory for the columns of a batch, or of a part of one.
+        #[derive(Debug)]
         pub struct ColumnsMut<'a> {
-            $(pub $name: &'a mut [[u8; $width]],)*
+            $(pub $name: &'a mut [[u8; size_of::<$type>()]],)*
         }
 
         impl<'a> ColumnsMut<'a> {
-            /// Memory that is given column by column in the order of [`Columns::LAYOUT`], `rows`
-            /// rows long.
+            /// Memory for `rows` rows, given column by column in the order of [`Columns::LAYOUT`].
             ///
-            /// `None` if a column is missing, or not of its length.
-            pub fn from_slices(rows: usize, slices: impl IntoIterator<Item = &'a mut [u8]>) -> Option<Self> {
+            /// `None` if a column is missing, or has another length.
+            pub fn from_slices(
+                rows: usize,
+                slices: impl IntoIterator<Item = &'a mut [u8]>,
+            ) -> Option<Self> {
                 let mut slices = slices.into_iter();
                 let columns = Self {
                     $($name: {
-                        let (column, []) = slices.next()?.as_chunks_mut::<$width>() else { return None };
+                        let (column, []) = slices.next()?.as_chunks_mut() else {
+                            return None;
+                        };
                         if column.len() != rows {
                             return None;
                         }
@@ -83,47 +111,59 @@ macro_rules! columns {
             /// Takes the first `rows` rows off, or all if there are fewer.
             #[must_use]
             pub fn take(&mut self, rows: usize) -> Self {
-                Self {
-                    $($name: self.$name.split_off_mut(..rows.min(self.$name.len())).unwrap_or_default(),)*
-                }
+                let rows = rows.min(self.len());
+                Self { $($name: self.$name.split_off_mut(..rows).unwrap_or_default(),)* }
+            }
+
+            /// Writes one row; a row past the last is left out.
+            pub fn put(&mut self, row: usize, opened: &Opened) {
+                $({
+                    let $opened = opened;
+                    if let Some(place) = self.$name.get_mut(row) {
+                        *place = Cell::cell($value);
+                    }
+                })*
             }
         }
     };
 }
 
-columns! {
-    /// [`Code`] numbers.
-    code: 1,
-    /// Index of the key ring's entry.
-    entry: 2,
-    /// Seconds since 1970.
-    iat: 4,
-    /// Seconds since 1970.
-    exp: 4,
-    city: 4,
-    profile: 1,
-    nonce_len: 1,
-    nonce: 16,
-    identity: 16,
-    /// Bits of [`crate::claims::present`].
-    present: 1,
-    channel: 2,
-    purpose: 4,
-    presenter: 16,
-    assurance: 1,
-    status_index: 4,
+macro_rules! columns {
+    ($($label:literal $claim:ident: $type:ty, $bound:expr, $column:ident;)*) => {
+        layout! {
+            /// [`Code`] numbers.
+            codes: u8 = |opened| opened.code.number(),
+            /// Places in the key ring.
+            entries: u16 = |opened| opened.entry,
+            /// Seconds since 1970.
+            issued_at: u32 = |opened| opened.claims.issued_at,
+            /// Seconds since 1970.
+            expires_at: u32 = |opened| opened.claims.expires_at,
+            cities: u32 = |opened| opened.claims.city,
+            profiles: u8 = |opened| opened.profile,
+            nonce_sizes: u8 = |opened| opened.claims.nonce_size,
+            /// Padded with zeros.
+            nonces: [u8; 16] = |opened| opened.claims.nonce,
+            identity_refs: [u8; 16] = |opened| opened.claims.identity_ref,
+            /// [`Claims::present`].
+            present: u8 = |opened| opened.claims.present(),
+            $($column: $type = |opened| opened.claims.$claim.unwrap_or_default(),)*
+        }
+    };
 }
+
+optional_claims!(columns);
 
 impl Columns {
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.code.len()
+        self.codes.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.code.is_empty()
+        self.codes.is_empty()
     }
 }
 
@@ -131,37 +171,11 @@ impl ColumnsMut<'_> {
     /// How many rows there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.code.len()
+        self.codes.len()
     }
 
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.code.is_empty()
-    }
-
-    /// Writes one row; one past the end is left out.
-    pub fn put(&mut self, row: usize, opened: &Opened) {
-        let Opened { code, entry, profile, claims } = opened;
-        set(self.code, row, [code.number()]);
-        set(self.entry, row, entry.to_le_bytes());
-        set(self.iat, row, claims.iat.to_le_bytes());
-        set(self.exp, row, claims.exp.to_le_bytes());
-        set(self.city, row, claims.city.to_le_bytes());
-        set(self.profile, row, [*profile]);
-        set(self.nonce_len, row, [claims.nonce_len]);
-        set(self.nonce, row, claims.nonce);
-        set(self.identity, row, claims.identity);
-        set(self.present, row, [claims.present]);
-        set(self.channel, row, claims.channel.to_le_bytes());
-        set(self.purpose, row, claims.purpose.to_le_bytes());
-        set(self.presenter, row, claims.presenter);
-        set(self.assurance, row, [claims.assurance]);
-        set(self.status_index, row, claims.status_index.to_le_bytes());
-    }
-}
-
-fn set<const N: usize>(column: &mut [[u8; N]], row: usize, value: [u8; N]) {
-    if let Some(place) = column.get_mut(row) {
-        *place = value;
+        self.codes.is_empty()
     }
 }

@@ -1,7 +1,7 @@
-//! Steps 1-5 of verifying tokens, for one text and for many, and steps 6 and 7 in columns.
+//! Steps 1 to 7 of verifying tokens, for one text and for many.
 //!
 //! ```text
-//! text -> bytes -> envelope -> key -> hash -> signature -> claims -> columns -> judge
+//! text -> bytes -> envelope -> key -> hash -> signature -> claims -> time -> scope -> columns
 //! ```
 //!
 //! Everything here is public data: nothing is secret, and nothing is constant time. No input makes
@@ -12,18 +12,19 @@
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+#[macro_use]
 pub mod claims;
 mod code;
 pub mod columns;
 pub mod envelope;
 mod input;
-pub mod judge;
 mod open;
 mod ring;
 mod simd;
 pub mod sm3;
 mod tables;
 pub mod text;
+pub mod validity;
 mod workers;
 
 pub use code::Code;
@@ -32,5 +33,6 @@ pub use open::{CHUNK, open_batch, open_into, open_one};
 pub use ring::{Key, Options, Ring, RingError};
 pub use simd::Simd;
 pub use tables::{TableStats, footprint};
+pub use validity::{Limits, Mismatch, Now, Scope};
 pub use workers::Workers;
 pub use ybtoken_curve::{KeyTable, Path, Verifier, VerifierError};

@@ -1,9 +1,9 @@
-//! Steps 1-5 for one text and for many: text, envelope, key, signature, claims.
+//! Steps 1 to 7 for one text and for many: text, envelope, key, signature, claims, time, scope.
 //!
-//! A batch goes in chunks that fit the cache. In a chunk each text is read up to its key and
-//! hashed; then all signatures of a curve are verified at once; then what was accepted is written
-//! to the columns, so that no claim of an unverified token is ever there. Every text gets the
-//! answer that it gets alone.
+//! A batch is cut into chunks that fit the cache. In a chunk each text is first read and hashed,
+//! and what will become of it if its signature is good is kept aside; then all signatures of a
+//! curve are verified at once; only then is anything written to the columns, so that no claim of an
+//! unverified token ever stands there. A text has the same outcome in any batch as alone.
 
 use ybtoken_curve::{Curve, Job};
 
@@ -15,56 +15,74 @@ use crate::input::Texts;
 use crate::ring::{Entry, Ring};
 use crate::sm3::Pending;
 use crate::text::{self, TokenBuffer};
+use crate::validity::{self, Limits, Mismatch, Now};
 use crate::workers::Workers;
 
-/// The most texts of a chunk: enough for the curve's batches, and what is kept of them stays in the
-/// second cache.
+/// The most texts of a chunk: enough for the curve's batches, and few enough for L2 to hold what is
+/// kept of them.
 pub const CHUNK: usize = 2048;
 
-/// The fewest, but for what is left over: 768 cost a twentieth more a text than 2048 do, 256 a
-/// fifth.
+/// The fewest texts of a chunk, except the last: 768 cost 5 % more a text than 2048 do, 256 cost
+/// 20 % more.
 const LEAST_CHUNK: usize = 768;
 
 /// Opens one text.
 #[must_use]
-pub fn open_one(ring: &Ring, text: &[u8]) -> Opened {
+pub fn open_one(ring: &Ring, text: &[u8], now: i64, limits: Limits) -> Opened {
     let mut buffer: TokenBuffer = [0; _];
     let (envelope, at, entry) = match read(ring, text, &mut buffer) {
         Ok(found) => found,
         Err(refused) => return refused,
     };
-    let claims = Claims::parse(envelope.payload());
     let e = entry.hash.one(&envelope);
     let accepted = ring.tables.get(at.into()).is_some_and(|held| {
         let job = |table| Job { table, e, r: *envelope.r, s: *envelope.s };
         held.table().is_some_and(|table| ring.verifier.verify_one(entry.curve, &job(table)))
     });
-    verdict(at, accepted, claims)
+    if accepted { signed(&envelope, at, entry, now, limits) } else { forged(at) }
 }
 
 /// Opens many texts to new columns.
-#[must_use]
-pub fn open_batch(ring: &Ring, texts: &(impl Texts + ?Sized), workers: &Workers) -> Columns {
+///
+/// # Errors
+/// [`Mismatch`] if there is not one time a text.
+pub fn open_batch(
+    ring: &Ring,
+    texts: &(impl Texts + ?Sized),
+    now: Now<'_>,
+    limits: Limits,
+    workers: &Workers,
+) -> Result<Columns, Mismatch> {
     let mut columns = Columns::new(texts.len());
-    open_into(ring, texts, columns.as_mut(), workers);
-    columns
+    open_into(ring, texts, now, limits, columns.as_mut(), workers)?;
+    Ok(columns)
 }
 
-/// Opens many texts to columns of zeros, a row a text; texts past the last row are left out.
+/// Opens many texts to columns of zeros, one row a text.
+///
+/// # Errors
+/// [`Mismatch`] if there is not one row a text, or not one time; then nothing was written.
 pub fn open_into(
     ring: &Ring,
     texts: &(impl Texts + ?Sized),
+    now: Now<'_>,
+    limits: Limits,
     columns: ColumnsMut<'_>,
     workers: &Workers,
-) {
-    let mut rest = columns;
-    let rows = rest.len().min(texts.len());
+) -> Result<(), Mismatch> {
+    let (mut rest, rows) = (columns, texts.len());
+    if rest.len() != rows || !now.fits(rows) {
+        return Err(Mismatch);
+    }
     let chunks = chunks(rows, workers.threads()).map(|(start, size)| (start, rest.take(size)));
     workers.each(
         chunks.collect(),
         || Scratch::new(ring),
-        |scratch, (start, columns)| scratch.open(ring, texts, start, columns),
+        |scratch, (start, columns)| {
+            scratch.open(ring, texts, start, now.from(start), limits, columns);
+        },
     );
+    Ok(())
 }
 
 /// Where each chunk of a batch starts, and its size: ever fewer, so that `threads` cores end at the
@@ -82,7 +100,7 @@ fn chunks(rows: usize, threads: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Steps 1-3: the envelope, and the entry of its key; or what refused it.
+/// Steps 1 to 3: the envelope, and the entry of its key; or the refusal.
 fn read<'r, 't>(
     ring: &'r Ring,
     text: &[u8],
@@ -93,34 +111,42 @@ fn read<'r, 't>(
     let envelope = Envelope::cut(token).map_err(Opened::refused)?;
     let Some((at, entry)) = ring.find(&envelope.header) else {
         let mut unknown = Opened::refused(Code::KeyUnknown);
-        unknown.claims.nonce_len = 8;
-        unknown.claims.nonce.iter_mut().zip(envelope.header.kid).for_each(|(to, from)| *to = *from);
+        let Claims { nonce_size, nonce, .. } = &mut unknown.claims;
+        *nonce_size = 8;
+        nonce.iter_mut().zip(envelope.header.kid).for_each(|(to, from)| *to = *from);
         return Err(unknown);
     };
     Ok((envelope, at, entry))
 }
 
-/// Steps 4 and 5: what became of a token whose signature was found `accepted` or not.
-fn verdict(entry: u16, accepted: bool, claims: Result<Claims, NotClaims>) -> Opened {
-    let refused = |code| Opened { entry, ..Opened::refused(code) };
-    if !accepted {
-        return refused(Code::SignatureInvalid);
-    }
-    match claims {
-        Ok(claims) => Opened { code: Code::Accepted, entry, profile: 1, claims },
-        Err(NotClaims::Shape) => refused(Code::ClaimsShape),
-        Err(NotClaims::OtherProfile) => Opened::refused(Code::NotMine),
+/// Step 4 failed: what becomes of a token whose signature is not good.
+fn forged(at: u16) -> Opened {
+    Opened { entry: at, ..Opened::refused(Code::SignatureInvalid) }
+}
+
+/// Steps 5 to 7: what becomes of a token whose signature is good.
+fn signed(envelope: &Envelope<'_>, at: u16, entry: &Entry, now: i64, limits: Limits) -> Opened {
+    match Claims::parse(envelope.payload()) {
+        Ok(claims) => Opened {
+            code: validity::check(&claims, &entry.scope, now, limits),
+            entry: at,
+            profile: 1,
+            claims,
+        },
+        Err(NotClaims::Shape) => Opened { entry: at, ..Opened::refused(Code::ClaimsShape) },
+        Err(NotClaims::OtherProfile) => Opened::refused(Code::Undecided),
     }
 }
 
-/// A token that waits for its signature to be verified.
+/// A token whose signature is to be verified.
 struct Waiting {
     row: usize,
     entry: u16,
     e: [u8; 32],
     r: [u8; 32],
     s: [u8; 32],
-    claims: Result<Claims, NotClaims>,
+    /// What becomes of it if its signature is good.
+    signed: Opened,
 }
 
 /// What a thread keeps from chunk to chunk.
@@ -141,15 +167,24 @@ impl Scratch {
         }
     }
 
+    /// Opens the texts from `start` on, as many as there are rows; `now` is that of these rows.
     fn open(
         &mut self,
         ring: &Ring,
         texts: &(impl Texts + ?Sized),
         start: usize,
+        now: Now<'_>,
+        limits: Limits,
         mut columns: ColumnsMut<'_>,
     ) {
+        // A row that would be left out by mistake must not read as accepted, which is zero.
+        columns.codes.fill([Code::Undecided.number()]);
         for row in 0..columns.len() {
-            self.read(ring, texts.text(start + row), row, &mut columns);
+            if let Some(now) = now.at(row)
+                && let Err(refused) = self.read(ring, texts.text(start + row), row, now, limits)
+            {
+                columns.put(row, &refused);
+            }
         }
         if let Some(hashes) = &mut self.hashes {
             hashes.finish(|slot, hash| {
@@ -164,12 +199,16 @@ impl Scratch {
         }
     }
 
-    /// Steps 1-3 of one text, and its hash, here or later.
-    fn read(&mut self, ring: &Ring, text: &[u8], row: usize, columns: &mut ColumnsMut<'_>) {
-        let (envelope, at, entry) = match read(ring, text, &mut self.buffer) {
-            Ok(found) => found,
-            Err(refused) => return columns.put(row, &refused),
-        };
+    /// Queues one text for its signature to be verified; or the refusal before that.
+    fn read(
+        &mut self,
+        ring: &Ring,
+        text: &[u8],
+        row: usize,
+        now: i64,
+        limits: Limits,
+    ) -> Result<(), Opened> {
+        let (envelope, at, entry) = read(ring, text, &mut self.buffer)?;
         let queue = match entry.curve {
             Curve::P256 => &mut self.p256,
             Curve::Sm2 => &mut self.sm2,
@@ -181,12 +220,13 @@ impl Scratch {
             }
             _ => entry.hash.one(&envelope),
         };
-        let claims = Claims::parse(envelope.payload());
-        queue.push(Waiting { row, entry: at, e, r: *envelope.r, s: *envelope.s, claims });
+        let signed = signed(&envelope, at, entry, now, limits);
+        queue.push(Waiting { row, entry: at, e, r: *envelope.r, s: *envelope.s, signed });
+        Ok(())
     }
 }
 
-/// Steps 4 and 5 of all tokens of a curve.
+/// Step 4 for all tokens of a curve, and their rows.
 fn verify(ring: &Ring, curve: Curve, waiting: &[Waiting], columns: &mut ColumnsMut<'_>) {
     let mut entries: Vec<u16> = waiting.iter().map(|waiting| waiting.entry).collect();
     entries.sort_unstable();
@@ -203,7 +243,8 @@ fn verify(ring: &Ring, curve: Curve, waiting: &[Waiting], columns: &mut ColumnsM
         let mut accepted = vec![false; jobs.len()];
         ring.verifier.verify_batch(curve, &jobs, &mut accepted);
         for (waiting, accepted) in waiting.into_iter().zip(accepted) {
-            columns.put(waiting.row, &verdict(waiting.entry, accepted, waiting.claims));
+            let opened = if accepted { &waiting.signed } else { &forged(waiting.entry) };
+            columns.put(waiting.row, opened);
         }
     }
 }

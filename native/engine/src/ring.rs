@@ -12,6 +12,7 @@ use crate::envelope::{Algorithm, Envelope, Header, signed_prefix};
 use crate::simd::Simd;
 use crate::sm3::{self, Block, Prefix, State};
 use crate::tables::{TableStats, Tables};
+use crate::validity::Scope;
 use crate::workers::Workers;
 
 /// A key of a ring, as the caller has it.
@@ -26,6 +27,8 @@ pub struct Key {
     /// Bits of the window of its table, 4 to 16: `KeyTable::DEFAULT_WINDOW`, or `HOT_WINDOW` for
     /// one that signs most.
     pub window: u32,
+    /// What the key may sign for.
+    pub scope: Scope,
 }
 
 /// How a ring computes and what it may take.
@@ -91,6 +94,7 @@ pub(crate) struct Entry {
     header: Vec<u8>,
     pub(crate) curve: Curve,
     pub(crate) hash: Hash,
+    pub(crate) scope: Scope,
 }
 
 /// Keys with their tables, by the raw protected header.
@@ -146,7 +150,7 @@ impl Ring {
                 return Err(RingError::Window(at));
             }
             public_keys.push((public_key, key.window));
-            entries.push(Entry { header: key.header, curve, hash });
+            entries.push(Entry { header: key.header, curve, hash, scope: key.scope });
         }
         let tables = Tables::new(public_keys, options.table_bytes, workers);
         if verifier.path() != Path::Slow {

@@ -1,15 +1,17 @@
 //! Step 5: the claims.
 
+#![allow(clippy::needless_update, reason = "a further optional claim need not be named here")]
+
 use proptest::prelude::*;
-use ybtoken_engine::claims::{Claims, NotClaims, present};
+use ybtoken_engine::claims::{Claims, NotClaims, Value};
 
 fn claims() -> Claims {
     Claims {
-        exp: 1_780_000_060,
-        iat: 1_780_000_000,
-        nonce_len: 8,
+        expires_at: 1_780_000_060,
+        issued_at: 1_780_000_000,
+        nonce_size: 8,
         nonce: *b"nonce-8b\0\0\0\0\0\0\0\0",
-        identity: *b"identity 16bytes",
+        identity_ref: *b"identity 16bytes",
         city: 330_100,
         ..Claims::default()
     }
@@ -17,12 +19,11 @@ fn claims() -> Claims {
 
 fn full() -> Claims {
     Claims {
-        present: 0x1f,
-        channel: 500,
-        purpose: 1301,
-        presenter: *b"presenter of 16b",
-        assurance: 3,
-        status_index: 70_000,
+        channel: Some(500),
+        purpose: Some(1301),
+        presenter: Some(*b"presenter of 16b"),
+        assurance: Some(3),
+        status_index: Some(70_000),
         ..claims()
     }
 }
@@ -42,36 +43,50 @@ fn replaced(claims: &Claims, from: &[u8], to: &[u8]) -> Result<Claims, NotClaims
 fn the_encoding_is_the_specified_one() {
     let expected = "a4041a6a18a77c061a6a18a740074868656c6c6f2d38623a00010000830150";
     let small = Claims {
-        exp: 0x6a18_a77c,
-        iat: 0x6a18_a740,
+        expires_at: 0x6a18_a77c,
+        issued_at: 0x6a18_a740,
         nonce: *b"hello-8b\0\0\0\0\0\0\0\0",
         ..claims()
     };
     assert_eq!(
         hex::encode(small.encode()),
-        format!("{expected}{}1a00050974", hex::encode(small.identity))
+        format!("{expected}{}1a00050974", hex::encode(small.identity_ref))
     );
     assert_eq!(small.encode().len(), 52);
     assert_eq!(full().encode().len(), 52 + 1 + 4 + 4 + 18 + 2 + 6);
 }
 
 #[test]
-fn every_choice_of_extras_comes_back() {
+fn every_choice_of_optional_claims_comes_back() {
     for bits in 0..32 {
-        let mut some = Claims { present: bits, ..full() };
+        let mut some = full();
         for (bit, clear) in [
-            (present::CHANNEL, (|c| c.channel = 0) as fn(&mut Claims)),
-            (present::PURPOSE, |c| c.purpose = 0),
-            (present::PRESENTER, |c| c.presenter = [0; 16]),
-            (present::ASSURANCE, |c| c.assurance = 0),
-            (present::STATUS_INDEX, |c| c.status_index = 0),
+            (1, (|c| c.channel = None) as fn(&mut Claims)),
+            (2, |c| c.purpose = None),
+            (4, |c| c.presenter = None),
+            (8, |c| c.assurance = None),
+            (16, |c| c.status_index = None),
         ] {
             if bits & bit == 0 {
                 clear(&mut some);
             }
         }
+        assert_eq!(some.present(), bits);
         assert_eq!(Claims::parse(&some.encode()), Ok(some));
     }
+}
+
+#[test]
+fn optional_claims_are_told_by_label() {
+    let some = Claims { assurance: None, ..full() };
+    let expected = [
+        Some(Value::Number(500)),
+        Some(Value::Number(1301)),
+        Some(Value::Bytes(*b"presenter of 16b")),
+        None,
+        Some(Value::Number(70_000)),
+    ];
+    assert_eq!(some.optional()[..5], expected);
 }
 
 #[test]
@@ -79,7 +94,7 @@ fn integers_have_one_form() {
     for (value, long) in
         [(5_u32, &[0x18, 5][..]), (200, &[0x19, 0, 200]), (40_000, &[0x1a, 0, 0, 0x9c, 0x40])]
     {
-        let some = Claims { status_index: value, present: present::STATUS_INDEX, ..claims() };
+        let some = Claims { status_index: Some(value), ..claims() };
         let bytes = some.encode();
         let at = bytes
             .iter()
@@ -91,7 +106,7 @@ fn integers_have_one_form() {
     }
     let wide = b"\x1b\0\0\0\0\x6a\x18\xa7\x7c";
     assert_eq!(
-        replaced(&Claims { exp: 0x6a18_a77c, ..claims() }, b"\x1a\x6a\x18\xa7\x7c", wide),
+        replaced(&Claims { expires_at: 0x6a18_a77c, ..claims() }, b"\x1a\x6a\x18\xa7\x7c", wide),
         SHAPE
     );
     for head in [0x1b, 0x1c, 0x1f, 0x20, 0x38, 0x40, 0x61, 0x80, 0xc0, 0xf5, 0xf6, 0xfa, 0xff] {
@@ -103,18 +118,18 @@ fn integers_have_one_form() {
 fn bounds_hold() {
     let ok = |claims: Claims| assert_eq!(Claims::parse(&claims.encode()), Ok(claims));
     let no = |claims: Claims| assert_eq!(Claims::parse(&claims.encode()), SHAPE);
-    ok(Claims { exp: 1, iat: 0, ..claims() });
-    ok(Claims { exp: u32::MAX, iat: u32::MAX - 1, ..claims() });
-    no(Claims { exp: 7, iat: 7, ..claims() });
-    no(Claims { exp: 7, iat: 8, ..claims() });
+    ok(Claims { expires_at: 1, issued_at: 0, ..claims() });
+    ok(Claims { expires_at: u32::MAX, issued_at: u32::MAX - 1, ..claims() });
+    no(Claims { expires_at: 7, issued_at: 7, ..claims() });
+    no(Claims { expires_at: 7, issued_at: 8, ..claims() });
     ok(Claims { city: 0, ..claims() });
     ok(Claims { city: 999_999, ..claims() });
     no(Claims { city: 1_000_000, ..claims() });
-    ok(Claims { nonce_len: 16, nonce: [7; 16], ..claims() });
-    no(Claims { nonce_len: 7, nonce: *b"7 bytes\0\0\0\0\0\0\0\0\0", ..claims() });
-    no(Claims { nonce_len: 17, nonce: [7; 16], ..claims() });
-    ok(Claims { purpose: 99_999, ..full() });
-    no(Claims { purpose: 100_000, ..full() });
+    ok(Claims { nonce_size: 16, nonce: [7; 16], ..claims() });
+    no(Claims { nonce_size: 7, nonce: *b"7 bytes\0\0\0\0\0\0\0\0\0", ..claims() });
+    no(Claims { nonce_size: 17, nonce: [7; 16], ..claims() });
+    ok(Claims { purpose: Some(99_999), ..full() });
+    no(Claims { purpose: Some(100_000), ..full() });
     assert_eq!(
         replaced(&full(), &[0x01, 0x19, 0x01, 0xf4], &[0x01, 0x1a, 0, 1, 0, 0]),
         SHAPE,
@@ -147,35 +162,23 @@ fn other_shapes_are_refused() {
     let empty = Claims::parse(
         &[&bytes[..bytes.len() - 23], &[0x84], &bytes[bytes.len() - 22..], &[0xa0]].concat(),
     );
-    assert_eq!(empty, SHAPE, "empty extras");
+    assert_eq!(empty, SHAPE, "empty map");
 }
 
 #[test]
-fn extras_ascend_and_are_known() {
-    let some = Claims {
-        present: present::CHANNEL | present::ASSURANCE,
-        channel: 2,
-        assurance: 3,
-        ..claims()
-    };
-    let extras = [0xa2, 0x01, 0x02, 0x04, 0x03];
-    assert_eq!(replaced(&some, &extras, &extras), Ok(some));
-    assert_eq!(replaced(&some, &extras, &[0xa2, 0x04, 0x03, 0x01, 0x02]), SHAPE, "order");
-    assert_eq!(replaced(&some, &extras, &[0xa2, 0x01, 0x02, 0x01, 0x03]), SHAPE, "twice");
-    assert_eq!(replaced(&some, &extras, &[0xa2, 0x01, 0x02, 0x06, 0x03]), SHAPE, "label 6");
-    assert_eq!(replaced(&some, &extras, &[0xa2, 0x00, 0x02, 0x04, 0x03]), SHAPE, "label 0");
-    assert_eq!(replaced(&some, &extras, &[0xa3, 0x01, 0x02, 0x04, 0x03]), SHAPE, "one too few");
-    assert_eq!(replaced(&some, &extras, &[0xa1, 0x01, 0x02, 0x04, 0x03]), SHAPE, "one too many");
-    assert_eq!(
-        replaced(&some, &extras, &[0xa2, 0x01, 0x02, 0x18, 0x04, 0x03]),
-        SHAPE,
-        "longer label"
-    );
-    assert_eq!(
-        replaced(&some, &extras, &[0xbf, 0x01, 0x02, 0x04, 0x03, 0xff]),
-        SHAPE,
-        "indefinite"
-    );
+fn optional_claims_ascend_and_are_known() {
+    let some = Claims { channel: Some(2), assurance: Some(3), ..claims() };
+    let map = [0xa2, 0x01, 0x02, 0x04, 0x03];
+    assert_eq!(replaced(&some, &map, &map), Ok(some));
+    assert_eq!(replaced(&some, &map, &[0xa2, 0x04, 0x03, 0x01, 0x02]), SHAPE, "order");
+    assert_eq!(replaced(&some, &map, &[0xa2, 0x01, 0x02, 0x01, 0x03]), SHAPE, "twice");
+    let unknown = Claims::OPTIONAL as u8 + 1;
+    assert_eq!(replaced(&some, &map, &[0xa2, 0x01, 0x02, unknown, 0x03]), SHAPE, "unknown label");
+    assert_eq!(replaced(&some, &map, &[0xa2, 0x00, 0x02, 0x04, 0x03]), SHAPE, "label 0");
+    assert_eq!(replaced(&some, &map, &[0xa3, 0x01, 0x02, 0x04, 0x03]), SHAPE, "one too few");
+    assert_eq!(replaced(&some, &map, &[0xa1, 0x01, 0x02, 0x04, 0x03]), SHAPE, "one too many");
+    assert_eq!(replaced(&some, &map, &[0xa2, 0x01, 0x02, 0x18, 0x04, 0x03]), SHAPE, "longer label");
+    assert_eq!(replaced(&some, &map, &[0xbf, 0x01, 0x02, 0x04, 0x03, 0xff]), SHAPE, "indefinite");
 }
 
 #[test]
@@ -197,20 +200,33 @@ fn signs_of_another_profile_are_told_apart() {
 
 prop_compose! {
     fn any_claims()(
-        iat in 0..u32::MAX, life in 1_u32.., nonce_len in 8..=16_u8, nonce: [u8; 16], identity: [u8; 16],
-        city in 0..1_000_000_u32, present in 0..32_u8, channel: u16, purpose in 0..100_000_u32, presenter: [u8; 16],
-        assurance: u8, status_index: u32,
+        issued_at in 0..u32::MAX,
+        life in 1_u32..,
+        nonce_size in 8..=16_u8,
+        nonce: [u8; 16],
+        identity_ref: [u8; 16],
+        city in 0..1_000_000_u32,
+        channel: Option<u16>,
+        purpose in prop::option::of(0..100_000_u32),
+        presenter: Option<[u8; 16]>,
+        assurance: Option<u8>,
+        status_index: Option<u32>,
     ) -> Claims {
         let mut nonce = nonce;
-        nonce[usize::from(nonce_len)..].fill(0);
-        let there = |bit| present & bit != 0;
+        nonce[usize::from(nonce_size)..].fill(0);
         Claims {
-            exp: iat.saturating_add(life), iat, nonce_len, nonce, identity, city, present,
-            channel: if there(present::CHANNEL) { channel } else { 0 },
-            purpose: if there(present::PURPOSE) { purpose } else { 0 },
-            presenter: if there(present::PRESENTER) { presenter } else { [0; 16] },
-            assurance: if there(present::ASSURANCE) { assurance } else { 0 },
-            status_index: if there(present::STATUS_INDEX) { status_index } else { 0 },
+            expires_at: issued_at.saturating_add(life),
+            issued_at,
+            nonce_size,
+            nonce,
+            identity_ref,
+            city,
+            channel,
+            purpose,
+            presenter,
+            assurance,
+            status_index,
+            ..Claims::default()
         }
     }
 }

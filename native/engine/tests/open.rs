@@ -1,4 +1,4 @@
-//! The pipeline: every code, every place in a batch, every path, and tables that come and go.
+//! Opening texts: every code, every place in a batch, every path, and tables that come and go.
 #![cfg(not(miri))] // hours
 
 #[path = "common/signer.rs"]
@@ -7,14 +7,14 @@ mod signer;
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
-use signer::{Signer, claims};
+use signer::{LENIENT, NOW, Signer, claims};
 use ybtoken_engine::claims::Claims;
 use ybtoken_engine::columns::{Columns, NO_ENTRY, Opened};
 use ybtoken_engine::envelope::Algorithm;
 use ybtoken_engine::text::encode;
 use ybtoken_engine::{
-    CHUNK, Code, Key, Lines, Options, Path, Ring, RingError, Texts, Verifier, Workers, footprint,
-    open_batch, open_into, open_one,
+    CHUNK, Code, Key, Limits, Lines, Mismatch, Now, Options, Path, Ring, RingError, Scope, Texts,
+    Verifier, Workers, footprint, open_into, validity,
 };
 
 static SIGNERS: LazyLock<Vec<Signer>> = LazyLock::new(|| {
@@ -28,6 +28,15 @@ static SIGNERS: LazyLock<Vec<Signer>> = LazyLock::new(|| {
         Signer::with(Algorithm::Sm2, 6, user_id, 5),
     ]
 });
+
+/// As `ybtoken_engine` does it, at a time and with limits that every token keeps to.
+fn open_one(ring: &Ring, text: &[u8]) -> Opened {
+    ybtoken_engine::open_one(ring, text, NOW, LENIENT)
+}
+
+fn open_batch(ring: &Ring, texts: &(impl Texts + ?Sized), workers: &Workers) -> Columns {
+    ybtoken_engine::open_batch(ring, texts, Now::Same(NOW), LENIENT, workers).unwrap()
+}
 
 fn keys() -> Vec<Key> {
     SIGNERS.iter().map(|signer| signer.key.clone()).collect()
@@ -96,8 +105,8 @@ fn cases() -> Vec<Case> {
         refused("9699999".into(), Code::TextRange, NO_ENTRY),
         refused("9600000".into(), Code::TextCheck, NO_ENTRY),
         refused(encode(96, b"no envelope"), Code::EnvelopeShape, NO_ENTRY),
-        refused(encode(97, &[1; 20]), Code::NotMine, NO_ENTRY),
-        refused(encode(98, &[1; 20]), Code::NotMine, NO_ENTRY),
+        refused(encode(97, &[1; 20]), Code::Undecided, NO_ENTRY),
+        refused(encode(98, &[1; 20]), Code::Undecided, NO_ENTRY),
     ];
     for (entry, signer) in SIGNERS.iter().enumerate() {
         all.extend((0..5).map(|number| good(entry, 7 * number + entry as u32)));
@@ -117,7 +126,7 @@ fn cases() -> Vec<Case> {
         let mut unknown = token.clone();
         unknown[kid] ^= 1;
         let mut case = refused(encode(96, &unknown), Code::KeyUnknown, NO_ENTRY);
-        case.expected.claims.nonce_len = 8;
+        case.expected.claims.nonce_size = 8;
         case.expected.claims.nonce[..8].copy_from_slice(&unknown[kid..kid + 8]);
         all.push(case);
 
@@ -132,11 +141,12 @@ fn cases() -> Vec<Case> {
         let profile = other.iter().position(|&byte| byte == 0x83).unwrap() + 1;
         assert_eq!(other[profile], 1);
         other[profile] = 2;
-        all.push(refused(text(&other), Code::NotMine, NO_ENTRY));
+        all.push(refused(text(&other), Code::Undecided, NO_ENTRY));
     }
     all
 }
 
+#[allow(clippy::needless_update, reason = "a further optional claim need not be named here")]
 fn row(columns: &Columns, at: usize) -> Opened {
     let n = |column: &[u8], width: usize| {
         let mut bytes = [0; 4];
@@ -145,29 +155,32 @@ fn row(columns: &Columns, at: usize) -> Opened {
     };
     let sixteen = |column: &[u8]| *column[at * 16..].first_chunk().unwrap();
     let numbers = cases_codes();
+    let present = columns.present[at];
+    let there = |label: u8| present >> (label - 1) & 1 == 1;
+    let claims = Claims {
+        expires_at: n(&columns.expires_at, 4),
+        issued_at: n(&columns.issued_at, 4),
+        nonce_size: columns.nonce_sizes[at],
+        nonce: sixteen(&columns.nonces),
+        identity_ref: sixteen(&columns.identity_refs),
+        city: n(&columns.cities, 4),
+        channel: there(1).then(|| n(&columns.channels, 2) as u16),
+        purpose: there(2).then(|| n(&columns.purposes, 4)),
+        presenter: there(3).then(|| sixteen(&columns.presenters)),
+        assurance: there(4).then(|| columns.assurances[at]),
+        status_index: there(5).then(|| n(&columns.status_indexes, 4)),
+        ..Claims::default()
+    };
     Opened {
-        code: *numbers.iter().find(|code| code.number() == columns.code[at]).unwrap(),
-        entry: n(&columns.entry, 2) as u16,
-        profile: columns.profile[at],
-        claims: Claims {
-            exp: n(&columns.exp, 4),
-            iat: n(&columns.iat, 4),
-            nonce_len: columns.nonce_len[at],
-            nonce: sixteen(&columns.nonce),
-            identity: sixteen(&columns.identity),
-            city: n(&columns.city, 4),
-            present: columns.present[at],
-            channel: n(&columns.channel, 2) as u16,
-            purpose: n(&columns.purpose, 4),
-            presenter: sixteen(&columns.presenter),
-            assurance: columns.assurance[at],
-            status_index: n(&columns.status_index, 4),
-        },
+        code: *numbers.iter().find(|code| code.number() == columns.codes[at]).unwrap(),
+        entry: n(&columns.entries, 2) as u16,
+        profile: columns.profiles[at],
+        claims,
     }
 }
 
-/// The codes that opening can end in.
-fn cases_codes() -> [Code; 11] {
+/// The codes that opening can end in; the last six are those of steps 6 and 7.
+fn cases_codes() -> [Code; 17] {
     [
         Code::Accepted,
         Code::TextLength,
@@ -179,7 +192,13 @@ fn cases_codes() -> [Code; 11] {
         Code::KeyUnknown,
         Code::SignatureInvalid,
         Code::ClaimsShape,
-        Code::NotMine,
+        Code::Undecided,
+        Code::TimeFuture,
+        Code::TimeExpired,
+        Code::TimeLifetime,
+        Code::ScopePeriod,
+        Code::ScopeWithdrawn,
+        Code::ScopePlace,
     ]
 }
 
@@ -195,8 +214,8 @@ fn assert_batch(name: &str, ring: &Ring, cases: &[Case], workers: &Workers) {
 #[test]
 fn every_code_is_reached() {
     let cases = cases();
-    for code in cases_codes() {
-        assert!(cases.iter().any(|case| case.expected.code == code), "{code:?}");
+    for code in &cases_codes()[..11] {
+        assert!(cases.iter().any(|case| case.expected.code == *code), "{code:?}");
     }
 }
 
@@ -262,13 +281,13 @@ fn every_flipped_bit_is_refused() {
         })
         .collect();
     let columns = open_batch(&RING, &texts, &Workers::none());
-    assert!(columns.code.iter().all(|&code| code != Code::Accepted.number()));
+    assert!(columns.codes.iter().all(|&code| code != Code::Accepted.number()));
     assert!(
         columns
-            .iat
+            .issued_at
             .iter()
-            .chain(&columns.identity)
-            .chain(&columns.presenter)
+            .chain(&columns.identity_refs)
+            .chain(&columns.presenters)
             .all(|&byte| byte == 0)
     );
 }
@@ -407,6 +426,88 @@ fn a_buffer_of_lines_is_a_batch() {
     assert_eq!(columns, open_batch(&RING, &text, &Workers::none()));
 }
 
+/// The ring's keys, each with a scope that refuses some of [`dated`].
+fn scoped_keys() -> Vec<Key> {
+    let mut keys = keys();
+    for (at, key) in (0..).zip(&mut keys) {
+        let withdrawn = (at % 2 == 1).then_some(NOW + 70);
+        let places = vec![(0, 300_000), (400_000, 1_000_000)];
+        key.scope = Scope::new(NOW + 5, NOW + 90, withdrawn, places).unwrap();
+    }
+    keys
+}
+
+/// Claims that are refused by every rule of steps 6 and 7 for some `number` up to 100.
+fn dated(number: u32) -> Claims {
+    let mut claims = claims(number);
+    claims.expires_at = claims.issued_at + 40 + number % 3;
+    claims
+}
+
+#[test]
+fn time_and_scope_are_judged_with_the_rest() {
+    let keys = scoped_keys();
+    let scopes: Vec<_> = keys.iter().map(|key| key.scope.clone()).collect();
+    let limits = Limits { skew: 3, max_lifetime: 41 };
+    let options = Options::default();
+    let ring = Ring::new(keys, verifier(Path::best()), options, &Workers::none()).unwrap();
+    let mut texts = vec![];
+    let mut times = vec![];
+    let mut expected = vec![];
+    for number in 0..100_u32 {
+        let (entry, claims) = (number as usize % SIGNERS.len(), dated(number));
+        let now = NOW + i64::from(number * 37 % 160);
+        let code = validity::check(&claims, &scopes[entry], now, limits);
+        texts.push(SIGNERS[entry].text(&claims));
+        times.push(now);
+        expected.push(Opened { code, entry: entry as u16, profile: 1, claims });
+    }
+    for code in [0, 97, 98, 99, 113, 114, 115] {
+        assert!(expected.iter().any(|opened| opened.code.number() == code), "{code}");
+    }
+    // What was refused before has no claims, whatever the time.
+    for case in cases().into_iter().filter(|case| case.expected.profile == 0) {
+        texts.push(case.text);
+        times.push(i64::MIN);
+        expected.push(case.expected);
+    }
+    for ((text, &now), expected) in texts.iter().zip(&times).zip(&expected) {
+        assert_eq!(ybtoken_engine::open_one(&ring, text.as_bytes(), now, limits), *expected);
+    }
+    // More than a chunk, so that the times of later chunks count.
+    let count = CHUNK + 700;
+    let many: Vec<_> = texts.iter().cycle().take(count).collect();
+    let each: Vec<_> = times.iter().cycle().take(count).map(|now| now.to_le_bytes()).collect();
+    for threads in [1, 3] {
+        let workers = Workers::new(threads).unwrap();
+        let columns =
+            ybtoken_engine::open_batch(&ring, &many, Now::Each(&each), limits, &workers).unwrap();
+        for (at, expected) in expected.iter().cycle().take(count).enumerate() {
+            assert_eq!(row(&columns, at), *expected, "{threads} threads: {at}");
+        }
+    }
+}
+
+#[test]
+fn there_is_a_time_and_a_row_for_each_text() {
+    let texts = [good(0, 1).text, good(1, 2).text];
+    let open = |rows, now| {
+        let mut columns = Columns::new(rows);
+        let memory = columns.as_mut();
+        open_into(&RING, &texts[..], now, LENIENT, memory, &Workers::none()).map(|()| columns.codes)
+    };
+    let times = [NOW.to_le_bytes(); 3];
+    assert_eq!(open(2, Now::Each(&times[..2])), Ok(vec![0, 0]));
+    for (rows, now) in [
+        (2, Now::Each(&times)),
+        (2, Now::Each(&times[..1])),
+        (1, Now::Same(NOW)),
+        (3, Now::Same(NOW)),
+    ] {
+        assert_eq!(open(rows, now), Err(Mismatch));
+    }
+}
+
 #[test]
 fn columns_are_memory_of_the_callers() {
     let texts = [good(0, 1).text, good(1, 2).text];
@@ -414,10 +515,10 @@ fn columns_are_memory_of_the_callers() {
         Columns::LAYOUT.iter().map(|(_, width)| vec![0; 2 * width]).collect();
     let slices = memory.iter_mut().map(Vec::as_mut_slice);
     let columns = ybtoken_engine::columns::ColumnsMut::from_slices(2, slices).unwrap();
-    open_into(&RING, &texts[..], columns, &Workers::none());
+    open_into(&RING, &texts[..], Now::Same(NOW), LENIENT, columns, &Workers::none()).unwrap();
     let expected = open_batch(&RING, &texts[..], &Workers::none());
-    assert_eq!(memory[0], expected.code);
-    assert_eq!(memory[8], expected.identity);
+    assert_eq!(memory[0], expected.codes);
+    assert_eq!(memory[8], expected.identity_refs);
 
     let wrong = memory.iter_mut().map(Vec::as_mut_slice);
     assert!(ybtoken_engine::columns::ColumnsMut::from_slices(3, wrong).is_none());
@@ -427,7 +528,9 @@ fn columns_are_memory_of_the_callers() {
 
 proptest! {
     #[test]
-    fn any_bytes_get_one_answer_and_no_panic(texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 0..40)) {
+    fn any_bytes_get_one_answer_and_no_panic(
+        texts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..400), 0..40),
+    ) {
         let columns = open_batch(&RING, &texts, &Workers::none());
         for (at, text) in texts.iter().enumerate() {
             prop_assert_eq!(row(&columns, at), open_one(&RING, text));
@@ -435,7 +538,10 @@ proptest! {
     }
 
     #[test]
-    fn any_token_under_a_known_header_gets_one_answer(entry in 0..6_usize, rest in prop::collection::vec(any::<u8>(), 24..250)) {
+    fn any_token_under_a_known_header_gets_one_answer(
+        entry in 0..6_usize,
+        rest in prop::collection::vec(any::<u8>(), 24..250),
+    ) {
         let header = &SIGNERS[entry].key.header;
         let mut token = vec![0xd2, 0x84, 0x40 | header.len() as u8];
         token.extend(header);
@@ -445,7 +551,8 @@ proptest! {
         token.extend((0..64).map(|at| rest[at % rest.len()]));
         let text = encode(96, &token);
         let opened = open_one(&RING, text.as_bytes());
-        prop_assert_eq!(opened.code, if text.len() > 800 { Code::TextLength } else { Code::SignatureInvalid });
+        let code = if text.len() > 800 { Code::TextLength } else { Code::SignatureInvalid };
+        prop_assert_eq!(opened.code, code);
         let columns = open_batch(&RING, &[text][..], &Workers::none());
         prop_assert_eq!(row(&columns, 0), opened);
     }

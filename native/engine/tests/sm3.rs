@@ -162,9 +162,13 @@ fn za_agrees_with_known_answers() {
 
 proptest! {
     #[test]
-    fn lanes_do_not_mix(states: [[u32; LANES]; 8], blocks in prop::collection::vec(any::<[u8; 32]>(), 2 * LANES)) {
+    fn lanes_do_not_mix(
+        states: [[u32; LANES]; 8],
+        blocks in prop::collection::vec(any::<[u8; 32]>(), 2 * LANES),
+    ) {
         let Some(simd) = Simd::detect() else { return Ok(()) };
-        let blocks: Vec<Block> = blocks.chunks(2).map(|two| std::array::from_fn(|i| two[i / 32][i % 32])).collect();
+        let block = |two: &[[u8; 32]]| std::array::from_fn(|i| two[i / 32][i % 32]);
+        let blocks: Vec<Block> = blocks.chunks(2).map(block).collect();
         let refs = std::array::from_fn(|lane| &blocks[lane]);
         let mut together = states;
         compress(simd, &mut together, refs);

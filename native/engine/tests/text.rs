@@ -66,7 +66,7 @@ fn prefix_is_tested_before_digits() {
 #[test]
 fn profiles_2_and_3_are_for_another_engine() {
     for text in ["97", "98", "97x", "9812345"] {
-        assert_eq!(decoded(text), Err(Code::NotMine), "{text:?}");
+        assert_eq!(decoded(text), Err(Code::Undecided), "{text:?}");
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use ybtoken_engine::text::encode;
-use ybtoken_engine::{Code, Key, Options, Path, Ring, Verifier, Workers, open_batch, open_one};
+use ybtoken_engine::{
+    Code, Key, Limits, Now, Options, Path, Ring, Scope, Verifier, Workers, open_batch, open_one,
+};
 
 /// A P-256 and an SM2 key, by their generators: whoever knows the secret 1 may sign, and nothing
 /// here does.
@@ -21,6 +23,7 @@ fn ring(path: Path) -> Ring {
         y: bytes(y),
         user_id: b"1234567812345678".to_vec(),
         window: 4,
+        scope: Scope::new(0, i64::MAX, None, vec![(0, 1_000_000)]).unwrap(),
     };
     let keys = vec![
         key(
@@ -39,16 +42,20 @@ fn ring(path: Path) -> Ring {
     Ring::new(keys, verifier, options, &Workers::none()).unwrap()
 }
 
+const NOW: i64 = 1_780_000_000;
+const LIMITS: Limits = Limits { skew: 5, max_lifetime: 300 };
+
 static BEST: LazyLock<Ring> = LazyLock::new(|| ring(Path::best()));
 static SCALAR: LazyLock<Ring> = LazyLock::new(|| ring(Path::Scalar));
 
 fn check(text: &[u8]) -> Code {
-    let alone = open_one(&BEST, text);
-    assert_eq!(alone, open_one(&SCALAR, text));
-    let batch = open_batch(&BEST, &vec![text; 3], &Workers::none());
-    assert_eq!(batch.code, [alone.code.number(); 3]);
-    assert_eq!(batch.iat[..4], alone.claims.iat.to_le_bytes());
-    assert_eq!(batch.nonce[..16], alone.claims.nonce);
+    let alone = open_one(&BEST, text, NOW, LIMITS);
+    assert_eq!(alone, open_one(&SCALAR, text, NOW, LIMITS));
+    let batch =
+        open_batch(&BEST, &vec![text; 3], Now::Same(NOW), LIMITS, &Workers::none()).unwrap();
+    assert_eq!(batch.codes, [alone.code.number(); 3]);
+    assert_eq!(batch.issued_at[..4], alone.claims.issued_at.to_le_bytes());
+    assert_eq!(batch.nonces[..16], alone.claims.nonce);
     alone.code
 }
 

@@ -1,15 +1,13 @@
 //! The columns of a batch as Python `bytes`, filled in place.
 
-#![allow(
-    unsafe_code,
-    reason = "new bytes objects are filled before anyone sees them; each block gives its reason"
-)]
+#![allow(unsafe_code, reason = "new bytes objects are filled before anyone sees them; see there")]
 
 use std::slice::from_raw_parts_mut;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use ybtoken_engine::columns::{Columns, ColumnsMut};
+use ybtoken_engine::optional_claims;
 
 /// The columns of an opened batch: little-endian numbers, or bytes, a row a text.
 #[pyclass(name = "Columns", module = "ybtoken_native", frozen)]
@@ -18,22 +16,13 @@ pub struct PyColumns {
     columns: Vec<Py<PyBytes>>,
 }
 
-/// A bytes object, `length` long, that `fill` writes to before anyone else sees it.
-pub fn filled(
-    py: Python<'_>,
-    length: usize,
-    fill: impl FnOnce(&mut [u8]) -> PyResult<()>,
-) -> PyResult<Bound<'_, PyBytes>> {
-    PyBytes::new_with(py, length, fill)
-}
-
 impl PyColumns {
-    /// New columns of `rows` rows, that `fill` writes to without the GIL.
-    pub fn fill(
+    /// New columns of `rows` rows, to which `fill` writes without the GIL.
+    pub fn fill<R: Send>(
         py: Python<'_>,
         rows: usize,
-        fill: impl FnOnce(ColumnsMut<'_>) + Send,
-    ) -> PyResult<Self> {
+        fill: impl FnOnce(ColumnsMut<'_>) -> R + Send,
+    ) -> PyResult<(Self, R)> {
         let zeros = |&(_, width): &(&str, usize)| {
             PyBytes::new_with(py, rows * width, |_| Ok(())).map(Bound::unbind)
         };
@@ -48,8 +37,8 @@ impl PyColumns {
         let Some(memory) = ColumnsMut::from_slices(rows, slices) else {
             unreachable!("made to the layout")
         };
-        py.detach(|| fill(memory));
-        Ok(Self { rows, columns })
+        let result = py.detach(|| fill(memory));
+        Ok((Self { rows, columns }, result))
     }
 
     fn column(&self, py: Python<'_>, name: &str) -> Option<Py<PyBytes>> {
@@ -74,6 +63,13 @@ macro_rules! getters {
     };
 }
 
-getters! {
-    code entry iat exp city profile nonce_len nonce identity present channel purpose presenter assurance status_index
+macro_rules! all_getters {
+    ($($label:literal $claim:ident: $type:ty, $bound:expr, $column:ident;)*) => {
+        getters! {
+            codes entries issued_at expires_at cities profiles nonce_sizes nonces identity_refs
+            present $($column)*
+        }
+    };
 }
+
+optional_claims!(all_getters);

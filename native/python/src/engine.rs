@@ -4,39 +4,33 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use ybtoken_engine::{Key, Options, Path, Ring, Verifier, Workers};
+use ybtoken_engine::{Key, Options, Path, Ring, Scope, Verifier};
 
 use crate::guard::guarded;
 use crate::ring::PyRing;
 use crate::threads::Threads;
 
-/// Raw protected header, x, y, SM2 user id, window.
-type KeyTuple = (Vec<u8>, [u8; 32], [u8; 32], Vec<u8>, u32);
+/// Raw protected header, x, y, SM2 user id, window, not before, not after, withdrawn since, places.
+type KeyTuple = (Vec<u8>, [u8; 32], [u8; 32], Vec<u8>, u32, i64, i64, Option<i64>, Vec<(u32, u32)>);
 
 /// How to compute, and with how many threads.
 #[pyclass(name = "Engine", module = "ybtoken_native", frozen)]
 pub struct PyEngine {
     verifier: Arc<Verifier>,
-    lanes: bool,
+    simd: bool,
     threads: Arc<Threads>,
-}
-
-impl PyEngine {
-    pub fn workers(&self) -> PyResult<Arc<Workers>> {
-        self.threads.workers()
-    }
 }
 
 #[pymethods]
 impl PyEngine {
     #[new]
-    #[pyo3(signature = (*, threads = 1, path = None, lanes = true))]
-    fn new(threads: usize, path: Option<&str>, lanes: bool) -> PyResult<Self> {
+    #[pyo3(signature = (*, threads = 1, path = None, simd = true))]
+    fn new(threads: usize, path: Option<&str>, simd: bool) -> PyResult<Self> {
         if !(1..=1024).contains(&threads) {
             return Err(PyValueError::new_err(format!("threads are 1 to 1024, not {threads}")));
         }
         guarded(|| {
-            Ok(Self { verifier: verifier(path)?, lanes, threads: Arc::new(Threads::new(threads)?) })
+            Ok(Self { verifier: verifier(path)?, simd, threads: Arc::new(Threads::new(threads)?) })
         })
     }
 
@@ -57,9 +51,8 @@ impl PyEngine {
 
     #[pyo3(signature = (keys, *, table_bytes = Options::default().table_bytes))]
     fn prepare(&self, py: Python<'_>, keys: Vec<KeyTuple>, table_bytes: usize) -> PyResult<PyRing> {
-        let key = |(header, x, y, user_id, window)| Key { header, x, y, user_id, window };
-        let keys = keys.into_iter().map(key).collect();
-        let options = Options { table_bytes, simd: self.lanes };
+        let keys = keys.into_iter().enumerate().map(key).collect::<PyResult<_>>()?;
+        let options = Options { table_bytes, simd: self.simd };
         let workers = self.threads.workers()?;
         let ring = guarded(|| {
             Ok(py.detach(|| Ring::new(keys, Arc::clone(&self.verifier), options, &workers)))
@@ -67,6 +60,14 @@ impl PyEngine {
         let ring = ring.map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(PyRing::new(ring, Arc::clone(&self.threads)))
     }
+}
+
+fn key((at, tuple): (usize, KeyTuple)) -> PyResult<Key> {
+    let (header, x, y, user_id, window, not_before, not_after, withdrawn_since, places) = tuple;
+    let scope = Scope::new(not_before, not_after, withdrawn_since, places).ok_or_else(|| {
+        PyValueError::new_err(format!("key {at}: places are ascending, disjoint ranges [from, to)"))
+    })?;
+    Ok(Key { header, x, y, user_id, window, scope })
 }
 
 /// The verifier of a path: one a process, for the generator's tables it holds.

@@ -1,5 +1,4 @@
-//! Texts as Python has them: a sequence of `str` or `bytes`, or an Arrow array or stream of
-//! strings.
+//! Texts as Python has them: a sequence of `str` or `bytes`.
 
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
@@ -7,30 +6,21 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use ybtoken_engine::text::MAX_TEXT;
 
-use crate::arrow::Strings;
+/// Texts that are kept alive while they are read. `str` and `bytes` do not change, so they may be
+/// read without the GIL.
+pub struct Objects<'py>(Bound<'py, PyTuple>);
 
-/// What keeps the texts alive while they are read.
-pub enum Texts<'py> {
-    /// `str` and `bytes`; all of it is immutable, so they may be read without the GIL.
-    Objects(Bound<'py, PyTuple>),
-    Arrow(Strings<'py>),
-}
-
-impl<'py> Texts<'py> {
+impl<'py> Objects<'py> {
     /// Takes hold of the texts of `source`.
     ///
     /// # Errors
-    /// `TypeError` for anything else, `ValueError` for an Arrow array that has nulls or is not well
-    /// made.
+    /// `TypeError` for what is not iterable, and for a single text.
     pub fn hold(source: &Bound<'py, PyAny>) -> PyResult<Self> {
-        if let Some(strings) = Strings::import(source)? {
-            return Ok(Self::Arrow(strings));
-        }
         if source.is_instance_of::<PyString>() || source.is_instance_of::<PyBytes>() {
             return Err(PyTypeError::new_err("texts are a sequence, not one text"));
         }
         let objects = source.py().get_type::<PyTuple>().call1((source,))?;
-        Ok(Self::Objects(objects.cast_into()?))
+        Ok(Self(objects.cast_into()?))
     }
 
     /// Works on the bytes of each text.
@@ -42,16 +32,12 @@ impl<'py> Texts<'py> {
         py: Python<'py>,
         work: impl FnOnce(&[&[u8]]) -> PyResult<R>,
     ) -> PyResult<R> {
-        let objects = match self {
-            Self::Objects(objects) => objects,
-            Self::Arrow(strings) => return work(&strings.slices()),
-        };
-        match slices_of(objects.iter_borrowed()) {
+        match slices_of(self.0.iter_borrowed()) {
             Ok(slices) => return work(&slices),
             Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(py) => {}
             Err(error) => return Err(error),
         }
-        let objects: Vec<_> = objects.iter().map(readable).collect::<PyResult<_>>()?;
+        let objects: Vec<_> = self.0.iter().map(readable).collect::<PyResult<_>>()?;
         work(&slices_of(objects.iter().map(Bound::as_borrowed))?)
     }
 }

@@ -1,7 +1,7 @@
 //! The Python module `ybtoken_native`: what `ybtoken-engine` does, for Python, and no rule of its
 //! own.
 //!
-//! The GIL is not held while a batch is opened or judged. No panic crosses: one would be a bug, and
+//! The GIL is not held while a batch is opened. No panic crosses: one would be a bug, and
 //! becomes a `RuntimeError`.
 
 mod arrow;
@@ -9,30 +9,38 @@ mod columns;
 mod engine;
 mod guard;
 mod input;
-mod judge;
 mod ring;
 mod sm2_key;
 mod threads;
+mod times;
 
 use pyo3::prelude::*;
 
 /// Grows when a caller of an earlier module would be answered otherwise; the Python wrapper asks
 /// for the one it knows.
-const ABI: u32 = 2;
+const ABI: u32 = 3;
 
 #[pymodule]
 mod ybtoken_native {
+    use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
+    use ybtoken_engine::columns::Columns;
+
     #[pymodule_export]
     const ABI: u32 = super::ABI;
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+    /// The name of each column and its width, in bytes a row.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("COLUMNS", PyTuple::new(module.py(), Columns::LAYOUT)?)
+    }
+
     #[pymodule_export]
     use super::columns::PyColumns;
     #[pymodule_export]
     use super::engine::PyEngine;
-    #[pymodule_export]
-    use super::judge::PyScopes;
     #[pymodule_export]
     use super::ring::PyRing;
     #[pymodule_export]

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
-use ybtoken_engine::claims::present;
+use ybtoken_engine::claims::{Claims, Value};
 use ybtoken_engine::columns::Opened;
-use ybtoken_engine::{Code, Lines, Ring, Texts as _, open_into, open_one};
+use ybtoken_engine::{Code, Limits, Lines, Ring, Texts, open_into, open_one};
 
+use crate::arrow::{ChunkTuple, Chunks};
 use crate::columns::PyColumns;
-
 use crate::guard::guarded;
-use crate::input::{Texts, with_text};
+use crate::input::{Objects, with_text};
 use crate::threads::Threads;
+use crate::times::{Times, mismatched};
 
 /// Keys with their tables, ready to open texts; may be used from many threads at once.
 #[pyclass(name = "Ring", module = "ybtoken_native", frozen)]
@@ -27,19 +28,32 @@ impl PyRing {
         Self { ring, threads }
     }
 
-    fn open_lines_of(
+    fn open(
+        &self,
+        py: Python<'_>,
+        texts: &(impl Texts + ?Sized),
+        times: Times<'_>,
+        limits: Limits,
+    ) -> PyResult<PyColumns> {
+        let now = times.each_of(texts.len())?;
+        let workers = self.threads.workers()?;
+        let (columns, result) = PyColumns::fill(py, texts.len(), |memory| {
+            open_into(&self.ring, texts, now, limits, memory, &workers)
+        })?;
+        result.map_err(mismatched)?;
+        Ok(columns)
+    }
+
+    fn open_buffer(
         &self,
         py: Python<'_>,
         buffer: &[u8],
+        times: Times<'_>,
+        limits: Limits,
         last: bool,
     ) -> PyResult<(PyColumns, usize)> {
         let lines = py.detach(|| if last { Lines::new(buffer) } else { Lines::whole(buffer) });
-        let workers = self.threads.workers()?;
-        let consumed = lines.consumed();
-        let columns = PyColumns::fill(py, lines.len(), |memory| {
-            open_into(&self.ring, &lines, memory, &workers)
-        })?;
-        Ok((columns, consumed))
+        Ok((self.open(py, &lines, times, limits)?, lines.consumed()))
     }
 }
 
@@ -60,87 +74,113 @@ impl PyRing {
         Ok(dict)
     }
 
-    #[pyo3(signature = (text, /))]
+    #[pyo3(signature = (text, /, *, now, skew, max_lifetime))]
     fn open_one<'py>(
         &self,
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
+        now: i64,
+        skew: i64,
+        max_lifetime: i64,
     ) -> PyResult<Bound<'py, PyTuple>> {
-        let opened = guarded(|| with_text(text, |text| open_one(&self.ring, text)))?;
+        let limits = Limits { skew, max_lifetime };
+        let opened = guarded(|| with_text(text, |text| open_one(&self.ring, text, now, limits)))?;
         row(py, &opened)
     }
 
-    #[pyo3(signature = (texts, /))]
-    fn open_many(&self, py: Python<'_>, texts: &Bound<'_, PyAny>) -> PyResult<PyColumns> {
-        let workers = self.threads.workers()?;
+    #[pyo3(signature = (texts, /, *, now, skew, max_lifetime))]
+    fn open_many(
+        &self,
+        py: Python<'_>,
+        texts: &Bound<'_, PyAny>,
+        now: &Bound<'_, PyAny>,
+        skew: i64,
+        max_lifetime: i64,
+    ) -> PyResult<PyColumns> {
+        let (times, limits) = (Times::of(now)?, Limits { skew, max_lifetime });
+        guarded(|| Objects::hold(texts)?.with(py, |slices| self.open(py, slices, times, limits)))
+    }
+
+    #[pyo3(signature = (chunks, /, *, now, skew, max_lifetime))]
+    fn open_arrow(
+        &self,
+        py: Python<'_>,
+        chunks: Vec<ChunkTuple<'_>>,
+        now: &Bound<'_, PyAny>,
+        skew: i64,
+        max_lifetime: i64,
+    ) -> PyResult<PyColumns> {
+        let (times, limits) = (Times::of(now)?, Limits { skew, max_lifetime });
         guarded(|| {
-            Texts::hold(texts)?.with(py, |slices| {
-                PyColumns::fill(py, slices.len(), |memory| {
-                    open_into(&self.ring, slices, memory, &workers)
-                })
-            })
+            let chunks = Chunks::hold(chunks)?;
+            self.open(py, &chunks.slices()?[..], times, limits)
         })
     }
 
     /// Opens the lines of a buffer; tells how many of its bytes they took up.
-    #[pyo3(signature = (buffer, /, *, last = true))]
+    #[pyo3(signature = (buffer, /, *, now, skew, max_lifetime, last = true))]
     fn open_lines(
         &self,
         py: Python<'_>,
         buffer: &Bound<'_, PyAny>,
+        now: &Bound<'_, PyAny>,
+        skew: i64,
+        max_lifetime: i64,
         last: bool,
     ) -> PyResult<(PyColumns, usize)> {
+        let (times, limits) = (Times::of(now)?, Limits { skew, max_lifetime });
         if let Ok(bytes) = buffer.cast::<PyBytes>() {
-            return guarded(|| self.open_lines_of(py, bytes.as_bytes(), last));
+            return guarded(|| self.open_buffer(py, bytes.as_bytes(), times, limits, last));
         }
         // Memory that may be written to while the GIL is not held is copied first.
         let bytes = PyBuffer::<u8>::get(buffer)?.to_vec(py)?;
-        guarded(|| self.open_lines_of(py, &bytes, last))
+        guarded(|| self.open_buffer(py, &bytes, times, limits, last))
     }
 }
 
-/// One opened text: code, entry, and the claims in the order in which `ybtoken` holds them; of an
-/// unknown key, its kid.
+/// One opened text: code, entry, and the claims, or the kid of an unknown key.
 fn row<'py>(py: Python<'py>, opened: &Opened) -> PyResult<Bound<'py, PyTuple>> {
-    let Opened { code, entry, claims, .. } = opened;
-    let nonce = claims.nonce.get(..claims.nonce_len.into()).unwrap_or_default();
-    let third = match code {
-        Code::Accepted => claims_row(py, opened, nonce)?.into_any(),
+    let Claims { nonce, nonce_size, .. } = &opened.claims;
+    let nonce = nonce.get(..(*nonce_size).into()).unwrap_or_default();
+    let found = match opened.code {
+        _ if opened.profile != 0 => claims_row(py, opened, nonce)?.into_any(),
         Code::KeyUnknown => PyBytes::new(py, nonce).into_any(),
         _ => py.None().into_bound(py),
     };
-    (code.number(), *entry, third).into_pyobject(py)
+    (opened.code.number(), opened.entry, found).into_pyobject(py)
 }
 
+/// The claims in the order in which `ybtoken` holds them. The last is the device key, which only
+/// claims of other profiles have.
 fn claims_row<'py>(
     py: Python<'py>,
     opened: &Opened,
     nonce: &[u8],
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let Opened { profile, claims, .. } = opened;
-    let number = |value: u32| value.into_pyobject(py).map(Bound::into_any);
-    let bytes = |value: &[u8]| PyBytes::new(py, value).into_any();
-    let none = || py.None().into_bound(py);
-    let there = |bit| claims.present & bit != 0;
-    let extra = |bit, value: u32| {
-        if there(bit) { number(value) } else { Ok(none()) }
+    const FIXED: usize = 6;
+    let claims = &opened.claims;
+    let number = |value: u32| {
+        let Ok(number) = value.into_pyobject(py);
+        number.into_any()
     };
-    let presenter = if there(present::PRESENTER) { bytes(&claims.presenter) } else { none() };
-    PyTuple::new(
-        py,
-        [
-            number(claims.exp)?,
-            number(claims.iat)?,
-            bytes(nonce),
-            number(u32::from(*profile))?,
-            bytes(&claims.identity),
-            number(claims.city)?,
-            extra(present::CHANNEL, claims.channel.into())?,
-            extra(present::PURPOSE, claims.purpose)?,
-            presenter,
-            extra(present::ASSURANCE, claims.assurance.into())?,
-            extra(present::STATUS_INDEX, claims.status_index)?,
-            none(),
-        ],
-    )
+    let bytes = |value: &[u8]| PyBytes::new(py, value).into_any();
+    let fixed: [_; FIXED] = [
+        number(claims.expires_at),
+        number(claims.issued_at),
+        bytes(nonce),
+        number(opened.profile.into()),
+        bytes(&claims.identity_ref),
+        number(claims.city),
+    ];
+    let optional = claims.optional().map(|claim| {
+        claim.map(|value| match value {
+            Value::Number(value) => number(value),
+            Value::Bytes(value) => bytes(&value),
+        })
+    });
+    let mut row: [_; FIXED + Claims::OPTIONAL + 1] = std::array::from_fn(|_| None);
+    for (place, value) in row.iter_mut().zip(fixed.map(Some).into_iter().chain(optional)) {
+        *place = value;
+    }
+    PyTuple::new(py, row)
 }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import copy
-import ctypes
-import gc
 import hashlib
 import mmap
 import multiprocessing
 import os
 import pickle
 import random
+import re
 import struct
 import threading
+from array import array
+from pathlib import Path
+from typing import Any
 
 import pytest
 import ybtoken_native as native
@@ -22,11 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 ES256, SM2 = b"\xa2\x01\x26\x04\x48", b"\xa2\x01\x3a\x00\x01\x00\x00\x04\x48"
 IAT, EXP, CITY = 1_780_000_000, 1_780_000_060, 330_100
-COLUMNS = {
-    "code": 1, "entry": 2, "iat": 4, "exp": 4, "city": 4, "profile": 1, "nonce_len": 1, "nonce": 16,
-    "identity": 16, "present": 1, "channel": 2, "purpose": 4, "presenter": 16,
-    "assurance": 1, "status_index": 4,
-}  # fmt: skip
+WITHIN: dict[str, int] = {"now": IAT, "skew": 5, "max_lifetime": 300}
+"""The time and the limits of a call, within which every token here is."""
+EVERYWHERE = [(0, 1_000_000)]
 
 
 def spell(token: bytes, prefix: str = "96") -> str:
@@ -56,11 +56,11 @@ class Sm2Signer:
         self.header = SM2 + hashlib.sha256(self.x).digest()[:8]
 
 
-def claims(number: int, extras: bytes = b"") -> bytes:
+def claims(number: int, optional: bytes = b"") -> bytes:
     nonce = number.to_bytes(8, "big")
     head = b"\xa4\x04\x1a" + struct.pack(">I", EXP) + b"\x06\x1a" + struct.pack(">I", IAT) + b"\x07\x48" + nonce
-    voucher = b"\x3a\x00\x01\x00\x00" + (b"\x84" if extras else b"\x83") + b"\x01\x50" + b"identity 16bytes"
-    return head + voucher + b"\x1a" + struct.pack(">I", CITY) + extras
+    voucher = b"\x3a\x00\x01\x00\x00" + (b"\x84" if optional else b"\x83") + b"\x01\x50" + b"identity 16bytes"
+    return head + voucher + b"\x1a" + struct.pack(">I", CITY) + optional
 
 
 def sign(signer: P256Signer | Sm2Signer, payload: bytes) -> str:
@@ -71,10 +71,12 @@ def sign(signer: P256Signer | Sm2Signer, payload: bytes) -> str:
 
 
 SIGNERS = [P256Signer(1234567), Sm2Signer(7654321), Sm2Signer(99, b"\xff not UTF-8")]
-KEYS = [(signer.header, signer.x, signer.y, signer.user_id, 8) for signer in SIGNERS]
-EXTRAS = bytes.fromhex("a5011901f4021905150350") + b"presenter of 16b" + bytes.fromhex("0403051a00011170")
+KEYS: list[native.Key] = [
+    (signer.header, signer.x, signer.y, signer.user_id, 8, 0, 2**40, None, EVERYWHERE) for signer in SIGNERS
+]
+OPTIONAL = bytes.fromhex("a5011901f4021905150350") + b"presenter of 16b" + bytes.fromhex("0403051a00011170")
 GOOD = [sign(SIGNERS[number % 3], claims(number)) for number in range(12)]
-FULL = sign(SIGNERS[0], claims(1, EXTRAS))
+FULL = sign(SIGNERS[0], claims(1, OPTIONAL))
 FORGED = GOOD[0][:-20] + ("1" if GOOD[0][-20] != "1" else "2") + GOOD[0][-19:-2]
 FORGED += f"{98 - int(FORGED) * 100 % 97:02d}"
 STRANGER = sign(P256Signer(42), claims(1))
@@ -88,7 +90,7 @@ def ring() -> native.Ring:
 
 def rows(columns: native.Columns) -> list[tuple[bytes, ...]]:
     cut = []
-    for name, width in COLUMNS.items():
+    for name, width in native.COLUMNS:
         column = getattr(columns, name)
         assert type(column) is bytes
         assert len(column) == width * len(columns)
@@ -96,238 +98,221 @@ def rows(columns: native.Columns) -> list[tuple[bytes, ...]]:
     return list(zip(*cut, strict=True))
 
 
-def flat(row: tuple[object, ...]) -> tuple[bytes, ...]:
+def opened(ring: native.Ring, text: str) -> tuple[bytes, ...]:
     """A row of `open_one` as the columns have it."""
-    code, entry, found = row
+    code, entry, found = ring.open_one(text, **WITHIN)
     kid = found if isinstance(found, bytes) else b""
-    claims = found if isinstance(found, tuple) else (0, 0, kid, 0, b"", 0, *[None] * 6)
-    exp, iat, nonce, profile, identity, city, channel, purpose, presenter, assurance, status, _ = claims
-    present = sum(
-        1 << i for i, value in enumerate([channel, purpose, presenter, assurance, status]) if value is not None
-    )
-    number = {
-        "code": code,
-        "entry": entry,
-        "iat": iat,
-        "exp": exp,
-        "city": city,
-        "profile": profile,
-        "present": present,
-    }
-    number |= {
-        "nonce_len": len(nonce),
-        "channel": channel,
-        "purpose": purpose,
-        "assurance": assurance,
-        "status_index": status,
-    }
-    other = {"nonce": nonce, "identity": identity, "presenter": presenter or b""}
+    claims = found if isinstance(found, tuple) else (0, 0, kid, 0, b"", 0, *[None] * (len(native.COLUMNS) - 9))
+    expires_at, issued_at, nonce, profile, identity_ref, city, *optional, _ = claims
+    present = sum(1 << i for i, value in enumerate(optional) if value is not None)
+    fixed = code, entry, issued_at, expires_at, city, profile, len(nonce), nonce, identity_ref, present
     return tuple(
-        other[name].ljust(16, b"\0") if name in other else (number[name] or 0).to_bytes(width, "little")
-        for name, width in COLUMNS.items()
+        value.ljust(16, b"\0") if isinstance(value, bytes) else (value or 0).to_bytes(width, "little")
+        for (_, width), value in zip(native.COLUMNS, (*fixed, *optional), strict=True)
     )
 
 
 def test_versions_are_told() -> None:
-    assert native.ABI == 2
+    assert native.ABI == 3
     assert native.VERSION.count(".") == 2
+
+
+def test_columns_are_told() -> None:
+    assert native.COLUMNS[:15] == (
+        ("codes", 1), ("entries", 2), ("issued_at", 4), ("expires_at", 4), ("cities", 4), ("profiles", 1),
+        ("nonce_sizes", 1), ("nonces", 16), ("identity_refs", 16), ("present", 1), ("channels", 2), ("purposes", 4),
+        ("presenters", 16), ("assurances", 1), ("status_indexes", 4),
+    )  # fmt: skip
+
+
+def test_the_numbers_of_refusals_are_those_of_the_table() -> None:
+    """Read from the source: a number is 16 x step + k there, and in the table of the library."""
+    refusals = pytest.importorskip("ybtoken.refusals")
+    source = (Path(__file__).parents[2] / "engine/src/code.rs").read_text()
+    known = re.findall(r"^    (\w+) = rule\((\d), (\d)\),", source, re.MULTILINE)
+    assert len(known) == 15
+    for name, step, k in known:
+        upper = re.sub(r"(?<!^)([A-Z])", r"_\1", name).upper()
+        assert refusals.Code[upper] == 16 * int(step) + int(k)
+    others = re.findall(r"^    (\w+) = (\d+),", source, re.MULTILINE)
+    assert others == [("Accepted", str(refusals.ACCEPTED)), ("Undecided", str(refusals.UNDECIDED))]
 
 
 def test_one_text_comes_to_its_claims(ring: native.Ring) -> None:
     nonce = (1).to_bytes(8, "big")
     plain = (EXP, IAT, nonce, 1, b"identity 16bytes", CITY)
-    assert ring.open_one(FULL) == (0, 0, (*plain, 500, 1301, b"presenter of 16b", 3, 70_000, None))
-    assert ring.open_one(GOOD[1]) == (0, 1, (*plain, *[None] * 6))
+    code, entry, found = ring.open_one(FULL, **WITHIN)
+    assert (code, entry, found[:11]) == (0, 0, (*plain, 500, 1301, b"presenter of 16b", 3, 70_000))
+    code, entry, found = ring.open_one(GOOD[1], **WITHIN)
+    assert (code, entry, found[:11]) == (0, 1, (*plain, *[None] * 5))
+    assert len(found) == len(native.COLUMNS) - 3
+    assert found[-1] is None
 
 
 def test_refusals_carry_nothing_but_their_code_entry_and_kid(ring: native.Ring) -> None:
-    assert ring.open_one("") == (19, 0xFFFF, None)
-    assert ring.open_one("97" + GOOD[0][2:]) == (255, 0xFFFF, None)
-    assert ring.open_one(FORGED) == (65, 0, None)
-    assert ring.open_one(STRANGER) == (49, 0xFFFF, P256Signer(42).header[-8:])
+    assert ring.open_one("", **WITHIN) == (19, 0xFFFF, None)
+    assert ring.open_one("97" + GOOD[0][2:], **WITHIN) == (255, 0xFFFF, None)
+    assert ring.open_one(FORGED, **WITHIN) == (65, 0, None)
+    assert ring.open_one(STRANGER, **WITHIN) == (49, 0xFFFF, P256Signer(42).header[-8:])
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("path", [None, "scalar", "slow"])
 def test_many_texts_come_to_what_each_comes_to_alone(threads: int, path: native.Path | None) -> None:
-    ring = native.Engine(threads=threads, path=path, lanes=path is None).prepare(KEYS)
-    expected = [flat(ring.open_one(text)) for text in MIXED]
+    ring = native.Engine(threads=threads, path=path, simd=path is None).prepare(KEYS)
+    expected = [opened(ring, text) for text in MIXED]
     for count in (1, 5):
-        assert rows(ring.open_many(MIXED * count)) == expected * count
+        assert rows(ring.open_many(MIXED * count, **WITHIN)) == expected * count
 
 
 def test_texts_may_be_bytes_and_any_iterable(ring: native.Ring) -> None:
-    expected = rows(ring.open_many(GOOD))
-    assert rows(ring.open_many([text.encode() for text in GOOD])) == expected
-    assert rows(ring.open_many(tuple(GOOD))) == expected
-    assert rows(ring.open_many(text for text in GOOD)) == expected
-    assert len(ring.open_many([])) == 0
-    assert ring.open_many([b"\xff" * 900, b"\xff"]).code == bytes([17, 19])
+    expected = rows(ring.open_many(GOOD, **WITHIN))
+    assert rows(ring.open_many([text.encode() for text in GOOD], **WITHIN)) == expected
+    assert rows(ring.open_many(tuple(GOOD), **WITHIN)) == expected
+    assert rows(ring.open_many((text for text in GOOD), **WITHIN)) == expected
+    assert len(ring.open_many([], **WITHIN)) == 0
+    assert ring.open_many([b"\xff" * 900, b"\xff"], **WITHIN).codes == bytes([17, 19])
 
 
 @pytest.mark.parametrize("texts", ["9600000", b"9600000", 5, None, [None], [5], [GOOD[0], bytearray(b"96")]])
 def test_what_is_no_texts_is_a_type_error(ring: native.Ring, texts: object) -> None:
     with pytest.raises(TypeError):
-        ring.open_many(texts)  # type: ignore[arg-type]
+        ring.open_many(texts, **WITHIN)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", [b"9600000", None, 96, ["96"]])
 def test_one_text_is_a_str(ring: native.Ring, text: object) -> None:
     with pytest.raises(TypeError):
-        ring.open_one(text)  # type: ignore[arg-type]
+        ring.open_one(text, **WITHIN)  # type: ignore[arg-type]
 
 
 def test_lines_are_a_batch(ring: native.Ring) -> None:
     texts = [text for text in MIXED if "\ud800" not in text]
     buffer = "\n".join(texts).encode()
-    expected = rows(ring.open_many(texts))
+    expected = rows(ring.open_many(texts, **WITHIN))
     for source in (buffer, bytearray(buffer), memoryview(buffer)):
-        columns, used = ring.open_lines(source)
+        columns, used = ring.open_lines(source, **WITHIN)
         assert rows(columns) == expected
         assert used == len(buffer)
-    columns, used = ring.open_lines(buffer, last=False)
+    columns, used = ring.open_lines(buffer, last=False, **WITHIN)
     assert rows(columns) == expected[:-1]
     assert buffer[used:].decode() == texts[-1]
-    assert ring.open_lines(b"")[1] == 0
+    assert ring.open_lines(b"", **WITHIN)[1] == 0
     with mmap.mmap(-1, len(buffer)) as pages:
         pages[:] = buffer
-        assert rows(ring.open_lines(pages)[0]) == expected
+        assert rows(ring.open_lines(pages, **WITHIN)[0]) == expected
     with pytest.raises((TypeError, BufferError)):
-        ring.open_lines("96")  # type: ignore[arg-type]
+        ring.open_lines("96", **WITHIN)  # type: ignore[arg-type]
 
 
-class Crafted:
-    """An Arrow array made by hand, one string of ``x`` unless told otherwise: wrong in one way at a time."""
-
-    _data = b"x" * 16
-
-    def __init__(
-        self,
-        offsets: list[int] | None = None,
-        views: tuple[int, ...] | None = None,
-        buffers: list[bool] | None = None,
-        shift: int = 0,
-        released: bool = False,
-        **numbers: int,
-    ) -> None:
-        offsets = offsets or [0, 8]
-        data = ctypes.create_string_buffer(self._data)
-        size = ctypes.create_string_buffer(struct.pack("<q", len(self._data)))
-        if views is None:
-            main = ctypes.create_string_buffer(struct.pack(f"<{len(offsets)}i", *offsets))
-            parts, length = [None, main, data], len(offsets) - 1
-        else:
-            main = ctypes.create_string_buffer(struct.pack("<4i", *views))
-            parts, length = [None, main, data, size], 1
-        at = [ctypes.addressof(part) if part else None for part in parts]
-        at[1] = (at[1] or 0) + shift
-        kept = buffers or [True] * len(at)
-        self._pointers = (ctypes.c_void_p * len(at))(
-            *[there if keep else None for there, keep in zip(at, kept, strict=True)]
-        )
-        self._release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
-        release = ctypes.cast(self._release, ctypes.c_void_p).value or 0
-        self._format = ctypes.create_string_buffer(b"u" if views is None else b"vu")
-        pointers = ctypes.addressof(self._pointers)
-        number = {"length": length, "null_count": 0, "offset": 0, "n_buffers": len(at)} | numbers
-        self._schema = struct.pack("<9Q", ctypes.addressof(self._format), 0, 0, 0, 0, 0, 0, release, 0)
-        self._array = struct.pack("<5q5Q", *number.values(), 0, pointers, 0, 0, 0 if released else release, 0)
-        self._parts = parts
-
-    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
-        new = ctypes.pythonapi.PyCapsule_New
-        new.restype, new.argtypes = ctypes.py_object, [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
-        return new(self._schema, b"arrow_schema", None), new(self._array, b"arrow_array", None)
+def chunk(texts: list[bytes], width: int = 4, start: int = 0) -> native.Chunk:
+    """An Arrow chunk of all texts but the first ``start``."""
+    ends = [sum(map(len, texts[:i])) for i in range(len(texts) + 1)]
+    return None, array("i" if width == 4 else "q", ends).tobytes(), b"".join(texts), width, start, len(texts) - start
 
 
 class TestArrow:
-    pa = pytest.importorskip("pyarrow")
-    texts = [text for text in MIXED if "\ud800" not in text]
+    texts = [text.encode() for text in MIXED if "\ud800" not in text]
 
     @pytest.fixture
     def expected(self, ring: native.Ring) -> list[tuple[bytes, ...]]:
-        return rows(ring.open_many(self.texts))
+        return rows(ring.open_many(self.texts, **WITHIN))
 
-    @pytest.mark.parametrize("kind", ["string", "large_string", "string_view", "binary", "large_binary", "binary_view"])
-    def test_arrays_are_read(self, ring: native.Ring, expected: list[tuple[bytes, ...]], kind: str) -> None:
-        values = self.texts if "string" in kind else [text.encode() for text in self.texts]
-        array = self.pa.array(values, type=getattr(self.pa, kind)())
-        assert rows(ring.open_many(array)) == expected
-        assert rows(ring.open_many(array[3:9])) == expected[3:9]
-        assert len(ring.open_many(array[:0])) == 0
-        chunked = self.pa.chunked_array([array[:5], array[5:5], array[5:]])
-        assert rows(ring.open_many(chunked)) == expected
+    @pytest.mark.parametrize("width", [4, 8])
+    def test_chunks_are_read(self, ring: native.Ring, expected: list[tuple[bytes, ...]], width: int) -> None:
+        whole = chunk(self.texts, width)
+        assert rows(ring.open_arrow([whole], **WITHIN)) == expected
+        assert rows(ring.open_arrow([(*whole[:4], 3, 6)], **WITHIN)) == expected[3:9]
+        parts = [chunk(self.texts[:5], width), chunk([], width), chunk(self.texts, width, start=5)]
+        assert rows(ring.open_arrow(parts, **WITHIN)) == expected
+        assert len(ring.open_arrow([], **WITHIN)) == 0
+        assert len(ring.open_arrow([(None, None, None, width, 0, 0)], **WITHIN)) == 0
+
+    def test_any_buffer_of_bytes_will_do(self, ring: native.Ring, expected: list[tuple[bytes, ...]]) -> None:
+        _, offsets, data, *numbers = chunk(self.texts)
+        assert offsets is not None
+        assert data is not None
+        for kind in (bytearray, memoryview, lambda buffer: memoryview(buffer).cast("b")):
+            assert rows(ring.open_arrow([(None, kind(offsets), kind(data), *numbers)], **WITHIN)) == expected
+
+    def test_buffers_of_pyarrow_are_read(self, ring: native.Ring, expected: list[tuple[bytes, ...]]) -> None:
+        pa = pytest.importorskip("pyarrow")
+        for kind, width in ((pa.string(), 4), (pa.large_binary(), 8)):
+            whole = pa.array(self.texts, type=pa.binary()).cast(kind)
+            found = pa.chunked_array([whole[:4], whole[4:4], whole[4:]])
+            chunks = [(*part.buffers(), width, part.offset, len(part)) for part in found.chunks]
+            assert rows(ring.open_arrow(chunks, **WITHIN)) == expected
+
+    def test_a_null_is_named(self, ring: native.Ring) -> None:
+        good = chunk([b"96", b"96", b"96"])
+        holed = (b"\x05", *good[1:])
+        with pytest.raises(ValueError, match="row 4 is null"):
+            ring.open_arrow([good, holed], **WITHIN)
+        assert ring.open_arrow([(*holed[:4], 2, 1)], **WITHIN).codes == b"\x11"
+        assert ring.open_arrow([(b"\x07", *good[1:])], **WITHIN).codes == b"\x11" * 3
+
+    @pytest.mark.parametrize("width", [4, 8])
+    @pytest.mark.parametrize("offsets", [[0, -1], [5, 2], [-4, 2], [0, 2, 1, 2], [0, 17], [17, 17], [0, 2**31 - 1]])
+    def test_offsets_that_do_not_ascend_within_the_data_are_refused(
+        self, ring: native.Ring, offsets: list[int], width: int
+    ) -> None:
+        packed = array("i" if width == 4 else "q", offsets).tobytes()
+        with pytest.raises(ValueError, match="chunk 0: the offsets"):
+            ring.open_arrow([(None, packed, b"x" * 16, width, 0, len(offsets) - 1)], **WITHIN)
 
     @pytest.mark.parametrize(
-        "array",
+        ("change", "words"),
         [
-            pa.array([1, 2]),
-            pa.array(["a"]).dictionary_encode(),
-            pa.array([["a"]]),
-            pa.table({"text": ["a"]}),
-            pa.chunked_array([pa.array([1.5])]),
+            ({"width": 2}, "4 or 8 bytes"),
+            ({"width": 0}, "4 or 8 bytes"),
+            ({"length": 4}, "too few"),
+            ({"start": 1}, "too few"),
+            ({"start": 2**62}, "too few"),
+            ({"start": 2**64 - 1}, "too few"),
+            ({"length": 2**64 - 1}, "too few"),
+            ({"offsets": None}, "too few"),
+            ({"offsets": b""}, "too few"),
+            ({"offsets": bytes(15)}, "too few"),
+            ({"data": None}, "do not ascend"),
+            ({"validity": b""}, "bitmap is too short"),
+            ({"validity": b"\xff", "start": 6}, "bitmap is too short"),
+            ({"validity": b"\xff", "start": 2**64 - 1}, "bitmap is too short"),
+            ({"data": array("h", [0] * 8)}, "contiguous bytes"),
+            ({"data": memoryview(bytes(32))[::2]}, "contiguous bytes"),
         ],
     )
-    def test_other_types_are_refused(self, ring: native.Ring, array: object) -> None:
-        with pytest.raises(TypeError, match="strings"):
-            ring.open_many(array)  # type: ignore[arg-type]
-
-    def test_nulls_are_refused(self, ring: native.Ring) -> None:
-        array = self.pa.array(["96", None, "97"])
-        with pytest.raises(ValueError, match="null"):
-            ring.open_many(array)
-        assert ring.open_many(array[2:]).code == b"\xff"
+    def test_chunks_that_make_no_sense_are_refused(
+        self, ring: native.Ring, change: dict[str, object], words: str
+    ) -> None:
+        validity, offsets, data, width, start, length = chunk([b"x"] * 3)
+        good: dict[str, object] = {"validity": validity, "offsets": offsets, "data": data}
+        good |= {"width": width, "start": start, "length": length}
+        assert ring.open_arrow([tuple(good.values())], **WITHIN).codes == b"\x13" * 3  # type: ignore[list-item]
+        with pytest.raises(ValueError, match=words):
+            ring.open_arrow([tuple((good | change).values())], **WITHIN)  # type: ignore[list-item]
 
     @pytest.mark.parametrize(
-        "change",
-        [
-            {"offsets": [0, -1]},
-            {"offsets": [5, 2]},
-            {"offsets": [-4, 2]},
-            {"offsets": [0, 2, 1, 2]},
-            {"length": -1},
-            {"offset": -1},
-            {"length": 2**62},
-            {"offset": 2**63 - 1},
-            {"n_buffers": 2},
-            {"n_buffers": 4},
-            {"n_buffers": -3},
-            {"shift": 1},
-            {"buffers": [False, False, True]},
-            {"buffers": [False, True, False]},
-            {"released": True},
-        ],
+        "wrong", [None, 5, [5], [(None, None, None, 4, 0)], [("a", b"", b"", 4, 0, 0)], [(None, 5, None, 4, 0, 0)]]
     )
-    def test_arrays_that_make_no_sense_are_refused(self, ring: native.Ring, change: dict[str, object]) -> None:
-        with pytest.raises(ValueError, match="Arrow"):
-            ring.open_many(Crafted(**change))  # type: ignore[arg-type]
+    def test_what_is_no_chunk_is_a_type_error(self, ring: native.Ring, wrong: Any) -> None:
+        with pytest.raises((TypeError, ValueError)):
+            ring.open_arrow(wrong, **WITHIN)
 
-    @pytest.mark.parametrize("view", [(13, 0, 0, 4), (13, 0, 1, 0), (13, 0, -1, 0), (-1, 0, 0, 0), (13, 0, 0, -1)])
-    def test_views_that_make_no_sense_are_refused(self, ring: native.Ring, view: tuple[int, ...]) -> None:
-        with pytest.raises(ValueError, match="make no sense"):
-            ring.open_many(Crafted(views=view))
+    @pytest.mark.parametrize("number", ["width", "start", "length"])
+    def test_negative_numbers_are_refused(self, ring: native.Ring, number: str) -> None:
+        numbers = {"width": 4, "start": 0, "length": 0} | {number: -1}
+        with pytest.raises(OverflowError):
+            ring.open_arrow([(None, None, None, *numbers.values())], **WITHIN)
 
-    def test_a_crafted_array_can_be_good(self, ring: native.Ring) -> None:
-        assert ring.open_many(Crafted()).code == b"\x13"
-        assert ring.open_many(Crafted(offsets=[0, 0, 8])).code == b"\x13\x13"
-        assert ring.open_many(Crafted(views=(13, 0, 0, 3))).code == b"\x13"
-
-    def test_capsules_of_another_name_are_refused(self, ring: native.Ring) -> None:
-        class Odd:
-            def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-                return TestArrow.pa.array(["96"]).__arrow_c_array__()[1]
-
-        with pytest.raises(ValueError):
-            ring.open_many(Odd())
+    def test_an_array_is_no_sequence_of_texts(self, ring: native.Ring) -> None:
+        pa = pytest.importorskip("pyarrow")
+        with pytest.raises(TypeError, match="str or bytes"):
+            ring.open_many(pa.array(["96"]), **WITHIN)
 
     def test_memory_is_given_back(self, ring: native.Ring) -> None:
-        before = self.pa.total_allocated_bytes()
-        array = self.pa.array(GOOD * 100)
-        ring.open_many(array)
-        ring.open_many(self.pa.chunked_array([array, array]))
-        del array
-        gc.collect()
-        assert self.pa.total_allocated_bytes() == before
+        memory = bytearray(b"96")
+        ring.open_arrow([(None, array("i", [0, 2]).tobytes(), memory, 4, 0, 1)], **WITHIN)
+        memory.append(0)  # a BufferError while somebody holds it
 
 
 def test_no_input_panics(ring: native.Ring) -> None:
@@ -338,7 +323,7 @@ def test_no_input_panics(ring: native.Ring) -> None:
             start = source.randrange(len(text) + 1)
             text[start : start + source.randrange(3)] = source.choice(["", "0", "9", "٣", "\0"])
         joined = "".join(text)
-        assert rows(ring.open_many([joined])) == [flat(ring.open_one(joined))]
+        assert rows(ring.open_many([joined], **WITHIN)) == [opened(ring, joined)]
 
 
 def test_a_batch_lets_other_threads_run(ring: native.Ring) -> None:
@@ -347,7 +332,7 @@ def test_a_batch_lets_other_threads_run(ring: native.Ring) -> None:
     # A thread that never gets the GIL ticks at most twice: before and after.
     ticker = threading.Thread(target=lambda: [ticks.append(1) for _ in iter(lambda: stop.wait(0.001), True)])
     ticker.start()
-    ring.open_many(GOOD * 4000)
+    ring.open_many(GOOD * 4000, **WITHIN)
     count = len(ticks)
     stop.set()
     ticker.join()
@@ -356,11 +341,11 @@ def test_a_batch_lets_other_threads_run(ring: native.Ring) -> None:
 
 def test_a_ring_is_used_from_many_threads(ring: native.Ring) -> None:
     small = native.Engine(threads=2).prepare(KEYS, table_bytes=0)
-    expected = rows(ring.open_many(MIXED))
+    expected = rows(ring.open_many(MIXED, **WITHIN))
     wrong = []
 
     def work() -> None:
-        wrong.extend(1 for _ in range(5) if rows(small.open_many(MIXED)) != expected)
+        wrong.extend(1 for _ in range(5) if rows(small.open_many(MIXED, **WITHIN)) != expected)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -378,13 +363,13 @@ def test_a_forked_process_has_threads_of_its_own(threads: int) -> None:
     """It opens texts by the ring that was prepared before, and prepares its own."""
     engine = native.Engine(threads=threads)
     ring = engine.prepare(KEYS)
-    expected = ring.open_many(GOOD * 20).code
+    expected = ring.open_many(GOOD * 20, **WITHIN).codes
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
 
     def work() -> None:
-        sender.send(ring.open_many(GOOD * 20).code)
-        sender.send(engine.prepare(KEYS).open_many(GOOD * 20).code)
+        sender.send(ring.open_many(GOOD * 20, **WITHIN).codes)
+        sender.send(engine.prepare(KEYS).open_many(GOOD * 20, **WITHIN).codes)
 
     child = context.Process(target=work, daemon=True)
     child.start()
@@ -399,10 +384,11 @@ def test_a_forked_process_has_threads_of_its_own(threads: int) -> None:
     [
         ([(b"", *KEYS[0][1:])], "key 0: not a protected header"),
         ([KEYS[0], KEYS[0]], "key 1: an earlier key"),
-        ([KEYS[1], (*KEYS[0][:2], bytes(32), b"", 8)], "key 1"),
-        ([(*KEYS[0][:4], 3)], "window"),
-        ([(*KEYS[1][:3], bytes(8192), 8)], "user id"),
+        ([KEYS[1], (*KEYS[0][:2], bytes(32), *KEYS[0][3:])], "key 1"),
+        ([(*KEYS[0][:4], 3, *KEYS[0][5:])], "window"),
+        ([(*KEYS[1][:3], bytes(8192), *KEYS[1][4:])], "user id"),
         ([(KEYS[0][0], b"short", *KEYS[0][2:])], "length"),
+        ([KEYS[1], (*KEYS[0][:8], [(2, 1)])], "key 1: places"),
     ],
 )
 def test_wrong_keys_are_refused(keys: list[native.Key], words: str) -> None:
@@ -426,35 +412,71 @@ def test_tables_are_counted(ring: native.Ring) -> None:
     assert len(ring) == len(KEYS)
 
 
-def test_batches_are_judged(ring: native.Ring) -> None:
-    everywhere = [(0, 1_000_000)]
-    scopes = native.Scopes([(0, 2**40, None, everywhere), (0, 2**40, IAT, everywhere), (0, 2**40, None, [(0, CITY)])])
-    engine, opened = native.Engine(threads=2), ring.open_many([*GOOD[:3], FORGED])
+class TestTimeAndScope:
+    """Steps 6 and 7; their rules are tested in Rust."""
 
-    def judge(now: int) -> bytes:
-        columns = opened.code, opened.entry, opened.iat, opened.exp, opened.city
-        return scopes.judge(engine, *columns, now=now, skew=5, max_lifetime=300)
+    texts = [*GOOD[:3], FORGED]
+    scopes: list[tuple[int, int, int | None, native.Places]] = [
+        (0, 2**40, None, EVERYWHERE),
+        (0, 2**40, IAT, EVERYWHERE),
+        (0, 2**40, None, [(0, CITY)]),
+    ]
 
-    assert judge(IAT) == bytes([0, 114, 115, 65])
-    assert judge(IAT - 6) == bytes([97, 97, 97, 65])
-    assert judge(EXP + 5) == bytes([98, 98, 98, 65])
-    assert opened.code == bytes([0, 0, 0, 65])
-    with pytest.raises(ValueError):
-        native.Scopes([(0, 1, None, [(2, 1)])])
-    with pytest.raises(ValueError, match="scope"):
-        native.Scopes([]).judge(
-            engine,
-            opened.code,
-            opened.entry,
-            opened.iat,
-            opened.exp,
-            opened.city,
-            now=IAT,
-            skew=5,
-            max_lifetime=300,
-        )
-    with pytest.raises(ValueError):
-        scopes.judge(engine, opened.code, b"\0", opened.iat, opened.exp, opened.city, now=IAT, skew=5, max_lifetime=300)
+    @pytest.fixture(params=[1, 2])
+    def ring(self, request: pytest.FixtureRequest) -> native.Ring:
+        keys = [(*key[:5], *scope) for key, scope in zip(KEYS, self.scopes, strict=True)]
+        return native.Engine(threads=request.param).prepare(keys)
+
+    @pytest.mark.parametrize(("now", "codes"), [(0, (0, 114, 115)), (-6, (97, 97, 97)), (65, (98, 98, 98))])
+    def test_they_are_part_of_opening(self, ring: native.Ring, now: int, codes: tuple[int, ...]) -> None:
+        limits = {"now": IAT + now, "skew": 5, "max_lifetime": 300}
+        expected = bytes([*codes, 65])
+        lines = "\n".join(self.texts).encode()
+        assert ring.open_many(self.texts, **limits).codes == expected
+        assert ring.open_lines(lines, **limits)[0].codes == expected
+        assert ring.open_arrow([chunk(lines.split(b"\n"))], **limits).codes == expected
+        assert bytes(ring.open_one(text, **limits)[0] for text in self.texts) == expected
+
+    def test_what_they_refuse_keeps_its_claims(self, ring: native.Ring) -> None:
+        late = {"now": EXP + 5, "skew": 5, "max_lifetime": 300}
+        code, entry, found = ring.open_one(FULL, **late)
+        assert (code, entry, found[:2], found[6]) == (98, 0, (EXP, IAT), 500)
+        code, entry, found = ring.open_one(GOOD[1], **WITHIN)
+        assert (code, entry, found[5]) == (114, 1, CITY)
+        assert ring.open_one(FORGED, **late) == (65, 0, None)
+        columns = ring.open_many([FULL, GOOD[2], FORGED], **late)
+        assert columns.codes == bytes([98, 98, 65])
+        assert columns.profiles == bytes([1, 1, 0])
+        assert array("I", columns.issued_at).tolist() == [IAT, IAT, 0]
+
+    def test_each_text_may_have_its_time(self, ring: native.Ring) -> None:
+        texts, lines = [GOOD[0]] * 4, "\n".join([GOOD[0]] * 4).encode()
+        now = array("q", [IAT - 6, IAT - 5, EXP + 4, EXP + 5]).tobytes()
+        limits = {"skew": 5, "max_lifetime": 300}
+        expected = bytes([97, 0, 0, 98])
+        assert ring.open_many(texts, now=now, **limits).codes == expected
+        assert ring.open_lines(lines, now=now, **limits)[0].codes == expected
+        assert ring.open_arrow([chunk(lines.split(b"\n"))], now=now, **limits).codes == expected
+
+    def test_there_is_a_time_for_each_text(self, ring: native.Ring) -> None:
+        for wrong in (b"", bytes(8), bytes(15), bytes(17), bytes(24)):
+            with pytest.raises(ValueError, match="8 bytes for each text: 16 for 2 texts"):
+                ring.open_many(GOOD[:2], now=wrong, skew=5, max_lifetime=300)
+            with pytest.raises(ValueError, match="8 bytes for each text"):
+                ring.open_lines(b"96\n96", now=wrong, skew=5, max_lifetime=300)
+
+    @pytest.mark.parametrize("now", [None, 1.5, "1", [1], bytearray(8)])
+    def test_what_is_no_time_is_a_type_error(self, ring: native.Ring, now: Any) -> None:
+        with pytest.raises(TypeError, match="now is an int"):
+            ring.open_many(GOOD[:1], now=now, skew=5, max_lifetime=300)
+        with pytest.raises(TypeError):
+            ring.open_one(GOOD[0], now=now, skew=5, max_lifetime=300)
+
+    def test_times_are_numbers_of_64_bits(self, ring: native.Ring) -> None:
+        with pytest.raises(ValueError, match="64 bits"):
+            ring.open_many(GOOD[:1], now=2**63, skew=5, max_lifetime=300)
+        far = {"skew": 2**63 - 1, "max_lifetime": 2**63 - 1}
+        assert ring.open_many(GOOD[:1], now=2**63 - 1, **far).codes == b"\x62"
 
 
 class TestSm2Key:

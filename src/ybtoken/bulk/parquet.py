@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from ybtoken.bulk._arrow import pq
+from ybtoken._arrow import pq
 from ybtoken.bulk.table import BulkVerifier
 
 __all__ = ["verify_parquet"]

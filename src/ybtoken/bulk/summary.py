@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ybtoken.bulk._arrow import pa, pc, pq
+from ybtoken._arrow import pa, pc, pq
 from ybtoken.places import PROVINCES
 from ybtoken.refusals import BY_CODE
 

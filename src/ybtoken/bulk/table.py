@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ybtoken.bulk._arrow import pa, pc
+from ybtoken._arrow import pa, pc
 from ybtoken.engines.protocols import Engine
 from ybtoken.judging.verdicts import Verdicts
 from ybtoken.keys.keyset import load_jwks

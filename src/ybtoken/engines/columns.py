@@ -43,12 +43,13 @@ class Judged(NamedTuple):
 
 _Kind = Literal["B", "H", "I", 16]
 
+_OPTIONAL_COLUMNS: dict[str, _Kind] = {row.column: row.kind for row in OPTIONAL_CLAIMS}
 COLUMNS: Mapping[str, _Kind] = MappingProxyType(
     {
         "codes": "B", "entries": "H", "issued_at": "I", "expires_at": "I", "cities": "I", "profiles": "B",
         "nonce_sizes": "B", "nonces": 16, "identity_refs": 16, "present": "B",
     }
-    | {row.column: row.kind for row in OPTIONAL_CLAIMS}
+    | _OPTIONAL_COLUMNS
 )  # fmt: skip
 """The columns of a batch: the `array` type code of a number, or the width of bytes."""
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ybtoken._native import ybtoken_native
 from ybtoken.algorithms import Algorithm
-from ybtoken.engines.columns import Opened, OpenedBatch, width_of
+from ybtoken.engines.columns import COLUMNS, Opened, OpenedBatch, width_of
 from ybtoken.engines.protocols import Texts, texts_of
 from ybtoken.engines.serial import SerialOpener
-from ybtoken.engines.validity import Limits, number_of, refusal_of
+from ybtoken.engines.validity import Limits, refusal_of
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER, UNDECIDED, Code
@@ -30,12 +30,11 @@ __all__ = ["NativeEngine"]
 
 _WIDE, _NARROW = 10, 8
 _WIDE_BYTES = 832 << 10  # what the engine allows for a table of the wide windows; it takes 786,432 bytes
-_COLUMNS = {
-    "codes": "code", "entries": "entry", "issued_at": "iat", "expires_at": "exp", "cities": "city",
-    "profiles": "profile", "nonce_sizes": "nonce_len", "nonces": "nonce", "identity_refs": "identity",
-    "present": "present", "channels": "channel", "purposes": "purpose", "presenters": "presenter",
-    "assurances": "assurance", "status_indexes": "status_index",
-}  # fmt: skip
+if dict(ybtoken_native.COLUMNS) != {name: width_of(name) for name in COLUMNS}:
+    raise ImportError(
+        "the columns of ybtoken-native are not those of this ybtoken: install the versions that belong together / "
+        "请安装相互匹配的版本"
+    )
 
 
 class NativeEngine:
@@ -71,7 +70,7 @@ class NativeEngine:
         return self._engine.path
 
     def prepare(self, keys: KeyRing) -> NativeOpener:
-        """Check the keys and build their tables, 1 to 5 ms of one core a key, without the GIL.
+        """Check the keys and build their tables, about 3 ms of one core a key, without the GIL.
 
         An opener that is in use is not disturbed: prepare a new ring in the background, then swap verifiers.
 
@@ -79,15 +78,14 @@ class NativeEngine:
             ValueError: a key whose point is not on its curve, or an SM2 key without a ``user_id``.
         """
         window = _WIDE if len(keys.entries) * _WIDE_BYTES <= self._table_bytes else _NARROW
-        tuples = [(*_key(entry), window) for entry in keys.entries]
-        ring = self._engine.prepare(tuples, table_bytes=self._table_bytes)
-        return NativeOpener(self._engine, ring, keys)
+        ring = self._engine.prepare([_key(entry, window) for entry in keys.entries], table_bytes=self._table_bytes)
+        return NativeOpener(ring, keys)
 
     def __repr__(self) -> str:
         return f"NativeEngine(threads={self._engine.threads}, path={self.path!r})"
 
 
-def _key(entry: KeyEntry) -> tuple[bytes, bytes, bytes, bytes]:
+def _key(entry: KeyEntry, window: int) -> ybtoken_native.Key:
     x, y = entry.key.point
     user_id = b""
     if entry.key.algorithm is Algorithm.SM2:
@@ -95,41 +93,36 @@ def _key(entry: KeyEntry) -> tuple[bytes, bytes, bytes, bytes]:
         if known is None:  # guessing one would refuse every token of the key
             raise ValueError(f"the SM2 key {entry.kid.hex()} does not say its user_id")
         user_id = known
-    return entry.header, x, y, user_id
+    period = entry.not_before, entry.not_after, entry.withdrawn_since
+    return (entry.header, x, y, user_id, window, *period, entry.scope.ranges)
 
 
 class NativeOpener:
     """See `ybtoken.engines.protocols.Opener`."""
 
-    def __init__(self, engine: ybtoken_native.Engine, ring: ybtoken_native.Ring, keys: KeyRing) -> None:
+    def __init__(self, ring: ybtoken_native.Ring, keys: KeyRing) -> None:
         self.keys = keys
         self._entries = keys.entries
         self._open_one = ring.open_one
-        self._engine, self._ring = engine, ring
+        self._ring = ring
         self._serial = SerialOpener(keys)
-        self._scopes = ybtoken_native.Scopes(
-            [(e.not_before, e.not_after, e.withdrawn_since, e.scope.ranges) for e in keys.entries]
-        )
 
     def open(self, text: str, limits: Limits, now: int) -> Opened:
         """See `Opener.open`."""
-        code, place, found = self._open_one(text)
+        code, place, found = self._open_one(text, now=now, skew=limits.skew, max_lifetime=limits.max_lifetime)
+        if code == ACCEPTED:
+            return Opened(self._entries[place], _claims(found))
         if code == UNDECIDED:
             return self._serial.open(text, limits, now)
-        if code == ACCEPTED:
-            entry, claims = self._entries[place], _claims(found)
-            code = number_of(
-                entry, claims.issued_at, claims.expires_at, claims.city, now, limits.skew, limits.max_lifetime
-            )
-            if code == ACCEPTED:
-                return Opened(entry, claims)
-            raise refusal_of(code, entry, claims, now, limits.skew)
         refusal = BY_NUMBER[code]
         if refusal.number == Code.KEY_UNKNOWN:
             raise error_for(refusal.code, kid=found.hex())
-        if refusal.step >= 4:
-            raise error_for(refusal.code, kid=self._entries[place].kid.hex())
-        raise error_for(refusal.code)
+        if refusal.step < 4:
+            raise error_for(refusal.code)
+        entry = self._entries[place]
+        if refusal.step < 6:
+            raise error_for(refusal.code, kid=entry.kid.hex())
+        raise refusal_of(code, entry, _claims(found), now, limits.skew)
 
     def open_many(self, texts: Texts, limits: Limits, now: int | Sequence[int]) -> OpenedBatch:
         """See `Opener.open_many`. Releases the GIL.
@@ -139,25 +132,24 @@ class NativeOpener:
                 a line feed and nothing else.
             limits: see `Limits`.
             now: seconds since 1970, one time for all or one for each.
+
+        Raises:
+            ValueError: there are more or fewer times than texts.
         """
+        bounds: Any = {"skew": limits.skew, "max_lifetime": limits.max_lifetime}
+        bounds["now"] = now if isinstance(now, int) else array("q", now).tobytes()
         if isinstance(texts, (bytes, bytearray, memoryview)):
-            found, _ = self._ring.open_lines(texts)
+            _check_times(now, texts)
+            found, _ = self._ring.open_lines(texts, **bounds)
+        elif hasattr(texts, "__arrow_c_array__") or hasattr(texts, "__arrow_c_stream__"):
+            chunks, texts = _arrow_chunks(texts)
+            _check_times(now, texts)
+            found = self._ring.open_arrow(chunks, **bounds)
         else:
-            many = cast("Iterable[str]", texts)
-            if not hasattr(many, "__arrow_c_array__") and not hasattr(many, "__arrow_c_stream__"):
-                many = tuple(many)  # they are looked at again where the serial engine takes over
-            found, texts = self._ring.open_many(many), many
-        if not isinstance(now, int) and len(now) != len(found):
-            raise ValueError(f"{len(now)} times for {len(found)} texts")
-        columns: dict[str, Buffer] = {name: getattr(found, native) for name, native in _COLUMNS.items()}
-        judged = [bytes(columns[name]) for name in ("codes", "entries", "issued_at", "expires_at", "cities")]
-        columns["codes"] = self._scopes.judge(
-            self._engine,
-            *judged,
-            now=now if isinstance(now, int) else array("q", now).tobytes(),
-            skew=limits.skew,
-            max_lifetime=limits.max_lifetime,
-        )
+            texts = tuple(cast("Iterable[str]", texts))  # they are looked at again where the serial engine takes over
+            _check_times(now, texts)
+            found = self._ring.open_many(texts, **bounds)
+        columns: dict[str, Buffer] = {name: getattr(found, name) for name in COLUMNS}
         columns, passes = self._complete(columns, texts, limits, now)
         return OpenedBatch(self.keys, limits, now, columns, passes)
 
@@ -184,13 +176,47 @@ class NativeOpener:
 
 
 def _claims(row: tuple[Any, ...]) -> Claims:
-    *common, device_key = row
-    base, optional = common[:6], common[6:]
-    if any(value is not None for value in optional):
+    optional = row[6:-1]
+    if optional != _NONE:
         stated = {
             known.name: known.from_wire(value)
             for known, value in zip(OPTIONAL_CLAIMS, optional, strict=True)
             if value is not None
         }
-        return Claims(*base, OptionalClaims(**stated), device_key)
-    return Claims(*base, NONE_STATED, device_key)
+        return Claims._make((*row[:6], OptionalClaims(**stated), None))
+    return Claims._make((*row[:6], NONE_STATED, None))
+
+
+_NONE = (None,) * len(OPTIONAL_CLAIMS)
+
+
+def _check_times(now: int | Sequence[int], texts: Any) -> None:
+    if isinstance(now, int):
+        return
+    count = sum(1 for _ in texts_of(texts)) if isinstance(texts, (bytes, bytearray, memoryview)) else len(texts)
+    if len(now) != count:
+        raise ValueError(f"{len(now)} times for {count} texts")
+
+
+def _arrow_chunks(texts: Any) -> tuple[list[tuple[Any, ...]], Any]:
+    """The buffers of an Arrow array, chunk by chunk, and the array; copied only if its type has no plain buffers."""
+    from ybtoken._arrow import pa
+
+    if not isinstance(texts, (pa.Array, pa.ChunkedArray)):  # another library's, by the Arrow PyCapsule interface
+        texts = pa.chunked_array(texts) if hasattr(texts, "__arrow_c_stream__") else pa.array(texts)
+    kinds = {pa.string(): 4, pa.binary(): 4, pa.large_string(): 8, pa.large_binary(): 8}
+    if texts.type not in kinds:
+        value_type = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
+        is_text = pa.types.is_string(value_type) or pa.types.is_large_string(value_type) or "view" in str(value_type)
+        binary = "binary" in str(value_type)
+        if not is_text and not binary:
+            raise TypeError(f"an Arrow array of texts is of strings or binary, not {texts.type}")
+        texts = texts.cast(pa.large_binary() if binary else pa.large_string())
+    width = kinds[texts.type]
+    chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+    return [(*_buffers(chunk), width, chunk.offset, len(chunk)) for chunk in chunks], texts
+
+
+def _buffers(chunk: Any) -> tuple[Any, Any, Any]:
+    validity, offsets, data = chunk.buffers()
+    return (validity if chunk.null_count else None), offsets, data

@@ -23,7 +23,7 @@ pub use groups::{MAX_TEXT, MAX_TOKEN, TokenBuffer};
 /// ASCII digits is refused as such.
 ///
 /// # Errors
-/// `TextLength`, `TextPrefix`, `TextDigits`, `TextRange`, `TextCheck`, and `NotMine` for prefixes
+/// `TextLength`, `TextPrefix`, `TextDigits`, `TextRange`, `TextCheck`, and `Undecided` for prefixes
 /// 97 and 98; the first that holds.
 pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<usize, Code> {
     // A character has four bytes at the most, so what is longer need not be looked at.
@@ -32,7 +32,7 @@ pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<
     }
     match text {
         [b'9', b'6', ..] => {}
-        [b'9', b'7' | b'8', ..] => return Err(Code::NotMine),
+        [b'9', b'7' | b'8', ..] => return Err(Code::Undecided),
         _ => return Err(Code::TextPrefix),
     }
     if text.len() > MAX_TEXT

@@ -4,7 +4,7 @@ use sm2::dsa::signature::Signer as _;
 use ybtoken_engine::claims::Claims;
 use ybtoken_engine::envelope::{Algorithm, signed_prefix};
 use ybtoken_engine::text::encode;
-use ybtoken_engine::{Key, KeyTable};
+use ybtoken_engine::{Key, KeyTable, Limits, Scope};
 
 enum Secret {
     P256(p256::ecdsa::SigningKey),
@@ -50,6 +50,7 @@ impl Signer {
             y: point[33..].try_into().unwrap(),
             user_id: user_id.into(),
             window,
+            scope: everything(),
         };
         Self { secret, key }
     }
@@ -88,43 +89,45 @@ fn uncompressed(point: &[u8]) -> Vec<u8> {
     point.to_vec()
 }
 
-/// The claims of the `number`th token; every choice of extras comes up.
-pub fn claims(number: u32) -> Claims {
-    let wide = [number.to_le_bytes(); 4];
-    let mut claims = Claims {
-        exp: 1_780_000_060 + number,
-        iat: 1_780_000_000 + number,
-        nonce_len: 8 + (number % 9) as u8,
-        identity: *wide.as_flattened().first_chunk().unwrap(),
-        city: number * 7919 % 1_000_000,
-        present: (number % 32) as u8,
-        ..Claims::default()
-    };
-    claims.nonce[..usize::from(claims.nonce_len)].fill(number as u8);
-    let there = |bit: u32| claims.present >> bit & 1 != 0;
-    if there(0) {
-        claims.channel = number as u16;
-    }
-    if there(1) {
-        claims.purpose = number % 100_000;
-    }
-    if there(2) {
-        claims.presenter = claims.identity;
-    }
-    if there(3) {
-        claims.assurance = number as u8;
-    }
-    if there(4) {
-        claims.status_index = number;
-    }
-    claims
+/// The scope of a key that may sign anything.
+pub fn everything() -> Scope {
+    Scope::new(i64::MIN, i64::MAX, None, vec![(0, 1_000_000)]).unwrap()
 }
 
-/// The usual claims: 8 bytes of nonce, no extras.
+/// A time and limits that every token keeps to.
+#[allow(dead_code, reason = "not for every test")]
+pub const NOW: i64 = 1_780_000_000;
+#[allow(dead_code, reason = "not for every test")]
+pub const LENIENT: Limits = Limits { skew: 1 << 40, max_lifetime: 1 << 40 };
+
+/// The claims of the `number`th token; every choice of optional claims comes up.
+#[allow(clippy::needless_update, reason = "a further optional claim need not be named here")]
+pub fn claims(number: u32) -> Claims {
+    let wide = [number.to_le_bytes(); 4];
+    let identity_ref = *wide.as_flattened().first_chunk().unwrap();
+    let mut nonce = [0; 16];
+    nonce[..8 + (number % 9) as usize].fill(number as u8);
+    let there = |bit: u32| number >> bit & 1 != 0;
+    Claims {
+        expires_at: 1_780_000_060 + number,
+        issued_at: 1_780_000_000 + number,
+        nonce_size: 8 + (number % 9) as u8,
+        nonce,
+        identity_ref,
+        city: number * 7919 % 1_000_000,
+        channel: there(0).then_some(number as u16),
+        purpose: there(1).then_some(number % 100_000),
+        presenter: there(2).then_some(identity_ref),
+        assurance: there(3).then_some(number as u8),
+        status_index: there(4).then_some(number),
+        ..Claims::default()
+    }
+}
+
+/// The usual claims: 8 bytes of nonce, and none of the optional ones.
 #[allow(dead_code, reason = "for the benches")]
 pub fn plain_claims(number: u32) -> Claims {
-    let mut claims = Claims { nonce_len: 8, present: 0, ..claims(32 * number) };
-    claims.nonce = [0; 16];
+    let mut claims = Claims { nonce_size: 8, nonce: [0; 16], ..claims(32 * number) };
     claims.nonce[..8].copy_from_slice(&u64::from(number).to_be_bytes());
     claims
 }

@@ -9,7 +9,9 @@ try:
     import pyarrow.compute
     import pyarrow.parquet as pq
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("bulk verification needs pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow") from error
+    raise ModuleNotFoundError(
+        "Arrow arrays and bulk runs need pyarrow: pip install 'ybtoken[bulk]'", name="pyarrow"
+    ) from error
 
 __all__ = ["pa", "pc", "pq"]
 
