@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib.util
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -159,26 +159,24 @@ def _wrapped(digits: str) -> str:
 # --- the tables of refusals ------------------------------------------------------------------------------------------
 
 
-def _refusals() -> ModuleType:
-    """The table's module by itself: it imports nothing of the package, and needs nothing installed."""
-    spec = importlib.util.spec_from_file_location("refusals", PACKAGE / "refusals.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["refusals"] = module  # dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
+def _table(module: str) -> Any:
+    """A module of the package that holds a table; it imports nothing that has to be installed."""
+    sys.path.insert(0, str(PACKAGE.parent))
+    try:
+        return import_module(f"ybtoken.{module}")
+    finally:
+        sys.path.pop(0)
 
 
 def _refusal_table() -> str:
-    rows = [f"| {r.step} | `{r.code}` | {r.number} | {r.what.en} |" for r in _refusals().REFUSALS]
+    rows = [f"| {r.step} | `{r.code}` | {r.number} | {r.what.en} |" for r in _table("refusals").REFUSALS]
     return "\n".join(["| step | code | number | what happened |", "|---|---|---|---|", *rows]) + "\n"
 
 
 def _remedy_table() -> str:
     rows = [
         f"| `{r.code}` | {r.what.zh}<br>{r.what.en} | {r.remedy.zh}<br>{r.remedy.en} | {r.hint.zh}<br>{r.hint.en} |"
-        for r in _refusals().REFUSALS
+        for r in _table("refusals").REFUSALS
     ]
     head = [
         "| code | what happened | what the person at the counter does | what the developer looks at |",
@@ -187,10 +185,19 @@ def _remedy_table() -> str:
     return "\n".join([*head, *rows]) + "\n"
 
 
+def _misuses() -> str:
+    rows = []
+    for code, misuse in _table("misuse").MISUSES.items():
+        what, remedy = misuse.what, misuse.remedy
+        rows.append(f"| `{code}` | {what.zh}<br>{what.en} | {remedy.zh}<br>{remedy.en} |")
+    return "\n".join(["| code | what happened | what to do |", "|---|---|---|", *rows]) + "\n"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "example": _example,
     "refusals": _refusal_table,
     "remedies": _remedy_table,
+    "misuses": _misuses,
 }
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
