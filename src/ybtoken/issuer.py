@@ -39,9 +39,9 @@ class Issuer:
         scope: the insured places that this issuer may state, the same as in the verifiers' key ring.
         lifetime: how long a token is valid, in seconds.
         pass_lifetime: how long a pass is valid, in seconds; within that time a phone makes codes from it offline.
-        purposes: the business types (用码业务类型) that it states. Any five digits are valid in a token, but a type that
-            is not in `ybtoken.voucher.PURPOSES` is probably a slip. Where others are in use, give ``{*PURPOSES,
-            "09001"}``, or ``None`` to allow any five digits.
+        purposes: the business types (用码业务类型) that it states. Any five digits are valid in a token, but a type
+            that is not in `ybtoken.voucher.PURPOSES` is probably a slip. Where others are in use, give
+            ``{*PURPOSES, "09001"}``, or ``None`` to allow any five digits.
         clock: returns seconds since 1970. A call reads it once, unless it was given its own ``now``.
         random: returns as many unpredictable bytes as it is asked for; the nonce comes from it.
 

@@ -1,8 +1,8 @@
 """What an issuer refuses to sign: the one kind of misuse that a service answers and does not only log.
 
-A service passes its callers' values on to the issuer, so it has to tell its callers which of them was wrong. `IssueError`
-does that with a stable code and words in two languages, in the manner of `ybtoken.errors.TokenError`. Other misuse, such
-as an argument of the wrong type, is an error in the program and stays a plain `TypeError` or `ValueError`.
+A service passes its callers' values on to the issuer, so it has to tell its callers which value was wrong.
+`IssueError` does that with a stable code and words in two languages, in the form of `ybtoken.errors.TokenError`. Other
+misuse, such as an argument of the wrong type, is an error in the program: a plain `TypeError` or `ValueError`.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class IssueError(ValueError):
 
     Args:
         code: a key of `MISUSES`.
-        facts: what is known about it: ``city_code`` and ``scope`` of ``issue.place``, otherwise the ``reason``, which is
-            an English sentence that names the claim or the key and what it has to be.
+        facts: what is known about it: ``city_code`` and ``scope`` of ``issue.place``, otherwise the ``reason``, which
+            is an English sentence that names the claim or the key and what it has to be.
     """
 
     def __init__(self, code: str, **facts: Any) -> None:

@@ -14,7 +14,7 @@ from ybtoken.keys.ring import KeyRing
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["Engine", "Opener", "Texts", "texts_of"]
+__all__ = ["Engine", "Opener", "Texts"]
 
 
 Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
