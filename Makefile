@@ -20,7 +20,7 @@ QUICK := tests $(foreach path,examples interop cli bulk replay/test_redis.py tes
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo serve test check lint bench vectors docs native differential miri js conform kit wheels clean
+.PHONY: help environment demo serve test check lint bench vectors docs native differential miri js conform compare kit wheels clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -70,6 +70,9 @@ js: ## the JavaScript verifier: its own tests, its types and its size
 
 conform: ## every program of this repository through the conformance kit
 	$(NOX) -s conform
+
+compare: ## inputs at random, the same to three verifiers; every night ARGS='--count 1000000'
+	$(NOX) -s compare -- $(ARGS)
 
 kit: ## the conformance kit as an archive, in dist/
 	@scripts/kit

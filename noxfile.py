@@ -192,6 +192,26 @@ def conform(session: nox.Session) -> None:
 
 
 @nox.session
+def compare(session: nox.Session) -> None:
+    """20,000 inputs at random, the same to three verifiers; `-- --count 1000000` for a night, `-- --seed N` again."""
+    session.install("-e", EXTRAS)
+    install_native(session)
+    install_javascript(session)
+    programs = ["python interop/library.py", "node interop/javascript.mjs"]
+    if has_cargo():
+        programs.insert(1, "python interop/library.py --engine native")
+    asked = [part for program in programs for part in ("--with", program)]
+    session.run("python", "interop/compare.py", *asked, *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """The library broken in a hundred ways: the vectors have to notice 95."""
+    session.install("-e", EXTRAS)
+    session.run("python", "interop/mutants.py", *session.posargs)
+
+
+@nox.session
 def wheels(session: nox.Session) -> None:
     """The sdist and both wheels, in dist/; the pure wheel is tried in an environment with nothing else in it."""
     shutil.rmtree("dist", ignore_errors=True)

@@ -27,6 +27,7 @@ from ybtoken import (
     normalize_scan,
 )
 from ybtoken.algorithms import Algorithm
+from ybtoken.errors import PolicyError
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keys.keyset import load_cose_keyset, load_jwks
 from ybtoken.keys.ring import KeyEntry
@@ -148,13 +149,25 @@ def _value(value: Any) -> Any:
     return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+class _AcceptsNone:
+    """A policy with an empty list. The library's own constructors take such a list for a slip."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def check(self, voucher: object, now: int) -> None:
+        raise PolicyError(f"policy.{self.name}", found="-", accepted="-")
+
+
 def policy_of(stated: dict[str, Any]) -> Policy:
     """A policy as a case states it."""
     match stated:
         case {"policy": "insured_place", "prefixes": prefixes, "exclusions": exclusions}:
             return InsuredPlace(Scope(prefixes, exclusions))
+        case {"policy": "purpose" | "profiles" as name, "accept": []}:
+            return _AcceptsNone(name.removesuffix("s"))
         case {"policy": "purpose", "accept": accept, "accept_unstated": unstated}:
-            return Purpose(*accept, accept_unstated=unstated)
+            return Purpose(*accept, accept_unstated=unstated, known=None)
         case {"policy": "channel", "accept": accept, "accept_unstated": unstated}:
             return Channel(*accept, accept_unstated=unstated)
         case {"policy": "minimum_assurance", "level": level}:

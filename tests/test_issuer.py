@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import cbor2
 import pytest
 
@@ -16,8 +18,10 @@ from tests.support import (
     fake_verifier,
     text_of,
 )
-from ybtoken import Issuer, Profile, Scope, Token
+from ybtoken import IssueError, Issuer, Profile, Scope, Token
+from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.testing.keys import FakeKey
+from ybtoken.voucher import PURPOSES
 from ybtoken.wire.text import decode_text
 
 
@@ -116,6 +120,43 @@ def test_too_little_randomness_is_not_signed():
 def test_a_lifetime_is_a_second_at_least(lifetime):
     with pytest.raises(ValueError, match="lifetime is at least 1 second"):
         fake_issuer(lifetime=lifetime)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "wanted"),
+    [
+        ({"scope": "33"}, TypeError, "scope is a Scope, not str"),
+        ({"scope": Scope}, TypeError, "scope is a Scope, not the class Scope itself"),
+        ({"lifetime": 60.0}, TypeError, "lifetime is a number of whole seconds .* not float"),
+        ({"lifetime": timedelta(minutes=1)}, TypeError, "lifetime is a number of whole seconds .* not timedelta"),
+        ({"lifetime": True}, TypeError, "lifetime is a number of whole seconds .* not bool"),
+        ({"pass_lifetime": 60.0}, TypeError, "pass_lifetime is a number of whole seconds"),
+        ({"clock": 1_800_000_000}, TypeError, "clock is a function that gives seconds since 1970"),
+        ({"random": b"12345678"}, TypeError, "random is a function that gives bytes"),
+        ({"purposes": "01301"}, ValueError, "five digits"),
+    ],
+)
+def test_an_issuer_says_what_it_wants(arguments, error, wanted):
+    with pytest.raises(error, match=wanted):
+        fake_issuer(**arguments)
+
+
+@pytest.mark.parametrize("key", [P256SigningKey.generate().verifying_key, P256SigningKey, b"key", None])
+def test_an_issuer_wants_a_key_that_signs(key):
+    with pytest.raises(TypeError, match=r"key is a private key \(SigningKey\), not "):
+        Issuer(key)
+
+
+def test_a_business_type_that_nobody_knows_is_stated_only_where_it_was_allowed():
+    with pytest.raises(IssueError, match="99999 is no known business type"):
+        fake_issuer().issue(HOLDER, CITY, purpose="99999")
+    with pytest.raises(IssueError, match="99999 is no known business type"):
+        fake_issuer().issue_rotating_pass(HOLDER, CITY, purpose="99999")
+    for purposes in ({*PURPOSES, "99999"}, None):
+        assert fake_issuer(purposes=purposes).issue(HOLDER, CITY, purpose="99999").voucher.purpose == "99999"
+    with pytest.raises(IssueError, match="five digits"):
+        fake_issuer(purposes=None).issue(HOLDER, CITY, purpose="9")
+    assert fake_issuer().sign(a_voucher(purpose="99999"))  # what was made elsewhere is signed as it is
 
 
 @pytest.mark.parametrize("profile", [Profile.ROTATING, Profile.DEVICE_BOUND])

@@ -18,7 +18,7 @@ SOURCE = Path(ybtoken.__file__).parent
 # from its own package. `ybtoken/__init__.py` is the face: it names modules of every floor, and nothing imports it.
 FLOORS = (
     ("words", "algorithms", "qr", "_arrow", "_native", "_checks"),
-    ("places", "refusals"),
+    ("places", "refusals", "misuse"),
     ("voucher", "errors"),
     ("wire", "tokens", "replay"),
     ("keys",),

@@ -8,6 +8,7 @@ from ybtoken.errors import PolicyError
 from ybtoken.identity import IdentitySealer
 from ybtoken.policy import (
     AcceptedProfiles,
+    AllOf,
     AnyOf,
     Channel,
     FamilyAccount,
@@ -18,6 +19,8 @@ from ybtoken.policy import (
     Policy,
     Purpose,
 )
+from ybtoken.voucher import PURPOSES, Note
+from ybtoken.words import Words
 
 
 def refused(policy: Policy, now: int = NOW, **claims) -> PolicyError:
@@ -37,6 +40,7 @@ ALL = [
     MinimumAssurance(Assurance.FACE),
     MaximumAge(30),
     AnyOf([Channel(7)]),
+    AllOf([Channel(7)]),
     AcceptedProfiles(Profile.VOUCHER),
     HolderOnly(),
     FamilyAccount(IdentitySealer(bytes(16)), lambda presenter: ()),
@@ -165,6 +169,69 @@ def test_one_of_several_is_enough():
 def test_any_of_nothing_is_a_mistake():
     with pytest.raises(ValueError, match="at least one policy"):
         AnyOf([])
+
+
+def test_all_of_several_must_accept():
+    policy = AllOf(iter([Purpose("01301"), Channel(7)]))
+    accepted(policy, channel=7, purpose="01301")
+    assert refused(policy, channel=7).code == "policy.purpose"
+    assert refused(policy, purpose="01301").code == "policy.channel"
+    assert refused(policy).code == "policy.purpose"  # the first one's
+
+
+def test_all_of_several_passes_a_note_on():
+    class Noting:
+        def check(self, voucher, now):
+            return Note("late", Words("late", "迟"))
+
+    assert AllOf([HolderOnly(), Noting()]).check(a_voucher(), NOW).code == "late"
+
+
+def test_all_of_is_an_alternative_in_any_of():
+    policy = AnyOf([AllOf([Channel(7), Purpose("01301")]), MinimumAssurance(Assurance.FACE)])
+    accepted(policy, channel=7, purpose="01301")
+    accepted(policy, assurance=3)
+    assert refused(policy, channel=7).code == "policy.assurance"
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "wanted"),
+    [
+        (lambda: InsuredPlace("33"), TypeError, "scope is a Scope, not str"),
+        (lambda: Purpose(), ValueError, "at least one business type"),
+        (lambda: Purpose("99999"), ValueError, "99999 is no known business type"),
+        (lambda: Purpose("9", known=None), ValueError, "five digits"),
+        (lambda: Channel(), ValueError, "at least one channel"),
+        (lambda: Channel(65536), ValueError, "a channel is 0 to 65535, not 65536"),
+        (lambda: Channel("7"), TypeError, "a channel is an integer, not str"),
+        (lambda: AcceptedProfiles(), ValueError, "at least one profile"),
+        (lambda: MinimumAssurance("face"), TypeError, "level is an integer, not str"),
+        (lambda: MinimumAssurance(256), ValueError, "level is 0 to 255, not 256"),
+        (lambda: MaximumAge(1.5), TypeError, "seconds is a number of whole seconds"),
+        (lambda: MaximumAge(-1), ValueError, "seconds is at least 0"),
+        (lambda: FamilyAccount(b"key", lambda presenter: ()), TypeError, "sealer is an IdentitySealer, not bytes"),
+        (lambda: FamilyAccount(IdentitySealer(bytes(16)), {1: {2}}), TypeError, "members is a function"),
+        (lambda: AnyOf([Channel(7), "01301"]), TypeError, "a policy is an object with check"),
+        (lambda: AnyOf([HolderOnly]), TypeError, "not the class HolderOnly itself"),
+        (lambda: AnyOf(Channel(7)), TypeError, "AnyOf takes several policies in a list, not Channel"),
+        (lambda: AllOf([object()]), TypeError, "a policy is an object with check"),
+        (lambda: AllOf([]), ValueError, "AllOf takes at least one policy"),
+    ],
+)
+def test_a_policy_says_what_it_wants(make, error, wanted):
+    with pytest.raises(error, match=wanted):
+        make()
+
+
+def test_only_codes_that_state_nothing_may_be_accepted():
+    accepted(Purpose(accept_unstated=True))
+    assert refused(Purpose(accept_unstated=True), purpose="01301").code == "policy.purpose"
+    accepted(Channel(accept_unstated=True))
+
+
+def test_a_business_type_of_a_region_is_accepted_where_it_was_named():
+    accepted(Purpose("99999", known=None), purpose="99999")
+    accepted(Purpose("99999", known={*PURPOSES, "99999"}), purpose="99999")
 
 
 def test_an_error_that_is_no_refusal_is_not_swallowed():

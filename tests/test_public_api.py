@@ -16,9 +16,9 @@ import pytest
 import ybtoken
 
 NAMES = [
-    "Algorithm", "Assurance", "AsyncReplayGuard", "CannotCheckError", "Engine", "Issuer", "KeyEntry", "KeyRing",
-    "MemoryReplayGuard", "Profile", "ReplayGuard", "Scope", "SerialEngine", "SigningKey", "Token", "TokenError",
-    "Verdicts", "VerifiedVoucher", "Verifier", "VerifyingKey", "Voucher", "normalize_scan",
+    "Algorithm", "Assurance", "AsyncReplayGuard", "CannotCheckError", "Engine", "IssueError", "Issuer", "KeyEntry",
+    "KeyRing", "MemoryReplayGuard", "Profile", "ReplayGuard", "Scope", "SerialEngine", "SigningKey", "Token",
+    "TokenError", "Verdicts", "VerifiedVoucher", "Verifier", "VerifyingKey", "Voucher", "normalize_scan",
 ]  # fmt: skip
 
 IMPORTED = """

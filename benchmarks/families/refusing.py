@@ -95,7 +95,7 @@ def _bad_tokens(sample: P256Sample) -> dict[str, str]:
     payload, signature = data[19:-66], data[-64:]
     stranger = Issuer(P256SigningKey.generate(), clock=lambda: NOW).issue(IDENTITY_REF, CITY)
     extras = {
-        "channel": 65535, "purpose": "99999", "presenter": bytes(16), "assurance": 255, "status_index": 2**32 - 1,
+        "channel": 65535, "purpose": "03131", "presenter": bytes(16), "assurance": 255, "status_index": 2**32 - 1,
     }  # fmt: skip
     full = sample.issuer.issue(IDENTITY_REF, CITY, **extras).data  # type: ignore[arg-type]
 

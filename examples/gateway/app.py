@@ -19,9 +19,10 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from fastapi.staticfiles import StaticFiles
 
 from ybtoken import MemoryReplayGuard, Profile, TokenError, VerifiedVoucher, normalize_scan
-from ybtoken.issuer import Extras
+from ybtoken.issuer import ClaimArguments
 from ybtoken.keys.keyset import dump_jwks
 from ybtoken.keys.p256 import P256VerifyingKey
+from ybtoken.misuse import MISUSES
 from ybtoken.passes.challenge import Challenge
 from ybtoken.qr import QrCode
 from ybtoken.refusals import BY_CODE
@@ -116,20 +117,20 @@ def _platform(app: FastAPI, world: World) -> None:
             raise HTTPException(400, "a pass of profile 3 needs a device_key, and nothing else has one")
         person, now = world.person(request.holder), world.now
         ref = world.sealer.seal(person, at=now)
-        extras = Extras(channel=request.channel, purpose=request.purpose, assurance=request.assurance)
+        optional = ClaimArguments(channel=request.channel, purpose=request.purpose, assurance=request.assurance)
         if profile is Profile.VOUCHER:
-            token = world.issuer.issue(ref, request.city_code, now=now, **extras)
+            token = world.issuer.issue(ref, request.city_code, now=now, **optional)
             voucher = token.voucher
             return Issued(
                 profile=1, issued_at=now, expires_at=voucher.expires_at, now=now, text=token.text, **{"pass": None}
             )
         try:
-            extras["status_index"] = world.registry.enter(now + 24 * 3600, person=person, channel=request.channel)
+            optional["status_index"] = world.registry.enter(now + 24 * 3600, person=person, channel=request.channel)
         except RuntimeError as full:
             raise HTTPException(503, "the status list is full: no more passes today") from full
         secret = None
         if request.device_key is None:
-            issued = world.issuer.issue_rotating_pass(ref, request.city_code, now=now, **extras)
+            issued = world.issuer.issue_rotating_pass(ref, request.city_code, now=now, **optional)
             secret = world.codes.enrol(issued).secret.hex()
         else:
             try:
@@ -137,7 +138,7 @@ def _platform(app: FastAPI, world: World) -> None:
                 key = P256VerifyingKey.from_point(x, y)
             except ValueError as error:
                 raise HTTPException(400, "the device_key is no point of P-256") from error
-            issued = world.issuer.issue_device_bound_pass(ref, request.city_code, key, now=now, **extras)
+            issued = world.issuer.issue_device_bound_pass(ref, request.city_code, key, now=now, **optional)
         return Issued(
             profile=request.profile,
             issued_at=now,
@@ -280,6 +281,9 @@ def _operations(app: FastAPI, world: World) -> None:
     @app.get("/problems/{code}", tags=["operations"], responses=responses(404))
     def problem(code: str) -> Problem:
         """What a refusal's code means: the page that the ``type`` of a problem names."""
+        if (misuse := MISUSES.get(code)) is not None:
+            what, remedy = Words.of(misuse.what), Words.of(misuse.remedy)
+            return Problem(type=f"/problems/{code}", title=what.en, status=200, code=code, what=what, remedy=remedy)
         row = BY_CODE.get(code)
         if row is None:
             raise HTTPException(404, "no such code")

@@ -6,6 +6,7 @@
 | it was used already | 409 |
 | too many wrong one-time codes | 429 |
 | it cannot be checked now: nothing is accepted | 503 |
+| the issuer does not sign what the request asks for | 400 |
 | the request itself is not what the endpoint takes | 400, 413 |
 """
 
@@ -20,7 +21,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from ybtoken import CannotCheckError, TokenError, refusals
+from ybtoken import CannotCheckError, IssueError, TokenError, refusals
 from ybtoken.errors import OtpError, RedeemError
 
 MEDIA_TYPE = "application/problem+json"
@@ -105,6 +106,12 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     return _answer(problem_of(error), wait)
 
 
+def _not_issued(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, IssueError)
+    about = {"type": f"/problems/{error.code}", "title": error.what.en, "status": 400, "detail": str(error)}
+    return _answer(about | error.to_dict())
+
+
 def _misused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     # Where and why, but not what was sent: it may be a code, or a secret.
@@ -122,5 +129,6 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 def install(app: FastAPI) -> None:
     """Answer every error with a problem."""
     app.add_exception_handler(TokenError, _refused)
+    app.add_exception_handler(IssueError, _not_issued)
     app.add_exception_handler(RequestValidationError, _misused)
     app.add_exception_handler(HTTPException, _http)

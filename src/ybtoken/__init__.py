@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ybtoken.keys.protocols import VerifyingKey as VerifyingKey
     from ybtoken.keys.ring import KeyEntry as KeyEntry
     from ybtoken.keys.ring import KeyRing as KeyRing
+    from ybtoken.misuse import IssueError as IssueError
     from ybtoken.places import Scope as Scope
     from ybtoken.replay.memory import MemoryReplayGuard as MemoryReplayGuard
     from ybtoken.replay.protocols import AsyncReplayGuard as AsyncReplayGuard
@@ -42,6 +43,7 @@ _HOMES = {
     "AsyncReplayGuard": "replay.protocols",
     "CannotCheckError": "errors",
     "Engine": "engines.protocols",
+    "IssueError": "misuse",
     "Issuer": "issuer",
     "KeyEntry": "keys.ring",
     "KeyRing": "keys.ring",

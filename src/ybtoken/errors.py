@@ -28,7 +28,6 @@ __all__ = [
     "TimeError",
     "TokenError",
     "UnknownKeyError",
-    "error_for",
 ]
 
 

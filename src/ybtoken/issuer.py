@@ -1,4 +1,4 @@
-"""The issuer: makes and signs tokens."""
+"""The issuer: makes and signs tokens and passes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypedDict, Unpack
 
+from ybtoken._checks import callback, duration, instance
 from ybtoken.keys.device import device_key_of
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
+from ybtoken.misuse import IssueError
 from ybtoken.places import Scope
 from ybtoken.tokens import Pass, Token
-from ybtoken.voucher import DeviceKey, Profile, Voucher
+from ybtoken.voucher import PURPOSES, DeviceKey, Profile, Voucher, check_known_purpose, check_purpose
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import encode_header, sign1
 from ybtoken.wire.text import encode_text
 
-__all__ = ["Extras", "Issuer"]
+__all__ = ["ClaimArguments", "Issuer"]
 
 
-class Extras(TypedDict, total=False):
-    """Optional claims; see `ybtoken.voucher.Voucher`."""
+class ClaimArguments(TypedDict, total=False):
+    """The optional claims, as keyword arguments of an issuer; see `ybtoken.voucher.Voucher`."""
 
     channel: int | None
     purpose: str | None
@@ -30,18 +32,24 @@ class Extras(TypedDict, total=False):
 
 
 class Issuer:
-    """Issues vouchers with one signing key; immutable, and safe to share between threads.
+    """Issues vouchers with one signing key. It is immutable and may be shared between threads.
 
     Args:
         key: signs every token.
-        scope: the insured places this issuer may state; as the verifiers' key ring has it.
-        lifetime: for how many seconds a token is valid.
-        pass_lifetime: for how many seconds a pass is valid, from which a phone makes codes offline.
-        clock: seconds since 1970; read once a call, unless the call is given its own ``now``.
-        random: gives that many unpredictable bytes; the nonce comes from it.
+        scope: the insured places that this issuer may state, the same as in the verifiers' key ring.
+        lifetime: how long a token is valid, in seconds.
+        pass_lifetime: how long a pass is valid, in seconds; within that time a phone makes codes from it offline.
+        purposes: the business types (用码业务类型) that it states. Any five digits are valid in a token, but a type
+            that is not in `ybtoken.voucher.PURPOSES` is probably a slip. Where others are in use, give
+            ``{*PURPOSES, "09001"}``, or ``None`` to allow any five digits.
+        clock: returns seconds since 1970. A call reads it once, unless it was given its own ``now``.
+        random: returns as many unpredictable bytes as it is asked for; the nonce comes from it.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of its bounds.
     """
 
-    __slots__ = ("_clock", "_header", "_key", "_lifetime", "_pass_lifetime", "_random", "_scope")
+    __slots__ = ("_clock", "_header", "_key", "_lifetime", "_pass_lifetime", "_purposes", "_random", "_scope")
 
     def __init__(
         self,
@@ -50,47 +58,56 @@ class Issuer:
         scope: Scope = Scope(),
         lifetime: int = 60,
         pass_lifetime: int = 12 * 3600,
+        purposes: Iterable[str] | None = PURPOSES,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        if min(lifetime, pass_lifetime) < 1:
-            raise ValueError("a lifetime is at least 1 second")
-        self._key = key
-        self._scope = scope
-        self._lifetime = lifetime
-        self._pass_lifetime = pass_lifetime
-        self._clock = clock
-        self._random = random
+        self._key = instance("key", key, SigningKey, "a private key (SigningKey)")
+        self._scope = instance("scope", scope, Scope, "a Scope")
+        self._lifetime = duration("lifetime", lifetime, minimum=1)
+        self._pass_lifetime = duration("pass_lifetime", pass_lifetime, minimum=1)
+        self._purposes = None if purposes is None else frozenset(map(check_purpose, purposes))
+        self._clock = callback("clock", clock, "seconds since 1970")
+        self._random = callback("random", random, "bytes")
         self._header = encode_header(key.algorithm, key.kid)
 
-    def issue(self, identity_ref: bytes, city_code: str, *, now: int | None = None, **extras: Unpack[Extras]) -> Token:
+    def issue(
+        self, identity_ref: bytes, city_code: str, *, now: int | None = None, **optional: Unpack[ClaimArguments]
+    ) -> Token:
         """Issue one voucher.
 
         Args:
             identity_ref: 16 bytes that stand for the holder, sealed anew for every display (`IdentitySealer`).
             city_code: the insured place (参保地), six digits.
-            now: when it is issued, in seconds since 1970; the issuer's clock if it is not given.
-            extras: channel, purpose, presenter, assurance, status_index.
+            now: when it is issued, in seconds since 1970. Without it the issuer reads its clock.
+            optional: channel, purpose, presenter, assurance, status_index.
 
         Raises:
-            ValueError, TypeError: a claim is out of its bounds, the place out of the issuer's scope, or the key's
-                signature not r || s.
+            IssueError: a claim is out of its bounds, the place is outside the issuer's scope, or the key's signature is
+                not r || s. It is a `ValueError`.
+            TypeError: a claim has a value of the wrong type.
         """
-        return self.sign(self._voucher(identity_ref, city_code, Profile.VOUCHER, self._lifetime, now, extras))
+        return self.sign(self._voucher(identity_ref, city_code, Profile.VOUCHER, self._lifetime, now, optional))
 
     def issue_many(
-        self, holders: Iterable[tuple[bytes, str]], *, now: int | None = None, **extras: Unpack[Extras]
+        self, holders: Iterable[tuple[bytes, str]], *, now: int | None = None, **optional: Unpack[ClaimArguments]
     ) -> Iterator[Token]:
-        """Issue one voucher for each identity reference and city code; the extras are common to all. Lazy."""
+        """Issue one voucher for each identity reference and city code, one at a time as the caller asks for them.
+
+        The optional claims are the same in all of them.
+        """
         for identity_ref, city_code in holders:
-            yield self.issue(identity_ref, city_code, now=now, **extras)
+            yield self.issue(identity_ref, city_code, now=now, **optional)
 
     def issue_rotating_pass(
-        self, identity_ref: bytes, city_code: str, *, now: int | None = None, **extras: Unpack[Extras]
+        self, identity_ref: bytes, city_code: str, *, now: int | None = None, **optional: Unpack[ClaimArguments]
     ) -> Pass:
-        """Issue a rotating pass (profile 2); `RotatingCodes.enrol` makes it ready for the phone. Else as `issue`."""
+        """Issue a rotating pass (profile 2). Arguments and errors are those of `issue`.
+
+        `RotatingCodes.enrol` then adds the secret that the phone needs.
+        """
         return self.sign_pass(
-            self._voucher(identity_ref, city_code, Profile.ROTATING, self._pass_lifetime, now, extras)
+            self._voucher(identity_ref, city_code, Profile.ROTATING, self._pass_lifetime, now, optional)
         )
 
     def issue_device_bound_pass(
@@ -100,29 +117,38 @@ class Issuer:
         device_key: VerifyingKey,
         *,
         now: int | None = None,
-        **extras: Unpack[Extras],
+        **optional: Unpack[ClaimArguments],
     ) -> Pass:
-        """Issue a device-bound pass (profile 3) for the phone with this public key. Else as `issue`.
+        """Issue a device-bound pass (profile 3) for the phone with this public key. Otherwise the same as `issue`.
 
-        Have the phone prove that it holds the private key first, and that it is in a secure element, by the platform's
-        own attestation: a pass says only which key it is bound to.
+        A pass says only which key it is bound to. Before issuing it, have the phone prove that it holds the private
+        key, and check by the platform's own attestation that this key is in a secure element.
         """
-        key = device_key_of(device_key)
+        instance("device_key", device_key, VerifyingKey, "the phone's public key (VerifyingKey)")
+        try:
+            key = device_key_of(device_key)
+        except ValueError as error:
+            raise IssueError("issue.device_key", reason=str(error)) from None
         return self.sign_pass(
-            self._voucher(identity_ref, city_code, Profile.DEVICE_BOUND, self._pass_lifetime, now, extras, key)
+            self._voucher(identity_ref, city_code, Profile.DEVICE_BOUND, self._pass_lifetime, now, optional, key)
         )
 
     def sign(self, voucher: Voucher) -> Token:
-        """Sign a voucher that was made elsewhere, nonce included: a nonce must never be used twice under a key."""
+        """Sign a voucher that was made elsewhere, as it is: its nonce must never be used twice under one key.
+
+        Raises:
+            IssueError: the place is outside the issuer's scope, or the key's signature is not r || s.
+            ValueError: the voucher is a pass.
+        """
         if voucher.profile is not Profile.VOUCHER:
             raise ValueError("only profile 1 is a token by itself: sign a pass with sign_pass")
         data = self._sign(voucher)
         return Token(data, encode_text(voucher.profile, data), voucher)
 
     def sign_pass(self, voucher: Voucher) -> Pass:
-        """The same for a pass, of profile 2 or 3."""
+        """Sign a pass of profile 2 or 3 that was made elsewhere, under the same conditions as `sign`."""
         if voucher.profile is Profile.VOUCHER:
-            raise ValueError("profile 1 is a token by itself and no pass")
+            raise ValueError("profile 1 is a token by itself and no pass: sign it with sign")
         return Pass(self._sign(voucher), voucher)
 
     def _voucher(
@@ -132,26 +158,34 @@ class Issuer:
         profile: Profile,
         lifetime: int,
         now: int | None,
-        extras: Extras,
+        optional: ClaimArguments,
         device_key: DeviceKey | None = None,
     ) -> Voucher:
         issued_at = int(self._clock()) if now is None else now
-        return Voucher(
-            identity_ref=identity_ref,
-            city_code=city_code,
-            issued_at=issued_at,
-            expires_at=issued_at + lifetime,
-            nonce=self._random(8),
-            profile=profile,
-            device_key=device_key,
-            **extras,
-        )
+        try:
+            if (purpose := optional.get("purpose")) is not None:
+                check_known_purpose(purpose, self._purposes)
+            return Voucher(
+                identity_ref=identity_ref,
+                city_code=city_code,
+                issued_at=issued_at,
+                expires_at=issued_at + lifetime,
+                nonce=self._random(8),
+                profile=profile,
+                device_key=device_key,
+                **optional,
+            )
+        except ValueError as error:
+            raise IssueError("issue.claim", reason=str(error)) from None
 
     def _sign(self, voucher: Voucher) -> bytes:
         if not self._scope.covers(voucher.city_code):
-            raise ValueError(f"the insured place {voucher.city_code} is outside this issuer's scope {self._scope}")
+            raise IssueError("issue.place", city_code=voucher.city_code, scope=str(self._scope))
         payload = encode_claims(voucher)
-        return sign1(self._header, payload, self._key.sign)
+        try:
+            return sign1(self._header, payload, self._key.sign)
+        except ValueError as error:
+            raise IssueError("issue.signature", reason=str(error)) from error
 
     def __repr__(self) -> str:
         return f"Issuer({self._key!r}, scope={self._scope}, lifetime={self._lifetime})"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ybtoken.words import Words
 
-__all__ = ["PROVINCES", "Scope", "check_city_code", "describe_place"]
+__all__ = ["PROVINCES", "Scope", "describe_place"]
 
 _CITY_DIGITS = 6
 _ALL_CITIES = 10**_CITY_DIGITS

@@ -1,7 +1,7 @@
 """Step 8: what this verifier accepts beyond the format's own rules.
 
-A policy is a small immutable object with one method; a verifier takes any number and all must agree. Policies see a
-voucher whose signature, time and scope are good, and read no clock: the time is an argument.
+A policy is a small immutable object with one method. A verifier takes any number of policies, and all of them must
+accept. A policy sees a voucher whose signature, time and scope are good. It reads no clock; the time is an argument.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from ybtoken._checks import callback, duration, instance, uint
 from ybtoken.errors import PolicyError, TokenError
 from ybtoken.places import Scope
 from ybtoken.verified import VerifiedVoucher
-from ybtoken.voucher import Assurance, Note, Profile, check_purpose
+from ybtoken.voucher import MAX_CHANNEL, MAX_UINT8, PURPOSES, Assurance, Note, Profile, check_known_purpose
 
 if TYPE_CHECKING:
     from ybtoken.identity import IdentitySealer
 
 __all__ = [
     "AcceptedProfiles",
+    "AllOf",
     "AnyOf",
     "Channel",
     "FamilyAccount",
@@ -36,7 +38,7 @@ class Policy(Protocol):
     """One thing a verifier insists on."""
 
     def check(self, voucher: VerifiedVoucher, now: int) -> Note | None:
-        """Raise a `TokenError` to refuse; return a note if whoever accepts should know something.
+        """Raise a `TokenError` to refuse. Return a note if the caller should know under which condition it accepted.
 
         ``now`` is in seconds since 1970.
         """
@@ -48,7 +50,7 @@ class InsuredPlace:
     __slots__ = ("scope",)
 
     def __init__(self, scope: Scope) -> None:
-        self.scope = scope
+        self.scope = instance("scope", scope, Scope, "a Scope")
 
     def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
@@ -57,12 +59,19 @@ class InsuredPlace:
 
 
 class Purpose:
-    """Accept only codes that were shown for one of these business types (用码业务类型)."""
+    """Accept only codes that were shown for one of these business types (用码业务类型).
+
+    Args:
+        purposes: five digits each; at least one, unless codes that state none are accepted.
+        accept_unstated: also accept codes that state no business type.
+        known: an accepted type that is none of these is refused here as a slip; ``None`` allows any five digits.
+    """
 
     __slots__ = ("accept_unstated", "purposes")
 
-    def __init__(self, *purposes: str, accept_unstated: bool = False) -> None:
-        self.purposes = frozenset(map(check_purpose, purposes))
+    def __init__(self, *purposes: str, accept_unstated: bool = False, known: Container[str] | None = PURPOSES) -> None:
+        self.purposes = frozenset(check_known_purpose(purpose, known) for purpose in purposes)
+        _check_some("business type", self.purposes, accept_unstated)
         self.accept_unstated = accept_unstated
 
     def check(self, voucher: VerifiedVoucher, now: int) -> None:
@@ -74,12 +83,18 @@ class Purpose:
 
 
 class Channel:
-    """Accept only codes that were shown through one of these channels."""
+    """Accept only codes that were shown through one of these channels.
+
+    Args:
+        channels: 0 to 65535 each; at least one, unless codes that state none are accepted.
+        accept_unstated: also accept codes that state no channel.
+    """
 
     __slots__ = ("accept_unstated", "channels")
 
     def __init__(self, *channels: int, accept_unstated: bool = False) -> None:
-        self.channels = frozenset(channels)
+        self.channels = frozenset(uint("a channel", channel, MAX_CHANNEL) for channel in channels)
+        _check_some("channel", self.channels, accept_unstated)
         self.accept_unstated = accept_unstated
 
     def check(self, voucher: VerifiedVoucher, now: int) -> None:
@@ -92,12 +107,13 @@ class Channel:
 
 
 class AcceptedProfiles:
-    """Accept only these kinds of codes: where the risk asks for it, only device-bound passes."""
+    """Accept only these profiles: only device-bound passes, for instance, where the risk of relayed codes is high."""
 
     __slots__ = ("profiles",)
 
     def __init__(self, *profiles: Profile) -> None:
         self.profiles = frozenset(map(Profile, profiles))
+        _check_some("profile", self.profiles)
 
     def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
@@ -107,7 +123,7 @@ class AcceptedProfiles:
 
 
 class HolderOnly:
-    """Accept only codes that their holder shows: none of a family account (亲情账户)."""
+    """Accept only codes that their holder shows, and none that a family member shows (亲情账户)."""
 
     __slots__ = ()
 
@@ -118,18 +134,20 @@ class HolderOnly:
 
 
 class FamilyAccount:
-    """Accept what the holder shows, and of others what their family account (亲情账户) covers.
+    """Accept codes that their holder shows, or that a presenter shows whose family account (亲情账户) has the holder.
 
     Args:
         sealer: opens the references of holder and presenter.
-        members: whose codes a presenter may show: the presenter's person number in, the holders' out.
+        members: takes the presenter's person number and returns those of the holders whose codes they may show.
     """
 
     __slots__ = ("members", "sealer")
 
     def __init__(self, sealer: IdentitySealer, members: Callable[[int], Container[int]]) -> None:
+        if not callable(getattr(sealer, "open", None)):
+            raise TypeError(f"sealer is an IdentitySealer, not {type(sealer).__name__}")
         self.sealer = sealer
-        self.members = members
+        self.members = callback("members", members, "the person numbers of the holders")
 
     def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
@@ -142,12 +160,12 @@ class FamilyAccount:
 
 
 class MinimumAssurance:
-    """Accept only holders who were authenticated at least this strongly."""
+    """Accept only codes whose holder was authenticated at least this strongly (see `Assurance`; 0 to 255)."""
 
     __slots__ = ("level",)
 
     def __init__(self, level: Assurance | int) -> None:
-        self.level = int(level)
+        self.level = int(uint("level", level, MAX_UINT8))
 
     def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
@@ -162,7 +180,7 @@ class MaximumAge:
     __slots__ = ("seconds",)
 
     def __init__(self, seconds: int) -> None:
-        self.seconds = seconds
+        self.seconds = duration("seconds", seconds)
 
     def check(self, voucher: VerifiedVoucher, now: int) -> None:
         """See `Policy`."""
@@ -171,15 +189,31 @@ class MaximumAge:
             raise PolicyError("policy.age", age=age, accepted=self.seconds)
 
 
+class AllOf:
+    """Accept only what every one of several policies accepts; the first refusal is reported.
+
+    A verifier's own policies are combined in this way. This one is for an alternative in `AnyOf`: "a device-bound pass,
+    or a voucher whose holder was authenticated by face".
+    """
+
+    __slots__ = ("policies",)
+
+    def __init__(self, policies: Iterable[Policy]) -> None:
+        self.policies = _policies("AllOf", policies)
+
+    def check(self, voucher: VerifiedVoucher, now: int) -> Note | None:
+        """See `Policy`. The first note is returned; a policy that gives another adds nothing to it."""
+        notes = [policy.check(voucher, now) for policy in self.policies]
+        return next((note for note in notes if note is not None), None)
+
+
 class AnyOf:
     """Accept what at least one of several policies accepts; the last one's refusal is reported."""
 
     __slots__ = ("policies",)
 
     def __init__(self, policies: Iterable[Policy]) -> None:
-        self.policies = tuple(policies)
-        if not self.policies:
-            raise ValueError("AnyOf takes at least one policy")
+        self.policies = _policies("AnyOf", policies)
 
     def check(self, voucher: VerifiedVoucher, now: int) -> Note | None:
         """See `Policy`."""
@@ -191,3 +225,18 @@ class AnyOf:
                 refused = error
         assert refused is not None  # there is at least one policy
         raise refused
+
+
+def _check_some(what: str, accepted: frozenset[object], accept_unstated: bool = False) -> None:
+    """A policy that would refuse every voucher is taken for a slip."""
+    if not accepted and not accept_unstated:
+        raise ValueError(f"this policy takes at least one {what}")
+
+
+def _policies(name: str, policies: Iterable[Policy]) -> tuple[Policy, ...]:
+    if not isinstance(policies, Iterable):
+        raise TypeError(f"{name} takes several policies in a list, not {type(policies).__name__}")
+    checked = tuple(instance("a policy", policy, Policy, "an object with check(voucher, now)") for policy in policies)
+    if not checked:
+        raise ValueError(f"{name} takes at least one policy")
+    return checked

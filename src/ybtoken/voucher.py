@@ -5,6 +5,7 @@ This module owns the bounds (Spec 2.3); `ybtoken.wire.claims` owns how they beco
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from types import MappingProxyType
@@ -34,6 +35,7 @@ __all__ = [
     "OptionalClaims",
     "Profile",
     "Voucher",
+    "check_known_purpose",
     "check_purpose",
 ]
 
@@ -87,7 +89,7 @@ PURPOSES = MappingProxyType(
         "03131": Words("identity in a medical app", "医疗类App身份认证"),
     }
 )
-"""Names of the business types (用码业务类型) in use, for messages only: any five digits are valid."""
+"""The known business types (用码业务类型) and their names. In a token any five digits are valid (ADR 0003)."""
 
 
 class DeviceKey(NamedTuple):
@@ -122,6 +124,13 @@ def check_purpose(purpose: str) -> str:
     """Return a business type of five ASCII digits, or raise `ValueError`."""
     if not (isinstance(purpose, str) and len(purpose) == 5 and purpose.isascii() and purpose.isdigit()):
         raise ValueError(f"a purpose is a string of five digits, not {purpose!r}")
+    return purpose
+
+
+def check_known_purpose(purpose: str, known: Container[str] | None) -> str:
+    """Return a business type that is one of the known ones, or raise `ValueError`. ``None`` allows any five digits."""
+    if check_purpose(purpose) and known is not None and purpose not in known:
+        raise ValueError(f"{purpose} is no known business type (PURPOSES), and no other was allowed here")
     return purpose
 
 

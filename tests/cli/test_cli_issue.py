@@ -147,6 +147,13 @@ def test_a_bad_record_is_named_by_its_line(run, office, line, says):
     assert says in result.stderr
 
 
+def test_what_the_issuer_refuses_is_said_in_the_language_asked_for(run, office):
+    refused = run("issue", "330100", "--key", office.key, "--purpose", "99999", "--lang", "zh")
+    assert refused.exit_code == 2
+    assert "[issue.claim] 凭证要素无效" in refused.stderr
+    assert "A claim" not in refused.stderr
+
+
 def test_bad_sealing_keys_are_not_quoted(run, office, tmp_path):
     for content in ("hunter2", "00" * 15, "ÿ" * 16, ""):
         (tmp_path / "seal").write_text(content, encoding="utf-8")

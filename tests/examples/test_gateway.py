@@ -395,6 +395,18 @@ def test_requests_that_are_wrong_get_a_problem_which_repeats_nothing(visit: Any)
     visit(scene)
 
 
+def test_what_the_issuer_refuses_is_a_problem_with_its_code(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        answer = await gateway.post("/issue", purpose="99999")
+        problem = answer.json()
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+        assert (problem["code"], set(problem["what"])) == ("issue.claim", {"en", "zh"})
+        about = (await gateway.client.get(problem["type"])).json()
+        assert about["remedy"] == problem["remedy"]
+
+    visit(scene)
+
+
 def test_a_long_body_without_a_length_is_not_read_to_its_end(visit: Any) -> None:
     async def scene(gateway: Gateway) -> None:
         async def chunks() -> AsyncIterator[bytes]:

@@ -233,14 +233,14 @@ class TestPolicy:
         assert "no status list for the issuer's key" in caught.value.reason
 
     def test_it_works_over_batches_and_within_any_of(self):
-        from ybtoken.policy import AnyOf, MaximumAge
+        from ybtoken.policy import AnyOf, Channel
 
         source = loaded(signed(bytes([0, 0, 0b1000])))
         verifier = Verifier(TOKENS, policies=[StatusPolicy(source)], clock=lambda: NOW)
         verdicts = verifier.verify_many([self.VOUCHER, fake_issuer().issue(HOLDER, CITY, status_index=0).text])
         assert verdicts.counts() == {"status.suspended": 1}
         assert verdicts.accepted == 1
-        late = AnyOf([MaximumAge(-1), StatusPolicy(Fixed(0, 7))])
+        late = AnyOf([Channel(7), StatusPolicy(Fixed(0, 7))])
         assert self.verify(late).notes[0].code == "status.grace"
 
     def test_protocols_are_met(self):

@@ -26,6 +26,7 @@ from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import AssuranceLevel, Now
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.issuer import Issuer
+from ybtoken.misuse import IssueError
 from ybtoken.places import Scope
 from ybtoken.voucher import IDENTITY_REF_SIZE
 
@@ -117,6 +118,11 @@ def issue(
         try:
             for _ in range(count):
                 typer.echo(_issue(issuer, sealer, options | record, now))
+        except IssueError as error:
+            what, remedy = error.what, error.remedy
+            raise MisuseError(
+                f"{place}[{error.code}] {what.en} {remedy.en}", f"{place}[{error.code}] {what.zh}{remedy.zh}"
+            ) from None
         except (ValueError, TypeError) as error:
             raise MisuseError(f"{place}{error}", f"{place}无法签发：{error}") from None
 

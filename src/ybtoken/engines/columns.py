@@ -44,13 +44,11 @@ class Judged(NamedTuple):
 _Kind = Literal["B", "H", "I", 16]
 
 _OPTIONAL_COLUMNS: dict[str, _Kind] = {row.column: row.kind for row in OPTIONAL_CLAIMS}
-COLUMNS: Mapping[str, _Kind] = MappingProxyType(
-    {
-        "codes": "B", "entries": "H", "issued_at": "I", "expires_at": "I", "cities": "I", "profiles": "B",
-        "nonce_sizes": "B", "nonces": 16, "identity_refs": 16, "present": "B",
-    }
-    | _OPTIONAL_COLUMNS
-)  # fmt: skip
+_FIXED_COLUMNS: dict[str, _Kind] = {
+    "codes": "B", "entries": "H", "issued_at": "I", "expires_at": "I", "cities": "I", "profiles": "B",
+    "nonce_sizes": "B", "nonces": 16, "identity_refs": 16, "present": "B",
+}  # fmt: skip
+COLUMNS: Mapping[str, _Kind] = MappingProxyType(_FIXED_COLUMNS | _OPTIONAL_COLUMNS)
 """The columns of a batch: the `array` type code of a number, or the width of bytes."""
 
 NO_ENTRY = 0xFFFF

@@ -15,7 +15,7 @@ from ybtoken.keys.ring import KeyRing
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on
 
-__all__ = ["Engine", "Opener", "Texts", "texts_of", "times_of"]
+__all__ = ["Engine", "Opener", "Texts"]
 
 
 Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"

@@ -21,7 +21,7 @@ from ybtoken.wire.parse import parse_claims
 from ybtoken.wire.presentation import cut_presentation
 from ybtoken.wire.text import decode_text, otp_of_text
 
-__all__ = ["SerialEngine", "SerialOpener"]
+__all__ = ["SerialEngine"]
 
 
 _VOUCHER, _DEVICE_BOUND = int(Profile.VOUCHER), int(Profile.DEVICE_BOUND)  # a member is slow to reach on Python 3.11

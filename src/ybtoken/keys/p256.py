@@ -20,7 +20,7 @@ from ybtoken.keys._der import der_from_raw, raw_from_der
 from ybtoken.keys._pem import check_passphrase, check_pem
 from ybtoken.keys.protocols import kid_of_point
 
-__all__ = ["P256SigningKey", "P256VerifyingKey", "verify_compressed"]
+__all__ = ["P256SigningKey", "P256VerifyingKey"]
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIZE = 32

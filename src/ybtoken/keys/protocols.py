@@ -14,7 +14,7 @@ import cbor2
 from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.wire.envelope import CRV, EC2, KID_SIZE, KTY, X, Y, encode_header
 
-__all__ = ["KID_SIZE", "SigningKey", "VerifyingKey", "kid_of_header", "kid_of_point"]
+__all__ = ["SigningKey", "VerifyingKey", "kid_of_point"]
 
 
 @runtime_checkable

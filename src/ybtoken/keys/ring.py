@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 from ybtoken._checks import LAST_SECOND, instance, instant
 from ybtoken.algorithms import Algorithm
-from ybtoken.keys.protocols import KID_SIZE, VerifyingKey
+from ybtoken.keys.protocols import VerifyingKey
 from ybtoken.places import Scope
-from ybtoken.wire.envelope import encode_header, sign1_prefix
+from ybtoken.wire.envelope import KID_SIZE, encode_header, sign1_prefix
 
 __all__ = ["FOREVER", "MAX_KEYS", "KeyEntry", "KeyRing", "Use"]
 

@@ -24,14 +24,7 @@ from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError
 from ybtoken.keys._sm2.tables import TableKey
 from ybtoken.keys.protocols import kid_of_point
 
-__all__ = [
-    "DEFAULT_USER_ID",
-    "LibcryptoError",
-    "SM2Backend",
-    "SM2SigningKey",
-    "SM2VerifyingKey",
-    "verify_compressed",
-]
+__all__ = ["DEFAULT_USER_ID", "LibcryptoError", "SM2Backend", "SM2SigningKey", "SM2VerifyingKey"]
 
 SM2Backend: TypeAlias = Literal["libcrypto", "tables"]
 """What verifies: OpenSSL; or plain Python, with a table in memory for each key in use (see `docs/why/capacity.md`)."""

@@ -17,7 +17,7 @@ from ybtoken.wire.presentation import (
 )
 from ybtoken.wire.text import encode_text
 
-__all__ = ["DeviceBoundPass", "encode_presentation"]
+__all__ = ["DeviceBoundPass"]
 
 
 def encode_presentation(token: bytes, presentation: DevicePresentation, key: SigningKey) -> bytes:

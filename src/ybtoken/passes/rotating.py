@@ -25,7 +25,7 @@ from ybtoken.wire.text import OTP_DIGITS, encode_text
 if TYPE_CHECKING:
     from ybtoken.tokens import Pass
 
-__all__ = ["SECRET_SIZE", "STEP", "RotatingCodes", "RotatingPass", "one_time_code"]
+__all__ = ["STEP", "RotatingCodes", "RotatingPass", "one_time_code"]
 
 STEP = 30
 """Seconds for which a code stands."""

@@ -26,7 +26,7 @@ from ybtoken.keys.ring import KeyEntry, KeyRing, Use
 from ybtoken.voucher import MAX_UINT32
 from ybtoken.wire.envelope import KID_SIZE, cut_envelope, encode_header, sign1, sign1_prefix
 
-__all__ = ["MAX_ENTRIES", "STATUS_BITS", "Status", "StatusList", "StatusListReader", "sign_status_list"]
+__all__ = ["MAX_ENTRIES", "Status", "StatusList", "StatusListReader", "sign_status_list"]
 
 MAX_ENTRIES = 1 << 28
 """The most entries of a list that is read or made: at two bits each, its bit array takes 64 MiB."""

@@ -18,16 +18,7 @@ from struct import Struct
 
 from ybtoken.errors import TextError
 
-__all__ = [
-    "CHALLENGE",
-    "MAX_TEXT",
-    "OTP_DIGITS",
-    "PREFIXES",
-    "decode_text",
-    "encode_text",
-    "normalize_scan",
-    "otp_of_text",
-]
+__all__ = ["decode_text", "encode_text", "normalize_scan"]
 
 MAX_TEXT = 800
 """The longest text that is read, in characters. A version 13-M symbol, the largest in use, holds 796."""

@@ -1,0 +1,211 @@
+"""Breaks the library in a hundred ways, and says which of them the vectors notice: `python interop/mutants.py`.
+
+Each change is one of: a comparison that is off by one or turned round, a condition that is negated, `and` for `or`, a
+number that is one more, a refusal that is left out. They are taken at random, by a seed that is printed, from the
+functions that decide a verdict. Left out are the facts of a refusal and misuse (`TypeError`), because no vector states
+them, and the lines in `SAME`, whose change no input can show.
+"""
+
+# ruff: noqa: E501 - lines of other files are quoted
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "ybtoken"
+
+DECIDING = {
+    "wire/text.py": ("decode_text", "otp_of_text", "normalize_scan", "_layout"),
+    "wire/envelope.py": (),
+    "wire/presentation.py": ("_layout", "cut_presentation"),
+    "wire/claims.py": ("_walk_uint", "_walk", "_walk_cnf", "_walk_extras", "parse_claims"),
+    "keys/device.py": ("check_presentation",),
+    "keys/keyset.py": (
+        "load_jwks", "load_cose_keyset", "_json", "_once", "_integer", "_check_items", "_entry_from_jwk",
+        "_entry_from_cose_key", "_key", "_entry", "_kid_from_hex", "_from_base64url",
+    ),
+    "keys/ring.py": ("from_key_set", "__init__"),
+    "places.py": ("_range_of", "_subtract", "covers_number", "_merge"),
+    "engines/serial.py": ("open",),
+    "engines/validity.py": ("judge",),
+    "judging/judge.py": ("voucher", "claims", "_check_otp", "_check_display", "_check_challenge"),
+    "passes/rotating.py": ("_one_time_number", "earliest", "check", "_count", "_secret"),
+    "passes/challenge.py": ("from_text", "answer"),
+    "status/list.py": ("__getitem__", "read", "_decode", "_check", "_inflate", "_cut"),
+    "status/source.py": ("load", "status"),
+    "status/policy.py": ("check",),
+    "policy.py": ("check",),
+}  # fmt: skip
+"""The functions that decide; no names: all of the file."""
+
+OTHERS = {"FileStatusSource", "FamilyAccount"}
+"""Classes whose verdict depends on what is outside a case: a file, a platform's register."""
+
+SAME = {
+    'raise ValueError("not a terminal\'s challenge")': "the constructor that follows refuses the same values",
+    'present, shown, found = now // STEP, int(otp).to_bytes(4, "big"), -1': "every number below 0 means none",
+    "return StatusAnswer(status, overdue) if overdue >= 0 else _ANSWERS[status]": "it decides the note, not the verdict",
+    "raise IndexError(index)": "an index in a token is never negative",
+    "if not 1 <= count <= 5:": "labels go up and end at 5, so a sixth extra is refused as a label",
+    "if cut is None or claims.device_key is None:": "profile 3 has both, and profile 2 has neither",
+    "if answer_size is None or token_size < _SHORTEST_TOKEN:": "no token is so short, and both refusals are envelope.shape",
+    "if merged and low <= merged[-1][1]:": "two ranges that touch cover what one range covers",
+    "array = inflating.decompress(compressed, limit + 1)": "one byte too many is as much too long as two",
+    "notes = [note for policy in self.policies if (note := policy.check(voucher, now)) is not None]": "it decides the note, not the verdict",
+}
+"""Changes that no input shows: the line as it stands, and why."""
+
+_SWAPPED = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
+}  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    """One change."""
+
+    file: str
+    line: int
+    what: str
+    source: str
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """A node's changes: what each is, and what stands in its place."""
+    if isinstance(node, ast.Compare):
+        for number, operator in enumerate(node.ops):
+            swapped = _SWAPPED[type(operator)]
+            changed = copy.deepcopy(node)
+            changed.ops[number] = swapped()
+            yield f"{type(operator).__name__} -> {swapped.__name__}", changed
+    elif isinstance(node, ast.BoolOp):
+        other = ast.Or if isinstance(node.op, ast.And) else ast.And
+        yield f"{type(node.op).__name__} -> {other.__name__}", ast.BoolOp(other(), node.values)
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield "without not", node.operand
+    elif isinstance(node, ast.If):
+        changed = copy.deepcopy(node)
+        changed.test = ast.UnaryOp(ast.Not(), changed.test)
+        yield "condition negated", changed
+    elif isinstance(node, ast.Raise):
+        yield "raise left out", ast.Pass()
+    elif isinstance(node, ast.Constant) and type(node.value) is int:
+        yield f"{node.value} -> {node.value + 1}", ast.Constant(node.value + 1)
+
+
+def _deciding(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and those below it, without the facts of a refusal, and without misuse."""
+    if isinstance(node, ast.Raise):
+        if not (isinstance(node.exc, ast.Call) and getattr(node.exc.func, "id", "") == "TypeError"):
+            yield node
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _deciding(child)
+
+
+class _Replace(ast.NodeTransformer):
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self.old, self.new = old, new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        return self.new if node is self.old else super().generic_visit(node)
+
+
+def mutants(file: str, names: tuple[str, ...]) -> Iterator[Mutant]:
+    """Every change of the functions of a file."""
+    text = (PACKAGE / file).read_text(encoding="utf-8")
+    lines = text.splitlines()
+    tree = ast.parse(text)
+    others = [
+        method
+        for owner in tree.body
+        if isinstance(owner, ast.ClassDef) and owner.name in OTHERS
+        for method in owner.body
+    ]
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef) or (names and function.name not in names) or function in others:
+            continue
+        for statement in function.body:
+            for node in _deciding(statement):
+                for what, changed in _changes(node):
+                    line = getattr(node, "lineno", function.lineno)
+                    if lines[line - 1].strip() in SAME:
+                        continue
+                    broken = _Replace(node, changed).visit(tree)
+                    yield Mutant(file, line, what, ast.unparse(ast.fix_missing_locations(broken)))
+                    _Replace(changed, node).visit(tree)
+
+
+_CHECK = """
+import sys
+sys.path[:0] = [sys.argv[1] + "/src", sys.argv[2], sys.argv[2] + "/vectors"]
+from conform import cases
+from interop.library import Library, engine_named
+library = Library(engine_named("serial"))
+for case in cases():
+    try:
+        outcome = library.outcome(case.question)
+    except Exception as error:
+        outcome = error
+    if outcome != case.expect:
+        print(case.question["id"])
+        raise SystemExit(1)
+"""
+
+
+def noticed(mutant: Mutant | None) -> str:
+    """The first case that notices a change; nothing if none does."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(PACKAGE, Path(folder) / "src" / "ybtoken", ignore=shutil.ignore_patterns("__pycache__"))
+        if mutant:
+            (Path(folder) / "src" / "ybtoken" / mutant.file).write_text(mutant.source, encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", _CHECK, folder, str(ROOT)]
+        try:
+            run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+        except subprocess.TimeoutExpired:
+            return "it does not end"
+    return "" if run.returncode == 0 else run.stdout.strip() or run.stderr.strip().splitlines()[-1]
+
+
+def main() -> int:
+    """Break, and report; 1 if too few changes are noticed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0] if __doc__ else None)
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--least", type=float, default=0.95, help="the share that has to be noticed")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=2)
+    options = parser.parse_args()
+    if missed := noticed(None):
+        print(f"the library as it is fails at {missed}")
+        return 1
+    every = [mutant for file, names in DECIDING.items() for mutant in mutants(file, names)]
+    chosen = random.Random(options.seed).sample(every, min(options.count, len(every)))
+    print(f"{len(chosen)} of {len(every)} changes, seed {options.seed}")
+    with ThreadPoolExecutor(options.jobs) as pool:
+        found = list(pool.map(noticed, chosen))
+    for mutant, case in zip(chosen, found, strict=True):
+        if not case:
+            line = (PACKAGE / mutant.file).read_text(encoding="utf-8").splitlines()[mutant.line - 1].strip()
+            print(f"not noticed: {mutant.file}:{mutant.line}: {mutant.what}: {line}")
+    good = sum(map(bool, found))
+    print(f"{good} of {len(chosen)} changes are noticed by the vectors")
+    return 0 if good >= options.least * len(chosen) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

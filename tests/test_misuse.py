@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+import pickle
+
+import pytest
+
+from tests.support import CITY, HOLDER, fake_issuer
+from ybtoken import Algorithm, IssueError, Issuer, Scope
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.misuse import MISUSES
+from ybtoken.testing.keys import FakeKey
+
+
+class Unpadded(FakeKey):
+    def sign(self, message: bytes) -> bytes:
+        return bytes(63)
+
+
+REFUSED = {
+    "issue.claim": lambda: fake_issuer().issue(HOLDER, CITY, channel=65536),
+    "issue.place": lambda: fake_issuer(scope=Scope(("33",))).issue(HOLDER, "340100"),
+    "issue.device_key": lambda: fake_issuer().issue_device_bound_pass(
+        HOLDER, CITY, P256SigningKey.generate(algorithm=Algorithm.ESP256).verifying_key
+    ),
+    "issue.signature": lambda: Issuer(Unpadded()).issue(HOLDER, CITY),
+}
+
+
+def refusal(code: str) -> IssueError:
+    with pytest.raises(IssueError) as caught:
+        REFUSED[code]()
+    return caught.value
+
+
+def test_every_code_has_a_case():
+    assert set(REFUSED) == set(MISUSES)
+
+
+@pytest.mark.parametrize("code", REFUSED)
+def test_what_an_issuer_refuses_has_a_code_and_words_in_both_languages(code):
+    error = refusal(code)
+    assert isinstance(error, ValueError)
+    assert error.code == code
+    for words in (error.what, error.remedy):
+        assert words.en.isascii()
+        assert not words.zh.isascii()
+        assert "{" not in words.en + words.zh
+    shown = json.loads(json.dumps(error.to_dict()))
+    assert shown == {
+        "code": code, "what": error.what._asdict(), "remedy": error.remedy._asdict(), "facts": error.facts,
+    }  # fmt: skip
+    assert str(error) == f"[{code}] {error.what.en} {error.remedy.en} / {error.what.zh}{error.remedy.zh}"
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.code, again.facts) == (error.code, error.facts)
+
+
+def test_the_facts_say_what_was_wrong():
+    assert refusal("issue.place").facts == {"city_code": "340100", "scope": "33"}
+    assert refusal("issue.claim").facts == {"reason": "channel is 0 to 65535, not 65536"}
+    assert "ESP256" in refusal("issue.device_key").facts["reason"]
+    assert "63 bytes" in refusal("issue.signature").facts["reason"]
+
+
+def test_a_value_of_the_wrong_type_is_an_error_in_the_program():
+    with pytest.raises(TypeError, match="channel is an integer"):
+        fake_issuer().issue(HOLDER, CITY, channel="7")
+    with pytest.raises(TypeError, match="the phone's public key"):
+        fake_issuer().issue_device_bound_pass(HOLDER, CITY, b"key")
+
+
+def test_a_code_is_one_of_the_table():
+    with pytest.raises(ValueError, match=r"no code 'issue\.nothing'"):
+        IssueError("issue.nothing")
