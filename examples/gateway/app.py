@@ -23,6 +23,7 @@ from ybtoken.issuer import ClaimArguments
 from ybtoken.keys.keyset import dump_jwks
 from ybtoken.keys.p256 import P256VerifyingKey
 from ybtoken.misuse import MISUSES
+from ybtoken.observers.observed import ObservedVerifier
 from ybtoken.passes.challenge import Challenge
 from ybtoken.qr import QrCode
 from ybtoken.refusals import BY_CODE
@@ -188,17 +189,19 @@ def _terminal(app: FastAPI, world: World) -> None:
     @app.post("/verify", tags=["terminal"], responses=responses(*REFUSED))
     async def verify(request: ScanRequest) -> Accepted:
         """Verify a code; it stays good for one use."""
-        return Accepted.of(world.watch.verify(normalize_scan(request.text), **_asked(request)))
+        return Accepted.of(_at(world, request).verify(normalize_scan(request.text), challenge=_challenge(request)))
 
     @app.post("/redeem", tags=["terminal"], responses=responses(*REFUSED))
     async def redeem(request: ScanRequest) -> Accepted:
         """Verify a code and use it up: of all calls for one display, one is answered with 200."""
-        return Accepted.of(await world.watch.redeem_async(normalize_scan(request.text), **_asked(request)))
+        text, challenge = normalize_scan(request.text), _challenge(request)
+        return Accepted.of(await _at(world, request).redeem_async(text, challenge=challenge))
 
     @app.post("/redeem-batch", tags=["terminal"], response_model=Outcomes)
     async def redeem_batch(batch: RedeemBatchRequest) -> Response:
         """Redeem many codes, in order: to each is said what /redeem would say, and a bad one holds up no other."""
-        verdicts = await world.watch.redeem_many_async(_normalized(batch.texts), **_asked(batch))
+        texts, challenge = _normalized(batch.texts), _challenge(batch)
+        verdicts = await _at(world, batch).redeem_many_async(texts, challenge=challenge)
         return JSONResponse({"accepted": verdicts.accepted, "outcomes": [_outcome(verdict) for verdict in verdicts]})
 
     @app.post("/verify-batch", tags=["terminal"])
@@ -210,10 +213,9 @@ def _terminal(app: FastAPI, world: World) -> None:
         for start in range(0, len(texts), SLICE):
             part = texts[start : start + SLICE]
             if len(texts) <= OFFLOAD_ABOVE:
-                verdicts = world.watch.verifier.verify_many(part, now=now)
+                verdicts = world.verifier.verify_many(part, now=now)
             else:
-                verdicts = await asyncio.to_thread(world.watch.verifier.verify_many, part, now=now)
-            world.metrics.observe_batch(verdicts)
+                verdicts = await asyncio.to_thread(world.verifier.verify_many, part, now=now)
             codes += [_NAMES[number] for number in verdicts.codes]
         counts = {code: codes.count(code) for code in dict.fromkeys(codes)}
         accepted = counts.pop("accepted", 0)
@@ -238,14 +240,18 @@ def _outcome(verdict: VerifiedVoucher | TokenError) -> dict[str, Any]:
     return problem_of(verdict) if isinstance(verdict, TokenError) else Accepted.of(verdict).model_dump()
 
 
-def _asked(request: Counter) -> dict[str, Any]:
-    challenge = None
-    if request.challenge is not None:
-        try:
-            challenge = Challenge.from_text(request.challenge)
-        except ValueError as error:
-            raise HTTPException(400, str(error)) from error
-    return {"challenge": challenge, "terminal": request.terminal, "place": request.place}
+def _at(world: World, request: Counter) -> ObservedVerifier:
+    """The verifier, for the terminal that asks."""
+    return world.verifier.at(request.terminal, request.place)
+
+
+def _challenge(request: Counter) -> Challenge | None:
+    if request.challenge is None:
+        return None
+    try:
+        return Challenge.from_text(request.challenge)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
 
 
 def _operations(app: FastAPI, world: World) -> None:

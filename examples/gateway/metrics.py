@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from threading import Lock
 
-from ybtoken.judging.verdicts import Verdicts
 from ybtoken.observers.event import VerdictEvent
 
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -29,13 +28,6 @@ class Metrics:
             self._verdicts[event.act, event.code] += 1
             self._took[event.act, bound] += 1
             self._seconds[event.act] += event.seconds  # type: ignore[assignment]  # counters hold floats as well
-
-    def observe_batch(self, verdicts: Verdicts) -> None:
-        """Count the verdicts of one batch."""
-        with self._lock:
-            self._verdicts["batch", "accepted"] += verdicts.accepted
-            for code, count in verdicts.counts().items():
-                self._verdicts["batch", code] += count
 
     def text(self, **gauges: float) -> str:
         """All of it, with gauges that are read now."""

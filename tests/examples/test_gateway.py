@@ -263,7 +263,7 @@ def test_the_engine_is_a_setting(tmp_path: Path) -> None:
 
     async def scene() -> None:
         async with opened(tmp_path, engine="native") as gateway:
-            assert isinstance(gateway.world.watch.verifier._opener._ring, native.Ring)  # type: ignore[attr-defined]
+            assert isinstance(gateway.world.verifier.verifier._opener._ring, native.Ring)  # type: ignore[attr-defined]
             text = await gateway.text()
             assert (await gateway.post("/redeem", text=text)).status_code == 200
             outcomes = (await gateway.post("/redeem-batch", texts=[text, await gateway.text()])).json()["outcomes"]
@@ -348,11 +348,9 @@ def test_a_batch_can_answer_a_challenge(visit: Any) -> None:
 def test_observers_are_told_of_a_batch_text_by_text(visit: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def scene(gateway: Gateway) -> None:
         texts = [await gateway.text(), "96", await gateway.text()]
-        with caplog.at_level(logging.INFO, "ybtoken.judging.verdicts"):
+        with caplog.at_level(logging.INFO, "ybtoken.verdicts"):
             await gateway.post("/redeem-batch", texts=texts, terminal="T7", place="110000")
-        events = [
-            json.loads(record.getMessage()) for record in caplog.records if record.name == "ybtoken.judging.verdicts"
-        ]
+        events = [json.loads(record.getMessage()) for record in caplog.records if record.name == "ybtoken.verdicts"]
         assert [event["code"] for event in events] == ["accepted", "text.length", "accepted"]
         assert {(event["act"], event["terminal"], event["place"]) for event in events} == {("redeem", "T7", "110000")}
         shown = (await gateway.client.get("/metrics")).text
@@ -427,7 +425,7 @@ def test_metrics_count_verdicts_and_name_nobody(visit: Any) -> None:
         shown = (await gateway.client.get("/metrics")).text
         assert 'ybtoken_verdicts_total{act="redeem",code="accepted"} 1\n' in shown
         assert 'ybtoken_verdicts_total{act="redeem",code="redeem.replayed"} 1\n' in shown
-        assert 'ybtoken_verdicts_total{act="batch",code="accepted"} 1\n' in shown
+        assert 'ybtoken_verdicts_total{act="verify",code="accepted"} 1\n' in shown
         assert 'ybtoken_verdict_seconds_bucket{act="redeem",le="+Inf"} 2\n' in shown
         assert "ybtoken_guard_claims 1\n" in shown
         assert accepted["identity_ref"] not in shown

@@ -10,10 +10,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.observers.test_watch import text, verifier
+from tests.observers.test_observed import text, verifier
 from ybtoken import TokenError
+from ybtoken.observers.observed import ObservedVerifier
 from ybtoken.observers.telemetry import TelemetryObserver
-from ybtoken.observers.watch import Watch
 
 
 def test_verdicts_are_counted_and_traced_and_name_nobody() -> None:
@@ -21,18 +21,16 @@ def test_verdicts_are_counted_and_traced_and_name_nobody() -> None:
     tracers = TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
     observer = TelemetryObserver(meter_provider=MeterProvider([reader]), tracer_provider=tracers)
-    watch = Watch(verifier(), [observer], terminal="counter 3")
+    observed = ObservedVerifier(verifier(), [observer], terminal="counter 3")
     good = text()
-    watch.redeem(good)
+    observed.redeem(good)
     for _ in range(2):
         with pytest.raises(TokenError):
-            watch.redeem(good)
+            observed.redeem(good)
     data = reader.get_metrics_data()
     assert data is not None
     metrics = {metric.name: metric for metric in data.resource_metrics[0].scope_metrics[0].metrics}
-    counts = {
-        point.attributes["ybtoken.code"]: point.value for point in metrics["ybtoken.judging.verdicts"].data.data_points
-    }
+    counts = {point.attributes["ybtoken.code"]: point.value for point in metrics["ybtoken.verdicts"].data.data_points}
     assert counts == {"accepted": 1, "redeem.replayed": 2}
     assert sum(point.count for point in metrics["ybtoken.verdict.duration"].data.data_points) == 3
     spans = exporter.get_finished_spans()

@@ -1,13 +1,13 @@
-"""A verdict as an event, and who is told of it.
+"""A verdict as an event, and the observers that are told of it.
 
-An event holds what the verdict itself shows: the voucher's claims if it was accepted, the code of the refusal and its
-facts if not. Of a token that was not verified it holds no claim.
+An event holds what the verdict itself shows: the voucher's claims if it was accepted, and the code and facts of the
+refusal if it was refused. It never holds a claim of a token that was not verified.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ybtoken.errors import TokenError
 from ybtoken.verified import VerifiedVoucher
@@ -21,10 +21,10 @@ class VerdictEvent:
 
     Args:
         act: "verify" or "redeem".
-        at: when it was given, in seconds since 1970.
+        at: when the verdict was given, in seconds since 1970.
         seconds: how long it took.
-        terminal: which terminal asked.
-        place: the city code of the place where it stands, or "" if it is not known.
+        terminal: the name of the terminal that asked.
+        place: the city code of the place where the terminal stands, or "" if it is not known.
         voucher: the voucher, if it was accepted.
         error: why not, if it was refused.
     """
@@ -59,9 +59,13 @@ class VerdictEvent:
         return record
 
 
+@runtime_checkable
 class Observer(Protocol):
-    """Who is told of every verdict."""
+    """What is told of every verdict."""
 
     def observe(self, event: VerdictEvent) -> None:
-        """Take note; returns soon, from whichever thread the verdict was given in. What it raises is logged."""
+        """Take note of a verdict, and return soon.
+
+        It is called in the thread that gave the verdict. An exception is logged, and the verdict stands.
+        """
         ...

@@ -17,7 +17,7 @@ __all__ = ["TelemetryObserver"]
 class TelemetryObserver:
     """Counts verdicts by code, records how long they took, and adds a span for each.
 
-    Names: counter ``ybtoken.judging.verdicts``, histogram ``ybtoken.verdict.duration`` (s), span ``ybtoken.verify`` or
+    Names: counter ``ybtoken.verdicts``, histogram ``ybtoken.verdict.duration`` (s), span ``ybtoken.verify`` or
     ``ybtoken.redeem``; attributes ``ybtoken.act``, ``ybtoken.code``, ``ybtoken.terminal``. Nothing of a person.
 
     Args:
@@ -32,7 +32,7 @@ class TelemetryObserver:
         tracer_provider: trace.TracerProvider | None = None,
     ) -> None:
         meter = metrics.get_meter("ybtoken", meter_provider=meter_provider)
-        self._verdicts = meter.create_counter("ybtoken.judging.verdicts", "{verdict}", "Verdicts by code")
+        self._verdicts = meter.create_counter("ybtoken.verdicts", "{verdict}", "Verdicts by code")
         self._duration = meter.create_histogram("ybtoken.verdict.duration", "s", "How long a verdict took")
         self._tracer = trace.get_tracer("ybtoken", tracer_provider=tracer_provider)
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,9 @@ import pytest
 from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Scope, TokenError, Verifier
 from ybtoken.observers.audit import AuditError, AuditFile, check_audit
 from ybtoken.observers.event import VerdictEvent
+from ybtoken.observers.log import LogObserver
+from ybtoken.observers.observed import ObservedVerifier
 from ybtoken.observers.velocity import Signal, VelocityObserver
-from ybtoken.observers.watch import LogObserver, Watch
 from ybtoken.testing.keys import FakeKey
 
 NOW = 1_800_000_000
@@ -39,15 +42,15 @@ def text(city: str = "330100", person: int = 1) -> str:
 
 def test_every_verdict_is_told_once_and_unchanged() -> None:
     recorder = Recorder()
-    watch = Watch(verifier(), [recorder], terminal="counter 3", place="330106", clock=lambda: NOW + 0.5)
+    observed = ObservedVerifier(verifier(), [recorder], terminal="counter 3", place="330106", clock=lambda: NOW + 0.5)
     good = text()
-    assert watch.verify(good) == watch.verifier.verify(good)
-    watch.redeem(good)
+    assert observed.verify(good) == observed.verifier.verify(good)
+    observed.redeem(good)
     with pytest.raises(TokenError):
-        watch.redeem(good)
+        observed.redeem(good)
     with pytest.raises(TokenError):
-        watch.verify("not a token", terminal="counter 4", place="330200")
-    asyncio.run(watch.redeem_async(text()))
+        observed.at("counter 4", "330200").verify("not a token")
+    asyncio.run(observed.redeem_async(text()))
     assert [(e.act, e.code, e.terminal, e.place) for e in recorder.events] == [
         ("verify", "accepted", "counter 3", "330106"),
         ("redeem", "accepted", "counter 3", "330106"),
@@ -61,10 +64,10 @@ def test_every_verdict_is_told_once_and_unchanged() -> None:
 @pytest.mark.parametrize("asynchronous", [False, True])
 def test_a_batch_is_told_text_by_text(asynchronous: bool) -> None:
     recorder = Recorder()
-    watch = Watch(verifier(), [recorder], terminal="counter 3")
+    observed = ObservedVerifier(verifier(), [recorder], terminal="counter 3")
     good = text()
     texts = [good, "not a token", good]
-    verdicts = asyncio.run(watch.redeem_many_async(texts)) if asynchronous else watch.redeem_many(texts)
+    verdicts = asyncio.run(observed.redeem_many_async(texts)) if asynchronous else observed.redeem_many(texts)
     assert [event.voucher for event in recorder.events] == [verdicts[0], None, None]
     assert verdicts.counts() == {"text.prefix": 1, "redeem.replayed": 1}
     assert [event.code for event in recorder.events] == ["accepted", "text.prefix", "redeem.replayed"]
@@ -72,10 +75,52 @@ def test_a_batch_is_told_text_by_text(asynchronous: bool) -> None:
     assert all(event.seconds > 0 for event in recorder.events)
 
 
+def test_a_batch_that_is_only_verified_is_told_text_by_text_too() -> None:
+    recorder = Recorder()
+    observed = ObservedVerifier(verifier(), [recorder], place="330106").at(terminal="counter 4")
+    good = text()
+    verdicts = observed.verify_many([good, "not a token", good], now=NOW)
+    assert [event.voucher for event in recorder.events] == [verdicts[0], None, verdicts[2]]
+    assert [(e.act, e.code, e.terminal, e.place) for e in recorder.events] == [
+        ("verify", "accepted", "counter 4", "330106"),
+        ("verify", "text.prefix", "counter 4", "330106"),
+        ("verify", "accepted", "counter 4", "330106"),
+    ]
+    assert len({event.seconds for event in recorder.events}) == 1
+
+
+def test_it_has_the_methods_of_a_verifier_with_the_same_arguments() -> None:
+    def methods(kind: type) -> dict[str, list[str]]:
+        found = inspect.getmembers(kind, inspect.isfunction)
+        return {name: list(inspect.signature(method).parameters) for name, method in found if name[0] != "_"}
+
+    own = methods(ObservedVerifier)
+    assert own.pop("at") == ["self", "terminal", "place"]
+    verifiers = methods(Verifier)
+    del verifiers["verify_lines"]  # a file of millions of lines is not observed line by line
+    assert own == verifiers
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda: ObservedVerifier(ISSUER, []), "verifier is a Verifier, not Issuer"),
+        (lambda: ObservedVerifier(verifier(), [print]), "an observer is an object with observe"),
+        (lambda: ObservedVerifier(verifier(), [LogObserver]), "not the class LogObserver itself"),
+        (lambda: ObservedVerifier(verifier(), [], terminal=3), "terminal is a string, not int"),
+        (lambda: ObservedVerifier(verifier(), [], clock=NOW), "clock is a function"),
+        (lambda: ObservedVerifier(verifier(), []).at(place=330100), "place is a city code .a string., not int"),
+    ],
+)
+def test_it_says_what_it_wants(make: Callable[[], object], wanted: str) -> None:
+    with pytest.raises(TypeError, match=wanted):
+        make()
+
+
 def test_misuse_is_no_verdict() -> None:
     recorder = Recorder()
     with pytest.raises(TypeError):
-        Watch(verifier(), [recorder]).verify(None)  # type: ignore[arg-type]
+        ObservedVerifier(verifier(), [recorder]).verify(None)  # type: ignore[arg-type]
     assert recorder.events == []
 
 
@@ -85,7 +130,7 @@ def test_an_observer_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture
             raise OSError("disk full")
 
     recorder = Recorder()
-    Watch(verifier(), [Broken(), recorder]).redeem(text())
+    ObservedVerifier(verifier(), [Broken(), recorder]).redeem(text())
     assert len(recorder.events) == 1
     assert "observer failed" in caplog.text
 
@@ -94,18 +139,18 @@ def test_an_event_of_a_refused_token_has_no_claim() -> None:
     recorder = Recorder()
     forged = Issuer(FakeKey("somebody"), clock=lambda: NOW).issue(b"\xaa" * 16, "330100").text
     with pytest.raises(TokenError):
-        Watch(verifier(), [recorder]).verify(forged)
+        ObservedVerifier(verifier(), [recorder]).verify(forged)
     record = json.dumps(recorder.events[0].to_dict())
     assert "aaaa" not in record
     assert "330100" not in record
 
 
 def test_the_log_is_one_line_of_json_a_verdict(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "ybtoken.judging.verdicts")
-    watch = Watch(verifier(), [LogObserver()])
-    watch.verify(text())
+    caplog.set_level(logging.INFO, "ybtoken.verdicts")
+    observed = ObservedVerifier(verifier(), [LogObserver()])
+    observed.verify(text())
     with pytest.raises(TokenError):
-        watch.verify("96")
+        observed.verify("96")
     accepted, refused = (json.loads(record.message) for record in caplog.records)
     assert accepted["voucher"]["city_code"] == "330100"
     assert (refused["code"], caplog.records[1].levelname) == ("text.length", "WARNING")
@@ -113,9 +158,9 @@ def test_the_log_is_one_line_of_json_a_verdict(caplog: pytest.LogCaptureFixture)
 
 def audited(path: Path, verdicts: int = 5) -> str:
     with AuditFile(path, sync=True) as audit:
-        watch = Watch(verifier(), [audit])
+        observed = ObservedVerifier(verifier(), [audit])
         for _ in range(verdicts):
-            watch.redeem(text())
+            observed.redeem(text())
         return audit.head
 
 
@@ -180,12 +225,12 @@ class Scene:
             lambda voucher: int.from_bytes(voucher.identity_ref, "big"), self.signals.append, **rules
         )
         self.clock = [float(NOW)]
-        self.watch = Watch(verifier(), [self.observer], clock=lambda: self.clock[0])
+        self.observed = ObservedVerifier(verifier(), [self.observer], clock=lambda: self.clock[0])
 
     def redeem(self, person: int, place: str, after: float = 0) -> list[str]:
         self.clock[0] += after
         before = len(self.signals)
-        self.watch.redeem(text(person=person), place=place, terminal="t")
+        self.observed.at("t", place).redeem(text(person=person))
         return [signal.kind for signal in self.signals[before:]]
 
 
