@@ -111,7 +111,7 @@ class World:
 
     def person(self, holder: str) -> int:
         """The person number of a holder; a real platform looks it up where it was enrolled."""
-        return derive_person_number(holder, key=self._vault.persons, document_type="demo", national=self.keys.sm2_only)
+        return derive_person_number(holder, key=self._vault.persons, document_type="demo", sm2_only=self.keys.sm2_only)
 
     def refresh_statuses(self) -> None:
         """Publish the status list anew, and let this worker's verifier read it; at most once a second.
