@@ -193,8 +193,76 @@ def _misuses() -> str:
     return "\n".join(["| code | what happened | what to do |", "|---|---|---|", *rows]) + "\n"
 
 
+def _vector(id_: str) -> dict[str, Any]:
+    family = id_.partition("/")[0]
+    cases = json.loads((ROOT / "vectors" / f"{family}.json").read_text())["cases"]
+    return next(case for case in cases if case["id"] == id_)
+
+
+def _more_examples() -> str:
+    """SM2's ZA and e, a one-time code, a presentation: what a reader computes, with the numbers in between."""
+    sys.path.insert(0, str(ROOT / "vectors"))
+    from cases import kit, kit_sm2, passes
+
+    sm2, rotating, device = map(_vector, ("sm2/accept", "rotating/accept", "device/accept"))
+    token = bytes.fromhex(sm2["token"])
+    header, payload = token[3:20], token[23 : 23 + token[22]]
+    signed = kit.sig_structure(header, payload)
+    key = kit_sm2.KEY_S
+    assert header == key.header()
+    step, claims = rotating["now"] // 30, rotating["expect"]["claims"]
+    secret = passes.secret()
+    assert passes.totp(step, secret) == rotating["otp"]
+    shown = bytes.fromhex(device["presentation"])
+    content = shown[9 : 9 + shown[8]]
+    assert content[-8:] == passes.DISPLAY_NONCE
+    return f"""### 7.1 SM2
+
+Case `sm2/accept`. The key's coordinates, ZA, the Sig_structure of {len(signed)} bytes, e, and the signature:
+
+```text
+x   {key.x.hex()}
+y   {key.y.hex()}
+ZA  {key.za().hex()}
+
+{_wrapped(signed.hex())}
+
+e   {kit_sm2.sm3(key.za() + signed).hex()}
+r   {token[-64:-32].hex()}
+s   {token[-32:].hex()}
+```
+
+### 7.2 A one-time code
+
+Case `rotating/accept`. The master key, what the pass states, the secret, and the code at {rotating["now"]}:
+
+```text
+master key    {rotating["masters"]["0"]}
+nonce         {claims["nonce"]}
+identity_ref  {claims["identity_ref"]}
+secret        {secret.hex()}
+step          {step}
+code          {rotating["otp"]}
+```
+
+### 7.3 A presentation
+
+Case `device/accept`. What the phone signs, {len(content)} bytes, of which the pass is {content[2]}, its
+Sig_structure, and the signature:
+
+```text
+{_wrapped(content.hex())}
+
+{_wrapped(kit.sig_structure(shown[3:6], content).hex())}
+
+{_wrapped(shown[-64:].hex())}
+```
+"""
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "example": _example,
+    "examples": _more_examples,
     "refusals": _refusal_table,
     "remedies": _remedy_table,
     "misuses": _misuses,

@@ -145,7 +145,7 @@ class World:
 
     def person(self, document_number: str) -> int:
         """The platform's number for a person: by HMAC-SM3 where the keys are SM2."""
-        return derive_person_number(document_number, key=PERSON_KEY, national=self.ring.sm2_only)
+        return derive_person_number(document_number, key=PERSON_KEY, sm2_only=self.ring.sm2_only)
 
 
 def issue(world: World, stage: Stage) -> Token:

@@ -140,7 +140,7 @@ class TestPersonNumber:
             {"document_type": "passport"},
             {"attempt": 1},
             {"attempt": 2},
-            {"national": True},
+            {"sm2_only": True},
         ]
         numbers = {derive_person_number(DOCUMENT, **{"key": KEY} | variant) for variant in variants}
         numbers.add(derive_person_number(DOCUMENT[:-1] + "1", key=KEY))
@@ -189,6 +189,27 @@ def test_a_ring_of_sm2_keys_only_is_sealed_for_with_sm4(names, cipher):
 def test_a_national_person_number_is_by_hmac_sm3():
     mac = hmac.HMAC(bytes(16), hashes.SM3())
     mac.update(b"ybtoken person number\0resident-id\x000\x0011010519491231002X")
-    number = derive_person_number("11010519491231002x", key=bytes(16), national=True)
+    number = derive_person_number("11010519491231002x", key=bytes(16), sm2_only=True)
     assert number.to_bytes(8, "big") == mac.finalize()[:8]
     assert number != derive_person_number("11010519491231002x", key=bytes(16))
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda: IdentitySealer("k" * 16), "a sealing key is bytes"),
+        (lambda: sealer(cipher="AES"), "cipher is a BlockCipher, not str"),
+        (lambda: sealer(clock=NOW), "clock is a function"),
+        (lambda: sealer(random=b"r" * 8), "random is a function"),
+        (lambda: IdentitySealer.for_ring([], KEY), "ring is a KeyRing, not list"),
+        (lambda: sealer().seal("42"), "a person number is an integer, not str"),
+        (lambda: sealer().seal(True), "a person number is an integer, not bool"),
+        (lambda: sealer().open("0" * 16, at=NOW), "an identity reference is bytes, not str"),
+        (lambda: derive_person_number(DOCUMENT, key="k" * 16), "key is a derivation key .bytes., not str"),
+        (lambda: derive_person_number(11010519491231002, key=KEY), "document_number is a string, not int"),
+        (lambda: derive_person_number(DOCUMENT, key=KEY, attempt=True), "attempt is an integer, not bool"),
+    ],
+)
+def test_it_says_what_it_wants(make, wanted):
+    with pytest.raises(TypeError, match=wanted):
+        make()

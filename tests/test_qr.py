@@ -173,3 +173,10 @@ def test_without_segno_the_extra_is_named():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "pip install 'ybtoken[qr]'" in done.stderr
+
+
+def test_it_draws_strings_of_digits_only():
+    with pytest.raises(TypeError, match="text is a string, not bytes"):
+        QrCode(b"96")
+    with pytest.raises(ValueError, match="digits only"):
+        QrCode("")

@@ -38,6 +38,7 @@ from .bodies import (
     ChallengeRequest,
     Config,
     Counter,
+    HandIn,
     Health,
     Issued,
     IssueRequest,
@@ -52,9 +53,15 @@ from .bodies import (
 from .problems import REFUSED, Problem, Words, install, problem_of, responses
 from .settings import Settings
 from .shield import Shield
-from .world import STATUS_TTL, World
+from .world import STATUS_TTL, STATUS_URI, World
 
 STATIC = Path(__file__).parent / "static"
+VERIFIER = Path(__file__).parent.parent.parent / "js" / "src"
+"""The verifier for browsers, as it is: it needs no build step."""
+NOBLE = VERIFIER.parent / "node_modules" / "@noble"
+KEYS_LIFE = 24 * 3600
+"""For so many seconds a terminal may verify by itself with the key ring that it has seen last."""
+OLDEST_HAND_IN = 7 * 24 * 3600
 OFFLOAD_ABOVE = 8
 """Batches of more texts than this are verified in a thread: these take about as long as the thread's start is worth."""
 SLICE = 64
@@ -173,6 +180,11 @@ def _platform(app: FastAPI, world: World) -> None:
         world.refresh_statuses()
         return PassStatus(status_index=index, status=_status_name(world, index))
 
+    @app.get("/status-keys", tags=["platform"], response_class=Response)
+    def status_keys() -> Response:
+        """The public keys that sign the status list, as a JWK Set."""
+        return Response(dump_jwks(world.status_keys), media_type="application/jwk-set+json")
+
     @app.get("/keys", tags=["platform"], response_class=Response)
     def keys() -> Response:
         """The public key ring, as a JWK Set: all that a verifier elsewhere needs."""
@@ -196,6 +208,13 @@ def _terminal(app: FastAPI, world: World) -> None:
         """Verify a code and use it up: of all calls for one display, one is answered with 200."""
         text, challenge = normalize_scan(request.text), _challenge(request)
         return Accepted.of(await _at(world, request).redeem_async(text, challenge=challenge))
+
+    @app.post("/hand-in", tags=["terminal"], responses=responses(*REFUSED))
+    async def hand_in(request: HandIn) -> Accepted:
+        """Take what a terminal accepted by itself while this gateway was away; 409 if it was used elsewhere."""
+        if not world.now - OLDEST_HAND_IN <= request.at <= world.now + world.settings.skew:
+            raise HTTPException(400, f"at is within the last {OLDEST_HAND_IN} s")
+        return Accepted.of(await world.hand_in(normalize_scan(request.text), request.at))
 
     @app.post("/redeem-batch", tags=["terminal"], response_model=Outcomes)
     async def redeem_batch(batch: RedeemBatchRequest) -> Response:
@@ -281,6 +300,10 @@ def _operations(app: FastAPI, world: World) -> None:
             guard="redis" if world.settings.redis else "memory",
             place=world.settings.place,
             now=world.now,
+            skew=world.settings.skew,
+            max_lifetime=max(world.settings.lifetime, 300),
+            keys_until=world.now + KEYS_LIFE,
+            status_uri=STATUS_URI,
             purposes={code: Words.of(name) for code, name in PURPOSES.items()},
         )
 
@@ -313,6 +336,9 @@ def _pages(app: FastAPI) -> None:
 
         app.add_api_route(path, page, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    # Arithmetic on the SM2 curve, from `make js`. Without it a terminal verifies ES256 by itself, and nothing else.
+    app.mount("/noble", StaticFiles(directory=NOBLE, check_dir=False), name="noble")
+    app.mount("/verifier", StaticFiles(directory=VERIFIER), name="verifier")
 
 
 def _describe(app: FastAPI) -> None:

@@ -92,6 +92,13 @@ class ScanRequest(Counter):
     text: Scan
 
 
+class HandIn(Strict):
+    """What a terminal accepted by itself while this gateway was away, and when."""
+
+    text: Scan
+    at: int = Field(ge=0, le=0xFFFF_FFFF, description="when it was accepted, in seconds since 1970")
+
+
 class Note(BaseModel):
     """A condition under which a voucher was accepted."""
 
@@ -205,6 +212,10 @@ class Config(BaseModel):
     guard: Literal["memory", "redis"]
     place: str
     now: int
+    skew: int = Field(description="by how many seconds clocks may differ")
+    max_lifetime: int = Field(description="the longest validity of vouchers that is accepted, in seconds")
+    keys_until: int = Field(description="until when a terminal may verify by itself with the keys that it fetches now")
+    status_uri: str = Field(description="the address that the status list states")
     purposes: dict[str, Words]
 
 

@@ -22,8 +22,11 @@ from ybtoken import (
     ReplayGuard,
     Scope,
     SerialEngine,
+    TokenError,
+    VerifiedVoucher,
     Verifier,
 )
+from ybtoken.errors import RedeemError
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.ring import Use
 from ybtoken.observers.log import LogObserver
@@ -56,12 +59,14 @@ class World:
         self.sealer = IdentitySealer.for_ring(self.keys, vault.sealing, clock=self.clock)
         self.codes = RotatingCodes(vault.master)
         self.registry = StatusRegistry(settings.folder / "status.db", STATUS_URI, size=1 << 16, clock=self.clock)
-        ring = KeyRing([KeyEntry(vault.status.verifying_key, _ISSUER, use=Use.STATUS)])
-        self.statuses = MemoryStatusSource(StatusListReader(ring, STATUS_URI, skew=settings.skew))
+        self.status_keys = KeyRing([KeyEntry(vault.status.verifying_key, _ISSUER, use=Use.STATUS)])
+        self.statuses = MemoryStatusSource(StatusListReader(self.status_keys, STATUS_URI, skew=settings.skew))
         self.published = b""
         self._published_at = 0
         self._publishing = Lock()
         self.guard = self._guard()
+        self.handed_in: dict[bytes, int] = {}
+        """When terminals accepted displays by themselves, by replay key; a real platform has a database."""
         self.metrics = Metrics()
         verifier = Verifier(
             self.keys,
@@ -106,7 +111,7 @@ class World:
 
     def person(self, holder: str) -> int:
         """The person number of a holder; a real platform looks it up where it was enrolled."""
-        return derive_person_number(holder, key=self._vault.persons, document_type="demo", national=self.keys.sm2_only)
+        return derive_person_number(holder, key=self._vault.persons, document_type="demo", sm2_only=self.keys.sm2_only)
 
     def refresh_statuses(self) -> None:
         """Publish the status list anew, and let this worker's verifier read it; at most once a second.
@@ -119,6 +124,27 @@ class World:
             self.published = self.registry.publish(self._vault.status, lifetime=60, ttl=STATUS_TTL, now=now)
             self.statuses.load(self.published, now)
             self._published_at = now
+
+    async def hand_in(self, text: str, at: int) -> VerifiedVoucher:
+        """Take what a terminal accepted by itself at a time: it is judged by that time, and is still good for one use.
+
+        A claim that the guard has forgotten, because the code is past, is looked for among those that were handed in.
+
+        Raises:
+            TokenError: it was not good then, or was used elsewhere.
+        """
+        voucher = self.watch.verifier.verify(text, now=at, challenge="any")
+        if voucher.replay_key in self.handed_in:
+            raise RedeemError("redeem.replayed")
+        try:
+            claimed: Any = self.guard.claim(voucher.replay_key, voucher.redeem_until)
+            if claimed is not None:
+                await claimed
+        except TokenError as error:
+            if error.code != "redeem.clock":
+                raise
+        self.handed_in[voucher.replay_key] = at
+        return voucher
 
     async def check_ready(self) -> None:
         """Raise a `TokenError` unless a token can be issued, verified and claimed now. The claim is of nobody's token.

@@ -1,8 +1,8 @@
 """Identity references: sealed anew for every display, so that scanners cannot follow a person (Spec 2.4).
 
-A reference is one block of SM4 or AES over ``person number (8) || random (8)``. Who holds the key can open it or link
-two of them; for everybody else each is another 16 random bytes. It is not authenticated by itself: it stands in a token
-whose signature is.
+A reference is one block of SM4 or AES over ``person number (8) || random (8)``. With the sealing key one can open it or
+link two references of one person; without it every reference is another 16 random bytes. A reference has no
+authentication of its own, because the token that holds it is signed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import NoReturn
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from ybtoken._checks import callback, instance, octets, string, uint
 from ybtoken.keys.by_time import KeysByTime
 from ybtoken.keys.ring import KeyRing
 from ybtoken.voucher import IDENTITY_REF_SIZE
@@ -24,6 +25,7 @@ from ybtoken.voucher import IDENTITY_REF_SIZE
 __all__ = ["BlockCipher", "IdentitySealer", "derive_person_number"]
 
 _NUMBER_SIZE = 8
+_MAX_NUMBER = (1 << 8 * _NUMBER_SIZE) - 1
 
 
 class BlockCipher(Enum):
@@ -35,21 +37,24 @@ class BlockCipher(Enum):
     """FIPS 197; keys of 16, 24 or 32 bytes."""
 
     @classmethod
-    def default(cls, *, national: bool) -> BlockCipher:
-        """SM4 where national algorithms are asked for (see `KeyRing.sm2_only`), AES elsewhere."""
-        return cls.SM4 if national else cls.AES
+    def default(cls, *, sm2_only: bool) -> BlockCipher:
+        """SM4 for a platform that uses SM2 only (see `KeyRing.sm2_only`), AES for others."""
+        return cls.SM4 if sm2_only else cls.AES
 
 
 class IdentitySealer:
-    """Makes identity references from person numbers, and opens them again. Safe to share between threads.
+    """Makes identity references from person numbers, and opens them again. It may be shared between threads.
 
     Args:
-        key: the sealing key; or, where keys are rotated, each key by the time (seconds since 1970) from which it is in
-            force. A reference names no key: the time at which its token was issued does. Old keys stay in the mapping
-            for as long as references made with them are to be opened.
-        cipher: AES, or SM4 where national algorithms are asked for.
-        clock: seconds since 1970.
-        random: gives that many unpredictable bytes.
+        key: the sealing key. If keys are rotated, a mapping: each key by the time (seconds since 1970) from which it is
+            in force. A reference names no key; the time at which its token was issued selects it. Keep an old key in
+            the mapping for as long as references made with it are to be opened.
+        cipher: AES, or SM4 on a platform that uses SM2 only.
+        clock: returns seconds since 1970.
+        random: returns as many unpredictable bytes as it is asked for.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, or a key is not of a size that the cipher takes.
     """
 
     __slots__ = ("_ciphers", "_clock", "_random")
@@ -62,10 +67,11 @@ class IdentitySealer:
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        instance("cipher", cipher, BlockCipher, "a BlockCipher")
         # A reference is one block, and ECB applied to one block is the block cipher itself.
         self._ciphers = KeysByTime("a sealing key", key, lambda k: Cipher(_algorithm(cipher, k), modes.ECB()))  # noqa: S305
-        self._clock = clock
-        self._random = random
+        self._clock = callback("clock", clock, "seconds since 1970")
+        self._random = callback("random", random, "bytes")
 
     @classmethod
     def for_ring(
@@ -76,18 +82,19 @@ class IdentitySealer:
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> IdentitySealer:
-        """The sealer that goes with a key ring: SM4 where the ring is `KeyRing.sm2_only`, AES otherwise."""
-        return cls(key, cipher=BlockCipher.default(national=ring.sm2_only), clock=clock, random=random)
+        """The sealer that goes with a key ring: SM4 if the ring is `KeyRing.sm2_only`, AES otherwise."""
+        instance("ring", ring, KeyRing, "a KeyRing")
+        return cls(key, cipher=BlockCipher.default(sm2_only=ring.sm2_only), clock=clock, random=random)
 
     def seal(self, person_number: int, *, at: int | None = None) -> bytes:
         """Make a new reference, 16 bytes, for a person number of 64 bits.
 
         Args:
             person_number: 0 to 2**64 - 1; see `derive_person_number`.
-            at: when the token is issued (seconds since 1970), if not now: give `Issuer.issue` the same ``now``.
+            at: when the token is issued, in seconds since 1970; give `Issuer.issue` the same time as its ``now``.
+                Without it the sealer reads its clock.
         """
-        if not 0 <= person_number < 1 << 8 * _NUMBER_SIZE:
-            raise ValueError(f"a person number is 0 to 2**{8 * _NUMBER_SIZE} - 1")
+        uint("a person number", person_number, _MAX_NUMBER)
         block = person_number.to_bytes(_NUMBER_SIZE, "big") + self._random(IDENTITY_REF_SIZE - _NUMBER_SIZE)
         encryptor = self._cipher_at(int(self._clock()) if at is None else at).encryptor()
         return encryptor.update(block) + encryptor.finalize()
@@ -97,10 +104,12 @@ class IdentitySealer:
 
         Args:
             identity_ref: 16 bytes, from a verified voucher.
-            at: the voucher's ``issued_at``; it says which key was in force.
+            at: the voucher's ``issued_at``, which says which key was in force.
+
+        Raises:
+            ValueError: the reference is not 16 bytes, or no key was in force at that time.
         """
-        if len(identity_ref) != IDENTITY_REF_SIZE:
-            raise ValueError(f"an identity reference is {IDENTITY_REF_SIZE} bytes")
+        octets("an identity reference", identity_ref, range(IDENTITY_REF_SIZE, IDENTITY_REF_SIZE + 1))
         decryptor = self._cipher_at(at).decryptor()
         return int.from_bytes((decryptor.update(identity_ref) + decryptor.finalize())[:_NUMBER_SIZE], "big")
 
@@ -130,26 +139,31 @@ def derive_person_number(
     key: bytes,
     document_type: str = "resident-id",
     attempt: int = 0,
-    national: bool = False,
+    sm2_only: bool = False,
 ) -> int:
-    """A person number of 64 bits from the number of an identity document: keyed, and not reversible without the key.
+    """A person number of 64 bits, derived with a key from the number of an identity document.
 
-    The document numbers of a whole country can be listed, so a hash without a key would hide nothing. Among 1.2 billion
-    people two share a number with a probability of 4 %: keep numbers under a unique index at enrolment and, when one is
-    taken by another document, derive the next ``attempt``.
+    Without the key it cannot be reversed. A hash without a key would hide nothing, because the document numbers of a
+    whole country can be listed. With 1.2 billion people the probability that any two share a number is 4 %: keep the
+    numbers under a unique index at enrolment, and if a number is taken by another document, derive the next
+    ``attempt``.
 
     Args:
         document_number: as printed; spaces, width and case of letters do not matter.
-        key: at least 16 secret bytes; not a sealing key.
-        document_type: keeps numbers of different kinds of document apart.
-        attempt: 0, then 1 and so on where the number was taken.
-        national: use HMAC-SM3 (GB/T 15852.2) instead of HMAC-SHA256; `KeyRing.sm2_only` says where that is due.
+        key: at least 16 secret bytes. Do not use a sealing key.
+        document_type: the kind of document; equal numbers of two kinds give different person numbers.
+        attempt: 0, or 1, 2 and so on if the number was taken.
+        sm2_only: use HMAC-SM3 (GB/T 15852.2) instead of HMAC-SHA256, as a platform does whose ring is
+            `KeyRing.sm2_only`.
     """
-    if len(key) < _MIN_KEY_SIZE:
+    if len(instance("key", key, bytes, "a derivation key (bytes)")) < _MIN_KEY_SIZE:
         raise ValueError(f"a derivation key has at least {_MIN_KEY_SIZE} bytes")
+    string("document_type", document_type)
+    uint("attempt", attempt)
+    instance("document_number", document_number, str, "a string")
     number = "".join(unicodedata.normalize("NFKC", document_number).split()).upper()
     if not number or not number.isalnum():
         raise ValueError("a document number has letters and digits")
-    mac = hmac.HMAC(key, hashes.SM3() if national else hashes.SHA256())
+    mac = hmac.HMAC(key, hashes.SM3() if sm2_only else hashes.SHA256())
     mac.update("\0".join(("ybtoken person number", document_type, str(attempt), number)).encode())
     return int.from_bytes(mac.finalize()[:_NUMBER_SIZE], "big")

@@ -1,13 +1,15 @@
 """The QR code of a token's text, by segno (extra ``qr``): one numeric segment, no ECI, black on white.
 
-Black on white also where the page around it is dark, with the quiet zone of 4 modules inside the picture: a scanner
-needs both, and dark modes take them away.
+The symbol is black on white on dark pages too, and its quiet zone of 4 modules is part of the picture. A scanner needs
+both, and the dark mode of an app takes both away if they are left to the page.
 """
 
 from __future__ import annotations
 
 import io
 from functools import cached_property
+
+from ybtoken._checks import instance
 
 try:
     import segno
@@ -28,33 +30,34 @@ class QrCode:
     """
 
     def __init__(self, text: str) -> None:
-        if not (text.isascii() and text.isdigit()):
-            raise ValueError("a token's text is digits only")
+        if not (instance("text", text, str, "a string").isascii() and text.isdigit()):
+            raise ValueError("a token's text is digits only, and has at least one")
         self.text = text
 
     @cached_property
     def symbol(self) -> segno.QRCode:
-        """The symbol, for whatever else segno can do with it."""
-        # boost_error would take a higher level where it is free; a fixed level keeps sizes comparable.
+        """The symbol as segno's own object, for the other formats that segno writes."""
+        # With boost_error segno would choose a higher level where that costs no larger symbol; a fixed level keeps the
+        # sizes of symbols comparable.
         return segno.make_qr(self.text, error="m", mode="numeric", boost_error=False)
 
     @property
     def version(self) -> int:
-        """The symbol's version: 1 to 40; it has 17 + 4 * version modules a side."""
+        """The symbol's version, 1 to 40. A side has 17 + 4 * version modules."""
         version = self.symbol.version
         assert isinstance(version, int)  # a word is for Micro QR codes only
         return version
 
     def png(self, *, scale: int = 8) -> bytes:
-        """A PNG, ``scale`` pixels a module."""
+        """A PNG with ``scale`` pixels for each module."""
         return self._saved("png", scale)
 
     def svg(self, *, scale: int = 8) -> str:
-        """An SVG document, with the white ground drawn."""
+        """An SVG document that draws the white ground too."""
         return self._saved("svg", scale).decode()
 
     def terminal(self) -> str:
-        """Text for a terminal: half blocks, with colours set so that a dark terminal shows black on white."""
+        """Text for a terminal: half blocks, with colours that show black on white on a dark terminal too."""
         black, white, reset = "\x1b[30m", "\x1b[107m", "\x1b[0m"
         rows = [bytearray(row) for row in self.symbol.matrix_iter(border=QUIET_ZONE)]
         if len(rows) % 2:

@@ -15,7 +15,7 @@ __all__ = ["Pass", "Token"]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A signed token: the bytes, the text that the QR code holds, and what it states."""
+    """A signed token: its bytes, the text that its QR code holds, and the voucher that it states."""
 
     data: bytes
     text: str
@@ -31,7 +31,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A signed pass: its bytes, for the phone, and what it states. The phone makes a text of it at each display."""
+    """A signed pass: its bytes, for the phone, and the voucher that it states. The phone makes texts from it."""
 
     data: bytes
     voucher: Voucher

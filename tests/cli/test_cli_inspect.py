@@ -69,3 +69,39 @@ def test_a_name_cannot_leave_the_comment(run, office, tmp_path):
     file.write_text(office.text())
     lines = run("inspect", "-f", file).stdout.splitlines()
     assert lines[0].count("/") == 2
+
+
+def said(result):
+    """What each layer said, by its number."""
+    return dict(re.findall(r"^/ ([1-7]) [a-z]+: (.*) /$", result.stdout, re.MULTILINE))
+
+
+def test_each_layer_says_what_it_found_without_a_key(run, office):
+    assert said(run("inspect", office.text())) == {
+        "1": "good",
+        "2": "good",
+        "3": "not checked: no --ring was given",
+        "4": "not checked: no --ring was given",
+        "5": "well formed, under a signature that was not checked",
+        "6": "not looked at",
+        "7": "not looked at",
+    }
+    broken = encode_text(1, encode_envelope(encode_header(-7, b"kid-8-by"), bytes(52), bytes(64)))
+    assert said(run("inspect", broken))["5"].startswith("[claims.shape]")
+    assert said(run("inspect", encode_text(1, bytes(120))))["2"].startswith("[envelope.shape]")
+
+
+def test_with_a_ring_the_first_fault_is_named_and_nothing_after_it(run, office):
+    text = office.text()
+    ring = ("--ring", office.ring, "--now", office.now)
+    assert set(said(run("inspect", text, *ring)).values()) == {"good"}
+    late = said(run("inspect", text, "--ring", office.ring, "--now", office.now + 4000))
+    assert late["5"] == "good"
+    assert late["6"].startswith("[time.expired]")
+    assert late["7"] == "not looked at"
+    profile, data = decode_text(text)
+    forged = said(run("inspect", encode_text(profile, data[:-1] + bytes([data[-1] ^ 1])), *ring))
+    assert forged["3"] == "good"
+    assert forged["4"].startswith("[signature.invalid]")
+    assert forged["5"] == "not looked at"
+    assert "签名" in run("inspect", text, *ring, "--lang", "zh").stdout

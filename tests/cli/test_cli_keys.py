@@ -33,7 +33,7 @@ def test_a_passphrase_from_a_file_or_the_environment_encrypts_the_key(run, tmp_p
     result = make(run, tmp_path, *given)
     assert result.exit_code == 0, result.stderr
     pem = (tmp_path / "key.pem").read_bytes()
-    with pytest.raises(ValueError, match=r"[Pp]assword"):
+    with pytest.raises(ValueError, match="a passphrase is needed"):
         P256SigningKey.from_pem(pem)
     key = P256SigningKey.from_pem(pem, passphrase="口令 one".encode())
     assert key.kid in load_jwks((tmp_path / "ring.jwks").read_bytes())

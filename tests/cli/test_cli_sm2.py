@@ -78,7 +78,7 @@ def test_without_a_libcrypto_the_remedy_is_told(run, tmp_path, monkeypatch):
         raise LibcryptoError("libcrypto.missing", "no libcrypto was found", "未找到 libcrypto")
 
     monkeypatch.setattr(SM2SigningKey, "generate", missing)
-    monkeypatch.setattr(SM2SigningKey, "from_pem", missing)
+    monkeypatch.setattr(SM2SigningKey, "from_read", missing)
     for result in (
         run("keygen", tmp_path / "k.pem", "-r", tmp_path / "r", "--issuer", "x", "--alg", "sm2", "--in-clear"),
         run("issue", "330100", "-k", tmp_path / "key.pem"),

@@ -26,6 +26,7 @@ from examples.gateway.app import create_app  # noqa: E402
 from examples.gateway.settings import Settings  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
 from ybtoken.qr import QrCode  # noqa: E402
+from ybtoken.wire.text import decode_text, encode_text  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium on this machine")
@@ -43,26 +44,43 @@ SHOTS = os.environ.get("YBTOKEN_SHOTS")
 class Site:
     """The gateway, served from a thread, with a clock of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, algorithm: str = "") -> None:
         self.ahead = 0.0
-        self.world = world = World(Settings(folder=folder), clock=lambda: time.time() + self.ahead)
-        self._server = uvicorn.Server(uvicorn.Config(create_app(world), port=0, log_level="warning"))
+        self.world = World(Settings(folder=folder, algorithm=algorithm), clock=lambda: time.time() + self.ahead)
+        self._port = 0
+        self.start()
+        self.address = f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Serve; after a stop at the same address, and with the same world."""
+        self.world.refresh_statuses()
+        config = uvicorn.Config(create_app(self.world), port=self._port, log_level="warning", lifespan="off")
+        self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + 30
         while not self._server.started and time.monotonic() < deadline:
             time.sleep(0.02)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.address = f"http://127.0.0.1:{port}"
+        self._port = self._server.servers[0].sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        """Take the gateway away; its world stays, because the test and not the server's lifespan closes it."""
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(10)
 
     def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
+        self.stop()
+        self.world.registry.close()
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
+def algorithm() -> str:
+    return ""
+
+
+@pytest.fixture
+def site(tmp_path: Path, algorithm: str) -> Iterator[Site]:
+    site = Site(tmp_path, algorithm)
     yield site
     site.close()
 
@@ -287,7 +305,10 @@ def test_a_bad_scan_is_no_refusal_and_says_so_in_both_languages(visit: Any) -> N
 
 
 def test_without_the_gateway_nothing_is_accepted_and_no_dead_code_is_shown(visit: Any) -> None:
-    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    def keyless(page: Any) -> None:  # then it cannot verify by itself
+        page.route("**/status-keys", lambda route: route.abort())
+
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL, prepare=keyless)
     phone.clock.install()
     phone.reload()
     text = wait_for_code(phone)
@@ -302,6 +323,96 @@ def test_without_the_gateway_nothing_is_accepted_and_no_dead_code_is_shown(visit
     assert phone.is_hidden("#code")
     assert "无法连接平台" in phone.inner_text("#veil")
     shoot(phone, "phone-offline")
+
+
+def provisioned(page: Any) -> None:
+    """Wait until the terminal holds what it needs without the gateway."""
+    page.wait_for_function(
+        """async () => (await indexedDB.databases()).length && await new Promise(done => {
+             const request = indexedDB.open("ybtoken");
+             request.onsuccess = () => {
+               const held = request.result.transaction("held").objectStore("held").get("gateway");
+               held.onsuccess = () => { request.result.close(); done(Boolean(held.result)) };
+             };
+           })"""
+    )
+
+
+@pytest.mark.parametrize("kind", ["1", "3"])
+@pytest.mark.parametrize("algorithm", ["es256", "sm2"])
+def test_without_the_gateway_the_terminal_accepts_by_itself_once_and_hands_in_later(
+    visit: Any, site: Site, algorithm: str, kind: str
+) -> None:
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    text = wait_for_code(phone)
+    if kind == "3":
+        phone.check("input[name=kind][value='3']")
+        text = wait_for_code(phone, other_than=text)
+    provisioned(terminal)
+    online = voucher(site)
+    assert "已受理" in submit(terminal, online, "accepted")
+    site.stop()
+
+    said = submit(terminal, text, "accepted")
+    shoot(terminal, f"terminal-offline-{algorithm}-{kind}")
+    assert "离线受理，待上传" in said
+    assert terminal.get_attribute("#verdict", "data-by") == "terminal"
+    assert "1 笔" in terminal.inner_text("#waiting")
+    assert "redeem.replayed" in submit(terminal, text, "refused")
+    assert "redeem.replayed" in submit(terminal, online, "refused"), "the gateway accepted it a moment ago"
+    assert "signature.invalid" in submit(terminal, forged(text), "refused")
+    assert verdicts(site) == {"accepted": 1}
+
+    site.start()
+    terminal.evaluate("dispatchEvent(new Event('online'))")
+    terminal.wait_for_selector("#waiting", state="hidden")
+    assert "离线受理已上传" in terminal.inner_text("#recent")
+    assert "redeem.replayed" in submit(terminal, text, "refused"), "the gateway knows now that it was used"
+    assert terminal.get_attribute("#verdict", "data-by") == "gateway"
+
+
+def test_what_was_used_elsewhere_meanwhile_is_said_when_it_is_handed_in(visit: Any, site: Site) -> None:
+    terminals = [visit("/terminal", TERMINAL) for _ in range(2)]
+    text = voucher(site)
+    for terminal in terminals:
+        provisioned(terminal)
+    site.stop()
+    for terminal in terminals:
+        assert "离线受理" in submit(terminal, text, "accepted")
+    site.start()
+    said = []
+    for terminal in terminals:
+        terminal.evaluate("dispatchEvent(new Event('online'))")
+        terminal.wait_for_selector("#waiting", state="hidden")
+        said.append(terminal.inner_text("#recent"))
+    assert "离线受理已上传" in said[0]
+    assert "上传未通过" in said[1]
+    assert "redeem.replayed" in said[1]
+
+
+def test_without_the_gateway_a_suspended_pass_is_refused_and_a_late_list_says_nothing(visit: Any, site: Site) -> None:
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    before = wait_for_code(phone)
+    phone.check("input[name=kind][value='3']")
+    text = wait_for_code(phone, other_than=before)
+    site.world.registry.suspend(index=site.world.watch.verifier.verify(text).status_index)
+    site.ahead += 1  # a list is newer by a second
+    site.world.refresh_statuses()
+    terminal.reload()
+    provisioned(terminal)
+    terminal.wait_for_load_state("networkidle")
+    site.stop()
+    assert "status.suspended" in submit(terminal, text, "refused")
+    terminal.clock.install()
+    terminal.clock.fast_forward(62_000)
+    assert "status.unavailable" in submit(terminal, text, "cannot")
+
+
+def forged(text: str) -> str:
+    """The same with another signature: a bit of it is another one."""
+    profile, data = decode_text(text)
+    at = data.index(b"\x58\x40") + 2 if profile == 3 else len(data) - 1  # the issuer's signature comes first
+    return encode_text(profile, data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
 
 
 def test_in_a_dark_room_the_code_stays_black_on_white_with_its_quiet_zone(visit: Any) -> None:

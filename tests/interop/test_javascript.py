@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+import ybtoken
+
 ROOT = Path(__file__).parent.parent.parent
 NODE = shutil.which("node")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -53,6 +55,10 @@ def test_node_has_the_stated_outcomes() -> None:
 def test_the_package_keeps_its_own_tests() -> None:
     run = subprocess.run([str(NODE), "--test", "test/"], cwd=ROOT / "js", capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-3000:]
+
+
+def test_the_package_has_the_version_of_the_library() -> None:
+    assert json.loads((ROOT / "js" / "package.json").read_text())["version"] == ybtoken.__version__
 
 
 def _questions() -> list[Any]:

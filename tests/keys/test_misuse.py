@@ -36,13 +36,15 @@ def test_both_curves_have_the_same_constructors(signing: Any, verifying: Any) ->
 @pytest.mark.parametrize("kind", [*SIGNING, *VERIFYING])
 def test_the_name_of_a_file_is_no_pem(kind: Any) -> None:
     for path in ("issuer.pem", "/etc/keys/issuer", b"issuer.pem", Path("issuer.pem"), Path("issuer")):
-        with pytest.raises(ValueError, match=r"this looks like a path, not PEM: pass the file's bytes"):
+        with pytest.raises(ValueError, match=r"this looks like a path, not a key: pass the file's bytes"):
             kind.from_pem(path)
-    for bad in ("-----BEGIN PUBLIC KEY-----\n", None, bytearray(b"x")):
-        with pytest.raises(TypeError, match=rf"^PEM is bytes, .* not {type(bad).__name__}$"):
+    for bad in (None, 7, bytearray(b"x")):
+        with pytest.raises(TypeError, match=rf"^a key is bytes or a string, not {type(bad).__name__}$"):
             kind.from_pem(bad)
-    with pytest.raises(ValueError, match="this is not PEM: it has no line -----BEGIN"):
+    with pytest.raises(ValueError, match="this is no spelling of a key that is known here"):
         kind.from_pem(b"garbage")
+    with pytest.raises(ValueError, match="PEM that is cut off"):
+        kind.from_pem("-----BEGIN PUBLIC KEY-----\n")
 
 
 @pytest.mark.parametrize("kind", SIGNING)
@@ -58,19 +60,26 @@ def test_a_passphrase_is_bytes(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", SIGNING)
 def test_a_private_number_is_32_bytes_within_its_bounds(kind: Any) -> None:
-    for bad in (NUMBER.hex(), 12345, None):
-        with pytest.raises(TypeError, match=rf"private key is bytes, not {type(bad).__name__}"):
+    for bad in (12345, None):
+        with pytest.raises(TypeError, match=rf"a key is bytes or a string, not {type(bad).__name__}"):
             kind(bad)
-    for wrong in (b"", NUMBER[1:], NUMBER + b"\0", bytes(32), b"\xff" * 32):
-        with pytest.raises(ValueError, match=r"private key is (32 bytes|1 to n - 1)"):
+    for wrong, words in (
+        (b"", "no spelling of a key"),
+        (NUMBER[1:], "a private key has 32"),
+        (b"\1" + NUMBER, "no spelling of a key"),
+        (bytes(32), "the private number is not one of"),
+        (b"\xff" * 32, "the private number is not one of"),
+    ):
+        with pytest.raises(ValueError, match=words):
             kind(wrong)
 
 
 @pytest.mark.parametrize("kind", VERIFYING)
 def test_a_point_is_65_bytes_on_the_curve(kind: Any) -> None:
-    for bad in ("04", None, 4):
-        with pytest.raises(TypeError, match=rf"is bytes, not {type(bad).__name__}"):
+    for bad in (None, 4):
+        with pytest.raises(TypeError, match=rf"a key is bytes or a string, not {type(bad).__name__}"):
             kind(bad)
+    for bad in ("04", None, 4):
         with pytest.raises(TypeError, match=rf"is bytes, not {type(bad).__name__}"):
             kind.from_point(bad, bytes(32))
     for form in (2, 3, 5, 6, 7, 0):

@@ -86,7 +86,7 @@ class TestVerifyingKey:
         ids=["unknown curve", "unknown kind"],
     )
     def test_what_openssl_does_not_know_is_a_value_error_too(self, p256_key, old, new):
-        with pytest.raises(ValueError, match=r"not supported|Unknown|unsupported"):
+        with pytest.raises(ValueError, match=r"but one of 1\.2\.840\.10045\."):
             P256VerifyingKey.from_pem(pem_with(p256_key, old, new))
 
     @pytest.mark.parametrize("pem", [b"", b"x", b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"])

@@ -102,7 +102,7 @@ def test_other_public_keys_are_refused(key: SM2SigningKey) -> None:
         b"".join((lines[0], lines[1], lines[-1])),
         pem.replace(lines[2], lines[2].swapcase()),
     ):
-        with pytest.raises(ValueError, match=r"PEM|SM2"):
+        with pytest.raises(ValueError, match=r"PEM|SM2|DER|spelling|this is a private key"):
             SM2VerifyingKey.from_pem(bad)
 
 
@@ -136,7 +136,7 @@ def test_a_scalar_is_a_key() -> None:
     key = SM2SigningKey(scalar)
     assert key.verifying_key.point[0].hex() == "09f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020"
     for bad in (b"", bytes(32), (N - 1).to_bytes(32, "big")):
-        with pytest.raises(ValueError, match="SM2 private key"):
+        with pytest.raises(ValueError, match=r"spelling of a key|the private number is not one of SM2"):
             SM2SigningKey(bad)
 
 

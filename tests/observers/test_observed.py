@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -266,3 +267,18 @@ def test_persons_are_forgotten_beyond_the_capacity() -> None:
     scene.redeem(3, "330106")
     assert scene.redeem(1, "440300") == []
     assert scene.redeem(3, "440300") == ["two-places"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "error", "wanted"),
+    [
+        ({"apart_seconds": 1.5}, TypeError, "apart_seconds is a number of whole seconds"),
+        ({"apart_digits": 7}, ValueError, "apart_digits is 1 to 6, not 7"),
+        ({"most": 0}, ValueError, "most is at least 1, not 0"),
+        ({"capacity": 0}, ValueError, "capacity is at least 1, not 0"),
+        ({"emit": None}, TypeError, "emit is a function"),
+    ],
+)
+def test_velocity_rules_are_checked(rules: dict[str, Any], error: type[Exception], wanted: str) -> None:
+    with pytest.raises(error, match=wanted):
+        VelocityObserver(**{"person_of": id, "emit": print} | rules)

@@ -56,8 +56,13 @@ def test_a_terminal_is_named_in_plain_characters(terminal):
 
 @pytest.mark.parametrize(("purpose", "nonce"), [("1301", bytes(8)), ("01301", bytes(7)), ("01301", "8 bytes.")])
 def test_purpose_and_nonce_are_checked(purpose, nonce):
-    with pytest.raises(ValueError, match=r"five digits|8 bytes"):
+    with pytest.raises((ValueError, TypeError), match=r"five digits|8 bytes|nonce is bytes"):
         Challenge("T1", purpose, nonce)
+
+
+def test_a_terminal_is_a_string():
+    with pytest.raises(TypeError, match="terminal is a string, not int"):
+        Challenge(7, "01301")
 
 
 def test_it_fits_a_small_symbol():

@@ -387,3 +387,18 @@ def test_passes_and_vouchers_are_verified_in_one_batch():
     assert verdicts[0].presentation == verifier().verify(texts[0]).presentation
     ring = KeyRing([KeyEntry(DEVICE.verifying_key, "another")])
     assert Verifier(ring).verify_many(texts, now=NOW).counts() == {"key.unknown": 3, "text.prefix": 1}
+
+
+@pytest.mark.parametrize(
+    ("make", "wanted"),
+    [
+        (lambda: DeviceBoundPass(ISSUED, DEVICE), "data is the bytes of a pass, not Pass"),
+        (lambda: DeviceBoundPass(ISSUED.data, P256SigningKey.generate().verifying_key), "the phone's private key"),
+        (lambda: phone(clock=NOW), "clock is a function"),
+        (lambda: phone(random=bytes(8)), "random is a function"),
+        (lambda: phone().present(challenge="9512345"), "challenge is a Challenge, not str"),
+    ],
+)
+def test_it_says_what_it_wants(make, wanted):
+    with pytest.raises(TypeError, match=wanted):
+        make()

@@ -1,6 +1,7 @@
 // The terminal: whatever reads a code brings its text to `submit`, and the verdict fills the screen.
 
 import { speak, post, picture } from "./words.js";
+import * as offline from "./offline.js";
 
 const WORDS = {
   title: { zh: "收费终端 · 示范", en: "Counter terminal · demo" },
@@ -26,6 +27,12 @@ const WORDS = {
   again: { zh: "请重新扫码", en: "Scan again" },
   cannot: { zh: "暂时无法核验", en: "Cannot check now" },
   network: { zh: "网关无法连接：不要受理。请检查本机网络后重试。", en: "The gateway cannot be reached: accept nothing. Check this machine's network and try again." },
+  acceptedHere: { zh: "离线受理，待上传", en: "Accepted offline, to be handed in" },
+  verifiedHere: { zh: "离线验证有效，本次未核销", en: "Good by this terminal's own check, and not redeemed" },
+  refusedHere: { zh: "网关无法连接，由本机核验。", en: "The gateway is away: this terminal checked by itself." },
+  waiting: { zh: "笔离线受理待上传", en: "accepted offline, to be handed in" },
+  handedIn: { zh: "离线受理已上传", en: "Accepted offline, handed in" },
+  handedBad: { zh: "离线受理上传未通过：请联系经办机构", en: "Accepted offline, refused at hand-in: call the office" },
   insured: { zh: "参保地", en: "Insured in" },
   purpose: { zh: "业务", en: "For" },
   step: { zh: "步骤", en: "step" },
@@ -50,6 +57,7 @@ let current = { kind: "ready" };
 let challenge = "";
 let clearing = 0;
 let busy = false;
+let waiting = 0;
 
 async function submit(text) {
   if (!text.trim() || busy) return;
@@ -59,9 +67,13 @@ async function submit(text) {
   show({ kind: "busy" });
   try {
     const body = { text: text.slice(0, 1600), terminal: "T1", ...(challenge && { challenge }) };
-    const answered = await post(`/${act}`, body);
-    show(verdictOf(answered, act));
-    if (answered.ok && challenge) ask(false);
+    const answered = await post(`/${act}`, body).catch(() => null); // null: the gateway is away
+    show(answered ? verdictOf(answered, act) : await verdictHere(body.text, act));
+    if (answered?.ok && act === "redeem") {
+      const { replay_key: replayKey, expires_at: expiresAt } = answered.body;
+      await offline.remember(replayKey, expiresAt).catch(() => {});
+    }
+    if (current.kind === "accepted" && challenge) ask(false);
   } catch {
     show({ kind: "cannot", remedy: WORDS.network });
   }
@@ -80,6 +92,43 @@ function verdictOf({ ok, status, body }, act) {
   return { kind, remedy: body.remedy, what: body.what, code: body.code, step: body.step };
 }
 
+// The gateway is away: what this terminal finds by itself, and says that it did.
+async function verdictHere(text, act) {
+  const redeem = act === "redeem";
+  try {
+    const { cityCode, purpose } = await offline.accept(text, { challenge, redeem });
+    await countWaiting();
+    const voucher = { place: { zh: cityCode, en: cityCode }, purpose, notes: [] };
+    return { kind: "accepted", here: true, headline: redeem ? WORDS.acceptedHere : WORDS.verifiedHere, voucher };
+  } catch ({ code, step }) {
+    if (!code || code.endsWith(".unavailable")) return { kind: "cannot", remedy: WORDS.network, code, step };
+    return { kind: step === 1 ? "again" : "refused", remedy: WORDS.refusedHere, code, step };
+  }
+}
+
+async function countWaiting() {
+  waiting = (await offline.waiting()).length;
+  paint();
+}
+
+// While the gateway is there: hand in what was accepted here, and fetch anew what is needed without it.
+const KEEP_EVERY = 15_000; // ms; a quarter of a status list's life
+
+async function keep() {
+  await countWaiting().catch(() => {});
+  try {
+    await offline.provision();
+    for (const { ok, body } of await offline.handIn()) {
+      const headline = ok ? WORDS.handedIn : WORDS.handedBad;
+      history.unshift({ kind: ok ? "accepted" : "refused", headline, code: body.code, at: new Date() });
+    }
+    history.length = Math.min(history.length, 4);
+    await countWaiting();
+  } catch {
+    // The gateway is still away, or this browser keeps nothing: then nothing is accepted without the gateway.
+  }
+}
+
 function show(verdict) {
   current = verdict;
   clearTimeout(clearing);
@@ -88,8 +137,11 @@ function show(verdict) {
 }
 
 function paint() {
-  const { kind, headline, remedy, what, code, step, voucher } = current;
+  const { kind, headline, remedy, what, code, step, voucher, here } = current;
   $("verdict").className = `verdict ${kind}`;
+  $("verdict").dataset.by = here ? "terminal" : "gateway";
+  $("waiting").hidden = !waiting;
+  $("waiting").textContent = waiting ? `${waiting} ${language.say("waiting")}` : "";
   $("symbol").setAttribute("d", SYMBOLS[kind]);
   $("headline").textContent = language.pick(headline ?? WORDS[kind]);
   $("remedy").textContent = remedy ? language.pick(remedy) : { ready: language.say("readyHint"), accepted: language.say("carryOn") }[kind] ?? "";
@@ -229,6 +281,9 @@ async function ask(on) {
 $("ask").addEventListener("click", () => ask(!challenge));
 
 offerCamera();
+keep();
+setInterval(keep, KEEP_EVERY);
+addEventListener("online", keep);
 fetch("/config").then((response) => response.json()).then((config) => {
   $("where").textContent = `T1 · ${config.place} · ${config.algorithm}`;
-});
+}).catch(() => {});

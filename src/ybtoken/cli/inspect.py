@@ -1,13 +1,22 @@
-"""``ybtoken inspect``: what a text holds, with no key and no verdict; the output is diagnostic notation throughout."""
+"""``ybtoken inspect``: what each layer says of a text, and what it holds; the output is diagnostic notation throughout.
+
+It needs no key. With a key ring the layers of key, signature, time and scope are judged as well.
+"""
 
 from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from ybtoken.cli.diagnostic import diagnose
+from ybtoken.cli.keyfiles import load_ring
+from ybtoken.cli.layers import layers
 from ybtoken.cli.lines import read_lines
 from ybtoken.cli.speech import REFUSED, Lang, Speaker, command
-from ybtoken.cli.values import Files, Scanned, Texts
+from ybtoken.cli.values import Files, Now, Scanned, Texts
 from ybtoken.errors import TokenError
 from ybtoken.wire.text import decode_text
 from ybtoken.words import Words
@@ -21,22 +30,33 @@ _LABEL = Words(
 
 
 @command
-def inspect(texts: Texts = None, files: Files = None, scanned: Scanned = False, lang: Lang = None) -> None:
-    """Show what texts hold, without verifying anything."""
+def inspect(
+    texts: Texts = None,
+    files: Files = None,
+    scanned: Scanned = False,
+    ring: Annotated[
+        Path | None, typer.Option("--ring", "-r", help="Judge by these keys as well. / 同时按此密钥环检查。")
+    ] = None,
+    now: Now = None,
+    lang: Lang = None,
+) -> None:
+    """Show what each layer says of texts, and what they hold; no verdict is given."""
     speaker = Speaker(lang)
+    keys = None if ring is None else load_ring(ring)
     damaged = False
     for batch in read_lines(texts, files, speaker):
         for line in batch:
             text = line.token(scanned=scanned)
             _comment(line.place, speaker.choose(_LABEL))
+            for name, said in layers(text, keys, int(time.time()) if now is None else now):
+                _comment(f"{speaker.choose(name)}: {speaker.choose(said)}")
             try:
                 profile, data = decode_text(text)
                 _comment(f"text: {len(text)} digits, profile {profile}, check digits {text[-2:]}")
                 _comment(f"{len(data)} bytes: {data.hex()}")
                 typer.echo(diagnose(data) + "\n")
-            except TokenError as error:
+            except TokenError:  # said above
                 damaged = True
-                _comment(f"[{error.code}] {speaker.choose(error.what)}")
                 typer.echo("")
     if damaged:
         raise typer.Exit(REFUSED)

@@ -102,8 +102,8 @@ def issue(
         raise MisuseError(f"{ring} has no entry for {key}.", f"{ring} 中没有 {key} 的条目。")
     scope = Scope() if keys is None else keys[signing_key.kid].scope
     issuer = Issuer(signing_key, scope=scope, lifetime=lifetime)
-    national = signing_key.algorithm is Algorithm.SM2 if keys is None else keys.sm2_only
-    sealer = None if sealing_key is None else load_sealer(sealing_key, cipher or BlockCipher.default(national=national))
+    sm2_only = signing_key.algorithm is Algorithm.SM2 if keys is None else keys.sm2_only
+    sealer = None if sealing_key is None else load_sealer(sealing_key, cipher or BlockCipher.default(sm2_only=sm2_only))
     options = {
         "city_code": city_code,
         "identity_ref": identity_ref,

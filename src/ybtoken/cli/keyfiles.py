@@ -12,11 +12,12 @@ from typing import Annotated
 
 import typer
 
-from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
+from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.cli.speech import MisuseError, Speaker
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keys.keyset import dump_jwks, load_cose_keyset, load_jwks
 from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.reading import KeyReadError, PrivateKeyRead, read_private_key
 from ybtoken.keys.ring import KeyRing
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
 from ybtoken.words import Words
@@ -79,40 +80,44 @@ def generate_key(kind: KeyKind, user_id: bytes = DEFAULT_USER_ID) -> SoftwareKey
 def load_signing_key(
     file: Path, passphrase: Callable[[], bytes | None], *, kind: KeyKind | None, ring: KeyRing | None
 ) -> SoftwareKey:
-    """Read a private key. A PEM file names the curve at most; algorithm and user id are those of the ring's entry.
+    """Read a private key. Its file names the curve at most; algorithm and user id are those of the ring's entry.
 
     Args:
-        file: PKCS#8 or SEC 1, in PEM.
+        file: PKCS#8 or SEC 1 in PEM, or any other spelling that `ybtoken.keys.reading` knows.
         passphrase: gives the passphrase; asked only if the key is encrypted.
-        kind: the algorithm; if neither this nor the ring says, ES256 or SM2 by the key's curve.
+        kind: the algorithm; if neither this nor the ring says, ES256 or SM2 by the key's curve. A bare private number
+            needs it.
         ring: where the key's public half is, if anywhere.
     """
-    pem = file.read_bytes()
-    secret = passphrase() if b"ENCRYPTED" in pem else None
+    curve = None if kind is None else kind.algorithm.curve
+    data = file.read_bytes()
     try:
-        if kind is KeyKind.SM2:
-            return _sm2_key(pem, secret, ring)
         try:
-            key = P256SigningKey.from_pem(pem, passphrase=secret)
-        except ValueError:
-            if kind is not None:
+            read = read_private_key(data, curve=curve)
+        except KeyReadError as error:
+            if error.code != "key.passphrase-missing":
                 raise
-            return _sm2_key(pem, secret, ring)
+            read = read_private_key(data, curve=curve, passphrase=passphrase())
+        if read.curve is Curve.SM2:
+            return _sm2_key(read, ring)
+        key = P256SigningKey.from_read(read)
         if ring is not None and kind is None and key.kid in ring:
             kind = KeyKind[ring[key.kid].key.algorithm.name]
-        return key if kind is None else P256SigningKey.from_pem(pem, passphrase=secret, algorithm=kind.algorithm)
+        return key if kind is None else P256SigningKey.from_read(read, algorithm=kind.algorithm)
     except LibcryptoError as error:
         raise MisuseError(f"{file}: {error.en}", f"{file}：{error.zh}") from None
+    except KeyReadError as error:
+        raise MisuseError(f"{file}: {error.words.en}", f"{file}：{error.words.zh}") from None
     except ValueError as error:
         raise MisuseError(f"{file}: {error}", f"{file}：无法读取私钥（{error}）") from None
 
 
-def _sm2_key(pem: bytes, passphrase: bytes | None, ring: KeyRing | None) -> SM2SigningKey:
-    key = SM2SigningKey.from_pem(pem, passphrase=passphrase)
+def _sm2_key(read: PrivateKeyRead, ring: KeyRing | None) -> SM2SigningKey:
+    key = SM2SigningKey.from_read(read)
     if ring is None or key.kid not in ring:
         return key
     user_id: bytes = getattr(ring[key.kid].key, "user_id", DEFAULT_USER_ID)
-    return SM2SigningKey.from_pem(pem, passphrase=passphrase, user_id=user_id)
+    return SM2SigningKey.from_read(read, user_id=user_id)
 
 
 def load_ring(file: Path) -> KeyRing:

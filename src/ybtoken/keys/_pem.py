@@ -5,25 +5,10 @@ from __future__ import annotations
 import os
 import re
 
-__all__ = ["check_passphrase", "check_pem", "refuse_path"]
+__all__ = ["check_passphrase", "refuse_path"]
 
 _PATH = re.compile(r"[^\n{}\[\]]*[./\\][^\n{}\[\]]*")
 _LONGEST_PATH = 4096
-
-
-def check_pem(pem: bytes) -> bytes:
-    """Return the bytes of a PEM file.
-
-    Raises:
-        ValueError: it is the path of a file, or nothing in it begins a PEM block.
-        TypeError: it is no bytes.
-    """
-    refuse_path("PEM", pem)
-    if not isinstance(pem, bytes):
-        raise TypeError(f"PEM is bytes, as a file opened with 'rb' gives them, not {type(pem).__name__}")
-    if b"-----BEGIN " not in pem:
-        raise ValueError("this is not PEM: it has no line -----BEGIN ...----- (不是 PEM)")
-    return pem
 
 
 def refuse_path(what: str, given: object) -> None:

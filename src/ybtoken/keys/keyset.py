@@ -206,6 +206,8 @@ def _key(
 ) -> VerifyingKey:
     if algorithm.curve is not curve:
         raise ValueError(f"{algorithm.name} is not an algorithm of {curve.name}")
+    if (len(x), len(y)) != (32, 32):
+        raise ValueError("coordinates are 32 bytes each")
     if curve is Curve.SM2:
         user_id = DEFAULT_USER_ID if user_id is None else user_id
         return SM2VerifyingKey.from_point(x, y, user_id=user_id, backend=sm2_backend)

@@ -9,23 +9,25 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import NoReturn
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ybtoken._checks import octets
 from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.errors import SignatureError
 from ybtoken.keys._der import der_from_raw, raw_from_der
-from ybtoken.keys._pem import check_passphrase, check_pem
+from ybtoken.keys._pem import check_passphrase
+from ybtoken.keys._reading.writing import KeyCipher, check_cipher, sm4_pkcs8
+from ybtoken.keys._sm2.curve import pem_from_der
 from ybtoken.keys.protocols import kid_of_point
+from ybtoken.keys.reading import PrivateKeyRead, check_pair, read_coordinate, read_private_key, read_public_key
 
 __all__ = ["P256SigningKey", "P256VerifyingKey"]
 
 _ECDSA = ec.ECDSA(hashes.SHA256())
 _SIZE = 32
-_SIZES = range(_SIZE, _SIZE + 1)
-_POINT_SIZES = range(2 * _SIZE + 1, 2 * _SIZE + 2)
+_UNCOMPRESSED = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+_POINT_SIZE = 2 * _SIZE + 1
 
 # Reads an encoded point (SEC 1), compressed or not. OpenSSL refuses a coordinate that is not below p, a point off the
 # curve, and an x that has no y. The point at infinity has no encoding of these lengths, and every other point of P-256
@@ -44,44 +46,42 @@ class P256VerifyingKey:
     """A P-256 public key. See also `from_point`, `from_pem` and `from_cryptography`.
 
     Args:
-        point: the uncompressed point, 65 bytes: 04, x, y.
+        point: the uncompressed point, 65 bytes: 04, x, y. Any other spelling that `ybtoken.keys.reading` knows is read
+            as well, such as hexadecimal.
         algorithm: ES256, or ESP256 for a key that was made as such.
 
     Raises:
-        TypeError: the point is not bytes.
+        TypeError: the point is neither bytes nor a string.
         ValueError: not a point on the curve, or an algorithm of another curve.
     """
 
     __slots__ = ("_public_key", "algorithm", "kid", "point")
 
-    def __init__(self, point: bytes, *, algorithm: Algorithm = Algorithm.ES256) -> None:
-        octets("a P-256 point", point, _POINT_SIZES)
+    def __init__(self, point: bytes | str, *, algorithm: Algorithm = Algorithm.ES256) -> None:
+        if not isinstance(point, bytes) or len(point) != _POINT_SIZE or point[0] != 4:
+            point = read_public_key(point, curve=Curve.P256).point
         self.algorithm = _check_algorithm(algorithm)
-        self._public_key = _key_of_point(point)  # refuses 65 bytes that do not begin with 04
+        self._public_key = _key_of_point(point)
         self.point = point[1 : 1 + _SIZE], point[1 + _SIZE :]
         self.kid = kid_of_point(Curve.P256, *self.point)
 
     @classmethod
     def from_point(cls, x: bytes, y: bytes, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
-        """Take a point's coordinates, 32 bytes each, big-endian; `ValueError` if it is not on the curve."""
-        point = b"\x04" + octets("a coordinate x", x, _SIZES) + octets("a coordinate y", y, _SIZES)
+        """Take a point's coordinates, big-endian, 32 bytes each or in fields of 64; `ValueError` if off the curve."""
+        point = b"\x04" + read_coordinate("a coordinate x", x) + read_coordinate("a coordinate y", y)
         return cls(point, algorithm=algorithm)
 
     @classmethod
-    def from_pem(cls, pem: bytes, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
-        """Read a SubjectPublicKeyInfo in PEM (RFC 5280, RFC 7468); `ValueError` if it is anything else."""
-        try:
-            key = serialization.load_pem_public_key(check_pem(pem))
-        except UnsupportedAlgorithm as error:  # a curve or a kind of key that OpenSSL does not have
-            raise ValueError(str(error)) from None
-        return cls.from_cryptography(key, algorithm=algorithm)
+    def from_pem(cls, pem: bytes | str, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
+        """Read a public key's file: PEM, or what else `ybtoken.keys.reading` knows; `KeyReadError` says what it is."""
+        return cls(read_public_key(pem, curve=Curve.P256).point, algorithm=algorithm)
 
     @classmethod
     def from_cryptography(cls, key: object, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
         """Take an ``EllipticCurvePublicKey`` of `cryptography`; `ValueError` for another kind of key or curve."""
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise ValueError("this is not a P-256 public key")
-        point = key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+        point = key.public_bytes(*_UNCOMPRESSED)
         return cls(point, algorithm=algorithm)
 
     def to_pem(self) -> bytes:
@@ -133,23 +133,19 @@ class P256SigningKey:
     See also `generate`, `from_pem` and `from_cryptography`.
 
     Args:
-        number: the private number, 32 bytes, big-endian, 1 to n - 1.
+        number: the private number, 32 bytes, big-endian, 1 to n - 1. Any other spelling that `ybtoken.keys.reading`
+            knows is read as well, such as hexadecimal.
         algorithm: ES256, or ESP256 for a key that is made as such.
 
     Raises:
-        TypeError: the number is not bytes.
+        TypeError: the number is neither bytes nor a string.
         ValueError: not 32 bytes, a number out of its bounds, or an algorithm of another curve.
     """
 
     __slots__ = ("_private_key", "algorithm", "kid", "verifying_key")
 
-    def __init__(self, number: bytes, *, algorithm: Algorithm = Algorithm.ES256) -> None:
-        octets("a P-256 private key", number, _SIZES)
-        try:
-            key = ec.derive_private_key(int.from_bytes(number, "big"), ec.SECP256R1())
-        except ValueError:
-            raise ValueError("a P-256 private key is 1 to n - 1") from None  # the library's words may hold the number
-        self._take(key, algorithm)
+    def __init__(self, number: bytes | str, *, algorithm: Algorithm = Algorithm.ES256) -> None:
+        self._take(_key_of(read_private_key(number, curve=Curve.P256)), algorithm)
 
     def _take(self, key: ec.EllipticCurvePrivateKey, algorithm: Algorithm) -> None:
         self._private_key = key
@@ -164,22 +160,20 @@ class P256SigningKey:
 
     @classmethod
     def from_pem(
-        cls, pem: bytes, *, passphrase: bytes | None = None, algorithm: Algorithm = Algorithm.ES256
+        cls, pem: bytes | str, *, passphrase: bytes | None = None, algorithm: Algorithm = Algorithm.ES256
     ) -> P256SigningKey:
-        """Read a private key in PEM (PKCS#8, or SEC 1).
+        """Read a private key's file: PKCS#8 or SEC 1 in PEM, or what else `ybtoken.keys.reading` knows.
 
         Raises:
-            TypeError: the passphrase or the PEM is not bytes.
-            ValueError: not a P-256 key, or the passphrase is wrong, missing or not needed.
+            TypeError: the passphrase is not bytes, or the PEM is neither bytes nor a string.
+            ValueError: not a P-256 key, or the passphrase is wrong, missing or not needed; `KeyReadError` says which.
         """
-        check_pem(pem)
-        check_passphrase(passphrase)
-        try:
-            key = serialization.load_pem_private_key(pem, passphrase)
-        except (TypeError, UnsupportedAlgorithm) as error:
-            # A passphrase is missing, or was given for a key without one; a curve, key or cipher OpenSSL does not have.
-            raise ValueError(str(error)) from None
-        return cls.from_cryptography(key, algorithm=algorithm)
+        return cls.from_read(read_private_key(pem, curve=Curve.P256, passphrase=passphrase), algorithm=algorithm)
+
+    @classmethod
+    def from_read(cls, read: PrivateKeyRead, *, algorithm: Algorithm = Algorithm.ES256) -> P256SigningKey:
+        """Take what `ybtoken.keys.reading` read; `ValueError` if it is on another curve."""
+        return cls.from_cryptography(_key_of(read), algorithm=algorithm)
 
     @classmethod
     def from_cryptography(cls, key: object, *, algorithm: Algorithm = Algorithm.ES256) -> P256SigningKey:
@@ -190,9 +184,18 @@ class P256SigningKey:
         made._take(key, algorithm)
         return made
 
-    def to_pem(self, *, passphrase: bytes | None) -> bytes:
-        """The key as PKCS#8 in PEM, encrypted under a passphrase; ``None`` writes it in clear."""
+    def to_pem(self, *, passphrase: bytes | None, cipher: KeyCipher = "aes") -> bytes:
+        """The key as PKCS#8 in PEM, encrypted under a passphrase; ``None`` writes it in clear.
+
+        Args:
+            passphrase: at least one byte.
+            cipher: ``"sm4"`` for SM4-CBC with HMAC-SM3 in place of AES.
+        """
         check_passphrase(passphrase)
+        if check_cipher(cipher, passphrase) and passphrase is not None:
+            number = self._private_key.private_numbers().private_value.to_bytes(_SIZE, "big")
+            der = sm4_pkcs8(Curve.P256, number, b"\x04" + b"".join(self.verifying_key.point), passphrase)
+            return pem_from_der("ENCRYPTED PRIVATE KEY", der)
         encryption = (
             serialization.NoEncryption() if passphrase is None else serialization.BestAvailableEncryption(passphrase)
         )
@@ -209,3 +212,11 @@ class P256SigningKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signing key is not pickled or copied: load it where it is used")
+
+
+def _key_of(read: PrivateKeyRead) -> ec.EllipticCurvePrivateKey:
+    if read.curve is not Curve.P256:
+        raise ValueError("this is not a P-256 private key")
+    key = ec.derive_private_key(int.from_bytes(read.number, "big"), ec.SECP256R1())
+    check_pair(read, key.public_key().public_bytes(*_UNCOMPRESSED))
+    return key

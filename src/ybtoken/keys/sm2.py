@@ -9,20 +9,19 @@ The SM2 user id belongs to the key: signer and verifier must use the same, and k
 
 from __future__ import annotations
 
-import base64
-import binascii
 from functools import lru_cache
 from typing import Literal, NoReturn, TypeAlias
 
-from ybtoken._checks import octets
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.errors import SignatureError
-from ybtoken.keys._pem import check_passphrase, check_pem
-from ybtoken.keys._sm2.curve import check_point, decompress, pem_from_der, point_from_spki, spki_from_point
+from ybtoken.keys._pem import check_passphrase
+from ybtoken.keys._reading.writing import KeyCipher, check_cipher, sm4_pkcs8
+from ybtoken.keys._sm2.curve import check_point, decompress, pem_from_der, spki_from_point
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError
 from ybtoken.keys._sm2.tables import TableKey
 from ybtoken.keys.protocols import kid_of_point
+from ybtoken.keys.reading import PrivateKeyRead, check_pair, read_coordinate, read_private_key, read_public_key
 
 __all__ = ["DEFAULT_USER_ID", "LibcryptoError", "SM2Backend", "SM2SigningKey", "SM2VerifyingKey"]
 
@@ -30,20 +29,21 @@ SM2Backend: TypeAlias = Literal["libcrypto", "tables"]
 """What verifies: OpenSSL; or plain Python, with a table in memory for each key in use (see `docs/why/capacity.md`)."""
 
 _SPKI_LABEL = "PUBLIC KEY"
-_SIZES = range(32, 33)
+_POINT_SIZE = 65
 
 
 class SM2VerifyingKey:
     """An SM2 public key. See also `from_point` and `from_pem`.
 
     Args:
-        point: the uncompressed point, 65 bytes: 04, x, y.
+        point: the uncompressed point, 65 bytes: 04, x, y. Any other spelling that `ybtoken.keys.reading` knows is read
+            as well, such as hexadecimal, or without 04.
         user_id: the SM2 user id its signatures were made under.
         backend: what verifies. By default libcrypto where one passes its self-test, else the tables.
         libcrypto: the path of a libcrypto to use. By default the one that this Python or the system has.
 
     Raises:
-        TypeError: the point or the user id is not bytes.
+        TypeError: the user id is not bytes, or the point neither bytes nor a string.
         ValueError: not a point on the SM2 curve, or a user id that is empty or too long.
         LibcryptoError: libcrypto was asked for, by name or path, and cannot be used.
     """
@@ -52,12 +52,14 @@ class SM2VerifyingKey:
 
     def __init__(
         self,
-        point: bytes,
+        point: bytes | str,
         *,
         user_id: bytes = DEFAULT_USER_ID,
         backend: SM2Backend | None = None,
         libcrypto: str | None = None,
     ) -> None:
+        if not isinstance(point, bytes) or len(point) != _POINT_SIZE or point[0] != 4:
+            point = read_public_key(point, curve=Curve.SM2).point
         check_point(point)
         lib = _library(backend, libcrypto)
         self._key: EvpPublicKey | TableKey = EvpPublicKey(lib, point, user_id) if lib else TableKey(point, user_id)
@@ -77,28 +79,22 @@ class SM2VerifyingKey:
         backend: SM2Backend | None = None,
         libcrypto: str | None = None,
     ) -> SM2VerifyingKey:
-        """Take a point's coordinates, 32 bytes each, big-endian; `ValueError` if it is not on the curve."""
-        point = b"\x04" + octets("a coordinate x", x, _SIZES) + octets("a coordinate y", y, _SIZES)
+        """Take a point's coordinates, big-endian, 32 bytes each or in fields of 64; `ValueError` if off the curve."""
+        point = b"\x04" + read_coordinate("a coordinate x", x) + read_coordinate("a coordinate y", y)
         return cls(point, user_id=user_id, backend=backend, libcrypto=libcrypto)
 
     @classmethod
     def from_pem(
         cls,
-        pem: bytes,
+        pem: bytes | str,
         *,
         user_id: bytes = DEFAULT_USER_ID,
         backend: SM2Backend | None = None,
         libcrypto: str | None = None,
     ) -> SM2VerifyingKey:
-        """Read a SubjectPublicKeyInfo in PEM (RFC 5280, RFC 7468); `ValueError` if it is anything else."""
-        lines = check_pem(pem).strip().splitlines()
-        if lines[:1] != [b"-----BEGIN PUBLIC KEY-----"] or lines[-1:] != [b"-----END PUBLIC KEY-----"]:
-            raise ValueError("this is not a public key in PEM (不是 PEM 公钥)")
-        try:
-            der = base64.b64decode(b"".join(lines[1:-1]), validate=True)
-        except binascii.Error as error:
-            raise ValueError(f"this is not a public key in PEM (不是 PEM 公钥): {error}") from None
-        return cls(point_from_spki(der), user_id=user_id, backend=backend, libcrypto=libcrypto)
+        """Read a public key's file: PEM, or what else `ybtoken.keys.reading` knows; `KeyReadError` says what it is."""
+        point = read_public_key(pem, curve=Curve.SM2).point
+        return cls(point, user_id=user_id, backend=backend, libcrypto=libcrypto)
 
     def to_pem(self) -> bytes:
         """The key as a SubjectPublicKeyInfo in PEM; the user id has no place in it."""
@@ -141,20 +137,21 @@ class SM2SigningKey:
     sign; see `ybtoken.keys.sm2_native` for another one.
 
     Args:
-        number: the private number, 32 bytes, big-endian, 1 to n - 2; many SM2 tools write keys so.
+        number: the private number, 32 bytes, big-endian, 1 to n - 2. Any other spelling that `ybtoken.keys.reading`
+            knows is read as well, such as hexadecimal.
         user_id: the SM2 user id its signatures are made under.
         libcrypto: the path of a libcrypto to use. By default the one that this Python or the system has.
 
     Raises:
-        TypeError: the number or the user id is not bytes.
+        TypeError: the user id is not bytes, or the number neither bytes nor a string.
         ValueError: not 32 bytes, a number out of its bounds, or a user id that is empty or too long.
         LibcryptoError: there is no libcrypto that may sign; it says what to install or to use instead.
     """
 
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
 
-    def __init__(self, number: bytes, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None) -> None:
-        self._take(EvpPrivateKey.from_scalar(load(libcrypto), number, user_id), user_id, libcrypto)
+    def __init__(self, number: bytes | str, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None) -> None:
+        self._take(_key_of(read_private_key(number, curve=Curve.SM2), user_id, libcrypto), user_id, libcrypto)
 
     def _take(self, key: EvpPrivateKey, user_id: bytes, libcrypto: str | None) -> None:
         self._key = key
@@ -177,25 +174,40 @@ class SM2SigningKey:
     @classmethod
     def from_pem(
         cls,
-        pem: bytes,
+        pem: bytes | str,
         *,
         passphrase: bytes | None = None,
         user_id: bytes = DEFAULT_USER_ID,
         libcrypto: str | None = None,
     ) -> SM2SigningKey:
-        """Read a private key in PEM (PKCS#8, or SEC 1).
+        """Read a private key's file: PKCS#8 or SEC 1 in PEM, or what else `ybtoken.keys.reading` knows.
 
         Raises:
-            TypeError: the PEM, the passphrase or the user id is not bytes.
-            ValueError: not an SM2 key, another key's public point, or the passphrase is wrong, missing or not needed.
+            TypeError: the passphrase or the user id is not bytes, or the PEM is neither bytes nor a string.
+            ValueError: not an SM2 key, another key's public point, or the passphrase is wrong, missing or not needed;
+                `KeyReadError` says which.
+        """
+        read = read_private_key(pem, curve=Curve.SM2, passphrase=passphrase)
+        return cls.from_read(read, user_id=user_id, libcrypto=libcrypto)
+
+    @classmethod
+    def from_read(
+        cls, read: PrivateKeyRead, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None
+    ) -> SM2SigningKey:
+        """Take what `ybtoken.keys.reading` read; `ValueError` if it is on another curve."""
+        return cls._of(_key_of(read, user_id, libcrypto), user_id, libcrypto)
+
+    def to_pem(self, *, passphrase: bytes | None, cipher: KeyCipher = "aes") -> bytes:
+        """The key as PKCS#8 in PEM, encrypted under a passphrase; ``None`` writes it in clear.
+
+        Args:
+            passphrase: at least one byte, without NUL.
+            cipher: ``"sm4"`` for SM4-CBC with HMAC-SM3, which GmSSL 3 reads, in place of AES.
         """
         check_passphrase(passphrase)
-        key = EvpPrivateKey.from_pem(load(libcrypto), check_pem(pem), passphrase, user_id)
-        return cls._of(key, user_id, libcrypto)
-
-    def to_pem(self, *, passphrase: bytes | None) -> bytes:
-        """The key as PKCS#8 in PEM, encrypted under a passphrase; ``None`` writes it in clear."""
-        check_passphrase(passphrase)
+        if check_cipher(cipher, passphrase) and passphrase is not None:
+            der = sm4_pkcs8(Curve.SM2, self._key.scalar(), self._key.point, passphrase)
+            return pem_from_der("ENCRYPTED PRIVATE KEY", der)
         return self._key.to_pem(passphrase)
 
     def sign(self, message: bytes) -> bytes:
@@ -207,6 +219,14 @@ class SM2SigningKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signing key is not pickled or copied: load it where it is used")
+
+
+def _key_of(read: PrivateKeyRead, user_id: bytes, libcrypto: str | None) -> EvpPrivateKey:
+    if read.curve is not Curve.SM2:
+        raise ValueError("this is not an SM2 private key")
+    key = EvpPrivateKey.from_scalar(load(libcrypto), read.number, user_id)
+    check_pair(read, key.point)
+    return key
 
 
 def _library(backend: SM2Backend | None, path: str | None) -> Libcrypto | None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from ybtoken._checks import octets
 from ybtoken._native import ybtoken_native
-from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.keys._pem import check_passphrase, check_pem
+from ybtoken.algorithms import DEFAULT_USER_ID, Curve
 from ybtoken.keys._sm2.curve import check_user_id
-from ybtoken.keys._sm2.evp import EvpPrivateKey, load
+from ybtoken.keys.reading import PrivateKeyRead, check_pair, read_private_key
 from ybtoken.keys.sm2 import SM2VerifyingKey
 
 __all__ = ["NativeSM2SigningKey"]
@@ -25,15 +23,14 @@ class NativeSM2SigningKey:
         user_id: the SM2 user id its signatures are made under.
 
     Raises:
-        TypeError: the number or the user id is not bytes.
+        TypeError: the user id is not bytes, or the number neither bytes nor a string.
         ValueError: not 32 bytes, a number out of its bounds, or a user id that is empty or too long.
     """
 
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
 
-    def __init__(self, number: bytes, *, user_id: bytes = DEFAULT_USER_ID) -> None:
-        octets("an SM2 private key", number, range(32, 33))
-        self._take(ybtoken_native.Sm2Key(number, user_id=check_user_id(user_id)), user_id)
+    def __init__(self, number: bytes | str, *, user_id: bytes = DEFAULT_USER_ID) -> None:
+        self._take(_key_of(read_private_key(number, curve=Curve.SM2), user_id), user_id)
 
     def _take(self, key: ybtoken_native.Sm2Key, user_id: bytes) -> None:
         self._key = key
@@ -51,17 +48,17 @@ class NativeSM2SigningKey:
 
     @classmethod
     def from_pem(
-        cls, pem: bytes, *, passphrase: bytes | None = None, user_id: bytes = DEFAULT_USER_ID
+        cls, pem: bytes | str, *, passphrase: bytes | None = None, user_id: bytes = DEFAULT_USER_ID
     ) -> NativeSM2SigningKey:
-        """Read a private key in PEM as `SM2SigningKey.from_pem` does: libcrypto reads it, and does not sign.
+        """Read a private key's file as `SM2SigningKey.from_pem` does. No libcrypto is needed.
 
         Raises:
-            TypeError: the PEM, the passphrase or the user id is not bytes.
-            ValueError: not an SM2 key, or the passphrase is wrong, missing or not needed.
-            LibcryptoError: there is no libcrypto that reads it.
+            TypeError: the passphrase or the user id is not bytes, or the PEM is neither bytes nor a string.
+            ValueError: not an SM2 key, another key's public point, or the passphrase is wrong, missing or not needed.
         """
-        check_passphrase(passphrase)
-        return cls(EvpPrivateKey.from_pem(load(), check_pem(pem), passphrase, user_id).scalar(), user_id=user_id)
+        made = cls.__new__(cls)
+        made._take(_key_of(read_private_key(pem, curve=Curve.SM2, passphrase=passphrase), user_id), user_id)
+        return made
 
     def sign(self, message: bytes) -> bytes:
         """See `ybtoken.keys.protocols.SigningKey`; the message is hashed with SM3 after ZA. Releases the GIL."""
@@ -72,3 +69,9 @@ class NativeSM2SigningKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signing key is not pickled or copied: load it where it is used")
+
+
+def _key_of(read: PrivateKeyRead, user_id: bytes) -> ybtoken_native.Sm2Key:
+    key = ybtoken_native.Sm2Key(read.number, user_id=check_user_id(user_id))
+    check_pair(read, b"\x04" + key.x + key.y)
+    return key

@@ -1,8 +1,8 @@
 """An audit file whose tampering is detected: every line holds the hash of the one before it.
 
-A line is ``<SHA-256 in hex> <JSON>``; the hash is over the previous line's hash and the JSON. Changing, removing or
-inserting a line breaks the chain from there on. Cutting lines off the end does not: keep the last hash (`head`)
-elsewhere from time to time, and give it to `check_audit`.
+A line is ``<SHA-256 in hex> <JSON>``. The hash is over the previous line's hash and the JSON, so changing, removing or
+inserting a line breaks the chain from that line on. Cutting lines off the end does not break it: keep the last hash
+(`AuditFile.head`) elsewhere from time to time, and give it to `check_audit`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ def _walk(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def check_audit(path: str | os.PathLike[str], *, head: str | None = None) -> int:
-    """Check the whole chain of a file; returns the number of its lines.
+    """Check the whole chain of a file, and return the number of its lines.
 
     Args:
         path: the file.
-        head: a hash that was kept elsewhere: the file must contain it, or lines were cut off.
+        head: a hash that was kept elsewhere. If the file does not contain it, lines were cut off.
 
     Raises:
         AuditError: the file was tampered with.
@@ -64,11 +64,11 @@ def check_audit(path: str | os.PathLike[str], *, head: str | None = None) -> int
 
 
 class AuditFile:
-    """An observer that appends every verdict to a chained file. Thread-safe; one writer a file.
+    """An observer that appends every verdict to a chained file. Thread-safe, but a file has one writer at a time.
 
     Args:
-        path: the file; it is continued if it exists, after its chain was checked.
-        sync: force each line to the disk before the verdict is returned.
+        path: the file. If it exists, its chain is checked and it is continued.
+        sync: force each line to the disk before the caller gets the verdict.
 
     Raises:
         AuditError: the file that is to be continued was tampered with.

@@ -1,7 +1,7 @@
 """Velocity rules (电子围栏): what looks like misuse although every single verdict was right.
 
-A rule watches redeemed vouchers and emits signals with their evidence. It never refuses: an honest person may well move
-fast, or be treated far from home; people decide on evidence.
+A rule watches redeemed vouchers and emits signals with their evidence. It never refuses a voucher, because an honest
+person may move fast or be treated far from home. People decide on the evidence.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from ybtoken._checks import callback, duration, uint
 from ybtoken.observers.event import VerdictEvent
 from ybtoken.verified import VerifiedVoucher
 
@@ -24,8 +25,8 @@ class Signal:
 
     Args:
         kind: "two-places", "many-redemptions" or "away-from-home".
-        person: what stands for the person, as the observer's ``person_of`` gives it.
-        evidence: the redemptions it rests on, oldest first: time, terminal, place, nonce.
+        person: what stands for the person, from the observer's ``person_of``.
+        evidence: the redemptions that the signal is based on, oldest first: time, terminal, place, nonce.
     """
 
     kind: str
@@ -34,18 +35,23 @@ class Signal:
 
 
 class VelocityObserver:
-    """Watches redemptions, a person at a time. Memory is bounded: who was not seen for longest is forgotten first.
+    """Watches the redemptions of each person. Its memory is bounded: the person not seen for longest is forgotten first.
 
     Args:
-        person_of: who the holder is: the person number that only the platform can open (`IdentitySealer.open`). Two
-            displays of one person have different references, so without it nothing can be linked.
-        emit: is given every signal.
-        apart_seconds: signal a person who redeems in two places of different prefixes within this time.
-        apart_digits: how many digits of the place's code make a place: 2 province, 4 city, 6 county.
-        most: signal more redemptions than this ...
-        most_seconds: ... within this time.
-        away_digits: signal a terminal whose place differs from the insured place in so many digits; 0 for never.
-        capacity: how many persons are remembered.
+        person_of: takes a voucher and returns what stands for its holder: the person number, which only the platform
+            can open (`IdentitySealer.open`). Two displays of one person have different references, so without it
+            nothing can be linked.
+        emit: takes every signal.
+        apart_seconds: signal a person who redeems in two different places within this time, in seconds.
+        apart_digits: how many leading digits of the city code make a place: 2 province, 4 city, 6 county.
+        most: signal a person with more redemptions than this ...
+        most_seconds: ... within this time, in seconds.
+        away_digits: signal a terminal whose place differs from the insured place in this many leading digits; with 0
+            there is no such signal.
+        capacity: the number of persons that are remembered.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind or out of its bounds.
     """
 
     def __init__(
@@ -60,10 +66,14 @@ class VelocityObserver:
         away_digits: int = 0,
         capacity: int = 100_000,
     ) -> None:
-        self._person_of, self._emit = person_of, emit
-        self._apart_seconds, self._apart_digits = apart_seconds, apart_digits
-        self._most, self._most_seconds = most, most_seconds
-        self._away_digits, self._capacity = away_digits, capacity
+        self._person_of = callback("person_of", person_of, "what stands for a voucher's holder")
+        self._emit = callback("emit", emit, "nothing and takes a Signal")
+        self._apart_seconds = duration("apart_seconds", apart_seconds)
+        self._apart_digits = uint("apart_digits", apart_digits, 6, minimum=1)
+        self._most = uint("most", most, minimum=1)
+        self._most_seconds = duration("most_seconds", most_seconds)
+        self._away_digits = uint("away_digits", away_digits, 6)
+        self._capacity = uint("capacity", capacity, minimum=1)
         self._seen: OrderedDict[Hashable, deque[dict[str, Any]]] = OrderedDict()
         self._lock = Lock()
 

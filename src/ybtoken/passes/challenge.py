@@ -1,8 +1,8 @@
 """A terminal's challenge: what a phone answers, so that a code relayed to another terminal fails (Spec 3.4).
 
-The terminal shows the challenge as a small QR code; the phone reads it, says to its holder which terminal asks for
-what, and signs the answer into what it shows. The answer is a hash, so it has one size however long the challenge is,
-and only who asked knows what it answers.
+The terminal shows the challenge as a small QR code. The phone reads it, tells its holder which terminal asks for what,
+and signs the answer together with what it shows. The answer is a hash: it has the same size for every challenge, and
+only the terminal that asked can tell what it answers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ybtoken._checks import instance, octets
 from ybtoken.errors import TextError
 from ybtoken.voucher import MAX_PURPOSE, check_purpose
 from ybtoken.wire.presentation import ANSWER_SIZE
@@ -33,12 +34,12 @@ _TERMINAL = re.compile(r"[A-Za-z0-9._-]{1,32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a terminal asks a phone to answer; made anew for every customer.
+    """What a terminal asks a phone to answer. Make a new one for every customer.
 
     Args:
-        terminal: which terminal asks: 1 to 32 letters, digits, ``.``, ``_`` or ``-``.
-        purpose: what is being done (用码业务类型), five digits; the phone shows it to its holder.
-        nonce: 8 unpredictable bytes; never the same twice.
+        terminal: the name of the terminal that asks: 1 to 32 letters, digits, ``.``, ``_`` or ``-``.
+        purpose: what is being done (用码业务类型), five digits. The phone shows it to its holder.
+        nonce: 8 unpredictable bytes, never the same twice.
     """
 
     terminal: str
@@ -46,11 +47,10 @@ class Challenge:
     nonce: bytes = field(default_factory=lambda: os.urandom(_NONCE_SIZE))
 
     def __post_init__(self) -> None:
-        if not _TERMINAL.fullmatch(self.terminal):
+        if not _TERMINAL.fullmatch(instance("terminal", self.terminal, str, "a string")):
             raise ValueError(f"a terminal is named by 1 to 32 of A-Z a-z 0-9 . _ -, not {self.terminal!r}")
         check_purpose(self.purpose)
-        if not isinstance(self.nonce, bytes) or len(self.nonce) != _NONCE_SIZE:
-            raise ValueError(f"a challenge's nonce is {_NONCE_SIZE} bytes")
+        octets("a challenge's nonce", self.nonce, range(_NONCE_SIZE, _NONCE_SIZE + 1))
 
     @classmethod
     def new(cls, terminal: str, purpose: str, *, random: Callable[[int], bytes] = os.urandom) -> Challenge:
@@ -59,7 +59,7 @@ class Challenge:
 
     @classmethod
     def from_text(cls, text: str) -> Challenge:
-        """Read what a terminal shows: on the phone.
+        """Read what a terminal shows. This is done on the phone.
 
         Raises:
             ValueError: this is not a challenge, or was damaged in reading.

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
+from ybtoken._checks import callback, instance
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.passes.challenge import Challenge
 from ybtoken.voucher import DevicePresentation, Profile
@@ -24,9 +25,9 @@ def encode_presentation(token: bytes, presentation: DevicePresentation, key: Sig
     """Sign what a phone shows.
 
     Args:
-        token: the pass.
-        presentation: time, nonce, and the answer to a challenge if there was one.
-        key: the phone's key.
+        token: the bytes of the pass.
+        presentation: the time, the nonce, and the answer to a challenge if there was one.
+        key: the phone's private key.
     """
     header = PRESENTATION_HEADERS[key.algorithm.curve]
     payload = encode_presentation_payload(token, presentation)
@@ -34,13 +35,13 @@ def encode_presentation(token: bytes, presentation: DevicePresentation, key: Sig
 
 
 class DeviceBoundPass:
-    """A device-bound pass on its phone: shows a code, offline, that only this phone can make.
+    """A device-bound pass on its phone: shows codes, offline, that only this phone can make.
 
     Args:
-        data: the pass, as the issuer gave it out (`ybtoken.tokens.Pass`).
-        key: the phone's key, best in a secure element: what `present` needs of it is one signature.
-        clock: seconds since 1970; the phone's.
-        random: gives that many unpredictable bytes.
+        data: the bytes of the pass, from the issuer (`ybtoken.tokens.Pass`).
+        key: the phone's private key, best in a secure element. `present` asks it for one signature.
+        clock: returns seconds since 1970, by the phone's clock.
+        random: returns as many unpredictable bytes as it is asked for.
     """
 
     __slots__ = ("_clock", "_key", "_random", "data")
@@ -53,18 +54,20 @@ class DeviceBoundPass:
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        self.data = data
-        self._key = key
-        self._clock = clock
-        self._random = random
+        self.data = instance("data", data, bytes, "the bytes of a pass")
+        self._key = instance("key", key, SigningKey, "the phone's private key (SigningKey)")
+        self._clock = callback("clock", clock, "seconds since 1970")
+        self._random = callback("random", random, "bytes")
 
     def present(self, *, challenge: Challenge | None = None, now: int | None = None) -> str:
-        """The text to show now; another one each time.
+        """The text to show now. Each call gives another text.
 
         Args:
-            challenge: what the terminal asked, if it did; first show the holder its terminal and purpose.
-            now: seconds since 1970; the phone's clock if it is not given.
+            challenge: what the terminal asked, if it did. Show its terminal and purpose to the holder first.
+            now: seconds since 1970. Without it the pass reads its clock.
         """
+        if challenge is not None:
+            instance("challenge", challenge, Challenge, "a Challenge")
         presentation = DevicePresentation(
             int(self._clock() if now is None else now),
             self._random(PRESENTATION_NONCE_SIZE),

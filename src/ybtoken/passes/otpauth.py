@@ -1,4 +1,4 @@
-"""One-time codes by pyotp (extra ``otp``): the secret of a rotating pass for an authenticator of somebody else."""
+"""One-time codes by pyotp (extra ``otp``): the secret of a rotating pass in the form that authenticator apps read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def provisioning_uri(issued: RotatingPass, account: str, *, issuer: str) -> str:
 
     Args:
         issued: from `ybtoken.passes.rotating.RotatingCodes.enrol`.
-        account: whose pass it is, for people.
-        issuer: who gave the pass out, for people.
+        account: the name that the app shows for the pass.
+        issuer: the name that the app shows for the issuer.
     """
     return authenticator(issued.secret).provisioning_uri(name=account, issuer_name=issuer)

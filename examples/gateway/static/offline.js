@@ -1,0 +1,140 @@
+// The terminal's own verifier, for as long as the gateway is away. What it needs is fetched while the gateway is there,
+// and kept with its ends: the key ring, and the status list. Each display is accepted once on this device, because its
+// replay key is the key of a record in IndexedDB, and is handed in when the gateway is back.
+
+import { KeyRing, StatusList, TokenError, Verifier, Challenge, normalizeScan, statusPolicy } from "/verifier/index.js";
+import { post } from "./words.js";
+
+const [HELD, ACCEPTED] = ["held", "accepted"];
+
+const asked = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+let opening;
+function database() {
+  opening ??= (() => {
+    const request = indexedDB.open("ybtoken", 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore(HELD);
+      request.result.createObjectStore(ACCEPTED, { keyPath: "replayKey" });
+    };
+    return asked(request);
+  })();
+  return opening;
+}
+
+async function store(name, mode, act) {
+  const transaction = (await database()).transaction(name, mode, { durability: "strict" });
+  const done = new Promise((resolve, reject) => {
+    transaction.oncomplete = resolve;
+    transaction.onabort = () => reject(transaction.error);
+  });
+  done.catch(() => {}); // what failed is said by the request, and its transaction aborts by itself
+  const result = await asked(act(transaction.objectStore(name)));
+  await done;
+  return result;
+}
+
+const body = async (path) => {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response;
+};
+
+/** Fetch what is needed to verify without the gateway. */
+export async function provision() {
+  const before = Date.now();
+  const config = await (await body("/config")).json();
+  const [keys, statusKeys, list] = await Promise.all([
+    body("/keys").then((response) => response.text()),
+    body("/status-keys").then((response) => response.text()),
+    body("/status/list").then((response) => response.arrayBuffer()),
+  ]);
+  // Judged by the gateway's clock: a terminal's own is often wrong.
+  const ahead = config.now - Math.floor(before / 1000);
+  // Read once while the gateway is there: what is not good is not kept, and the arithmetic on SM2 is loaded.
+  await KeyRing.fromJwks(keys);
+  await readList({ config, statusKeys, list }, config.now);
+  await store(HELD, "readwrite", (held) => held.put({ config, keys, statusKeys, list, ahead }, "gateway"));
+}
+
+const readList = async ({ config, statusKeys, list }, now) =>
+  StatusList.read(new Uint8Array(list), {
+    keys: await KeyRing.fromJwks(statusKeys), uri: config.status_uri, now, skew: config.skew,
+  });
+
+/**
+ * Verify a text here, and accept it once. Throws a TokenError if it is refused.
+ *
+ * @returns {Promise<object>} the verified voucher
+ */
+export async function accept(text, { challenge = "", redeem = true } = {}) {
+  const held = await store(HELD, "readonly", (all) => all.get("gateway"));
+  const cannot = (reason) => {
+    throw new TokenError("redeem.unavailable", reason);
+  };
+  if (!held) cannot("this terminal has never seen the gateway");
+  const { config, ahead } = held;
+  const now = Math.floor(Date.now() / 1000) + ahead;
+  if (now >= config.keys_until || now < config.now - config.skew) cannot("the key ring that is held is past its end");
+  const list = await readList(held, now).catch((error) => {
+    if (!(error instanceof TokenError)) throw error; // without a list, what needs one is refused
+  });
+  const verifier = new Verifier(await KeyRing.fromJwks(held.keys), {
+    skew: config.skew, maxLifetime: config.max_lifetime, policies: [statusPolicy(list)],
+  });
+  const scanned = normalizeScan(text);
+  const voucher = await verifier.verify(scanned, {
+    now, ...(challenge && { challenge: Challenge.fromText(challenge) }),
+  });
+  if (redeem) {
+    const record = { replayKey: voucher.replayKey, text: scanned, at: now, until: voucher.claimUntil, state: "waiting" };
+    try {
+      await store(ACCEPTED, "readwrite", (all) => all.add(record));
+    } catch (error) {
+      if (error?.name === "ConstraintError") throw new TokenError("redeem.replayed", "on this terminal");
+      cannot(String(error)); // what is not remembered is not accepted
+    }
+  }
+  return voucher;
+}
+
+/** Remember what the gateway accepted, so that it is not accepted here when the gateway goes away a moment later. */
+export async function remember(replayKey, expiresAt) {
+  const record = { replayKey, until: expiresAt + 3600, state: "redeemed" };
+  await store(ACCEPTED, "readwrite", (all) => all.put(record));
+}
+
+export const waiting = async () =>
+  (await store(ACCEPTED, "readonly", (all) => all.getAll())).filter(({ state }) => state === "waiting");
+
+let handing = Promise.resolve([]);
+
+/** Hand in what was accepted here; returns what became of each. Calls at the same time wait for each other. */
+export function handIn() {
+  handing = handing.catch(() => []).then(async () => {
+    const outcomes = [];
+    for (const record of await waiting()) {
+      const { ok, status, body: answer } = await post("/hand-in", { text: record.text, at: record.at });
+      if (!ok && (status >= 500 || status === 429)) break; // it cannot be judged now
+      const { replayKey, until } = record;
+      const code = ok ? "accepted" : answer.code ?? String(status);
+      await store(ACCEPTED, "readwrite", (all) => all.put({ replayKey, until, state: "handed in", code }));
+      outcomes.push({ replayKey, ok, body: answer });
+    }
+    await forget();
+    return outcomes;
+  });
+  return handing;
+}
+
+/** Forget what nobody could accept any more. */
+async function forget() {
+  const now = Math.floor(Date.now() / 1000) - 3600; // an hour, for a clock that is behind
+  for (const { replayKey, until, state } of await store(ACCEPTED, "readonly", (all) => all.getAll())) {
+    if (state !== "waiting" && until < now) await store(ACCEPTED, "readwrite", (all) => all.delete(replayKey));
+  }
+}
