@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from ybtoken.errors import TokenError
 from ybtoken.keys.ring import KeyRing
 from ybtoken.verifier import Verifier
-from ybtoken.wire.claims import parse_claims
 from ybtoken.wire.envelope import cut_envelope
+from ybtoken.wire.parse import parse_claims
 from ybtoken.wire.presentation import cut_presentation
 from ybtoken.wire.text import decode_text
 from ybtoken.words import Words
@@ -54,7 +54,7 @@ def layers(text: str, ring: KeyRing | None, now: int) -> Iterator[tuple[Words, W
 
 def _refusal(text: str, ring: KeyRing, now: int) -> TokenError | None:
     try:
-        Verifier(ring).verify(text, now=now, challenge="any")
+        Verifier(ring).verify(text, now=now, recorded=True)
     except TokenError as error:
         return error
     return None
