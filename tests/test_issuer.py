@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 
 import cbor2
@@ -18,7 +20,8 @@ from tests.support import (
     fake_verifier,
     text_of,
 )
-from ybtoken import IssueError, Issuer, Profile, Scope, Token
+from ybtoken import IssueError, Issuer, KeyEntry, KeyRing, Profile, Scope, Token, Verifier
+from ybtoken.keys._der import der_from_raw
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.testing.keys import FakeKey
 from ybtoken.voucher import PURPOSES
@@ -194,6 +197,89 @@ def test_a_key_that_leaves_out_leading_zeros_makes_no_token_that_nobody_can_read
 
     with pytest.raises(ValueError, match="signature has 63 bytes"):
         Issuer(Unpadded()).issue(HOLDER, CITY)
+
+
+class ErringDevice:
+    """A device that returns something else than a good signature every so often."""
+
+    def __init__(self, key: P256SigningKey, every: int, spoilt: Callable[[P256SigningKey, bytes], bytes]) -> None:
+        self.algorithm, self.kid, self.verifying_key = key.algorithm, key.kid, key.verifying_key
+        self._key, self._every, self._spoilt, self.calls = key, every, spoilt, 0
+
+    def sign(self, message: bytes) -> bytes:
+        self.calls += 1
+        return self._spoilt(self._key, message) if self.calls % self._every == 0 else self._key.sign(message)
+
+
+def _one_bit(key: P256SigningKey, message: bytes) -> bytes:
+    signature = key.sign(message)
+    return signature[:-1] + bytes([signature[-1] ^ 1])
+
+
+SPOILT = {
+    "one bit": _one_bit,
+    "fields of 64 bytes": lambda key, m: bytes(32) + key.sign(m)[:32] + bytes(32) + key.sign(m)[32:],
+    "DER": lambda key, m: der_from_raw(key.sign(m)),
+    "digest twice": lambda key, m: key.sign(hashlib.sha256(m).digest()),
+    "s before r": lambda key, m: key.sign(m)[32:] + key.sign(m)[:32],
+    "the signature before": lambda key, m: key.sign(b"another message"),
+    "zeros": lambda key, m: bytes(64),
+    "nothing": lambda key, m: b"",
+    "another type": lambda key, m: bytearray(key.sign(m)),
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+@pytest.mark.parametrize("every", [2, 100])
+def test_no_voucher_with_a_bad_signature_leaves_the_issuer(p256_key, spoilt, every):
+    issuer = Issuer(ErringDevice(p256_key, every, SPOILT[spoilt]))
+    verifier = Verifier(KeyRing([KeyEntry(p256_key.verifying_key, "x")]))
+    refused = 0
+    for _ in range(200):
+        try:
+            token = issuer.issue(HOLDER, CITY)
+        except IssueError as error:
+            assert error.code in ("issue.wrong_signature", "issue.signature")
+            refused += 1
+        else:
+            verifier.verify(token.text)
+    assert refused == 200 // every
+
+
+def test_a_share_of_the_signatures_is_verified(p256_key):
+    device = ErringDevice(p256_key, 1, _one_bit)
+    for share, least, most in ((0.0, 0, 0), (0.25, 120, 280), (1.0, 800, 800), (1, 800, 800)):
+        issuer, refused = Issuer(device, verified_share=share), 0
+        for _ in range(800):
+            try:
+                issuer.issue(HOLDER, CITY)
+            except IssueError:
+                refused += 1
+        assert least <= refused <= most
+    for bad, error in (
+        (1.1, ValueError),
+        (-0.1, ValueError),
+        (float("nan"), ValueError),
+        (True, TypeError),
+        ("all", TypeError),
+    ):
+        with pytest.raises(error, match="verified_share is"):
+            Issuer(device, verified_share=bad)
+
+
+def test_an_issuer_knows_its_keys_public_half_or_is_told(p256_key):
+    class Bare:
+        algorithm, kid = p256_key.algorithm, p256_key.kid
+        sign = staticmethod(p256_key.sign)
+
+    with pytest.raises(ValueError, match="give its public half as verifying_key="):
+        Issuer(Bare())
+    assert Issuer(Bare(), verified_share=0.0).issue(HOLDER, CITY)
+    assert Issuer(Bare(), verifying_key=p256_key.verifying_key).issue(HOLDER, CITY)
+    with pytest.raises(ValueError, match="is not the public half of key"):
+        Issuer(Bare(), verifying_key=P256SigningKey.generate().verifying_key)
+    with pytest.raises(TypeError, match="verifying_key is a public key"):
+        Issuer(Bare(), verifying_key="key")
 
 
 class TestPasses:

@@ -17,6 +17,14 @@ class Unpadded(FakeKey):
         return bytes(63)
 
 
+class Erring(FakeKey):
+    def sign(self, message: bytes) -> bytes:
+        return bytes(64)
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        FakeKey("fake").verify(message, signature)
+
+
 REFUSED = {
     "issue.claim": lambda: fake_issuer().issue(HOLDER, CITY, channel=65536),
     "issue.place": lambda: fake_issuer(scope=Scope(("33",))).issue(HOLDER, "340100"),
@@ -24,6 +32,7 @@ REFUSED = {
         HOLDER, CITY, P256SigningKey.generate(algorithm=Algorithm.ESP256).verifying_key
     ),
     "issue.signature": lambda: Issuer(Unpadded()).issue(HOLDER, CITY),
+    "issue.wrong_signature": lambda: Issuer(Erring()).issue(HOLDER, CITY),
 }
 
 

@@ -133,7 +133,7 @@ class World:
         Raises:
             TokenError: it was not good then, or was used elsewhere.
         """
-        voucher = self.watch.verifier.verify(text, now=at, recorded=True)
+        voucher = self.verifier.verifier.verify(text, now=at, recorded=True)
         if voucher.replay_key in self.handed_in:
             raise RedeemError("redeem.replayed")
         try:

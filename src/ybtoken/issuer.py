@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypedDict, Unpack
 
 from ybtoken._checks import callback, duration, instance
+from ybtoken.errors import SignatureError
 from ybtoken.keys.device import device_key_of
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.misuse import IssueError
@@ -15,7 +17,7 @@ from ybtoken.places import Scope
 from ybtoken.tokens import Pass, Token
 from ybtoken.voucher import PURPOSES, DeviceKey, Profile, Voucher, check_known_purpose, check_purpose
 from ybtoken.wire.claims import encode_claims
-from ybtoken.wire.envelope import encode_header, sign1
+from ybtoken.wire.envelope import SIGNATURE_SIZE, encode_header, sign1
 from ybtoken.wire.text import encode_text
 
 __all__ = ["ClaimArguments", "Issuer"]
@@ -42,6 +44,10 @@ class Issuer:
         purposes: the business types (用码业务类型) that it states. Any five digits are valid in a token, but a type
             that is not in `ybtoken.voucher.PURPOSES` is probably a slip. Where others are in use, give
             ``{*PURPOSES, "09001"}``, or ``None`` to allow any five digits.
+        verified_share: the share of signatures that are verified before a token leaves, 0.0 (none) to 1.0 (all). A
+            device that errs is then found here, and not by terminals that say "forged". Verifying takes about 80
+            microseconds with a P-256 key and 300 with an SM2 key.
+        verifying_key: the key's public half. By default it is ``key.verifying_key``, or the key itself if it verifies.
         clock: returns seconds since 1970. A call reads it once, unless it was given its own ``now``.
         random: returns as many unpredictable bytes as it is asked for; the nonce comes from it.
 
@@ -49,7 +55,18 @@ class Issuer:
         TypeError, ValueError: an argument is of the wrong kind or out of its bounds.
     """
 
-    __slots__ = ("_clock", "_header", "_key", "_lifetime", "_pass_lifetime", "_purposes", "_random", "_scope")
+    __slots__ = (
+        "_clock",
+        "_header",
+        "_key",
+        "_lifetime",
+        "_pass_lifetime",
+        "_public",
+        "_purposes",
+        "_random",
+        "_scope",
+        "_share",
+    )
 
     def __init__(
         self,
@@ -59,6 +76,8 @@ class Issuer:
         lifetime: int = 60,
         pass_lifetime: int = 12 * 3600,
         purposes: Iterable[str] | None = PURPOSES,
+        verified_share: float = 1.0,
+        verifying_key: VerifyingKey | None = None,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -70,6 +89,8 @@ class Issuer:
         self._clock = callback("clock", clock, "seconds since 1970")
         self._random = callback("random", random, "bytes")
         self._header = encode_header(key.algorithm, key.kid)
+        self._share = _checked_share(verified_share)
+        self._public = _public_half(key, verifying_key) if self._share else None
 
     def issue(
         self, identity_ref: bytes, city_code: str, *, now: int | None = None, **optional: Unpack[ClaimArguments]
@@ -84,7 +105,7 @@ class Issuer:
 
         Raises:
             IssueError: a claim is out of its bounds, the place is outside the issuer's scope, or the key's signature is
-                not r || s. It is a `ValueError`.
+                not r || s or does not verify. It is a `ValueError`.
             TypeError: a claim has a value of the wrong type.
         """
         return self.sign(self._voucher(identity_ref, city_code, Profile.VOUCHER, self._lifetime, now, optional))
@@ -182,10 +203,42 @@ class Issuer:
         if not self._scope.covers(voucher.city_code):
             raise IssueError("issue.place", city_code=voucher.city_code, scope=str(self._scope))
         payload = encode_claims(voucher)
+        # The nonce is what is random in a token: its checksum chooses the share evenly, and again the same.
+        verifies = self._share >= 1 or zlib.crc32(voucher.nonce) < self._share * 2**32
         try:
-            return sign1(self._header, payload, self._key.sign)
+            return sign1(self._header, payload, self._sign_and_verify if verifies else self._key.sign)
+        except SignatureError:
+            raise IssueError("issue.wrong_signature", kid=self._key.kid.hex()) from None
         except ValueError as error:
             raise IssueError("issue.signature", reason=str(error)) from error
 
+    def _sign_and_verify(self, message: bytes) -> bytes:
+        signature = self._key.sign(message)
+        if not isinstance(signature, bytes):
+            raise ValueError(f"the key's signature is {type(signature).__name__}, not bytes")
+        if self._public is not None and len(signature) == SIGNATURE_SIZE:  # another length is refused by its own words
+            self._public.verify(message, signature)
+        return signature
+
     def __repr__(self) -> str:
         return f"Issuer({self._key!r}, scope={self._scope}, lifetime={self._lifetime})"
+
+
+def _checked_share(share: float) -> float:
+    if isinstance(share, bool) or not isinstance(share, int | float):
+        raise TypeError(f"verified_share is a number, 0.0 (none) to 1.0 (all), not {type(share).__name__}")
+    if not 0 <= share <= 1:
+        raise ValueError(f"verified_share is 0.0 (none) to 1.0 (all), not {share}")
+    return share
+
+
+def _public_half(key: SigningKey, given: VerifyingKey | None) -> VerifyingKey:
+    """What verifies the key's signatures: the public key that was given, the key's own, or the key itself."""
+    own = getattr(key, "verifying_key", key if isinstance(key, VerifyingKey) else None)
+    public: VerifyingKey | None = own if given is None else given
+    if public is None:
+        raise ValueError("this key has no verifying_key: give its public half as verifying_key=, or verified_share=0.0")
+    instance("verifying_key", public, VerifyingKey, "a public key (VerifyingKey)")
+    if (public.algorithm, public.kid) != (key.algorithm, key.kid):
+        raise ValueError(f"verifying_key is not the public half of key {key.kid.hex()}")
+    return public

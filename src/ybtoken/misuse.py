@@ -54,6 +54,17 @@ MISUSES = MappingProxyType(
                 "请检查签名设备及其适配程序：应返回 r || s，各 32 字节。",
             ),
         ),
+        "issue.wrong_signature": Misuse(
+            Words(
+                "The issuer's key gave a signature that its own public key {kid} refuses; nothing was issued.",
+                "签发密钥给出的签名未通过自身公钥 {kid} 的验证，未签发任何凭证。",
+            ),
+            Words(
+                "If it happens again, stop issuing with this device. `ybtoken device check` tries the device, and "
+                "`ybtoken diagnose` says what is wrong with a signature.",
+                "若再次出现，请停用该签名设备。可用 ybtoken device check 检测设备，用 ybtoken diagnose 分析签名。",
+            ),
+        ),
     }
 )
 """Every code of `IssueError`, with its words."""
@@ -64,8 +75,9 @@ class IssueError(ValueError):
 
     Args:
         code: a key of `MISUSES`.
-        facts: what is known about it: ``city_code`` and ``scope`` of ``issue.place``, otherwise the ``reason``, which
-            is an English sentence that names the claim or the key and what it has to be.
+        facts: what is known about it: ``city_code`` and ``scope`` of ``issue.place``, ``kid`` of
+            ``issue.wrong_signature``, otherwise the ``reason``, which is an English sentence that names the claim or
+            the key and what it has to be.
     """
 
     def __init__(self, code: str, **facts: Any) -> None:

@@ -395,7 +395,7 @@ def test_without_the_gateway_a_suspended_pass_is_refused_and_a_late_list_says_no
     before = wait_for_code(phone)
     phone.check("input[name=kind][value='3']")
     text = wait_for_code(phone, other_than=before)
-    site.world.registry.suspend(index=site.world.watch.verifier.verify(text).status_index)
+    site.world.registry.suspend(index=site.world.verifier.verifier.verify(text).status_index)
     site.ahead += 1  # a list is newer by a second
     site.world.refresh_statuses()
     terminal.reload()

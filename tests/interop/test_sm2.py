@@ -147,6 +147,7 @@ class SignsThrough:
     def __init__(self, peer: Peer, key: SM2SigningKey) -> None:
         self.algorithm, self.kid = key.algorithm, key.kid
         self._peer, self._key = peer, key
+        self.verifying_key = key.verifying_key
 
     def sign(self, message: bytes) -> bytes:
         return self._peer.sign(self._key, message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -63,9 +64,30 @@ class Unpadded(FakeKey):
         return signature[:32].lstrip(b"\0") + signature[32:].lstrip(b"\0")
 
 
-@pytest.mark.parametrize("kind", [Credulous, Prefix, WrongError, Short, Unpadded])
+class Rare(FakeKey):
+    """Errs once in 100 signatures."""
+
+    calls = 0
+
+    def sign(self, message: bytes) -> bytes:
+        self.calls += 1
+        return super().sign(message + b"." if self.calls % 100 == 0 else message)
+
+
+class OneSession(FakeKey):
+    """Hashes into a buffer that every thread shares."""
+
+    buffer = b""
+
+    def sign(self, message: bytes) -> bytes:
+        self.buffer = message
+        time.sleep(0.001)
+        return super().sign(self.buffer)
+
+
+@pytest.mark.parametrize("kind", [Credulous, Prefix, WrongError, Short, Unpadded, Rare, OneSession])
 def test_a_key_that_breaks_the_protocol_fails(kind):
-    with pytest.raises((AssertionError, ValueError)):
+    with pytest.raises((AssertionError, ValueError, SignatureError)):
         check_key_pair(kind("a"), kind("a"), other=kind("b"))
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "KID",
     "KID_SIZE",
     "KTY",
+    "SIGNATURE_SIZE",
     "TOKEN_HEADER_SIZES",
     "TYP",
     "X",
@@ -59,7 +60,7 @@ EC2: Final = 2
 KID_SIZE: Final = 8
 """The size of a key id, in bytes (Spec 2.2)."""
 _SIGN1_TAG = 18
-_SIGNATURE_SIZE = 64
+SIGNATURE_SIZE = 64
 
 
 def encode_header(algorithm: int, kid: bytes | None = None, *, typ: str | None = None) -> bytes:
@@ -109,13 +110,13 @@ def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
     Raises:
         ValueError: the signature is not 64 bytes, r || s. Other makers' keys often leave out leading zero bytes.
     """
-    if len(signature) != _SIGNATURE_SIZE:
-        found = f"the key's signature has {len(signature)} bytes, not {_SIGNATURE_SIZE}"
+    if len(signature) != SIGNATURE_SIZE:
+        found = f"the key's signature has {len(signature)} bytes, not {SIGNATURE_SIZE}"
         raise ValueError(f"{found}: r and s are 32 bytes each, leading zeros included")
     return cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, payload, signature]))
 
 
-_TAIL_SIZE = 2 + _SIGNATURE_SIZE
+_TAIL_SIZE = 2 + SIGNATURE_SIZE
 # The CBOR head of a payload of 24 to 255 bytes, by the size of the payload with that head. A shorter payload would have
 # a head of one byte, but no payload here is so short.
 _HEADS = {size + 2: bytes((0x58, size)) for size in range(24, 0x100)}
@@ -154,11 +155,11 @@ def cut_envelope(
     signed = data[header_end + 1 : -_TAIL_SIZE]
     if (
         data[header_end : header_end + 1] != b"\xa0"
-        or data[-_TAIL_SIZE:-_SIGNATURE_SIZE] != b"\x58\x40"
+        or data[-_TAIL_SIZE:-SIGNATURE_SIZE] != b"\x58\x40"
         or (signed[:2] != _HEADS.get(len(signed)) and not _has_long_head(signed, longest))
     ):
         raise EnvelopeError("envelope.shape")
-    return data[start:header_end], signed, data[-_SIGNATURE_SIZE:]
+    return data[start:header_end], signed, data[-SIGNATURE_SIZE:]
 
 
 def _has_long_head(signed: bytes, longest: int) -> bool:
