@@ -18,7 +18,8 @@ class TelemetryObserver:
     """Counts verdicts by code, records how long they took, and adds a span for each verdict.
 
     Names: counter ``ybtoken.verdicts``, histogram ``ybtoken.verdict.duration`` (s), span ``ybtoken.verify`` or
-    ``ybtoken.redeem``; attributes ``ybtoken.act``, ``ybtoken.code``, ``ybtoken.terminal``. No attribute says anything about a person.
+    ``ybtoken.redeem``; attributes ``ybtoken.act``, ``ybtoken.code``, ``ybtoken.terminal``. No attribute says anything
+    about a person.
 
     Args:
         meter_provider: where metrics go; the process's own if it is not given.

@@ -35,7 +35,9 @@ class Signal:
 
 
 class VelocityObserver:
-    """Watches the redemptions of each person. Its memory is bounded: the person not seen for longest is forgotten first.
+    """Watches the redemptions of each person.
+
+    Its memory is bounded: the person not seen for longest is forgotten first.
 
     Args:
         person_of: takes a voucher and returns what stands for its holder: the person number, which only the platform
