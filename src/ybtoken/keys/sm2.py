@@ -105,6 +105,10 @@ class SM2VerifyingKey:
         if not self._key.verify(message, signature):
             raise SignatureError("signature.invalid", kid=self.kid.hex())
 
+    def verifies_digest(self, digest: bytes, signature: bytes) -> bool:
+        """Whether a signature ``r || s`` is over a digest e, which `ybtoken.keys.signatures.sm2_digest` makes."""
+        return self._key.verify_digest(digest, signature)
+
     def __repr__(self) -> str:
         return f"SM2VerifyingKey(kid={self.kid.hex()}, backend={self.backend})"
 
