@@ -31,20 +31,22 @@ DECIDING = {
     "wire/text.py": ("decode_text", "otp_of_text", "normalize_scan", "_layout"),
     "wire/envelope.py": (),
     "wire/presentation.py": ("_layout", "cut_presentation"),
-    "wire/claims.py": ("_walk_uint", "_walk", "_walk_cnf", "_walk_extras", "parse_claims"),
+    "wire/claims.py": ("_walk_uint", "walk_claims", "_walk_cnf", "_walk_optional"),
     "keys/device.py": ("check_presentation",),
     "keys/keyset.py": (
         "load_jwks", "load_cose_keyset", "_json", "_once", "_integer", "_check_items", "_entry_from_jwk",
         "_entry_from_cose_key", "_key", "_entry", "_kid_from_hex", "_from_base64url",
     ),
     "keys/ring.py": ("from_key_set", "__init__"),
-    "places.py": ("_range_of", "_subtract", "covers_number", "_merge"),
-    "engines/serial.py": ("open",),
-    "engines/validity.py": ("judge",),
-    "judging/judge.py": ("voucher", "claims", "_check_otp", "_check_display", "_check_challenge"),
+    "places.py": ("_range_of", "_subtract", "_work_out", "covers_number", "_merge"),
+    "engines/serial.py": ("_judged", "_valid", "_signed"),
+    "engines/validity.py": ("number_of", "check_pass", "check_display"),
+    "judging/judge.py": ("voucher", "check", "_check_challenge"),
+    "judging/redemption.py": ("claims_of",),
+    "keys/by_time.py": ("at",),
     "passes/rotating.py": ("_one_time_number", "earliest", "check", "_count", "_secret"),
     "passes/challenge.py": ("from_text", "answer"),
-    "status/list.py": ("__getitem__", "read", "_decode", "_check", "_inflate", "_cut"),
+    "status/list.py": ("__getitem__", "read", "_decode", "_check", "_inflate"),
     "status/source.py": ("load", "status"),
     "status/policy.py": ("check",),
     "policy.py": ("check",),
@@ -59,6 +61,14 @@ SAME = {
     'present, shown, found = now // STEP, int(otp).to_bytes(4, "big"), -1': "every number below 0 means none",
     "return StatusAnswer(status, overdue) if overdue >= 0 else _ANSWERS[status]": "it decides the note, not the verdict",
     "raise IndexError(index)": "an index in a token is never negative",
+    'if (number := int.from_bytes(purpose, "big")) > MAX_PURPOSE or not terminal.isascii():': (
+        "the constructor that follows refuses the same values"
+    ),
+    "number = int(digits) if size <= _PART else int(digits[:-_PART]) * _PART_WEIGHT + int(digits[-_PART:])": (
+        "both ways give the same number"
+    ),
+    'found = "-" if voucher.assurance is None else voucher.assurance': "it is a fact of the refusal",
+    "return next((note for note in notes if note is not None), None)": "it decides the note, not the verdict",
     "if not 1 <= count <= 5:": "labels go up and end at 5, so a sixth extra is refused as a label",
     "if cut is None or claims.device_key is None:": "profile 3 has both, and profile 2 has neither",
     "if answer_size is None or token_size < _SHORTEST_TOKEN:": "no token is so short, and both refusals are envelope.shape",
@@ -130,6 +140,8 @@ def mutants(file: str, names: tuple[str, ...]) -> Iterator[Mutant]:
     text = (PACKAGE / file).read_text(encoding="utf-8")
     lines = text.splitlines()
     tree = ast.parse(text)
+    if missing := set(names) - {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}:
+        raise SystemExit(f"{file} has no {sorted(missing)} any more: say in DECIDING what decides now")
     others = [
         method
         for owner in tree.body

@@ -110,6 +110,7 @@ def _members() -> Iterator[dict[str, Any]]:
         ("prefix-empty", "an empty prefix", {"yb_scope": [""]}, _REFUSED),
         ("prefix-full-width", "a prefix in full-width digits", {"yb_scope": ["\uff13\uff13"]}, _REFUSED),
         ("prefix-number", "a prefix that is a number", {"yb_scope": [33]}, _REFUSED),
+        ("scope-empty-text", "a scope that is an empty string, which is no empty array", {"yb_scope": ""}, _REFUSED),
         ("scope-text", "a scope that is one string", {"yb_scope": "33"}, _REFUSED),
         ("except-prefix-5", "an exception of five digits", {"yb_except": ["33010"]}, _REFUSED),
         ("scope-nothing", "the exceptions leave nothing", {"yb_scope": ["3301", "3302"], "yb_except": ["33"]}, _REFUSED),

@@ -76,6 +76,12 @@ def cases() -> Iterator[dict[str, Any]]:
                     rotating_claims(issued_at=iat, expires_at=exp, nonce=nonce.hex(), time_step=later),
                     now=later * 30 + 1)  # fmt: skip
 
+    first = rotating_pass(exp=b"\x04" + uint(600), iat=b"\x06" + uint(0))
+    yield pass_case("rotating/first-step", "the step 0, the first there is", rotating_text(first, totp(0)),
+                    rotating_claims(issued_at=0, expires_at=600, time_step=0), now=5)  # fmt: skip
+    yield pass_case("rotating/first-step-back", "the step 0 in the step after it", rotating_text(first, totp(0)),
+                    rotating_claims(issued_at=0, expires_at=600, time_step=0), now=30)  # fmt: skip
+
     rotated = {"0": MASTER.hex(), str(IAT + 1): NEXT_MASTER.hex()}
     yield pass_case("rotating/master-before", "a pass from before a new master key is checked with the old one", now_text,
                     good, masters=rotated)  # fmt: skip

@@ -160,6 +160,21 @@ def cases() -> Iterator[dict[str, Any]]:
     )
     later = LIST_KEY.jwk(yb_use="status", nbf=IAT + 1)
     yield _case("key-period", "a key that was not in force yet", status_list(), None, key=later)
+    for name, why, changed, expect in (
+        ("key-period-first", "the first second of the key", {"nbf": IAT}, two),
+        ("key-period-last", "the last second of the key", {"exp": IAT + 1}, two),
+        ("key-period-over", "a second later", {"exp": IAT}, None),
+        ("key-withdrawn-later", "a key that was withdrawn after the list was issued", {"yb_withdrawn_since": IAT + 1}, two),
+    ):  # fmt: skip
+        yield _case(name, why, status_list(), expect, key=LIST_KEY.jwk(yb_use="status", **changed))
+    long = content(list=list_of(8, compressed(bytes(299) + b"\x02")))
+    yield _case("accept-long", "a payload of more than 255 bytes, whose length takes two", status_list(long),
+                {"0": 0, "299": 2, "300": None})  # fmt: skip
+    yield _case("long-payload-length", "the same with its length in four",
+                status_list(long, payload=b"\x5a" + len(long).to_bytes(4, "big") + long), None)  # fmt: skip
+    huge = content(list=list_of(8, compressed(bytes(69_999) + b"\x01")))
+    yield _case("accept-huge", "a payload of more than 65,535 bytes, whose length takes four", status_list(huge),
+                {"0": 0, "69999": 1, "70000": None})  # fmt: skip
     yield _case("future-skew", "a list from the future, within the skew",
                 status_list(content(iat=b"\x06" + uint(IAT + 70), exp=b"\x04" + uint(EXP + 70))), two)  # fmt: skip
 
