@@ -56,7 +56,7 @@ def run(bench: Bench) -> None:
     if find_spec("ybtoken_native"):
         from ybtoken.keys.sm2_native import NativeSM2SigningKey
 
-        signing["native"] = each(NativeSM2SigningKey.from_scalar(key._key.scalar()).sign, messages)
+        signing["native"] = each(NativeSM2SigningKey(key._key.scalar()).sign, messages)
     for backend, public in keys.items():
         verifier = Verifier(KeyRing([KeyEntry(public, "bench")]), clock=lambda: NOW + 5)
         tokenwise[backend] = each(verifier.verify, [token.text for token in tokens])

@@ -337,7 +337,8 @@ def _pages(app: FastAPI) -> None:
         app.add_api_route(path, page, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # Arithmetic on the SM2 curve, from `make js`. Without it a terminal verifies ES256 by itself, and nothing else.
-    app.mount("/noble", StaticFiles(directory=NOBLE, check_dir=False), name="noble")
+    if NOBLE.is_dir():  # installed by `make js`; without it the page verifies P-256 only
+        app.mount("/noble", StaticFiles(directory=NOBLE), name="noble")
     app.mount("/verifier", StaticFiles(directory=VERIFIER), name="verifier")
 
 

@@ -22,7 +22,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("segno")
 from PIL import Image  # noqa: E402
 
-from examples.gateway.app import create_app  # noqa: E402
+from examples.gateway.app import NOBLE, create_app  # noqa: E402
 from examples.gateway.settings import Settings  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
 from ybtoken.qr import QrCode  # noqa: E402
@@ -30,6 +30,9 @@ from ybtoken.wire.text import decode_text, encode_text  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium on this machine")
+needs_noble = pytest.mark.skipif(
+    not NOBLE.is_dir(), reason="the packages of the JavaScript verifier are not installed (make js)"
+)
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -339,7 +342,7 @@ def provisioned(page: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["1", "3"])
-@pytest.mark.parametrize("algorithm", ["es256", "sm2"])
+@pytest.mark.parametrize("algorithm", ["es256", pytest.param("sm2", marks=needs_noble)])
 def test_without_the_gateway_the_terminal_accepts_by_itself_once_and_hands_in_later(
     visit: Any, site: Site, algorithm: str, kind: str
 ) -> None:
@@ -371,6 +374,7 @@ def test_without_the_gateway_the_terminal_accepts_by_itself_once_and_hands_in_la
     assert terminal.get_attribute("#verdict", "data-by") == "gateway"
 
 
+@needs_noble
 def test_what_was_used_elsewhere_meanwhile_is_said_when_it_is_handed_in(visit: Any, site: Site) -> None:
     terminals = [visit("/terminal", TERMINAL) for _ in range(2)]
     text = voucher(site)
@@ -390,6 +394,7 @@ def test_what_was_used_elsewhere_meanwhile_is_said_when_it_is_handed_in(visit: A
     assert "redeem.replayed" in said[1]
 
 
+@needs_noble
 def test_without_the_gateway_a_suspended_pass_is_refused_and_a_late_list_says_nothing(visit: Any, site: Site) -> None:
     phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
     before = wait_for_code(phone)
