@@ -295,8 +295,10 @@ PAGES = {
     "wire": "the text of a token",
 }
 # Modules and packages without anything for users.
-INTERNAL = ("cli", "engines.validity", "judging.judge", "keys.by_time", "keys.device", "wire.claims", "wire.envelope",
-    "wire.presentation")  # fmt: skip
+INTERNAL = (
+    "cli", "engines.validity", "judging.judge", "judging.redemption", "keys.by_time", "keys.device", "wire.claims",
+    "wire.envelope", "wire.parse", "wire.presentation",
+)  # fmt: skip
 
 
 def _pages() -> Iterator[tuple[str, str]]:

@@ -21,10 +21,11 @@ from tests.support import (
     text_of,
 )
 from ybtoken import IssueError, Issuer, KeyEntry, KeyRing, Profile, Scope, Token, Verifier
+from ybtoken.issuer import ClaimArguments
 from ybtoken.keys._der import der_from_raw
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.testing.keys import FakeKey
-from ybtoken.voucher import PURPOSES
+from ybtoken.voucher import OPTIONAL_CLAIMS, PURPOSES
 from ybtoken.wire.text import decode_text
 
 
@@ -142,6 +143,10 @@ def test_a_lifetime_is_a_second_at_least(lifetime):
 def test_an_issuer_says_what_it_wants(arguments, error, wanted):
     with pytest.raises(error, match=wanted):
         fake_issuer(**arguments)
+
+
+def test_the_optional_claims_of_the_table_are_its_keyword_arguments():
+    assert tuple(ClaimArguments.__annotations__) == tuple(claim.name for claim in OPTIONAL_CLAIMS)
 
 
 @pytest.mark.parametrize("key", [P256SigningKey.generate().verifying_key, P256SigningKey, b"key", None])

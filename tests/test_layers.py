@@ -23,7 +23,7 @@ FLOORS = (
     ("wire", "tokens", "replay"),
     ("keys",),
     ("verified",),
-    ("identity", "issuer", "passes", "engines", "status"),
+    ("diagnosis", "identity", "issuer", "passes", "engines", "status"),
     ("policy",),
     ("judging",),
     ("verifier",),
@@ -33,7 +33,16 @@ FLOORS = (
 
 # The packages that one part of ybtoken needs and installs on request, and where each is imported.
 THIRD_PARTY = {
-    "cbor2": {"wire.envelope", "wire.claims", "wire.presentation", "keys.protocols", "keys.keyset", "status.list"},
+    "cbor2": {
+        "wire.envelope",
+        "wire.claims",
+        "wire.presentation",
+        "keys.protocols",
+        "diagnosis",
+        "keys._diagnosis.message",
+        "keys.keyset",
+        "status.list",
+    },
     "httpx": {"status.http"},
     "opentelemetry": {"observers.telemetry"},
     "pyarrow": {"_arrow"},

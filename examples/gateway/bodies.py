@@ -128,24 +128,12 @@ class Accepted(BaseModel):
 
     @classmethod
     def of(cls, voucher: VerifiedVoucher) -> Accepted:
-        """What is told of a voucher."""
+        """What a terminal is told of a voucher."""
         purpose = PURPOSES.get(voucher.purpose or "")
         return cls(
-            profile=voucher.profile,
-            issuer=voucher.issuer,
-            kid=voucher.kid.hex(),
-            city_code=voucher.city_code,
             place=Words.of(describe_place(voucher.city_code)),
-            purpose=voucher.purpose,
             purpose_name=Words.of(purpose) if purpose else None,
-            channel=voucher.channel,
-            assurance=voucher.assurance,
-            issued_at=voucher.issued_at,
-            expires_at=voucher.expires_at,
-            verified_at=voucher.verified_at,
-            identity_ref=voucher.identity_ref.hex(),
-            replay_key=voucher.replay_key.hex(),
-            notes=[Note(code=note.code, what=Words.of(note.what)) for note in voucher.notes],
+            **voucher.to_dict(),  # what this body does not have is left out
         )
 
 

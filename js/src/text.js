@@ -66,7 +66,7 @@ function mod97(digits) {
 /** Take away what scanners add to a text, and nothing else (Spec 2.1). */
 export function normalizeScan(scanned) {
   return scanned
-    .replace(/[\r\n\t ]+/g, "")
+    .replace(/[\x00-\x20\x7f\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+/g, "")
     .replace(/[\uff10-\uff19]/g, (digit) => String(digit.charCodeAt(0) - 0xff10))
     .replace(/^(?:\]Q[0-6])?(?:\\[0-9]{6})*/, "");
 }

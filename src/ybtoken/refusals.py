@@ -145,10 +145,13 @@ REFUSALS = (
     ),
     Refusal(
         Code.TEXT_PREFIX,
-        Words("This is not a medical-insurance voucher.", "这不是医保电子凭证。"),
         Words(
-            "Ask for the medical-insurance code: a payment or health code was shown, or the scan is incomplete.",
-            "请出示医保码：扫到的可能是付款码等其他码，或扫码不完整。",
+            "The scan does not begin as a medical-insurance voucher does: its beginning is missing, or it is another code.",
+            "扫码内容的开头不是医保电子凭证：扫码不完整，或扫到了其他码。",
+        ),
+        Words(
+            "Scan again; if that does not help, ask for the medical-insurance code: a payment code may have been shown.",
+            "请重新扫码；仍不成功请出示医保码：扫到的可能是付款码等其他码。",
         ),
         Words("The first two digits are not 96, 97 or 98.", "前两位不是 96、97 或 98。"),
     ),
@@ -188,8 +191,10 @@ REFUSALS = (
         Words("The signature is not good: the voucher was altered or forged.", "签名无效：凭证被篡改或伪造。"),
         _SUPPORT,
         Words(
-            "Compare the algorithm, the public key and the SM2 user id with the issuer's.",
-            "请与签发方核对算法、公钥及 SM2 用户标识。",
+            "Compare the algorithm, the public key and the SM2 user id with the issuer's; `ybtoken diagnose` tries what "
+            "signers do otherwise (DER, no ZA, another user id, hashed beforehand) and names it.",
+            "请与签发方核对算法、公钥及 SM2 用户标识；可用 ybtoken diagnose 逐一尝试常见差异"
+            "（DER、缺 ZA、标识不同、预先摘要）并指出原因。",
         ),
     ),
     Refusal(

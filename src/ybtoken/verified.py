@@ -13,7 +13,7 @@ from ybtoken.keys.ring import KeyEntry
 from ybtoken.voucher import OPTIONAL_CLAIMS, DeviceKey, DevicePresentation, Note, OptionalClaims, Profile
 from ybtoken.wire.claims import Claims
 
-__all__ = ["Facts", "VerifiedVoucher", "city_code_of", "verified"]
+__all__ = ["VerifiedVoucher"]
 
 _PROFILES = {int(profile): profile for profile in Profile}
 

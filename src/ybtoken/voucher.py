@@ -17,14 +17,6 @@ from ybtoken.places import check_city_code
 from ybtoken.words import Words
 
 __all__ = [
-    "CURVES",
-    "IDENTITY_REF_SIZE",
-    "MAX_CHANNEL",
-    "MAX_PURPOSE",
-    "MAX_UINT8",
-    "MAX_UINT32",
-    "NONCE_SIZES",
-    "NONE_STATED",
     "OPTIONAL_CLAIMS",
     "PURPOSES",
     "Assurance",
@@ -35,8 +27,6 @@ __all__ = [
     "OptionalClaims",
     "Profile",
     "Voucher",
-    "check_known_purpose",
-    "check_purpose",
 ]
 
 IDENTITY_REF_SIZE = 16

@@ -64,7 +64,9 @@ func normalize(scanned string) string {
 	var kept strings.Builder
 	for _, letter := range scanned {
 		switch {
-		case letter == '\r' || letter == '\n' || letter == '\t' || letter == ' ':
+		case letter <= ' ' || letter == 0x7f:
+		case 0x200b <= letter && letter <= 0x200f || 0x202a <= letter && letter <= 0x202e:
+		case letter == 0x2060 || 0x2066 <= letter && letter <= 0x2069 || letter == 0xfeff:
 		case '\uff10' <= letter && letter <= '\uff19':
 			kept.WriteRune('0' + letter - '\uff10')
 		default:

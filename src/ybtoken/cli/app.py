@@ -10,6 +10,7 @@ import typer
 from ybtoken.cli.bench import bench
 from ybtoken.cli.bulk import bulk
 from ybtoken.cli.check import check
+from ybtoken.cli.diagnose import diagnose
 from ybtoken.cli.inspect import inspect
 from ybtoken.cli.issue import issue
 from ybtoken.cli.keygen import keygen
@@ -49,5 +50,8 @@ app.command("redeem", help="Verify texts and use each up, within this run. / 验
     check
 )
 app.command("inspect", help="Show what a text holds, UNVERIFIED. / 查看码文内容（未经验证）。")(inspect)
+app.command("diagnose", help="Say why a text or a signature does not verify. / 分析码文或签名不能通过的原因。")(
+    diagnose
+)
 app.command("bulk", help="Verify a Parquet file of recorded scans. / 批量验证扫码记录（Parquet）。")(bulk)
 app.command("bench", help="Measure this machine. / 测量本机速度。")(bench)

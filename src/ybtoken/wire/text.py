@@ -139,7 +139,8 @@ def otp_of_text(text: str) -> str:
     return text[-OTP_DIGITS - 2 : -2]
 
 
-_ADDED_BY_SCANNERS = re.compile(r"[\r\n\t ]+")
+# The C0 controls and DEL, the space, and invisible format characters: zero width, direction, byte order mark.
+_ADDED_BY_SCANNERS = re.compile(r"[\x00-\x20\x7f\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+")
 _AIM_AND_ECI = re.compile(r"\A(?:\]Q[0-6])?(?:\\[0-9]{6})*")
 _FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
 
@@ -147,8 +148,9 @@ _FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
 def normalize_scan(scanned: str) -> str:
     r"""Remove what scanners add to a text, and nothing else.
 
-    This removes carriage returns, line feeds, tabs and spaces, and at the start an AIM symbology identifier (``]Q1``)
-    and echoes of an ECI (``\000026``). Full-width digits, which an input method makes, become ASCII digits. Any other
+    This removes spaces, control characters (CR, LF, TAB; the NUL of a C buffer, STX and ETX of a serial line, GS) and
+    invisible format characters (a byte order mark, U+200E), and at the start an AIM symbology identifier (``]Q1``) and
+    echoes of an ECI (``\000026``). Full-width digits, which an input method makes, become ASCII digits. Any other
     fault is left for `Verifier.verify` to refuse.
     """
     text = _ADDED_BY_SCANNERS.sub("", scanned).translate(_FULL_WIDTH_DIGITS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 
 import cbor2
@@ -156,7 +157,7 @@ def _structures(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
         context, header, aad, payload = cbor2.load(BytesIO(message))
         labels = cbor2.loads(header)
         stated = dict(labels)
-    except (ValueError, TypeError, EOFError):
+    except (cbor2.CBORDecodeError, ValueError, TypeError, EOFError, RecursionError):
         return
     if not isinstance(payload, bytes) or not isinstance(header, bytes):
         return
@@ -200,4 +201,5 @@ def _structures(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
     yield cbor2.dumps(["Signature", header, b"", aad, payload]), structure
     yield cbor2.dumps([context, stated, aad, payload]), structure
     yield cbor2.dumps([context, header, None, payload]), structure
-    yield cbor2.dumps([context, header, aad, cbor2.loads(payload) if payload else None]), structure
+    with suppress(cbor2.CBORDecodeError, ValueError, TypeError, EOFError, RecursionError):
+        yield cbor2.dumps([context, header, aad, cbor2.loads(payload)]), structure
