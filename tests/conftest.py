@@ -27,6 +27,7 @@ MISSING = {
     "go (Debian: golang-go)": r"\bgo\b|\bGo\b",
     "python3-botan": r"Botan",
     "cargo (https://rustup.rs), for the native engine": r"native engine|ybtoken_native|ybtoken\[native\]",
+    "npm, and then `make js`": r"JavaScript",
     "mypy (dependency group lint)": r"mypy",
     "the benchmarks' peers (dependency group bench)": r"No module named 'cwt'",
     "the test vectors of other makers (set YBTOKEN_VECTORS)": r"vectors",
