@@ -75,14 +75,14 @@ def test_after_a_failure_the_runner_goes_on(tmp_path: Path, change: str, why: st
     bad = [id_ for id_, case in found.items() if not case["good"]]
     assert bad == ["scan/spaces"], said
     assert why in found["scan/spaces"]["error"]
-    assert len(found) == 20
+    assert len(found) == 32
 
 
 def test_another_outcome_is_named_with_its_family(tmp_path: Path) -> None:
     code, found, said = outcomes(tmp_path, program(tmp_path, "if id_ == 'scan/spaces': answer['outcome'] = None"))
     assert code == 1
     assert found["scan/spaces"]["outcome"] is None
-    assert "scan                  19     20  <--" in said
+    assert "scan                  31     32  <--" in said
 
 
 def test_files_that_are_not_those_of_the_manifest_are_refused(tmp_path: Path) -> None:
