@@ -191,6 +191,19 @@ class TestVerify:
         with pytest.raises(error, match=wanted):
             fake_verifier().verify_many([text], now=now)
 
+    def test_a_clock_in_milliseconds_is_refused(self, issuer):
+        text = issuer.issue(HOLDER, CITY).text
+        verifier = fake_verifier(clock=lambda: NOW * 1000)
+        for call, argument in ((verifier.verify, text), (verifier.verify_many, [text])):
+            with pytest.raises(ValueError, match=r"the clock is .* is it in milliseconds"):
+                call(argument)
+
+    def test_a_recorded_scan_goes_without_a_challenge(self, issuer):
+        text, asked = issuer.issue(HOLDER, CITY).text, Challenge("T1", "01301", bytes(8))
+        for call, argument in ((fake_verifier().verify, text), (fake_verifier().verify_many, [text])):
+            with pytest.raises(ValueError, match="accepts an answer to any challenge"):
+                call(argument, challenge=asked, recorded=True)
+
     @pytest.mark.parametrize("challenge", ["any", "95123", b"", 7])
     def test_a_challenge_is_a_challenge(self, issuer, challenge):
         text = issuer.issue(HOLDER, CITY).text

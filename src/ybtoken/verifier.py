@@ -117,14 +117,15 @@ class Verifier:
             challenge: what this terminal asked: then only a device-bound pass that answers it is accepted. Without one,
                 a code that answers some challenge was made for another terminal, and is refused.
             recorded: this verifies again what a terminal has accepted before: an answer to any challenge is accepted,
-                because the challenge is not known any more.
+                because the challenge is not known any more. So it goes without ``challenge``.
 
         Raises:
             TokenError: the token is refused.
         """
         at = self._now(now)
+        _check_challenge(challenge, recorded=recorded)
         opened = self._opener.open(_text(text), self._limits, at)
-        return self._judge.voucher(opened, at, _challenge(challenge), recorded=recorded)
+        return self._judge.voucher(opened, at, challenge, recorded=recorded)
 
     def verify_many(
         self,
@@ -144,7 +145,7 @@ class Verifier:
         """
         if isinstance(texts, str):
             raise TypeError("this takes many texts, not one string")
-        _challenge(challenge)
+        _check_challenge(challenge, recorded=recorded)
         batch = self._opener.open_many(texts, self._limits, self._times(now))
         refused: dict[int, TokenError] = {}
         notes: dict[int, tuple[Note, ...]] = {}
@@ -284,13 +285,13 @@ class Verifier:
             return refused
 
     def _now(self, now: int | None) -> int:
-        if now is None:
-            return int(self._clock())
-        if isinstance(now, bool) or not isinstance(now, int):
-            raise TypeError(f"now is a time in whole seconds since 1970 (an int), not {type(now).__name__}")
-        if not 0 <= now <= MAX_UINT32:
-            raise ValueError(f"now is 0 to 2**32 - 1 seconds since 1970, not {now}")
-        return now
+        at = int(self._clock()) if now is None else now
+        if isinstance(at, bool) or not isinstance(at, int):
+            raise TypeError(f"now is a time in whole seconds since 1970 (an int), not {type(at).__name__}")
+        if not 0 <= at <= MAX_UINT32:
+            name = "the clock" if now is None else "now"
+            raise ValueError(f"{name} is 0 to 2**32 - 1 seconds since 1970, not {at}; is it in milliseconds?")
+        return at
 
     def _times(self, now: int | Sequence[int] | None) -> int | Sequence[int]:
         if now is None or isinstance(now, int) or not isinstance(now, (Sequence, array)):
@@ -310,10 +311,13 @@ def _text(text: str) -> str:
     return text
 
 
-def _challenge(challenge: Challenge | None) -> Challenge | None:
-    if challenge is not None and not isinstance(challenge, Challenge):
+def _check_challenge(challenge: Challenge | None, *, recorded: bool) -> None:
+    if challenge is None:
+        return
+    if not isinstance(challenge, Challenge):
         raise TypeError(f"challenge is a Challenge, not {type(challenge).__name__}")
-    return challenge
+    if recorded:  # one of the two would be ignored
+        raise ValueError("challenge is for a terminal that asked; recorded=True accepts an answer to any challenge")
 
 
 def _drive(guard: ReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:

@@ -54,7 +54,6 @@ COLUMNS: Mapping[str, _Kind] = MappingProxyType(_FIXED_COLUMNS | _OPTIONAL_COLUM
 NO_ENTRY = 0xFFFF
 """Stands in the column ``entries`` where no key of the ring was found."""
 _NO_BYTES = bytes(16)
-_NAMES = tuple(COLUMNS)
 
 
 def width_of(name: str) -> int:

@@ -15,7 +15,7 @@ from ybtoken.verified import city_code_of
 from ybtoken.voucher import DevicePresentation
 from ybtoken.wire.claims import Claims
 
-__all__ = ["Limits", "OneTimeCodes", "check_display", "check_pass", "number_of", "refusal_of"]
+__all__ = ["Limits", "OneTimeCodes", "check_pass", "number_of", "refusal_of"]
 
 
 @runtime_checkable
@@ -129,7 +129,7 @@ def check_pass(
     )
     if not number or Code(number).step > 6:
         if presentation is not None:
-            check_display(presentation.issued_at, limits, now)
+            _check_display(presentation.issued_at, limits, now)
         elif limits.one_time_codes is None:
             raise CannotCheckError("otp.unavailable", reason="this verifier has no master key")
         else:
@@ -139,7 +139,7 @@ def check_pass(
     return step
 
 
-def check_display(presented_at: int, limits: Limits, now: int) -> None:
+def _check_display(presented_at: int, limits: Limits, now: int) -> None:
     """Step 6 of what a phone signed: not from the future, and not too old."""
     skew = limits.skew
     if presented_at > now + skew:
