@@ -2,8 +2,8 @@
 
 **The law: `parse_claims` returns what `walk_claims` returns, and refuses what it refuses.** Nearly every token has one
 of three layouts. For these a `struct` reads all values at once and compares what stands between them. A voucher takes
-0.7 us so and 1.8 us by the walk: the difference is 1.2 % of a whole verification with P-256 (one core of a Xeon, CPython
-3.11).
+0.7 us so and 1.8 us by the walk: the difference is 1.2 % of a whole verification with P-256 (one core of a Xeon,
+CPython 3.11).
 """
 
 from __future__ import annotations
