@@ -7,7 +7,7 @@ import random
 import cbor2
 import pytest
 
-from tests.support import CITY, HOLDER
+from tests.support import CITY, HOLDER, with_check
 from ybtoken import Issuer, KeyEntry, KeyRing
 from ybtoken.diagnosis import diagnose_text
 from ybtoken.keys._der import der_from_raw
@@ -52,6 +52,13 @@ def test_a_text_that_is_cut_off_is_a_scanners_fault_at_every_length() -> None:
     assert codes <= {"scan.cut", "scan.damaged"}
     assert {diagnose_text(TEXT[:-count], RING).code for count in range(2, 300, 17)} <= {"scan.cut", "scan.damaged"}
     assert diagnose_text(TEXT[:50] + "O" + TEXT[51:], RING).code == "scan.letters"
+
+
+def test_a_text_that_is_cut_off_and_has_the_right_check_digits_by_chance_is_cut_off() -> None:
+    for groups in range(1, 19):
+        assert diagnose_text(with_check(TEXT[: 2 + 17 * groups]), RING).code == "scan.cut"
+    noise = encode_text(1, bytes(range(1, 130)))
+    assert diagnose_text(noise, RING).code == "unexplained"
 
 
 @pytest.mark.parametrize("text", ["", "hello", "134567890123456789", "https://example.com/"])

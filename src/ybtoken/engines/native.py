@@ -211,7 +211,11 @@ def _arrow_chunks(texts: Any) -> tuple[list[tuple[Any, ...]], Any]:
         binary = "binary" in str(value_type)
         if not is_text and not binary:
             raise TypeError(f"an Arrow array of texts is of strings or binary, not {texts.type}")
-        texts = texts.cast(pa.large_binary() if binary else pa.large_string())
+        plain = pa.large_binary() if binary else pa.large_string()
+        try:
+            texts = texts.cast(plain)
+        except pa.ArrowNotImplementedError:  # views, before pyarrow learned to cast them
+            texts = pa.array(texts.to_pylist(), plain)
     width = kinds[texts.type]
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
     return [(*_buffers(chunk), width, chunk.offset, len(chunk)) for chunk in chunks], texts
