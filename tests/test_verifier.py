@@ -174,7 +174,7 @@ class TestVerify:
             (1.8e9, TypeError, "now is a time in whole seconds"),
             (True, TypeError, "now is a time in whole seconds"),
             (-1, ValueError, "now is 0 to"),
-            (2**32, ValueError, "now is 0 to"),
+            (2**33, ValueError, "now is 0 to"),
             ([1.8e9], TypeError, "one time for each text"),
             (["1800000000"], TypeError, "one time for each text"),
             ([NOW * 1000], ValueError, "are they milliseconds"),

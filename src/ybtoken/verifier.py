@@ -28,13 +28,15 @@ from ybtoken.policy import Policy
 from ybtoken.refusals import ACCEPTED
 from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
 from ybtoken.verified import VerifiedVoucher
-from ybtoken.voucher import MAX_UINT32, Note
+from ybtoken.voucher import Note
 from ybtoken.wire.text import MAX_TEXT
 
 __all__ = ["Verifier"]
 
 _LONGEST_LINE = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
 _OFFLOAD_ABOVE = 8  # texts; so many are verified in about the time that makes a thread's start worth it
+# Far above the last second that a token can name, and far below any clock that counts milliseconds.
+_LATEST_CLOCK = 2**33 - 1
 # Vouchers whose claims go to the guard together. Redis takes most a second in long pipelines, but a client makes one of
 # 64 in 4 ms, and others on the event loop wait for that.
 _CHUNK, _CHUNK_ON_A_LOOP = 1024, 64
@@ -288,9 +290,9 @@ class Verifier:
         at = int(self._clock()) if now is None else now
         if isinstance(at, bool) or not isinstance(at, int):
             raise TypeError(f"now is a time in whole seconds since 1970 (an int), not {type(at).__name__}")
-        if not 0 <= at <= MAX_UINT32:
+        if not 0 <= at <= _LATEST_CLOCK:
             name = "the clock" if now is None else "now"
-            raise ValueError(f"{name} is 0 to 2**32 - 1 seconds since 1970, not {at}; is it in milliseconds?")
+            raise ValueError(f"{name} is 0 to 2**33 - 1 seconds since 1970, not {at}; is it in milliseconds?")
         return at
 
     def _times(self, now: int | Sequence[int] | None) -> int | Sequence[int]:
@@ -300,8 +302,8 @@ class Verifier:
             times = array("q", now)
         except (TypeError, OverflowError) as error:
             raise TypeError(f"now is one time for each text, in whole seconds since 1970: {error}") from None
-        if times and not (min(times) >= 0 and max(times) <= MAX_UINT32):
-            raise ValueError("every time in now is 0 to 2**32 - 1 seconds since 1970; are they milliseconds?")
+        if times and not (min(times) >= 0 and max(times) <= _LATEST_CLOCK):
+            raise ValueError("every time in now is 0 to 2**33 - 1 seconds since 1970; are they milliseconds?")
         return times
 
 
