@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
@@ -19,8 +20,9 @@ from typing import Any, NoReturn
 
 try:
     import pkcs11
-except ImportError as error:
-    raise ImportError("ybtoken.devices.pkcs11 needs the extra pkcs11: pip install ybtoken[pkcs11]") from error
+except ModuleNotFoundError as error:
+    words = "ybtoken.devices.pkcs11 needs the extra pkcs11: pip install 'ybtoken[pkcs11]'"
+    raise ModuleNotFoundError(words, name="pkcs11") from error
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.devices.checked import DeviceError, checked
@@ -140,6 +142,9 @@ class Pkcs11SigningKey:
         raise TypeError("a signing key is not pickled or copied: load it where it is used")
 
 
+_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds
+
+
 class _Turn:
     """Whose turn it is to call a library: one thread's at a time, and none is waited for after a fork."""
 
@@ -158,15 +163,7 @@ if hasattr(os, "register_at_fork"):
 
 def _open(library: str, token: str, pin: str) -> Any:
     try:
-        loaded = pkcs11.lib(library)
-        if _turn.process != os.getpid():  # PKCS#11 leaves a forked process no session and no login
-            loaded.reinitialize()
-            _turn.process = os.getpid()
-        found = loaded.get_token(token_label=token)
-        try:
-            return found.open(user_pin=pin)
-        except pkcs11.exceptions.UserAlreadyLoggedIn:  # a login holds for all sessions of the process
-            return found.open()
+        return _opened(library, token, pin)
     except pkcs11.exceptions.NoSuchToken:
         raise DeviceError(f"there is no token {token!r}", f"没有名为 {token!r} 的令牌") from None
     except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLenRange, pkcs11.exceptions.PinInvalid):
@@ -175,6 +172,34 @@ def _open(library: str, token: str, pin: str) -> Any:
         raise DeviceError("the token is locked after wrong PINs", "令牌因 PIN 多次错误已锁定") from None
     except (pkcs11.exceptions.PKCS11Error, RuntimeError, OSError) as error:
         raise _failed(error) from error
+
+
+def _opened(library: str, token: str, pin: str) -> Any:
+    loaded = pkcs11.lib(library)
+    if _turn.process == os.getpid():
+        return _logged_in(loaded, token, pin)
+    # PKCS#11 leaves a forked process no session and no login. Processes that initialise a library at once may
+    # get in each other's way: with SoftHSM 2, four times of 25 a token was not found or a call failed.
+    for wait in _WAITS:
+        loaded.reinitialize()
+        try:
+            session = _logged_in(loaded, token, pin)
+        except (pkcs11.exceptions.NoSuchToken, pkcs11.exceptions.GeneralError):
+            time.sleep(wait)
+        else:
+            _turn.process = os.getpid()
+            return session
+    loaded.reinitialize()
+    _turn.process = os.getpid()
+    return _logged_in(loaded, token, pin)
+
+
+def _logged_in(loaded: Any, token: str, pin: str) -> Any:
+    found = loaded.get_token(token_label=token)
+    try:
+        return found.open(user_pin=pin)
+    except pkcs11.exceptions.UserAlreadyLoggedIn:  # a login holds for all sessions of the process
+        return found.open()
 
 
 def _one(session: Any, kind: Any, find: dict[str, Any], what: str) -> Any:
