@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -85,3 +87,19 @@ def test_the_command_line_tries_a_device(library: str, monkeypatch: pytest.Monke
     monkeypatch.setenv("PASSWORD", "wrong!")
     bad = CliRunner().invoke(app, arguments)
     assert (bad.exit_code, "no right to use the private key" in bad.output) == (1, True)
+
+
+def test_a_forked_child_signs_while_a_thread_of_its_parent_holds_the_device(library: str) -> None:
+    key = SdfSigningKey(library, index=1, password=b"secret")
+    with key._lock:  # as a thread that is within a call would
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                signal.alarm(20)  # instead of hanging for ever
+                key.verifying_key.verify(b"child", key.sign(b"child"))
+                status = 0
+            finally:
+                os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    key.verifying_key.verify(b"parent", key.sign(b"parent"))

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 try:
     import pkcs11
+    from pkcs11 import exceptions
 except ModuleNotFoundError as error:
     words = "ybtoken.devices.pkcs11 needs the extra pkcs11: pip install 'ybtoken[pkcs11]'"
     raise ModuleNotFoundError(words, name="pkcs11") from error
@@ -34,15 +35,15 @@ from ybtoken.keys.sm2 import SM2VerifyingKey
 __all__ = ["Pkcs11SigningKey"]
 
 _LOST = (
-    pkcs11.exceptions.GeneralError,
-    pkcs11.exceptions.SessionHandleInvalid,
-    pkcs11.exceptions.SessionClosed,
-    pkcs11.exceptions.UserNotLoggedIn,
-    pkcs11.exceptions.ObjectHandleInvalid,
-    pkcs11.exceptions.KeyHandleInvalid,
-    pkcs11.exceptions.DeviceRemoved,
-    pkcs11.exceptions.DeviceError,
-    pkcs11.exceptions.TokenNotPresent,
+    exceptions.GeneralError,
+    exceptions.SessionHandleInvalid,
+    exceptions.SessionClosed,
+    exceptions.UserNotLoggedIn,
+    exceptions.ObjectHandleInvalid,
+    exceptions.KeyHandleInvalid,
+    exceptions.DeviceRemoved,
+    exceptions.DeviceError,
+    exceptions.TokenNotPresent,
 )
 
 
@@ -112,9 +113,9 @@ class Pkcs11SigningKey:
                 self._private = None
                 try:
                     signature = self._sign(digest)
-                except pkcs11.exceptions.PKCS11Error as error:
+                except exceptions.PKCS11Error as error:
                     raise _failed(error) from error
-            except pkcs11.exceptions.PKCS11Error as error:
+            except exceptions.PKCS11Error as error:
                 raise _failed(error) from error
         return checked(self.verifying_key, message, signature)
 
@@ -164,13 +165,13 @@ if hasattr(os, "register_at_fork"):
 def _open(library: str, token: str, pin: str) -> Any:
     try:
         return _opened(library, token, pin)
-    except pkcs11.exceptions.NoSuchToken:
+    except exceptions.NoSuchToken:
         raise DeviceError(f"there is no token {token!r}", f"没有名为 {token!r} 的令牌") from None
-    except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLenRange, pkcs11.exceptions.PinInvalid):
+    except (exceptions.PinIncorrect, exceptions.PinLenRange, exceptions.PinInvalid):
         raise DeviceError("the PIN is wrong; several attempts lock the token", "PIN 错误；多次尝试会锁定令牌") from None
-    except pkcs11.exceptions.PinLocked:
+    except exceptions.PinLocked:
         raise DeviceError("the token is locked after wrong PINs", "令牌因 PIN 多次错误已锁定") from None
-    except (pkcs11.exceptions.PKCS11Error, RuntimeError, OSError) as error:
+    except (exceptions.PKCS11Error, RuntimeError, OSError) as error:
         raise _failed(error) from error
 
 
@@ -184,7 +185,7 @@ def _opened(library: str, token: str, pin: str) -> Any:
         loaded.reinitialize()
         try:
             session = _logged_in(loaded, token, pin)
-        except (pkcs11.exceptions.NoSuchToken, pkcs11.exceptions.GeneralError):
+        except (exceptions.NoSuchToken, exceptions.GeneralError):
             time.sleep(wait)
         else:
             _turn.process = os.getpid()
@@ -198,7 +199,7 @@ def _logged_in(loaded: Any, token: str, pin: str) -> Any:
     found = loaded.get_token(token_label=token)
     try:
         return found.open(user_pin=pin)
-    except pkcs11.exceptions.UserAlreadyLoggedIn:  # a login holds for all sessions of the process
+    except exceptions.UserAlreadyLoggedIn:  # a login holds for all sessions of the process
         return found.open()
 
 
@@ -206,11 +207,11 @@ def _one(session: Any, kind: Any, find: dict[str, Any], what: str) -> Any:
     zh = {"private key": "私钥", "public key": "公钥"}[what]
     try:
         return session.get_key(object_class=kind, **find)
-    except pkcs11.exceptions.NoSuchKey:
+    except exceptions.NoSuchKey:
         raise DeviceError(
             f"the token has no such {what}: {_words(find)}", f"令牌中没有该{zh}：{_words(find)}"
         ) from None
-    except pkcs11.exceptions.MultipleObjectsReturned:
+    except exceptions.MultipleObjectsReturned:
         raise DeviceError(
             f"several {what}s of the token fit {_words(find)}: give label and key_id",
             f"令牌中有多个{zh}符合 {_words(find)}：请同时给出 label 与 key_id",

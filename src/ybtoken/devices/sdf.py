@@ -14,6 +14,7 @@ import os
 import threading
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_ubyte, c_uint, c_void_p
 from typing import NoReturn
+from weakref import WeakSet
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.devices.checked import DeviceError, checked
@@ -75,8 +76,10 @@ class SdfSigningKey:
         DeviceError: the library or the key is not there, or the device refuses; the words name the call.
     """
 
-    __slots__ = ("_device", "_index", "_library", "_lock", "_password", "_path", "_pid", "_session", "algorithm", "kid",
-        "user_id", "verifying_key")  # fmt: skip
+    __slots__ = (
+        "__weakref__", "_device", "_index", "_library", "_lock", "_password", "_path", "_pid", "_session",
+        "algorithm", "kid", "user_id", "verifying_key",
+    )  # fmt: skip
 
     def __init__(self, library: str, *, index: int, password: bytes | None, user_id: bytes = DEFAULT_USER_ID) -> None:
         self._index, self._password, self._path = index, password, library
@@ -88,6 +91,7 @@ class SdfSigningKey:
         except (OSError, AttributeError) as error:
             raise DeviceError(f"{library} is no SDF library: {error}", f"{library} 不是 SDF 库：{error}") from None
         self._lock = threading.Lock()
+        _keys.add(self)
         self._connect()
         found = _PublicKey()
         self._call("SDF_ExportSignPublicKey_ECC", self._session, index, byref(found))
@@ -138,14 +142,8 @@ class SdfSigningKey:
     def _call(self, name: str, *arguments: object) -> None:
         code = getattr(self._library, name)(*arguments) & 0xFFFFFFFF
         if code:
-            en, zh = (
-                _MEANINGS.get(code & 0xFFFF, ("see the vendor's manual", "见厂商手册"))
-                if code >> 24 == 1
-                else (
-                    "see the vendor's manual",
-                    "见厂商手册",
-                )
-            )
+            unknown = "see the vendor's manual", "见厂商手册"
+            en, zh = _MEANINGS.get(code & 0xFFFF, unknown) if code >> 24 == 1 else unknown
             raise DeviceError(f"{name} returned {code:#010x}: {en}", f"{name} 返回 {code:#010x}：{zh}")
 
     def __repr__(self) -> str:
@@ -153,3 +151,16 @@ class SdfSigningKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signing key is not pickled or copied: load it where it is used")
+
+
+_keys: WeakSet[SdfSigningKey] = WeakSet()
+
+
+def _free_locks() -> None:
+    """In a child process: no thread is there that could give back a lock that was held at the fork."""
+    for key in _keys:
+        key._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_free_locks)

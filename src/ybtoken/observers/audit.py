@@ -92,7 +92,8 @@ class AuditFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, sync: bool = False, digest: AuditDigest = "sha256") -> None:
-        self._path, self._sync, self._digest, self._lock = Path(path), sync, digest, Lock()
+        self._path, self._sync, self._lock = Path(path), sync, Lock()
+        self._digest: AuditDigest = digest
         self.head = _start(digest)
         """The hash of the last line: keep it elsewhere."""
         if self._path.exists():
