@@ -284,6 +284,7 @@ _PARAMETER = re.compile(r"^([\w, *]+): ")
 PAGES = {
     "ybtoken": "what everybody uses: issuer, verifier, vouchers, errors, policies, identity, QR codes",
     "bulk": "a day of recorded scans in Arrow and Parquet",
+    "devices": "private keys in hardware",
     "engines": "what verifies many tokens in one call, and what an engine of your own has to do",
     "judging": "the verdicts on a batch",
     "keys": "keys, key rings, and the files that hold them",

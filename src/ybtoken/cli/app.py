@@ -10,6 +10,7 @@ import typer
 from ybtoken.cli.bench import bench
 from ybtoken.cli.bulk import bulk
 from ybtoken.cli.check import check
+from ybtoken.cli.device import device
 from ybtoken.cli.diagnose import diagnose
 from ybtoken.cli.inspect import inspect
 from ybtoken.cli.issue import issue
@@ -53,5 +54,6 @@ app.command("inspect", help="Show what a text holds, UNVERIFIED. / 查看码文�
 app.command("diagnose", help="Say why a text or a signature does not verify. / 分析码文或签名不能通过的原因。")(
     diagnose
 )
+app.add_typer(device, name="device")
 app.command("bulk", help="Verify a Parquet file of recorded scans. / 批量验证扫码记录（Parquet）。")(bulk)
 app.command("bench", help="Measure this machine. / 测量本机速度。")(bench)

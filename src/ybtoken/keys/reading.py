@@ -51,6 +51,8 @@ _T = TypeVar("_T")
 _Read = TypeVar("_Read", PrivateKeyRead, PublicKeyRead)
 _IN_PEM = Words(", in PEM", "，PEM")
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+_PRIVATE = ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY", "SM2 PRIVATE KEY")  # OpenSSL writes the last
+_PUBLIC = ("PUBLIC KEY", "EC PUBLIC KEY", "SM2 PUBLIC KEY")
 _PARAMETERS = ("EC PARAMETERS", "SM2 PARAMETERS")
 _NAMES = {
     "PUBLIC KEY": Words("public key", "公钥"),
@@ -87,7 +89,7 @@ def read_public_key(data: bytes | str, *, curve: Curve | None = None) -> PublicK
         if certificates := certificates_of(blocks):
             return _named(in_der(lambda: public_of_certificate(leaf_of(certificates), wanted)), _IN_PEM)
         block = _only(
-            [block for block in blocks if block.label == "PUBLIC KEY"],
+            [block for block in blocks if block.label in _PUBLIC],
             blocks,
             Words("public key", "公钥"),
             "key.private" if any("PRIVATE" in block.label for block in blocks) else "key.kind",
@@ -124,10 +126,10 @@ def read_private_key(
     text = _checked_text(data)
     if text is not None and (blocks := pem_blocks(text)):
         block = _only(
-            [block for block in blocks if block.label in ("PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "EC PRIVATE KEY")],
+            [block for block in blocks if block.label in _PRIVATE],
             blocks,
             Words("private key", "私钥"),
-            "key.public" if any(b.label in ("PUBLIC KEY", *_CERTIFICATES) for b in blocks) else "key.kind",
+            "key.public" if any(b.label in (*_PUBLIC, *_CERTIFICATES) for b in blocks) else "key.kind",
         )
         return _named(in_der(lambda: _private_of_block(block, wanted)), _IN_PEM)
 

@@ -1,25 +1,28 @@
 """An audit file whose tampering is detected: every line holds the hash of the one before it.
 
-A line is ``<SHA-256 in hex> <JSON>``. The hash is over the previous line's hash and the JSON, so changing, removing or
-inserting a line breaks the chain from that line on. Cutting lines off the end does not break it: keep the last hash
-(`AuditFile.head`) elsewhere from time to time, and give it to `check_audit`.
+A line is ``<hash in hex> <JSON>``, by SHA-256 or, where national algorithms are asked for, by SM3. The hash is over the
+previous line's hash and the JSON, so changing, removing or inserting a line breaks the chain from that line on. Cutting
+lines off the end does not break it: keep the last hash (`AuditFile.head`) elsewhere from time to time, and give it to
+`check_audit`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal, TypeAlias
+
+from cryptography.hazmat.primitives import hashes
 
 from ybtoken.observers.event import VerdictEvent
 
-__all__ = ["AuditError", "AuditFile", "check_audit"]
+__all__ = ["AuditDigest", "AuditError", "AuditFile", "check_audit"]
 
-_START = hashlib.sha256(b"ybtoken audit 1").hexdigest()
+AuditDigest: TypeAlias = Literal["sha256", "sm3"]
+"""The hash of an audit file's chain. A file has one hash, and is checked with the same."""
 
 
 class AuditError(ValueError):
@@ -30,33 +33,46 @@ class AuditError(ValueError):
         self.line = line
 
 
-def _link(previous: str, record: str) -> str:
-    return hashlib.sha256(f"{previous}\n{record}".encode()).hexdigest()
+def _hash(digest: AuditDigest, data: bytes) -> str:
+    if digest not in ("sha256", "sm3"):
+        raise ValueError(f'digest is "sha256" or "sm3", not {digest!r}')
+    state = hashes.Hash(hashes.SM3() if digest == "sm3" else hashes.SHA256())
+    state.update(data)
+    return state.finalize().hex()
 
 
-def _walk(path: Path) -> Iterator[tuple[int, str]]:
-    head = _START
+def _start(digest: AuditDigest) -> str:
+    return _hash(digest, b"ybtoken audit 1")
+
+
+def _link(digest: AuditDigest, previous: str, record: str) -> str:
+    return _hash(digest, f"{previous}\n{record}".encode())
+
+
+def _walk(path: Path, digest: AuditDigest) -> Iterator[tuple[int, str]]:
+    head = _start(digest)
     with path.open(encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file, 1):
             stated, _, record = line.rstrip("\n").partition(" ")
-            head = _link(head, record)
+            head = _link(digest, head, record)
             if not line.endswith("\n") or stated != head:
                 raise AuditError(number, "changed, inserted, cut short, or what stood before it is missing")
             yield number, head
 
 
-def check_audit(path: str | os.PathLike[str], *, head: str | None = None) -> int:
+def check_audit(path: str | os.PathLike[str], *, head: str | None = None, digest: AuditDigest = "sha256") -> int:
     """Check the whole chain of a file, and return the number of its lines.
 
     Args:
         path: the file.
         head: a hash that was kept elsewhere. If the file does not contain it, lines were cut off.
+        digest: the hash that the file was written with.
 
     Raises:
         AuditError: the file was tampered with.
     """
-    count, found = 0, head is None or head == _START
-    for number, here in _walk(Path(path)):
+    count, found = 0, head is None or head == _start(digest)
+    for number, here in _walk(Path(path), digest):
         count, found = number, found or here == head
     if not found:
         raise AuditError(count + 1, "lines are missing: the head that was kept is not in the file")
@@ -69,17 +85,19 @@ class AuditFile:
     Args:
         path: the file. If it exists, its chain is checked and it is continued.
         sync: force each line to the disk before the caller gets the verdict.
+        digest: the hash of the chain.
 
     Raises:
         AuditError: the file that is to be continued was tampered with.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, sync: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, sync: bool = False, digest: AuditDigest = "sha256") -> None:
         self._path, self._sync, self._lock = Path(path), sync, Lock()
-        self.head = _START
+        self._digest: AuditDigest = digest
+        self.head = _start(digest)
         """The hash of the last line: keep it elsewhere."""
         if self._path.exists():
-            for _, head in _walk(self._path):
+            for _, head in _walk(self._path, digest):
                 self.head = head
         self._file = self._path.open("a", encoding="utf-8", newline="\n")
 
@@ -91,7 +109,7 @@ class AuditFile:
         """Append any record of JSON-ready values."""
         text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
         with self._lock:
-            head = _link(self.head, text)
+            head = _link(self._digest, self.head, text)
             self._file.write(f"{head} {text}\n")
             self._file.flush()
             if self._sync:

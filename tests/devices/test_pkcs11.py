@@ -1,0 +1,125 @@
+"""Keys in a PKCS#11 token, on SoftHSM 2: threads, forks, lost sessions, and clear words."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
+
+pkcs11 = pytest.importorskip("pkcs11", reason="no python-pkcs11 (extra pkcs11)")
+from ybtoken.devices.checked import DeviceError  # noqa: E402
+from ybtoken.devices.pkcs11 import Pkcs11SigningKey  # noqa: E402
+
+LIBRARY = next(
+    (path for path in ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so") if Path(path).exists()),
+    "",
+)
+pytestmark = pytest.mark.skipif(not LIBRARY, reason="no SoftHSM here (Debian: softhsm2)")
+
+
+@pytest.fixture(scope="module")
+def token(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "conf").write_text(
+        f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+    os.environ["SOFTHSM2_CONF"] = str(folder / "conf")
+    command = ["softhsm2-util", "--init-token", "--free", "--label", "issuer", "--so-pin", "87654321", "--pin", "1234"]
+    subprocess.run(command, check=True, capture_output=True)
+    loaded = pkcs11.lib(LIBRARY)
+    loaded.reinitialize()
+    session = loaded.get_token(token_label="issuer").open(user_pin="1234", rw=True)
+    parameters = session.create_domain_parameters(
+        pkcs11.KeyType.EC,
+        {pkcs11.Attribute.EC_PARAMS: pkcs11.util.ec.encode_named_curve_parameters("secp256r1")},
+        local=True,
+    )
+    for key_id, label in ((b"\x01", "platform"), (b"\x02", "twice"), (b"\x03", "twice")):
+        parameters.generate_keypair(store=True, label=label, id=key_id)
+    session.close()
+    return {"library": LIBRARY, "token": "issuer", "pin": "1234"}
+
+
+def key_of(hsm: dict[str, Any], **options: Any) -> Pkcs11SigningKey:
+    return Pkcs11SigningKey(**(hsm | {"label": "platform"} | options))
+
+
+def issue(key: Pkcs11SigningKey, count: int) -> list[str]:
+    issuer = Issuer(key)
+    return [issuer.issue(bytes(16), "330100").text for _ in range(count)]
+
+
+def test_300_vouchers_from_8_threads_verify(token: dict[str, Any]) -> None:
+    key = key_of(token)
+    with ThreadPoolExecutor(8) as threads:
+        texts = [text for made in threads.map(lambda _: issue(key, 38), range(8)) for text in made]
+    assert len(texts) >= 300
+    verifier = Verifier(KeyRing([KeyEntry(key.verifying_key, "x")]))
+    assert {verifier.verify(text).kid for text in texts} == {key.kid}
+
+
+def _child(key: Pkcs11SigningKey, answers: Any) -> None:
+    try:
+        answers.put(issue(key, 5))
+    except BaseException as error:
+        answers.put(repr(error))
+
+
+def test_a_forked_process_signs(token: dict[str, Any]) -> None:
+    key = key_of(token)
+    issue(key, 1)
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    children = [context.Process(target=_child, args=(key, answers)) for _ in range(2)]
+    for child in children:
+        child.start()
+    made = [answers.get(timeout=60) for _ in children]
+    for child in children:
+        child.join()
+    verifier = Verifier(KeyRing([KeyEntry(key.verifying_key, "x")]))
+    for texts in [*made, issue(key, 2)]:
+        assert isinstance(texts, list), texts
+        for text in texts:
+            verifier.verify(text)
+
+
+def test_a_lost_session_is_replaced(token: dict[str, Any]) -> None:
+    key = key_of(token)
+    key._private.session.close()
+    assert issue(key, 2)
+
+
+def test_a_key_is_found_by_its_id_and_what_is_wrong_is_said(token: dict[str, Any]) -> None:
+    assert key_of(token, label=None, key_id=b"\x02").kid != key_of(token, label="twice", key_id=b"\x03").kid
+    for options, words in (
+        ({"label": "none"}, "the token has no such private key: label 'none'"),
+        ({"label": "twice"}, "several private keys of the token fit"),
+        ({"token": "none"}, "there is no token 'none'"),
+        ({"public_key": "00"}, "the token's public key: this is no spelling"),
+    ):
+        with pytest.raises(DeviceError, match=words):
+            key_of(token, **options)
+    with pytest.raises(DeviceError, match="refused"):
+        Pkcs11SigningKey("/nonexistent.so", token="x", pin="1", label="x")
+    for options in ({"label": None}, {"mechanism": 7}, {"algorithm": -65537}):
+        with pytest.raises(ValueError):
+            key_of(token, **options)
+
+
+def test_both_forms_of_the_public_point_are_read_and_another_is_refused(token: dict[str, Any]) -> None:
+    key = key_of(token)
+    point = b"\x04" + b"".join(key.verifying_key.point)
+    for spelled in (point, b"\x04\x41" + point, point.hex()):
+        assert key_of(token, public_key=spelled).kid == key.kid
+    other = key_of(token, label=None, key_id=b"\x02").verifying_key
+    wrong = key_of(token, public_key=other.to_pem())
+    with pytest.raises(DeviceError, match="does not verify under its public key"):
+        wrong.sign(b"m")
