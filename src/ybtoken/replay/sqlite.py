@@ -1,0 +1,294 @@
+"""A replay guard in a SQLite file: for a terminal or a small site, and for hours without a network.
+
+Exact over the threads and processes of one machine, kept over a kill and a restart, freed as claims end. With each
+claim it writes a row of a journal in the same transaction: what was accepted without a network is handed in later.
+
+    redemption   one row for each accepted display: its text, when, and where; kept until it was handed in
+    claim        one row for each replay key that is remembered
+    memory       since when the file remembers every claim, until when it has forgotten, and which file it was
+
+The file remembers every claim since it was made. A file that is missing is made anew, and a copy of a file (another
+inode) may lack claims that the original has: either way the guard remembers from that moment on, and refuses codes that
+were issued before.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import NoReturn
+from weakref import WeakSet
+
+from ybtoken.errors import CannotCheckError, RedeemError, TokenError
+from ybtoken.replay.protocols import Claim, ReplayGuard
+
+__all__ = ["Redemption", "SqliteReplayGuard"]
+
+_VERSION = 1
+_TABLES = (
+    "CREATE TABLE memory (begun INTEGER NOT NULL, freed INTEGER NOT NULL, file TEXT NOT NULL)",
+    "CREATE TABLE claim (key BLOB PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX claim_until ON claim (until)",
+    """CREATE TABLE redemption (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+       terminal TEXT NOT NULL, place TEXT NOT NULL, key BLOB NOT NULL, text TEXT NOT NULL)""",
+    f"PRAGMA user_version = {_VERSION}",
+)
+_PAGE = 1000
+# File systems that other machines mount too. SQLite's write-ahead log needs memory that all its users share, so two
+# machines on one file would each accept a code once.
+_SHARED = frozenset({"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"})
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """A row of the journal: one display that was accepted.
+
+    Attributes:
+        number: ascending; never used twice.
+        at: when it was accepted, by the guard's clock, in seconds since 1970.
+        terminal: which terminal accepted it.
+        place: where that terminal stands.
+        replay_key: what the display is known by; the same in every journal.
+        text: what was scanned; whoever it is handed in to verifies it again at the time ``at``.
+    """
+
+    number: int
+    at: int
+    terminal: str
+    place: str
+    replay_key: bytes
+    text: str
+
+    def to_dict(self) -> dict[str, object]:
+        """The row as JSON-ready values; ``scanned_at`` and ``text`` are what a bulk run reads."""
+        return {
+            "number": self.number,
+            "scanned_at": self.at,
+            "terminal": self.terminal,
+            "place": self.place,
+            "display": self.replay_key.hex(),
+            "text": self.text,
+        }
+
+
+class SqliteReplayGuard(ReplayGuard):
+    """A `ReplayGuard` in a file of one machine, with a journal of what was accepted. Thread-safe, and safe to fork.
+
+    Args:
+        path: the file; made, readable by its owner only, if it is not there. It has to be on a disk of this machine.
+        terminal: which terminal this is, for the journal.
+        place: where it stands, for the journal: a city code, or any other name.
+        deadline: the longest time to wait for another process that is claiming, in seconds.
+        clock: seconds since 1970; the verifier's clock.
+
+    Raises:
+        ValueError: the file is not one of this guard's, or is on a file system that other machines share.
+        OSError: the file cannot be made or opened.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        terminal: str = "",
+        place: str = "",
+        deadline: float = 5.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"path is the name of a file, not {type(path).__name__}")
+        if not isinstance(terminal, str) or not isinstance(place, str):
+            raise TypeError("terminal and place are strings")
+        if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not 0 < deadline <= 60:
+            raise ValueError(f"deadline is above 0 and at most 60 seconds, not {deadline!r}")
+        if not callable(clock):
+            raise TypeError("clock is a function that returns seconds since 1970")
+        self.path = Path(path).absolute()
+        self._terminal, self._place = terminal, place
+        self._deadline = deadline
+        self._clock = clock
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._file = ""
+        if (kind := _file_system(self.path.parent)) in _SHARED:
+            raise ValueError(f"{self.path} is on a file system that other machines share ({kind}): use a local disk")
+        _guards.add(self)
+        try:
+            with self._transaction():
+                pass
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise ValueError(f"{self.path} cannot be used as a guard's file: {error}") from error
+
+    def claim(self, key: bytes, *, since: int, until: int) -> None:
+        """See `ReplayGuard.claim`."""
+        (refused,) = self.claim_many([Claim(key, since, until)])
+        if refused is not None:
+            raise refused
+
+    def claim_many(self, claims: Iterable[Claim]) -> list[TokenError | None]:
+        """See `ReplayGuard.claim_many`. All of them are one transaction, which is one write to the disk."""
+        claims = list(claims)
+        try:
+            with self._transaction() as connection:
+                now = int(self._clock())
+                return [self._claim(connection, claim, now) for claim in claims]
+        except (sqlite3.Error, OSError) as error:
+            return [_unwritten(error)] * len(claims)
+
+    def _claim(self, connection: sqlite3.Connection, claim: Claim, now: int) -> TokenError | None:
+        if claim.until <= now:
+            return CannotCheckError("redeem.clock", ahead=now - claim.until)
+        begun, freed = connection.execute("SELECT begun, freed FROM memory").fetchone()
+        if claim.until <= freed:  # the clock was ahead and is set back: what it freed meanwhile is forgotten
+            begun, freed = now, now
+            connection.execute("UPDATE memory SET begun = ?, freed = ?", (now, now))
+        if freed < now:
+            connection.execute("DELETE FROM claim WHERE until <= ?", (now,))
+            connection.execute("UPDATE memory SET freed = ?", (now,))
+        if begun >= claim.since:
+            return CannotCheckError("redeem.restarted", begun=begun)
+        row = claim.key, claim.until
+        if not connection.execute("INSERT INTO claim VALUES (?, ?) ON CONFLICT DO NOTHING", row).rowcount:
+            return RedeemError("redeem.replayed")
+        if claim.text is not None:
+            redemption = now, self._terminal, self._place, claim.key, claim.text
+            connection.execute(
+                "INSERT INTO redemption (at, terminal, place, key, text) VALUES (?, ?, ?, ?, ?)", redemption
+            )
+        return None
+
+    def journal(self, *, after: int = 0) -> Iterator[Redemption]:
+        """What was accepted and is not removed yet, the oldest first.
+
+        Args:
+            after: leave out the rows up to this number.
+        """
+        query = "SELECT number, at, terminal, place, key, text FROM redemption WHERE number > ? ORDER BY number LIMIT ?"
+        while True:
+            with self._transaction() as connection:
+                rows = connection.execute(query, (after, _PAGE)).fetchall()
+            if not rows:
+                return
+            yield from (Redemption(*row) for row in rows)
+            after = rows[-1][0]
+
+    def remove_handed_in(self, number: int) -> int:
+        """Remove the rows of the journal up to a number, because they were handed in; returns how many they were.
+
+        The claims stay: the codes remain used.
+        """
+        with self._transaction() as connection:
+            return connection.execute("DELETE FROM redemption WHERE number <= ?", (number,)).rowcount
+
+    def close(self) -> None:
+        """Close the file; a later claim opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction. No other thread and no other process has one on this file at the same time."""
+        with self._lock:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._prepare(connection)
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _open(self) -> sqlite3.Connection:
+        """The connection to the file that has the name now, which may be another than before."""
+        # Made here and not by SQLite, so that nobody else may read it from its first moment on.
+        about = os.stat(self.path) if self.path.exists() else _make(self.path)
+        file = f"{about.st_dev}:{about.st_ino}"
+        if self._connection is not None:
+            if file == self._file:
+                return self._connection
+            self._connection.close()
+            self._connection = None
+        connection = sqlite3.connect(self.path, timeout=self._deadline, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # a claim is on the disk before it counts
+        except BaseException:
+            connection.close()
+            raise
+        self._connection, self._file = connection, file
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        """Make the tables of a new file; remember from now on in a file that is a copy of another."""
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in _TABLES:
+                connection.execute(statement)
+            connection.execute("INSERT INTO memory VALUES (?, 0, ?)", (int(self._clock()), self._file))
+        elif version != _VERSION:
+            raise sqlite3.DatabaseError(f"its version is {version}, and this ybtoken knows {_VERSION}")
+        else:
+            (file,) = connection.execute("SELECT file FROM memory").fetchone()
+            if file != self._file:
+                connection.execute("UPDATE memory SET begun = ?, file = ?", (int(self._clock()), self._file))
+
+    def __repr__(self) -> str:
+        return f"SqliteReplayGuard({str(self.path)!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a guard is not pickled or copied: make one with the same path where it is used")
+
+
+_guards: WeakSet[SqliteReplayGuard] = WeakSet()
+_of_the_parent: list[sqlite3.Connection | None] = []
+
+
+def _forget_connections() -> None:
+    """In a child process: leave the parent's connections alone, which SQLite forbids to use or to close there."""
+    for guard in _guards:
+        guard._lock = Lock()
+        _of_the_parent.append(guard._connection)
+        guard._connection = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_connections)
+
+
+def _make(path: Path) -> os.stat_result:
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _file_system(folder: Path) -> str:
+    """The kind of the file system that a folder is on; "" where this system does not say."""
+    try:
+        lines = _MOUNTS.read_text().splitlines()
+    except OSError:
+        return ""
+    # mountinfo: number, parent, device, root, mount point, options, [tags] - kind, source, options
+    mounts = ((line.split()[4], line.partition(" - ")[2].split()[0]) for line in lines)
+    inside = [(len(at), kind) for at, kind in mounts if folder.is_relative_to(at)]
+    return max(inside, default=(0, ""))[1]
+
+
+def _unwritten(error: Exception) -> TokenError:
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return CannotCheckError("redeem.timeout", reason=name)
+    return CannotCheckError("redeem.unavailable", reason=name)

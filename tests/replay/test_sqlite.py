@@ -1,0 +1,293 @@
+"""The guard in a file: once over threads, processes, kills and restarts; and a journal that loses nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from tests.replay.sqlite_kills import run
+from ybtoken.errors import CannotCheckError, RedeemError
+from ybtoken.replay import sqlite as module
+from ybtoken.replay.protocols import Claim
+from ybtoken.replay.sqlite import SqliteReplayGuard
+from ybtoken.testing.guards import check_replay_guard, check_rotating_redemption
+
+NOW = 1_800_000_000
+
+
+def guard_at(path: Path, now: float = NOW, **options: object) -> SqliteReplayGuard:
+    return SqliteReplayGuard(path, clock=lambda: now, **options)  # type: ignore[arg-type]
+
+
+def claim(key: bytes = b"key", *, since: int = NOW + 1, until: int = NOW + 60, text: str | None = None) -> Claim:
+    return Claim(key, since, until, text)
+
+
+def outcome(guard: SqliteReplayGuard, one: Claim) -> str:
+    (refused,) = guard.claim_many([one])
+    return "accepted" if refused is None else refused.code
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "guard.db"
+
+
+@pytest.fixture
+def prepared(path: Path) -> Path:
+    """A file that was made long before the codes that are claimed in it."""
+    guard_at(path, NOW - 1000).close()
+    return path
+
+
+def test_it_keeps_the_protocol(tmp_path):
+    made = iter(range(100))
+    check_replay_guard(lambda clock: SqliteReplayGuard(tmp_path / str(next(made)), clock=clock), threads=4)
+    check_rotating_redemption(lambda clock: SqliteReplayGuard(tmp_path / str(next(made)), clock=clock), rounds=3)
+
+
+def test_a_claim_outlives_the_process(prepared):
+    assert outcome(guard_at(prepared), claim()) == "accepted"
+    assert outcome(guard_at(prepared), claim()) == "redeem.replayed"
+
+
+def test_claims_are_freed_when_they_end(prepared):
+    guard = guard_at(prepared)
+    for number in range(50):
+        assert outcome(guard, claim(b"%d" % number)) == "accepted"
+    guard.close()
+    late = guard_at(prepared, NOW + 60)
+    assert outcome(late, claim(b"later", until=NOW + 120)) == "accepted"
+    with sqlite3.connect(prepared) as connection:
+        assert connection.execute("SELECT key FROM claim").fetchall() == [(b"later",)]
+
+
+def test_one_of_many_threads_wins(prepared):
+    guard = guard_at(prepared)
+    with ThreadPoolExecutor(16) as pool:
+        for number in range(20):
+            codes = list(pool.map(lambda _, n=number: outcome(guard, claim(b"%d" % n)), range(16)))
+            assert codes.count("accepted") == 1
+            assert codes.count("redeem.replayed") == 15
+
+
+def test_a_file_that_is_new_refuses_what_was_issued_before_it(path):
+    guard = guard_at(path)
+    assert outcome(guard, claim(since=NOW)) == "redeem.restarted"
+    assert outcome(guard, claim(since=NOW + 1)) == "accepted"
+
+
+def test_a_file_that_was_lost_refuses_what_was_issued_before_its_loss(prepared):
+    guard = guard_at(prepared)
+    assert outcome(guard, claim(b"used", since=NOW - 5)) == "accepted"
+    for name in prepared.parent.iterdir():
+        name.unlink()
+    assert outcome(guard, claim(b"used", since=NOW - 5)) == "redeem.restarted"  # the open guard notices, too
+    assert outcome(guard_at(prepared), claim(b"used", since=NOW - 5)) == "redeem.restarted"
+
+
+def test_a_copy_of_the_file_remembers_from_its_first_use_on(prepared, tmp_path):
+    guard_at(prepared).close()
+    copy = Path(shutil.copy(prepared, tmp_path / "copy.db"))
+    guard = guard_at(prepared)
+    assert outcome(guard, claim(b"used", since=NOW - 5)) == "accepted"
+    guard.close()
+    copy.replace(prepared)  # an older state comes back
+    assert outcome(guard, claim(b"used", since=NOW - 5)) == "redeem.restarted"
+    assert outcome(guard, claim(b"new")) == "accepted"
+
+
+def test_a_clock_that_is_set_back_accepts_nothing_twice(prepared):
+    guard = guard_at(prepared)
+    assert outcome(guard, claim(b"used", since=NOW - 5)) == "accepted"
+    ahead = guard_at(prepared, NOW + 10_000)
+    assert outcome(ahead, claim(b"other", since=NOW + 10_000, until=NOW + 10_060)) == "accepted"  # frees the first
+    back = guard_at(prepared, NOW + 1)
+    assert outcome(back, claim(b"used", since=NOW - 5)) == "redeem.restarted"
+    assert outcome(back, claim(b"new", since=NOW + 2)) == "accepted"
+    assert outcome(back, claim(b"new", since=NOW + 2)) == "redeem.replayed"
+
+
+def test_a_claim_that_has_ended_by_the_guards_clock_is_refused(prepared):
+    assert outcome(guard_at(prepared, NOW + 60), claim()) == "redeem.clock"
+
+
+def test_the_journal_holds_what_was_accepted_and_nothing_else(prepared):
+    guard = guard_at(prepared, terminal="T1", place="330106")
+    guard.claim_many([claim(b"a", text="96a"), claim(b"a", text="96a"), claim(b"b", text="96b"), claim(b"earlier")])
+    first, second = guard.journal()
+    assert (first.number, first.at, first.terminal, first.place, first.text) == (1, NOW, "T1", "330106", "96a")
+    assert second.to_dict() == {
+        "number": 2, "scanned_at": NOW, "terminal": "T1", "place": "330106", "display": b"b".hex(), "text": "96b",
+    }  # fmt: skip
+    assert [row.number for row in guard.journal(after=1)] == [2]
+    assert guard.remove_handed_in(1) == 1
+    assert [row.text for row in guard.journal()] == ["96b"]
+    assert outcome(guard, claim(b"a", text="96a")) == "redeem.replayed"
+    assert outcome(guard, claim(b"c", text="96c")) == "accepted"
+    assert [row.number for row in guard.journal()] == [2, 3]  # a number is never used twice
+
+
+def test_the_journal_is_read_by_pages(prepared, monkeypatch):
+    monkeypatch.setattr(module, "_PAGE", 2)
+    guard = guard_at(prepared)
+    guard.claim_many([claim(b"%d" % number, text=str(number)) for number in range(5)])
+    assert [row.text for row in guard.journal()] == list("01234")
+
+
+def test_nobody_else_may_read_the_file(path):
+    guard = guard_at(path)
+    guard.claim_many([claim(text="96")])
+    for name in path.parent.iterdir():
+        assert stat.S_IMODE(name.stat().st_mode) == 0o600, name
+
+
+def test_a_full_disk_refuses_and_loses_nothing(prepared):
+    guard = guard_at(prepared)
+    assert outcome(guard, claim(b"before", text="x")) == "accepted"
+    with guard._lock:
+        pages = guard._connection.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[union-attr]
+        guard._connection.execute(f"PRAGMA max_page_count = {pages}")  # type: ignore[union-attr]
+    codes = {outcome(guard, claim(b"full %d" % number, text="x" * 500)) for number in range(200)}
+    assert codes == {"accepted", "redeem.unavailable"}
+    refused = next(r for r in guard.claim_many([claim(b"full", text="x" * 5000)]) if r)
+    assert refused.reason == "SQLITE_FULL"
+    guard.close()
+    again = guard_at(prepared)  # without the limit: as if space was made
+    assert outcome(again, claim(b"before")) == "redeem.replayed"
+    assert outcome(again, claim(b"full", text="x")) == "accepted"  # what was refused was not claimed
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root mounts a small file system")
+def test_a_disk_that_is_really_full_refuses(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("this root may not mount")
+    try:
+        guard_at(disk / "guard.db", NOW - 1000).close()
+        guard = guard_at(disk / "guard.db")
+        codes = [outcome(guard, claim(b"%d" % number, text="x" * 800)) for number in range(400)]
+        assert codes[0] == "accepted"
+        assert codes[-1] == "redeem.unavailable"
+        accepted = [number for number, code in enumerate(codes) if code == "accepted"]
+        journal = [int(row.replay_key) for row in guard.journal()]
+        assert journal == accepted
+        guard.close()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("not a database, but long enough to be looked at as one" * 100)
+    with pytest.raises(ValueError, match="cannot be used as a guard's file"):
+        SqliteReplayGuard(text)
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(ValueError, match="version is 99"):
+        SqliteReplayGuard(other)
+
+
+def test_a_file_system_of_several_machines_is_refused(tmp_path, monkeypatch):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n" f"22 21 0:30 / {tmp_path} rw shared:1 - nfs4 server:/x rw\n"
+    )
+    monkeypatch.setattr(module, "_MOUNTS", mounts)
+    with pytest.raises(ValueError, match="other machines share"):
+        SqliteReplayGuard(tmp_path / "guard.db")
+    mounts.write_text("21 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+    SqliteReplayGuard(tmp_path / "guard.db")
+    monkeypatch.setattr(module, "_MOUNTS", tmp_path / "no such file")
+    SqliteReplayGuard(tmp_path / "guard.db")
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"path": 7}, TypeError), ({"path": None}, TypeError), ({"terminal": 1}, TypeError), ({"place": b"x"}, TypeError),
+        ({"deadline": 0}, ValueError), ({"deadline": "5"}, ValueError), ({"deadline": True}, ValueError),
+        ({"clock": 5}, TypeError),
+    ],
+)  # fmt: skip
+def test_misuse_is_refused(path, options, error):
+    with pytest.raises(error):
+        SqliteReplayGuard(**{"path": path, **options})
+
+
+def test_another_process_that_holds_the_file_is_waited_for_and_then_refused(prepared):
+    guard = guard_at(prepared, deadline=0.05)
+    other = sqlite3.connect(prepared, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert outcome(guard, claim()) == "redeem.timeout"
+    other.execute("ROLLBACK")
+    assert outcome(guard, claim()) == "accepted"
+
+
+def test_a_failure_midway_undoes_the_whole_batch(prepared):
+    guard = guard_at(prepared)
+    with pytest.raises(sqlite3.Error), guard._transaction() as connection:
+        guard._claim(connection, claim(b"first"), NOW)
+        connection.execute("INSERT INTO claim VALUES (?, ?)", (object(), 1))
+    assert outcome(guard, claim(b"first")) == "accepted"
+
+
+def _in_a_child(guard: SqliteReplayGuard, key: bytes) -> str:
+    return outcome(guard, claim(key))
+
+
+def test_a_forked_child_claims_beside_its_parent(prepared):
+    guard = guard_at(prepared)
+    assert outcome(guard, claim(b"before")) == "accepted"
+    held = threading.Event()
+    release = threading.Event()
+
+    def hold() -> None:  # another thread is within a claim while the process forks
+        with guard._lock:
+            held.set()
+            release.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            codes = [outcome(guard, claim(b"before")), outcome(guard, claim(b"child"))]
+            os.write(writer, " ".join(codes).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    release.set()
+    thread.join()
+    assert os.read(reader, 100) == b"redeem.replayed accepted"
+    assert outcome(guard, claim(b"child")) == "redeem.replayed"
+    assert outcome(guard, claim(b"parent")) == "accepted"
+
+
+def test_a_guard_is_not_copied(prepared):
+    import copy
+    import pickle
+
+    for attempt in (copy.copy, pickle.dumps):
+        with pytest.raises(TypeError, match="not pickled or copied"):
+            attempt(guard_at(prepared))
+
+
+def test_kills_lose_nothing_and_accept_nothing_twice(tmp_path):
+    outcome = run(20, tmp_path, seed=1)
+    assert outcome.accepted > 100
+    assert (outcome.twice, outcome.lost) == (0, 0)
