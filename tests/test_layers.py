@@ -47,7 +47,7 @@ THIRD_PARTY = {
     "opentelemetry": {"observers.telemetry"},
     "pyarrow": {"_arrow"},
     "pyotp": {"passes.otpauth"},
-    "redis": {"replay.redis"},
+    "redis": {f"replay.redis{module}" for module in ("", ".checks", ".connections", ".guards", ".rules")},
     "segno": {"qr"},
     "ybtoken_native": {"_native"},
 }
