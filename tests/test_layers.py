@@ -47,7 +47,7 @@ THIRD_PARTY = {
     "opentelemetry": {"observers.telemetry"},
     "pyarrow": {"_arrow"},
     "pyotp": {"passes.otpauth"},
-    "redis": {f"replay.redis{module}" for module in ("", ".checks", ".connections", ".guards", ".rules")},
+    "redis": {f"replay.redis{module}" for module in ("", ".checks", ".connections", ".groups", ".guards", ".rules")},
     "segno": {"qr"},
     "ybtoken_native": {"_native"},
 }

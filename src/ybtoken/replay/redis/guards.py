@@ -13,7 +13,8 @@ import redis.asyncio
 from ybtoken.errors import TokenError
 from ybtoken.replay.protocols import AsyncReplayGuard, Claim, ReplayGuard
 from ybtoken.replay.redis.connections import DEADLINE, settings_of
-from ybtoken.replay.redis.rules import Command, Conversation, Node, OnRestart, OnUnchecked, Rules
+from ybtoken.replay.redis.groups import Command, Conversation, Node
+from ybtoken.replay.redis.rules import OnRestart, OnUnchecked, Rules
 
 __all__ = ["AsyncRedisReplayGuard", "RedisReplayGuard"]
 

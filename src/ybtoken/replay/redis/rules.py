@@ -7,8 +7,7 @@ drive it with a client that blocks or with one for asyncio. One server is a node
 from __future__ import annotations
 
 import math
-import secrets
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, Final, Literal, TypeAlias
 
@@ -17,57 +16,19 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, NoScriptError
 
 from ybtoken._checks import callback, string, uint
-from ybtoken.errors import CannotCheckError, RedeemError, TokenError, error_for
+from ybtoken.errors import CannotCheckError, TokenError, error_for
 from ybtoken.replay.protocols import Claim
 from ybtoken.replay.redis.checks import KEPT_LONGER, ServerClock, check, refusal, steady
-from ybtoken.replay.redis.scripts import BEGIN, CLAIM, CLAIM_SHA, Answer, Epoch
+from ybtoken.replay.redis.groups import Command, Conversation, Group, Node, again, by_node
+from ybtoken.replay.redis.scripts import BEGIN, Answer, Epoch
 
-__all__ = ["Answers", "Conversation", "Node", "OnRestart", "OnUnchecked", "Requests", "Rules"]
+__all__ = ["OnRestart", "OnUnchecked", "Rules"]
 
 OnRestart: TypeAlias = Literal["refuse", "trust"]
 OnUnchecked: TypeAlias = Literal["refuse", "trust"]
-Node: TypeAlias = "tuple[str, int] | None"
-Command: TypeAlias = tuple[Any, ...]
-Requests: TypeAlias = list[tuple[Node, list[Command]]]
-"""Commands for nodes; those for one node are a pipeline on one connection."""
-Answers: TypeAlias = Sequence[Sequence[Any]]
-"""An answer a command, in the same order; an exception where there is none."""
-Conversation: TypeAlias = Generator[Requests, Answers, Any]
 
 _CHECK_EVERY: Final = 5.0  # seconds
 _ROUNDS: Final = 4  # a script that is not loaded, and a slot that moved, take a round each
-
-
-class _Group:
-    """Claims under one epoch: what one run of the script decides."""
-
-    def __init__(self, tag: str) -> None:
-        self.tag = tag
-        self.key = tag + "epoch"
-        self.node: Node = None
-        self.id = secrets.token_bytes(8)
-        self.places: list[int] = []
-        self.names: list[str] = []
-        self.args: list[int] = []
-        self.load = False  # whether the script has to be sent in full
-        self.resent = False
-        self.shown = b""  # the epoch, as the server answered it
-        self.epoch = Epoch(b"", 0, "", None)
-        self.flags = b""
-        self.error: TokenError | None = None  # for all of them
-        self.withheld: TokenError | None = None  # for those that the script accepted
-
-    def command(self, mode: str) -> Command:
-        name, script = ("EVAL", CLAIM) if self.load else ("EVALSHA", CLAIM_SHA)
-        keys = (self.key, *self.names)
-        return (name, script, len(keys), *keys, mode, self.id, *self.args)
-
-    def outcomes(self) -> list[TokenError | None]:
-        if self.error is not None:
-            return [self.error] * len(self.places)
-        lost, replayed = error_for("redeem.restarted", begun=self.epoch.begun), RedeemError("redeem.replayed")
-        meaning = {ord("A"): self.withheld, ord("L"): lost, ord("R"): replayed}
-        return [meaning[flag] for flag in self.flags]
 
 
 class Rules:
@@ -105,7 +66,9 @@ class Rules:
         # message that was sent before the end counts after it.
         self._patience = max(2, math.ceil(_ROUNDS * deadline + replica_timeout))
         self._seeds = list(seeds)
-        self._slots: list[Node] = []  # of a cluster, by slot; empty: has to be learnt
+        self._slots: list[Node] = []  # of a cluster, by slot
+        self._stale = True  # whether they have to be learnt anew
+        self._down: set[Node] = set()  # nodes that did not answer the last time
         self._checked: dict[Node, float] = {}  # when a node was found to be safe
         self._clocks: dict[Node, ServerClock] = {}
 
@@ -114,7 +77,7 @@ class Rules:
         started = steady()
         claims, now = list(claims), int(self._clock())
         outcomes: list[TokenError | None] = [None] * len(claims)
-        groups: dict[str, _Group] = {}
+        groups: dict[str, Group] = {}
         for i, (key, since, by, until, _) in enumerate(claims):
             if by <= now:
                 outcomes[i] = CannotCheckError("redeem.clock", ahead=now - by)
@@ -123,7 +86,7 @@ class Rules:
             tag = self._tags[digest.digest()[0] % len(self._tags)]
             group = groups.get(tag)
             if group is None:
-                group = groups[tag] = _Group(tag)
+                group = groups[tag] = Group(tag)
             group.places.append(i)
             group.names.append(tag + digest.hexdigest())
             # A relative time: the server's own clock may be off by minutes, and an EXAT in its past would forget.
@@ -140,7 +103,7 @@ class Rules:
 
     def prepare(self, *, first_use: bool) -> Conversation:
         """Begin the epochs that are missing; returns since when the store remembers every claim."""
-        groups = [_Group(tag) for tag in self._tags]
+        groups = [Group(tag) for tag in self._tags]
         yield from self._settle(groups, begun=0 if first_use else None)
         for group in groups:
             if group.error is not None:
@@ -164,7 +127,7 @@ class Rules:
                     break
         return False
 
-    def _settle(self, groups: list[_Group], *, begun: int | None = None) -> Conversation:
+    def _settle(self, groups: list[Group], *, begun: int | None = None) -> Conversation:
         """Run the script for groups, and begin the epochs that it found missing."""
         todo = groups
         for last in (False,) * (_ROUNDS - 1) + (True,):
@@ -176,115 +139,121 @@ class Rules:
         if lost := [group for group in groups if group.error is None and group.epoch.begun is None]:
             yield from self._begin(lost, begun)
 
-    def _ask(self, groups: list[_Group], *, last: bool) -> Conversation:
+    def _ask(self, groups: list[Group], *, last: bool) -> Conversation:
         """Run the script; returns the groups that have to be asked again."""
         if not groups:
             return []
-        by_node = _by_node(groups)
+        parts = by_node(groups)
         sent = steady()
         answers = yield [
-            (node, [group.command(self._mode) for group in part] + self._wait) for node, part in by_node.items()
+            (node, [group.command(self._mode) for group in part] + self._wait) for node, part in parts.items()
         ]
         received = steady()
-        again = []
-        for part, replies in zip(by_node.values(), answers, strict=True):
+        unsettled = []
+        for part, replies in zip(parts.values(), answers, strict=True):
             for group, reply in zip(part, replies, strict=False):
                 if isinstance(reply, NoScriptError) and not last:
                     group.load = True
-                    again.append(group)
+                    unsettled.append(group)
                 elif isinstance(reply, (MovedError, AskError)) and not last:
-                    self._slots = []
-                    again.append(group)
+                    self._stale = True
+                    unsettled.append(group)
                 elif isinstance(reply, redis.ConnectionError) and not (group.resent or last):
                     # The connection was dropped. Sending claims twice is safe: the script knows the batch's id.
-                    self._slots, group.resent = [], True
-                    again.append(group)
+                    self._stale = group.resent = True
+                    unsettled.append(group)
                 else:
                     self._take(group, reply, sent, received)
                     if self._replicas:
                         self._count(group, replies[-1])
-        return again
+        return unsettled
 
-    def _take(self, group: _Group, reply: Any, sent: float, received: float) -> None:
+    def _take(self, group: Group, reply: Any, sent: float, received: float) -> None:
         try:
             batch, server, group.flags, group.shown = Answer.read(reply)
             group.epoch = Epoch.read(group.shown)
             if batch != group.id or len(group.flags) != len(group.names) * (group.epoch.begun is not None):
                 raise ValueError("the answer to another question")
         except (TypeError, ValueError, AttributeError):
-            group.error = self._failed(reply)
+            group.error = self._failed(reply, group.node)
             return
+        self._down.discard(group.node)
         clock = self._clocks.setdefault(group.node, ServerClock())
         if clock.was_set(server, sent, received, group.epoch.at):
             group.epoch = group.epoch._replace(at=int(server), begun=None)
 
-    def _count(self, group: _Group, acknowledged: Any) -> None:
+    def _count(self, group: Group, acknowledged: Any) -> None:
         """Strict mode: withhold what the script accepted unless the replicas have it."""
         if isinstance(acknowledged, Exception):
-            group.withheld = self._failed(acknowledged)
+            group.withheld = self._failed(acknowledged, group.node)
         elif not isinstance(acknowledged, int) or acknowledged < self._replicas:
             group.withheld = error_for("redeem.unreplicated", acknowledged=acknowledged, wanted=self._replicas)
 
-    def _failed(self, reply: Any) -> TokenError:
+    def _failed(self, reply: Any, node: Node) -> TokenError:
         if not isinstance(reply, redis.ResponseError):
-            self._slots = []  # another node may take over
+            self._stale = True  # another node may take over
+            self._down.add(node)
         return refusal(reply)
 
-    def _begin(self, lost: list[_Group], begun: int | None) -> Conversation:
+    def _begin(self, lost: list[Group], begun: int | None) -> Conversation:
         """Begin epochs that the script found missing, at this guard's time."""
         self._checked.clear()  # it may be another server
         if self._slots:
-            # The other epochs of the node were lost at the same time; left alone, each would begin at its first claim.
-            known, nodes = {group.tag for group in lost}, {group.node for group in lost}
-            others = [_Group(tag) for tag in self._tags if tag not in known]
+            # The other epochs may have been lost at the same time. Left alone, each would begin at its own first claim.
+            known = {group.tag for group in lost}
+            others = [Group(tag) for tag in self._tags if tag not in known]
             for group in others:
                 group.node = self._slots[key_slot(group.key.encode())]
-            others = [group for group in others if group.node in nodes]
+            others = [group for group in others if group.node is not None and group.node not in self._down]
+            for part in by_node(others).values():
+                part[0].load = True  # the node may not have the script yet
             yield from self._ask(others, last=True)
             lost = lost + [group for group in others if group.error is None and group.epoch.begun is None]
         at = int(self._clock()) if begun is None else begun
-        by_node = _by_node(lost)
-        answers = yield [
-            (node, [("EVAL", BEGIN, 1, group.key, group.shown, bytes(_renewed(group.epoch, at))) for group in part])
-            for node, part in by_node.items()
-        ]
-        for part, replies in zip(by_node.values(), answers, strict=True):
+        parts = by_node(lost)
+        answers = yield from again(
+            [
+                (node, [("EVAL", BEGIN, 1, group.key, group.shown, group.begun_at(at)) for group in part])
+                for node, part in parts.items()
+            ]
+        )
+        for part, replies in zip(parts.values(), answers, strict=True):
             for group, reply in zip(part, replies, strict=True):
                 group.flags = b"L" * len(group.names)
                 try:
                     epoch = Epoch.read(reply)
                 except (TypeError, ValueError, AttributeError):
-                    group.error = self._failed(reply)
+                    group.error = self._failed(reply, group.node)
                 else:
                     group.epoch = epoch if epoch.begun is not None else epoch._replace(begun=at)
 
-    def _check(self, groups: list[_Group]) -> Conversation:
+    def _check(self, groups: list[Group]) -> Conversation:
         """Ask those nodes that were not asked for some seconds whether they are safe."""
         if self._mode == "blind":
             return
         now = steady()
-        due = {node: part for node, part in _by_node(groups).items() if self._checked.get(node, now) <= now}
+        due = {node: part for node, part in by_node(groups).items() if self._checked.get(node, now) <= now}
         if not due:
             return
         ask: list[Command] = [("INFO",), ("CONFIG", "GET", "appendfsync")] if self._trust else [("INFO",)]
-        answers = yield [(node, ask) for node in due]
+        answers = yield from again([(node, ask) for node in due])
         for (node, part), (info, *fsync) in zip(due.items(), answers, strict=True):
             error = check(info, fsync[0] if fsync else None, trust=self._trust)
             if error is None:
                 self._checked[node] = now + _CHECK_EVERY
                 continue
             if isinstance(info, Exception):
-                error = self._failed(info) if not isinstance(info, redis.ResponseError) else error
+                error = self._failed(info, node) if not isinstance(info, redis.ResponseError) else error
             for group in part:
                 group.error = error
 
-    def _route(self, groups: list[_Group]) -> Conversation:
+    def _route(self, groups: list[Group]) -> Conversation:
         """Find out which node of a cluster has a group."""
         if not self._seeds:
             return
         refused: TokenError = CannotCheckError("redeem.unavailable", reason="no node answers")
-        for seed in self._seeds if not self._slots else ():
-            ((answer,),) = yield [(seed, [("CLUSTER", "SLOTS")])]
+        for seed in self._seeds if self._stale else ():
+            ((answer,),) = yield from again([(seed, [("CLUSTER", "SLOTS")])])
             try:
                 self._learn(seed, answer)
                 break
@@ -305,15 +274,4 @@ class Rules:
         found = [node for node in dict.fromkeys(slots) if node is not None]
         # Ask the one that answered first the next time, and the configured ones last.
         self._seeds = list(dict.fromkeys([seed, *found, *self._seeds]))
-        self._slots = slots
-
-
-def _by_node(groups: Iterable[_Group]) -> dict[Node, list[_Group]]:
-    by_node: dict[Node, list[_Group]] = {}
-    for group in groups:
-        by_node.setdefault(group.node, []).append(group)
-    return by_node
-
-
-def _renewed(epoch: Epoch, begun: int) -> Epoch:
-    return epoch._replace(nonce=secrets.token_bytes(8), begun=begun)
+        self._slots, self._stale = slots, False
