@@ -99,6 +99,8 @@ class Proxy:
         self.hold_up = 0.0
         """So many seconds each message is held up; an answer is not waited for meanwhile."""
         self.lost = 0
+        self.one_more = b""
+        """An answer that nobody asked for, passed on before the next one."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -138,7 +140,8 @@ class Proxy:
                         self.lose_answers -= 1
                         self.lost += 1
                         break
-                    client.sendall(data)
+                    more, self.one_more = self.one_more, b""
+                    client.sendall(more + data)
             except OSError:
                 pass
             _shut(client)

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -409,6 +410,48 @@ def proxy(server: RedisServer) -> Iterator[Proxy]:
 
 
 class TestMessages:
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    def test_a_store_that_was_away_for_long_is_used_again(
+        self, server: RedisServer, clock: Clock, asynchronous: bool
+    ) -> None:
+        async def run() -> None:
+            kind: Any = AsyncRedisReplayGuard if asynchronous else RedisReplayGuard
+            guard = kind.from_url(server.url, deadline=10, clock=clock)
+            verifier = Verifier(RING, guard=guard, clock=clock)
+            server.kill()
+            for _ in range(300):
+                with pytest.raises(TokenError, match="unavailable"):
+                    await verifier.redeem_async(code(clock.now))
+            server.start()
+            with pytest.raises(TokenError, match="restarted"):
+                await verifier.redeem_async(code(clock.now))
+            clock.now += 2 * SKEW + 1
+            await verifier.redeem_async(code(clock.now))
+            if asynchronous:
+                await guard.aclose()
+            else:
+                guard.close()
+
+        asyncio.run(run())
+
+    def test_more_threads_than_connections_wait_for_one(
+        self, server: RedisServer, guard_of: Guards, clock: Clock
+    ) -> None:
+        guard = guard_of(server)
+        with ThreadPoolExecutor(100) as pool:
+            found = list(pool.map(lambda _: outcome(terminal(guard, clock), code(clock.now)), range(1000)))
+        assert set(found) == {"accepted"}
+        with redis.Redis.from_url(server.url) as client:
+            assert client.info("clients")["connected_clients"] <= 32 + 1
+
+    def test_a_connection_whose_answers_make_no_sense_is_not_used_again(
+        self, proxy: Proxy, guard_of: Guards, clock: Clock
+    ) -> None:
+        redeem = terminal(guard_of(proxy.url), clock)
+        assert outcome(redeem, code(clock.now)) == "accepted"
+        proxy.one_more = b"$3\r\nabc\r\n"  # from now on each answer on this connection is that before
+        assert [outcome(redeem, code(clock.now)) for _ in range(3)] == ["redeem.unavailable", "accepted", "accepted"]
+
     def test_a_claim_whose_answer_was_lost_is_known_again(
         self, proxy: Proxy, server: RedisServer, guard_of: Guards, clock: Clock
     ) -> None:

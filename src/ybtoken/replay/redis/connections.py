@@ -84,8 +84,10 @@ class Settings:
         options = dict(self._options)
         if node is not None:
             options["host"], options["port"] = self._remap(node) if self._remap else node
-        # The pool only makes connections, and finds the primary if it is one of Sentinel's.
-        return self._kind(self._pool(**options), _CONNECTIONS, options["socket_timeout"])
+        # The pool only makes connections, and finds the primary if it is one of Sentinel's. Its own bound counts those
+        # that were ever made, and ours those at work.
+        pool = self._pool(**options, max_connections=1 << 31)
+        return self._kind(pool, _CONNECTIONS, options["socket_timeout"])
 
 
 def settings_of(client: Any, *, asynchronous: bool) -> Settings:

@@ -122,6 +122,9 @@ class RedisReplayGuard(ReplayGuard):
                 requests = conversation.send([self._send(node, commands) for node, commands in requests])
         except StopIteration as end:
             return end.value
+        finally:
+            while self._rules.garbled:
+                self._connections[self._rules.garbled.pop()].close()
 
     def _send(self, node: Node, commands: list[Command]) -> list[Any]:
         try:
@@ -204,6 +207,9 @@ class AsyncRedisReplayGuard(AsyncReplayGuard):
                 requests = conversation.send(answers)
         except StopIteration as end:
             return end.value
+        finally:
+            while self._rules.garbled:
+                await self._connections[self._rules.garbled.pop()].close()
 
     async def _send(self, node: Node, commands: list[Command]) -> list[Any]:
         try:

@@ -69,6 +69,8 @@ class Rules:
         self._slots: list[Node] = []  # of a cluster, by slot
         self._stale = True  # whether they have to be learnt anew
         self._down: set[Node] = set()  # nodes that did not answer the last time
+        self.garbled: set[Node] = set()
+        """Nodes whose connections have to be dropped: an answer made no sense, and may be that of another question."""
         self._checked: dict[Node, float] = {}  # when a node was found to be safe
         self._clocks: dict[Node, ServerClock] = {}
 
@@ -155,7 +157,7 @@ class Rules:
                 if isinstance(reply, NoScriptError) and not last:
                     group.load = True
                     unsettled.append(group)
-                elif isinstance(reply, (MovedError, AskError)) and not last:
+                elif _moved(reply) and not last:
                     self._stale = True
                     unsettled.append(group)
                 elif isinstance(reply, redis.ConnectionError) and not (group.resent or last):
@@ -176,6 +178,8 @@ class Rules:
                 raise ValueError("the answer to another question")
         except (TypeError, ValueError, AttributeError):
             group.error = self._failed(reply, group.node)
+            if not isinstance(reply, Exception):
+                self.garbled.add(group.node)
             return
         self._down.discard(group.node)
         clock = self._clocks.setdefault(group.node, ServerClock())
@@ -275,3 +279,10 @@ class Rules:
         # Ask the one that answered first the next time, and the configured ones last.
         self._seeds = list(dict.fromkeys([seed, *found, *self._seeds]))
         self._slots, self._stale = slots, False
+
+
+def _moved(reply: Any) -> bool:
+    """Whether the node answers that another one has the slot; older clients have no class for it."""
+    if isinstance(reply, (MovedError, AskError)):
+        return True
+    return isinstance(reply, redis.ResponseError) and str(reply).startswith(("MOVED ", "ASK "))
