@@ -40,7 +40,7 @@ test: environment ## every test
 	$(PYTEST) $(ARGS)
 
 chaos: environment ## kill a redis-server under load: KILLS=500 make chaos
-	YBTOKEN_CHAOS_KILLS=$(KILLS) $(PY) -m pytest -n 2 -rP tests/replay/test_redis_chaos.py $(ARGS)
+	YBTOKEN_CHAOS_KILLS=$(KILLS) $(PY) -m pytest -n 2 -rP -o faulthandler_timeout=0 tests/replay/test_redis_chaos.py $(ARGS)
 
 check: environment ## a first answer within half a minute: style, and the tests of the library itself
 	@scripts/environment build/venv-lint --group lint
