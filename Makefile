@@ -11,16 +11,17 @@
 
 VENV ?= .venv
 ARGS ?=
+KILLS ?= 500
 PY := $(VENV)/bin/python
 NOX := scripts/nox
 EXTRAS := .[qr,cli,redis,otel,otp,status-http,bulk]
 # The tests of the library itself, without those that take long: pages, peers, processes, servers, searches.
-QUICK := tests $(foreach path,examples interop cli bulk replay/test_redis.py test_docs.py test_laws.py,--ignore=tests/$(path))
+QUICK := tests $(foreach path,examples interop cli bulk replay test_docs.py test_laws.py,--ignore=tests/$(path))
 # Several processes share the tests; ARGS=-n0 runs them in one, as a debugger wants it.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo serve test check lint bench vectors docs native differential miri js conform compare kit wheels clean
+.PHONY: help environment demo serve test chaos check lint bench vectors docs native differential miri js conform compare kit wheels clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -37,6 +38,9 @@ serve: environment ## the gateway with its phone and terminal pages, on the loop
 
 test: environment ## every test
 	$(PYTEST) $(ARGS)
+
+chaos: environment ## kill a redis-server under load: KILLS=500 make chaos
+	YBTOKEN_CHAOS_KILLS=$(KILLS) $(PY) -m pytest -n 2 -rP -o faulthandler_timeout=0 tests/replay/test_redis_chaos.py $(ARGS)
 
 check: environment ## a first answer within half a minute: style, and the tests of the library itself
 	@scripts/environment build/venv-lint --group lint

@@ -35,7 +35,7 @@ def test_verify_many(benchmark: BenchmarkFixture, sample: P256Sample, size: int)
 
 def test_claim(benchmark: BenchmarkFixture) -> None:
     guard = MemoryReplayGuard(clock=lambda: NOW)
-    benchmark(lambda: guard.claim(os.urandom(16), NOW + 60))
+    benchmark(lambda: guard.claim(os.urandom(16), since=NOW, by=NOW + 60, until=NOW + 90))
     assert guard.held > 0
 
 

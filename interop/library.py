@@ -51,7 +51,7 @@ from ybtoken.voucher import Profile
 
 CAPABILITIES = [
     "ES256", "SM2", "profile-2", "profile-3", "policy", "status", "ring", "keyset", "redeem", "challenge", "scan",
-    "identity",
+    "identity", "loss",
 ]  # fmt: skip
 
 _CLAIMS = (
@@ -100,7 +100,7 @@ class Library:
             **{name: case[name] for name in ("max_pass_lifetime", "max_display_age") if name in case},
             otp=_codes(case),
             policies=map(policy_of, case.get("policies", [])),
-            guard=MemoryReplayGuard(clock=lambda: now[0]),
+            guard=MemoryReplayGuard(clock=lambda: now[0], remembers_since=case.get("lost_at", 0)),
             clock=lambda: now[0],
         )
 

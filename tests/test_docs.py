@@ -6,10 +6,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.replay.redis_server import SERVER, RedisServer
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -45,11 +49,27 @@ def test_the_python_blocks_of_a_document_run(path: Path, tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     content = path.read_text(encoding="utf-8")
     namespace: dict[str, object] = {"__name__": path.stem}
-    for match in BLOCK.finditer(content):
-        needs_native = match[0].startswith("```python native\n")
-        if match[1] == "python" and not (needs_native and find_spec("ybtoken_native") is None):
-            before = content[: match.start(2)].count("\n")  # so that a traceback names the line of the document
-            exec(compile("\n" * before + match[2], str(path), "exec"), namespace)
+    with _store(tmp_path, monkeypatch, wanted="```python redis\n" in content) as has_store:
+        missing = {"native": find_spec("ybtoken_native") is None, "redis": not has_store}
+        for match in BLOCK.finditer(content):
+            needs = match[0].partition("\n")[0].removeprefix("```python").strip()
+            if match[1] == "python" and not missing.get(needs):
+                before = content[: match.start(2)].count("\n")  # so that a traceback names the line of the document
+                exec(compile("\n" * before + match[2], str(path), "exec"), namespace)
+
+
+@contextmanager
+def _store(folder: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool) -> Iterator[bool]:
+    """A redis-server for a document that wants one; gives whether there is one."""
+    if not wanted or SERVER is None or find_spec("redis") is None:
+        yield False
+        return
+    server = RedisServer(folder, "--save", "")
+    monkeypatch.setenv("STORE_URL", server.url)
+    try:
+        yield True
+    finally:
+        server.stop()
 
 
 def test_the_shell_blocks_of_the_guide_run(tmp_path: Path) -> None:

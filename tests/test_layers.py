@@ -48,7 +48,7 @@ THIRD_PARTY = {
     "pkcs11": {"devices.pkcs11"},
     "pyarrow": {"_arrow"},
     "pyotp": {"passes.otpauth"},
-    "redis": {"replay.redis"},
+    "redis": {f"replay.redis{module}" for module in ("", ".checks", ".connections", ".groups", ".guards", ".rules")},
     "segno": {"qr"},
     "ybtoken_native": {"_native"},
 }

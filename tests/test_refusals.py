@@ -21,7 +21,8 @@ NUMBERS = {
     "challenge.missing": 138, "challenge.wrong": 139, "policy.profile": 140,
     "redeem.replayed": 145, "redeem.unavailable": 146, "redeem.full": 147, "redeem.clock": 148,
     "redeem.timeout": 150, "redeem.loading": 151, "redeem.readonly": 152, "redeem.memory": 153,
-    "redeem.unreplicated": 154, "redeem.restarted": 155,
+    "redeem.unreplicated": 154, "redeem.restarted": 155, "redeem.evicting": 156, "redeem.persistence": 157,
+    "redeem.unchecked": 158,
 }  # fmt: skip
 
 

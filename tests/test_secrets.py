@@ -81,7 +81,7 @@ def test_errors_about_keys_do_not_repeat_them(p256_key):
 
 def test_a_guard_does_not_show_what_was_redeemed():
     guard = MemoryReplayGuard(clock=lambda: NOW)
-    guard.claim(SEALING_KEY, NOW + 60)
+    guard.claim(SEALING_KEY, since=NOW, by=NOW + 60, until=NOW + 60)
     assert not [form for form in forms(SEALING_KEY) if form in repr(guard)]
 
 

@@ -236,22 +236,22 @@ class AsyncMemory(AsyncReplayGuard):
     def __init__(self) -> None:
         self.guard = MemoryReplayGuard(clock=lambda: NOW)
 
-    async def claim(self, key: bytes, expires_at: int) -> None:
+    async def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         await asyncio.sleep(0)
-        self.guard.claim(key, expires_at)
+        self.guard.claim(key, since=since, by=by, until=until)
 
 
 class Unavailable(ReplayGuard):
-    def claim(self, key: bytes, expires_at: int) -> None:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         raise CannotCheckError("redeem.unavailable", reason="down")
 
 
 class Recording(ReplayGuard):
     def __init__(self) -> None:
-        self.claims: list[tuple[bytes, int]] = []
+        self.claims: list[tuple[bytes, int, int, int]] = []
 
-    def claim(self, key: bytes, expires_at: int) -> None:
-        self.claims.append((key, expires_at))
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
+        self.claims.append((key, since, by, until))
 
 
 class TestRedeem:
@@ -266,7 +266,7 @@ class TestRedeem:
         guard = Recording()
         token = issuer.issue(HOLDER, CITY)
         verified = fake_verifier(guard=guard, skew=15).redeem(token.text)
-        assert guard.claims == [(FAKE.kid + token.voucher.nonce, NOW + 60 + 15)]
+        assert guard.claims == [(FAKE.kid + token.voucher.nonce, NOW - 2 * 15, NOW + 60 + 15, NOW + 60 + 3 * 15)]
         assert verified.replay_key == guard.claims[0][0]
 
     def test_a_replay_is_refused_for_as_long_as_the_token_would_be_good(self, issuer):
@@ -325,7 +325,7 @@ class TestRedeem:
         inner = AsyncMemory()
 
         class Wrapped:
-            def claim(self, key: bytes, expires_at: int): ...
+            def claim(self, key: bytes, *, since: int, by: int, until: int): ...
 
             def claim_many(self, claims):
                 awaitable = inner.claim_many(claims)
@@ -431,7 +431,7 @@ class TestRedeemMany:
         verifier = fake_verifier(guard=guard, policies=[Channel(7)])
         good = issuer.issue(HOLDER, CITY, channel=7)
         verdicts = redeem_many(verifier, [issuer.issue(HOLDER, CITY).text, good.text, "96"])
-        assert [key for key, _ in guard.claims] == [verdicts[1].replay_key]
+        assert [key for key, *_ in guard.claims] == [verdicts[1].replay_key]
         assert redeem_many(verifier, [good.text], challenge=Challenge.new("t1", "01301")).counts() == {
             "challenge.missing": 1
         }
@@ -446,10 +446,10 @@ class TestRedeemMany:
 
     def test_a_store_that_fails_under_way_refuses_what_it_was_asked_then(self, issuer, redeem_many):
         class Failing(MemoryReplayGuard):
-            def claim(self, key, expires_at):
+            def claim(self, key, **times):
                 if self.held == 70:
                     raise CannotCheckError("redeem.timeout", reason="slow")
-                super().claim(key, expires_at)
+                super().claim(key, **times)
 
         verifier = fake_verifier(guard=Failing(clock=lambda: NOW))
         verdicts = redeem_many(verifier, [issuer.issue(HOLDER, CITY).text for _ in range(100)])

@@ -25,6 +25,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, Verifier
+from ybtoken.replay.protocols import Claim
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard
 
 from .vault import SigningKey, Vault
@@ -181,11 +182,12 @@ def measure_store(url: str) -> None:
 
     client = redis.Redis.from_url(url)
     guard = RedisReplayGuard.from_url(url)
-    until = int(time.time()) + 3600
+    guard.prepare(first_use=True)
+    now = int(time.time())
     numbers = itertools.count()
 
-    def claims(size: int) -> list[tuple[bytes, int]]:
-        return [(b"load" + next(numbers).to_bytes(12, "big"), until) for _ in range(size)]
+    def claims(size: int) -> list[Claim]:
+        return [Claim(b"load" + next(numbers).to_bytes(12, "big"), now, now + 3600, now + 3600) for _ in range(size)]
 
     for size in (1, 16, 256):
         count, begun = 0, time.perf_counter()

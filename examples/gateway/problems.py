@@ -102,7 +102,7 @@ def _answer(problem: dict[str, Any], headers: dict[str, str] | None = None) -> J
 
 def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TokenError)
-    wait = {"Retry-After": "1"} if isinstance(error, CannotCheckError) else None
+    wait = {"Retry-After": str(error.facts.get("retry_after", 1))} if isinstance(error, CannotCheckError) else None
     return _answer(problem_of(error), wait)
 
 

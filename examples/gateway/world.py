@@ -86,19 +86,12 @@ class World:
         """Seconds since 1970."""
         return int(self.clock())
 
-    @property
-    def token_life(self) -> int:
-        """The longest time from a display to the end of its claim; what a phone shows lives for 60 s."""
-        return max(self.settings.lifetime, 60) + 2 * self.settings.skew
-
     def _guard(self) -> ReplayGuard | AsyncReplayGuard:
         if not self.settings.redis:
             return MemoryReplayGuard(clock=self.clock)
         from ybtoken.replay.redis import AsyncRedisReplayGuard
 
-        return AsyncRedisReplayGuard.from_url(
-            self.settings.redis, token_life=self.token_life, replicas=self.settings.replicas, clock=self.clock
-        )
+        return AsyncRedisReplayGuard.from_url(self.settings.redis, replicas=self.settings.replicas, clock=self.clock)
 
     def _engine(self) -> Engine:
         if self.settings.engine == "serial":
@@ -137,7 +130,9 @@ class World:
         if voucher.replay_key in self.handed_in:
             raise RedeemError("redeem.replayed")
         try:
-            claimed: Any = self.guard.claim(voucher.replay_key, voucher.redeem_until)
+            # Whatever the guard has lost, the display was shown: it was accepted once, at the terminal.
+            until = voucher.redeem_until
+            claimed: Any = self.guard.claim(voucher.replay_key, since=self.now + 1, by=until, until=until)
             if claimed is not None:
                 await claimed
         except TokenError as error:
@@ -149,11 +144,12 @@ class World:
     async def check_ready(self) -> None:
         """Raise a `TokenError` unless a token can be issued, verified and claimed now. The claim is of nobody's token.
 
-        It ends as late as that of a token of this second, for after a restart the guard refuses older ones.
+        It is made as for a token of this second, so a guard that still refuses those makes the gateway not ready.
         """
         text = self.issuer.issue(self.sealer.seal(0), "000000").text
         self.verifier.verifier.verify(text)  # past the observers: this is nobody's token
-        claimed: Any = self.guard.claim(b"ready" + secrets.token_bytes(16), self.now + self.token_life + 1)
+        since, until = self.now - 2 * self.settings.skew, self.now + 1
+        claimed: Any = self.guard.claim(b"ready" + secrets.token_bytes(16), since=since, by=until, until=until)
         if claimed is not None:
             await claimed
 

@@ -74,6 +74,9 @@ class Code(IntEnum):
     REDEEM_MEMORY = 153
     REDEEM_UNREPLICATED = 154
     REDEEM_RESTARTED = 155
+    REDEEM_EVICTING = 156
+    REDEEM_PERSISTENCE = 157
+    REDEEM_UNCHECKED = 158
 
     @property
     def step(self) -> int:
@@ -130,6 +133,10 @@ _SUPPORT = Words(
 _UNSURE = Words("Whether the code was used cannot be checked now.", "暂时无法确认此码是否已使用。")
 _OFFLINE = Words(
     "Try again shortly: this side is offline, not the holder's phone.", "请稍后再试：是本机离线，与参保人手机无关。"
+)
+_OPERATOR = Words(
+    "Call support: the store of used codes is set up wrongly. The holder's phone is not the cause.",
+    "请联系技术支持：已用码存储的配置有误，与参保人手机无关。",
 )
 
 REFUSALS = (
@@ -412,7 +419,11 @@ REFUSALS = (
         Code.REDEEM_CLOCK,
         Words("The code is past by the clock of the replay guard.", "按重放防护的时钟，此码已过时。"),
         Words("Correct this terminal's date and time, then scan again.", "请校准本机日期和时间后重扫。"),
-        Words("The guard's clock runs ahead of the verifier's by {ahead} s or more: give both one clock.", "防护时钟比验证时钟快 {ahead} 秒以上：两者请用同一时钟。"),
+        Words(
+            "The code was claimed {ahead} s after its end by the guard's clock: give guard and verifier one clock, and "
+            "redeem at once what was verified.",
+            "按防护的时钟，核销晚于此码有效期 {ahead} 秒：防护与验证请用同一时钟，并在验证后立即核销。",
+        ),
         cannot_check=True,
     ),
     Refusal(
@@ -447,9 +458,44 @@ REFUSALS = (
     ),
     Refusal(
         Code.REDEEM_RESTARTED,
-        Words("The record of used codes was lost after this code was issued.", "此码签发后，已用码记录曾丢失。"),
-        Words("Refresh the code in the app and scan again.", "请在App内刷新码后重扫。"),
-        Words("The store was restarted or emptied; tokens issued before that are refused.", "存储曾重启或被清空；此前签发的凭证一律拒绝。"),
+        Words(
+            "The record of used codes was lost after this code was issued. Codes issued {retry_after} s from now are "
+            "accepted again.",
+            "此码签发后，已用码记录曾丢失；{retry_after} 秒后签发的码可正常受理。",
+        ),
+        Words(
+            "Wait for as long as stated, then refresh the code in the app and scan again.",
+            "请等待上述时间，再在App内刷新码后重扫。",
+        ),
+        Words(
+            "The store remembers claims since {begun} only; codes issued up to 2 x skew after that time are refused.",
+            "存储自 {begun} 起才有记录；此后两倍 skew 时间内签发的码一律拒绝。",
+        ),
+        cannot_check=True,
+    ),
+    Refusal(
+        Code.REDEEM_EVICTING, _UNSURE, _OPERATOR,
+        Words(
+            "The store may evict claims (maxmemory-policy {policy}): set noeviction, or use a store of its own.",
+            "存储可能淘汰记录（maxmemory-policy {policy}）：请设为 noeviction，或使用独立的存储。",
+        ),
+        cannot_check=True,
+    ),
+    Refusal(
+        Code.REDEEM_PERSISTENCE, _UNSURE, _OPERATOR,
+        Words(
+            "To trust its persistence, the store needs appendonly yes and appendfsync always: {found}.",
+            'on_restart="trust" 要求 appendonly yes 且 appendfsync always；存储现为：{found}。',
+        ),
+        cannot_check=True,
+    ),
+    Refusal(
+        Code.REDEEM_UNCHECKED, _UNSURE, _OPERATOR,
+        Words(
+            "The store does not say whether it keeps claims ({reason}): allow the guard's user INFO and its commands, or "
+            'vouch for the store with on_unchecked="trust".',
+            '存储未说明能否保住记录（{reason}）：请允许防护所用账号执行 INFO 等命令，或以 on_unchecked="trust" 自行担保。',
+        ),
         cannot_check=True,
     ),
 )  # fmt: skip

@@ -52,7 +52,8 @@ class VerifiedVoucher(_Optional):
         algorithm: the key's algorithm.
         issuer: the name that the key ring has for the issuer.
         verified_at: the time it was judged at, in seconds since 1970.
-        redeem_until: from this time on every verifier refuses it, in seconds since 1970.
+        redeem_until: until this time a redemption has to be remembered, in seconds since 1970: when no verifier accepts
+            it any more, however wrong within the skew the clocks are.
         time_step: of a rotating pass, the step of 30 s since 1970 whose one-time code was shown.
         presentation: of a device-bound pass, what the phone signed.
         notes: conditions under which it was accepted, such as a status list past its end.
@@ -127,7 +128,7 @@ class VerifiedVoucher(_Optional):
 
     @property
     def redeem_until(self) -> int:
-        """From this time on every verifier refuses it, in seconds since 1970."""
+        """Until when a redemption has to be remembered, in seconds since 1970."""
         return self._facts.redeem_until
 
     @property

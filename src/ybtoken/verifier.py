@@ -12,10 +12,10 @@ import inspect
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from ybtoken._checks import callback, duration, instance
-from ybtoken.engines.protocols import Engine, Texts
+from ybtoken.engines.protocols import Engine, Texts, texts_of
 from ybtoken.engines.serial import SerialEngine
 from ybtoken.engines.validity import Limits, OneTimeCodes
 from ybtoken.errors import TokenError
@@ -212,7 +212,7 @@ class Verifier:
         """
         guard = self._sync_guard("redeem")
         voucher = self.verify(text, now=now, challenge=challenge)
-        return _accepted(voucher, _drive(guard, redemption([(0, voucher)], self._limits, 1)))
+        return _accepted(voucher, _drive(guard, redemption([(0, voucher, text)], self._limits, 1)))
 
     async def redeem_async(
         self, text: str, *, now: int | None = None, challenge: Challenge | None = None
@@ -220,7 +220,7 @@ class Verifier:
         """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory)."""
         guard = self._any_guard("redeem_async")
         voucher = self.verify(text, now=now, challenge=challenge)
-        return _accepted(voucher, await self._drive_async(guard, redemption([(0, voucher)], self._limits, 1)))
+        return _accepted(voucher, await self._drive_async(guard, redemption([(0, voucher, text)], self._limits, 1)))
 
     def redeem_many(
         self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
@@ -239,8 +239,9 @@ class Verifier:
             TypeError: the verifier has no guard, or one for asyncio.
         """
         guard = self._sync_guard("redeem_many")
+        texts = _held(texts)
         verdicts = self.verify_many(texts, now=now, challenge=challenge)
-        return verdicts.refusing(_drive(guard, redemption(_accepted_of(verdicts), self._limits, _CHUNK)))
+        return verdicts.refusing(_drive(guard, redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK)))
 
     async def redeem_many_async(
         self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
@@ -253,11 +254,12 @@ class Verifier:
         import asyncio  # loaded already by whoever awaits this, and by nobody else
 
         guard = self._any_guard("redeem_many_async")
+        texts = _held(texts)
         if isinstance(texts, Sized) and len(texts) <= _OFFLOAD_ABOVE:
             verdicts = self.verify_many(texts, now=now, challenge=challenge)
         else:
             verdicts = await asyncio.to_thread(self.verify_many, texts, now=now, challenge=challenge)
-        redeeming = redemption(_accepted_of(verdicts), self._limits, _CHUNK_ON_A_LOOP)
+        redeeming = redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK_ON_A_LOOP)
         return verdicts.refusing(await self._drive_async(guard, redeeming))
 
     def _sync_guard(self, call: str) -> ReplayGuard:
@@ -313,6 +315,11 @@ def _text(text: str) -> str:
     return text
 
 
+def _held(texts: Texts) -> Texts:
+    """Texts that can be read twice: to verify them, and again to say what was redeemed."""
+    return texts if isinstance(texts, Sized) else list(cast("Iterable[str]", texts))
+
+
 def _check_challenge(challenge: Challenge | None, *, recorded: bool) -> None:
     if challenge is None:
         return
@@ -341,9 +348,9 @@ def _accepted(voucher: VerifiedVoucher, refused: dict[int, TokenError]) -> Verif
     return voucher
 
 
-def _accepted_of(verdicts: Verdicts) -> Iterator[tuple[int, VerifiedVoucher]]:
-    for i, code in enumerate(verdicts.codes):
+def _accepted_of(verdicts: Verdicts, texts: Texts) -> Iterator[tuple[int, VerifiedVoucher, str]]:
+    for i, (code, text) in enumerate(zip(verdicts.codes, texts_of(texts), strict=True)):
         if code == ACCEPTED:
             voucher = verdicts[i]
             assert isinstance(voucher, VerifiedVoucher)
-            yield i, voucher
+            yield i, voucher, text

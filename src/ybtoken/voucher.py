@@ -19,6 +19,7 @@ from ybtoken.words import Words
 __all__ = [
     "OPTIONAL_CLAIMS",
     "PURPOSES",
+    "STEP",
     "Assurance",
     "DeviceKey",
     "DevicePresentation",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 IDENTITY_REF_SIZE = 16
+STEP = 30
+"""For how many seconds a rotating pass shows a code; steps are counted from 1970."""
 NONCE_SIZES = range(8, 17)
 MAX_UINT8 = 0xFF
 MAX_UINT32 = 0xFFFF_FFFF

@@ -66,7 +66,7 @@ def test_without_a_libcrypto_it_is_told_with_es256(demo, tmp_path, capsys, monke
 
 def test_a_voucher_that_is_accepted_twice_fails_the_demo(demo, tmp_path, capsys, monkeypatch):
     class Forgetful(ReplayGuard):
-        def claim(self, key, expires_at):
+        def claim(self, key, **times):
             pass
 
     monkeypatch.setattr(demo, "MemoryReplayGuard", lambda **_: Forgetful())

@@ -365,7 +365,7 @@ def test_what_cannot_be_checked_is_refused_and_makes_it_not_ready(visit: Any) ->
     async def scene(gateway: Gateway) -> None:
         assert (await gateway.client.get("/health/ready")).json() == {"status": "ok"}
 
-        def broken(key: bytes, expires_at: int) -> None:
+        def broken(key: bytes, **times: int) -> None:
             raise CannotCheckError("redeem.unavailable", reason="test")
 
         gateway.world.guard.claim = broken  # type: ignore[method-assign]

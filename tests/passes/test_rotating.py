@@ -94,7 +94,7 @@ def test_the_window_can_be_shut_and_widened():
     text = PHONE.present(now=start)
     assert refusal(verifier(RotatingCodes(MASTER, steps_back=0)).verify, text, now=start + 30) == "otp.wrong"
     wide = verifier(RotatingCodes(MASTER, steps_back=3))
-    assert wide.verify(text, now=start + 119).redeem_until == start + 120 + 10
+    assert wide.verify(text, now=start + 119).redeem_until == start + 120 + 30
     assert refusal(wide.verify, text, now=start + 120) == "otp.wrong"
 
 
@@ -274,9 +274,9 @@ class TestRedeem:
             def __init__(self):
                 self.inner = MemoryReplayGuard(clock=lambda: NOW)
 
-            async def claim(self, key, expires_at):
+            async def claim(self, key, **times):
                 await asyncio.sleep(0)
-                self.inner.claim(key, expires_at)
+                self.inner.claim(key, **times)
 
         one = verifier(guard=Slow() if wait else MemoryReplayGuard(clock=lambda: NOW))
 
@@ -292,13 +292,14 @@ class TestRedeem:
         claims = []
 
         class Recording(ReplayGuard):
-            def claim(self, key, expires_at):
-                claims.append((key, expires_at))
+            def claim(self, key, *, since, by, until):
+                claims.append((key, since, by, until))
 
         start = NOW - NOW % STEP
         redeemed = verifier(guard=Recording(), clock=lambda: start + 12).redeem(PHONE.present(now=start))
         base, step = redeemed.kid + redeemed.nonce, start // STEP
-        assert claims == [(base + s.to_bytes(4, "big"), start + 60 + 10) for s in (step, step - 1)]
+        times = start - 20, start + 60 + 10, start + 60 + 30
+        assert claims == [(base + s.to_bytes(4, "big"), *times) for s in (step, step - 2, step - 1)]
 
 
 def test_the_promise_holds_with_any_guard():
@@ -311,7 +312,7 @@ def test_a_guard_that_forgets_breaks_the_promise():
     from ybtoken.testing.guards import check_rotating_redemption
 
     class Forgetful(ReplayGuard):
-        def claim(self, key, expires_at):
+        def claim(self, key, **times):
             pass
 
     with pytest.raises(AssertionError):

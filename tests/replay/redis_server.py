@@ -6,7 +6,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -71,3 +73,83 @@ class RedisServer:
     def stop(self) -> None:
         if self.process.poll() is None:
             self.kill()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let every claim end so much sooner: what the server's time would do, without waiting for it."""
+        import redis
+
+        with redis.Redis.from_url(self.url) as client:
+            for name in client.scan_iter(count=1000):
+                left = client.pttl(name)
+                if 0 <= left <= seconds * 1000:
+                    client.delete(name)
+                elif left > 0:
+                    client.pexpire(name, left - int(seconds * 1000))
+
+
+class Proxy:
+    """A proxy before a server, on the loopback, that can lose answers and hold messages up."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.lose_answers = 0
+        """So many answers to come are not passed on: their connections are closed instead."""
+        self.hold_up = 0.0
+        """So many seconds each message is held up; an answer is not waited for meanwhile."""
+        self.lost = 0
+        self.one_more = b""
+        """An answer that nobody asked for, passed on before the next one."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                client.close()
+                continue
+            threading.Thread(target=self._pass_messages, args=(client, server), daemon=True).start()
+            threading.Thread(target=self._pass_answers, args=(server, client), daemon=True).start()
+
+    def _pass_messages(self, client: socket.socket, server: socket.socket) -> None:
+        try:
+            while data := client.recv(1 << 16):
+                time.sleep(self.hold_up)
+                server.sendall(data)
+        except OSError:
+            pass
+        finally:
+            if not self.hold_up:
+                _shut(server)
+
+    def _pass_answers(self, server: socket.socket, client: socket.socket) -> None:
+        with server, client:
+            try:
+                while data := server.recv(1 << 16):
+                    if self.lose_answers and not data.startswith((b"+OK", b"%")):  # the answers while connecting
+                        self.lose_answers -= 1
+                        self.lost += 1
+                        break
+                    more, self.one_more = self.one_more, b""
+                    client.sendall(more + data)
+            except OSError:
+                pass
+            _shut(client)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+def _shut(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -25,9 +25,13 @@ def clock() -> Clock:
     return Clock()
 
 
-def refused(guard: MemoryReplayGuard, key: bytes, expires_at: int) -> CannotCheckError:
+def claim(guard: MemoryReplayGuard, key: bytes, until: int, since: int = NOW - 20) -> None:
+    guard.claim(key, since=since, by=until, until=until)
+
+
+def refused(guard: MemoryReplayGuard, key: bytes, until: int) -> CannotCheckError:
     with pytest.raises(CannotCheckError) as caught:
-        guard.claim(key, expires_at)
+        claim(guard, key, until)
     return caught.value
 
 
@@ -38,20 +42,20 @@ def key(number: int) -> bytes:
 def test_a_key_is_accepted_once(clock):
     guard = MemoryReplayGuard(clock=clock)
     assert isinstance(guard, ReplayGuard)
-    assert guard.claim(b"k", NOW + 60) is None
-    for expires_at in (NOW + 60, NOW + 1, NOW + 600):
+    claim(guard, b"k", NOW + 60)
+    for until in (NOW + 60, NOW + 1, NOW + 600):
         with pytest.raises(RedeemError) as caught:
-            guard.claim(b"k", expires_at)
+            claim(guard, b"k", until)
         assert caught.value.code == "redeem.replayed"
-    guard.claim(b"K", NOW + 60)
+    claim(guard, b"K", NOW + 60)
 
 
 def test_a_claim_is_kept_to_its_last_second(clock):
     guard = MemoryReplayGuard(clock=clock)
-    guard.claim(b"k", NOW + 60)
+    claim(guard, b"k", NOW + 60)
     clock.now = NOW + 59.999
     with pytest.raises(RedeemError):
-        guard.claim(b"k", NOW + 60)
+        claim(guard, b"k", NOW + 60)
     clock.now = NOW + 60
     assert refused(guard, b"k", NOW + 60).code == "redeem.clock"
 
@@ -61,64 +65,64 @@ def test_what_is_past_by_the_guards_clock_is_refused(clock):
     error = refused(guard, b"k", NOW - 5)
     assert (error.code, error.ahead) == ("redeem.clock", 5)
     assert refused(guard, b"k", NOW).ahead == 0
-    guard.claim(b"k", NOW + 1)
+    claim(guard, b"k", NOW + 1)
 
 
 def test_a_full_guard_refuses_and_forgets_nothing(clock):
     guard = MemoryReplayGuard(capacity=3, clock=clock)
     for number in range(3):
-        guard.claim(key(number), NOW + 60 + number)
+        claim(guard, key(number), NOW + 60 + number)
     error = refused(guard, key(3), NOW + 60)
     assert (error.code, error.capacity) == ("redeem.full", 3)
     assert guard.held == 3
     for number in range(3):
         with pytest.raises(RedeemError):
-            guard.claim(key(number), NOW + 60 + number)
+            claim(guard, key(number), NOW + 60 + number)
 
 
 def test_a_full_guard_has_room_again_when_claims_expire(clock):
     guard = MemoryReplayGuard(capacity=2, clock=clock)
-    guard.claim(b"a", NOW + 60)
-    guard.claim(b"b", NOW + 70)
+    claim(guard, b"a", NOW + 60)
+    claim(guard, b"b", NOW + 70)
     clock.now = NOW + 60
-    guard.claim(b"c", NOW + 70)  # a second of expiry that is known already: only the capacity makes it free
+    claim(guard, b"c", NOW + 70)  # a second of expiry that is known already: only the capacity makes it free
     assert refused(guard, b"d", NOW + 130).code == "redeem.full"
     assert guard.held == 2
 
 
 def test_a_claim_that_was_refused_for_want_of_room_is_not_remembered(clock):
     guard = MemoryReplayGuard(capacity=1, clock=clock)
-    guard.claim(b"a", NOW + 1)
+    claim(guard, b"a", NOW + 1)
     refused(guard, b"b", NOW + 60)
     clock.now = NOW + 1
-    guard.claim(b"b", NOW + 60)
+    claim(guard, b"b", NOW + 60)
 
 
 def test_a_clock_set_back_brings_nothing_back(clock):
     guard = MemoryReplayGuard(clock=clock)
-    guard.claim(b"a", NOW + 60)
+    claim(guard, b"a", NOW + 60)
     clock.now = NOW + 60
-    guard.claim(b"b", NOW + 120)  # frees a
+    claim(guard, b"b", NOW + 120)  # frees a
     assert guard.held == 1
     clock.now = NOW
     assert refused(guard, b"a", NOW + 60).code == "redeem.clock"
     assert refused(guard, b"new", NOW + 60).code == "redeem.clock"
-    guard.claim(b"new", NOW + 61)
+    claim(guard, b"new", NOW + 61)
     with pytest.raises(RedeemError):
-        guard.claim(b"b", NOW + 120)
+        claim(guard, b"b", NOW + 120)
 
 
 def test_a_clock_that_jumped_ahead_for_a_moment_costs_a_lifetime_and_no_more(clock):
     guard = MemoryReplayGuard(clock=clock)
-    guard.claim(b"a", NOW + 60)
+    claim(guard, b"a", NOW + 60)
     clock.now = NOW + 10**8
     assert refused(guard, b"b", NOW + 70).code == "redeem.clock"
-    guard.claim(b"c", NOW + 10**8 + 60)  # frees a
+    claim(guard, b"c", NOW + 10**8 + 60)  # frees a
     clock.now = NOW + 1
     assert refused(guard, b"a", NOW + 60).code == "redeem.clock"
-    guard.claim(b"b", NOW + 70)
+    claim(guard, b"b", NOW + 70)
     with pytest.raises(RedeemError):
-        guard.claim(b"c", NOW + 10**8 + 60)
+        claim(guard, b"c", NOW + 10**8 + 60)
 
 
 def test_memory_is_bounded_by_what_is_live(clock):
@@ -127,7 +131,7 @@ def test_memory_is_bounded_by_what_is_live(clock):
     for second in range(600):
         clock.now = NOW + second
         for number in range(20):
-            guard.claim(key(second << 32 | number), NOW + second + 60)
+            claim(guard, key(second << 32 | number), NOW + second + 60)
         sizes.append(guard.held)
     assert max(sizes) == 60 * 20
     assert sizes[-1] == sizes[60]
@@ -143,12 +147,12 @@ def test_memory_is_given_back(clock):
     try:
         empty = measured()
         for number in range(50_000):
-            guard.claim(key(number), NOW + 60 + number % 50)
+            claim(guard, key(number), NOW + 60 + number % 50)
         full = measured()
         assert full - empty < 50_000 * 200  # what the documentation says a claim takes
         clock.now = NOW + 200
         for number in range(200):  # the set shrinks as it is used
-            guard.claim(key(1 << 64 | number), NOW + 400 + number)
+            claim(guard, key(1 << 64 | number), NOW + 400 + number)
         assert guard.held == 200
         assert measured() - empty < (full - empty) / 2
     finally:
@@ -161,16 +165,33 @@ def test_a_guard_has_room_for_one_at_least(capacity):
         MemoryReplayGuard(capacity=capacity)
 
 
+def test_a_guard_that_was_made_after_a_restart_refuses_what_may_have_been_redeemed_before_it(clock):
+    guard = MemoryReplayGuard(clock=clock, remembers_since=NOW)
+    for since in (NOW - 1, NOW):
+        with pytest.raises(CannotCheckError) as caught:
+            claim(guard, b"k", NOW + 60, since)
+        assert (caught.value.code, caught.value.begun) == ("redeem.restarted", NOW)
+    claim(guard, b"k", NOW + 60, NOW + 1)
+
+
+def test_a_claim_that_is_made_too_late_is_refused_however_long_it_would_be_kept(clock):
+    guard = MemoryReplayGuard(clock=clock)
+    with pytest.raises(CannotCheckError) as caught:
+        guard.claim(b"k", since=NOW - 80, by=NOW - 3, until=NOW + 17)
+    assert (caught.value.code, caught.value.ahead) == ("redeem.clock", 3)
+    guard.claim(b"k", since=NOW - 80, by=NOW + 1, until=NOW + 21)
+
+
 def test_it_says_how_full_it_is(clock):
     guard = MemoryReplayGuard(capacity=5, clock=clock)
-    guard.claim(b"secret nonce", NOW + 60)
+    claim(guard, b"secret nonce", NOW + 60)
     assert repr(guard) == "MemoryReplayGuard(1 of 5)"
 
 
 def test_its_own_clock_is_the_machines():
     guard = MemoryReplayGuard()
     assert refused(guard, b"k", 1).code == "redeem.clock"
-    guard.claim(b"k", 2**40)
+    claim(guard, b"k", 2**40)
 
 
 class Yielding(bytes):
@@ -191,7 +212,7 @@ def test_threads_that_run_between_question_and_answer_claim_a_key_once(clock):
         for number in range(keys):
             start.wait()
             try:
-                guard.claim(Yielding(key(number)), NOW + 60)
+                claim(guard, Yielding(key(number)), NOW + 60)
             except RedeemError:
                 continue
             accepted.append(number)
@@ -211,7 +232,7 @@ def test_threads_never_overfill_it(clock):
     def fill(offset: int) -> None:
         for number in range(50):
             try:
-                guard.claim(key(offset + number), NOW + 60 + number % 7)
+                claim(guard, key(offset + number), NOW + 60 + number % 7)
                 outcomes.append("accepted")
             except CannotCheckError as error:
                 outcomes.append(error.code)

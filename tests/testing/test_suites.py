@@ -107,7 +107,7 @@ class Forgetful(ReplayGuard):
     def __init__(self, clock: Callable[[], float]) -> None:
         self.last = b""
 
-    def claim(self, key: bytes, expires_at: int) -> None:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         if key == self.last:
             raise RedeemError("redeem.replayed")
         self.last = key
@@ -119,10 +119,10 @@ class ForgetsExpired(ReplayGuard):
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock, self.claims = clock, dict[bytes, int]()
 
-    def claim(self, key: bytes, expires_at: int) -> None:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         if self.claims.get(key, 0) > self.clock():
             raise RedeemError("redeem.replayed")
-        self.claims[key] = expires_at
+        self.claims[key] = until
 
 
 class KeyedByExpiry(ReplayGuard):
@@ -131,21 +131,21 @@ class KeyedByExpiry(ReplayGuard):
     def __init__(self, clock: Callable[[], float]) -> None:
         self.claims = set[tuple[bytes, int]]()
 
-    def claim(self, key: bytes, expires_at: int) -> None:
-        if (key, expires_at) in self.claims:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
+        if (key, until) in self.claims:
             raise RedeemError("redeem.replayed")
-        self.claims.add((key, expires_at))
+        self.claims.add((key, until))
 
 
 class Racy(ForgetsExpired):
     """Looks first and writes later."""
 
-    def claim(self, key: bytes, expires_at: int) -> None:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         import time
 
         known = key in self.claims
         time.sleep(0.001)
-        self.claims[key] = expires_at
+        self.claims[key] = until
         if known:
             raise RedeemError("redeem.replayed")
 
@@ -154,7 +154,7 @@ class NeverAccepts(ReplayGuard):
     def __init__(self, clock: Callable[[], float]) -> None:
         pass
 
-    def claim(self, key: bytes, expires_at: int) -> None:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         raise RedeemError("redeem.replayed")
 
 
@@ -178,7 +178,7 @@ class Backwards(OfMany):
 
 class KeepsNothingOfMany(OfMany):
     def claim_many(self, claims):
-        keys = [key for key, _ in claims]
+        keys = [claim.key for claim in claims]
         known = [key in self._live or key in keys[:i] for i, key in enumerate(keys)]
         return [RedeemError("redeem.replayed") if one else None for one in known]
 
@@ -200,8 +200,8 @@ class Async(AsyncReplayGuard):
     def __init__(self, inner: ReplayGuard) -> None:
         self.inner = inner
 
-    async def claim(self, key: bytes, expires_at: int) -> None:
-        self.inner.claim(key, expires_at)
+    async def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
+        self.inner.claim(key, since=since, by=by, until=until)
 
 
 def test_an_asynchronous_guard_passes_or_fails_alike():

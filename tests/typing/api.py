@@ -99,7 +99,7 @@ def verifying(keys: KeyRing) -> None:
 
 
 class Redis(AsyncReplayGuard):
-    async def claim(self, key: bytes, expires_at: int) -> None:
+    async def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         raise CannotCheckError("redeem.unavailable", reason="down")
 
 

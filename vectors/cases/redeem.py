@@ -25,7 +25,8 @@ from cases.kit import (
 
 ABOUT = (
     "Step 9: `redeems` are redeemed in order by one verifier whose replay guard is empty at first; each has its own "
-    "`text`, `now` and `expect`. The guard's clock is the verifier's."
+    "`text`, `now` and `expect`. The guard's clock is the verifier's. With `lost_at` the guard lost every claim before, and "
+    "began to remember anew at that time by its clock."
 )
 
 
@@ -59,6 +60,14 @@ def cases() -> Iterator[dict[str, Any]]:
     yield _case("policy-first", "a token that a policy refuses burns no nonce",
                 [(good, NOW + 1, refused("policy.age")), (good, NOW, once)],
                 policies=[{"policy": "maximum_age", "seconds": NOW - IAT}])  # fmt: skip
+    # Lost claims: refused if the code may have been redeemed before, by clocks that are each wrong by the skew.
+    for begun, name, expect in ((IAT - 20, "possible", refused("redeem.restarted")), (IAT - 21, "impossible", once)):
+        yield _case(f"lost-{name}", f"the guard lost its claims {IAT - begun} s before iat; the skew is 10 s",
+                    [(good, NOW, expect)], lost_at=begun)  # fmt: skip
+    yield _case("lost-no-skew", "with a skew of 0 s, a code of the second of the loss is refused",
+                [(good, NOW, refused("redeem.restarted"))], lost_at=IAT, skew=0)  # fmt: skip
+    yield _case("lost-then-twice", "what is accepted after a loss is good for one use",
+                [(good, NOW, once), (good, NOW, again)], lost_at=IAT - 21)  # fmt: skip
 
 
 def _case(name: str, why: str, redeems: list[tuple[str, int, dict[str, Any]]], **more: Any) -> dict[str, Any]:

@@ -139,7 +139,7 @@ func (v *verifier) claim(replay string, step *int64, now int64) {
 	}
 	at := func(step int64) string { return replay + string(binary.BigEndian.AppendUint32(nil, uint32(step))) }
 	refuse(v.claimed[at(*step)], "redeem.replayed")
-	for earlier := (now-v.Skew)/stepSeconds - 1; earlier <= *step; earlier++ {
+	for earlier := (now-2*v.Skew)/stepSeconds - 1; earlier <= *step; earlier++ {
 		v.claimed[at(earlier)] = true
 	}
 }

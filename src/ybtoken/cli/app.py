@@ -16,6 +16,7 @@ from ybtoken.cli.inspect import inspect
 from ybtoken.cli.issue import issue
 from ybtoken.cli.keygen import keygen
 from ybtoken.cli.qr import qr
+from ybtoken.cli.store import store
 
 __all__ = ["app"]
 
@@ -57,3 +58,4 @@ app.command("diagnose", help="Say why a text or a signature does not verify. / �
 app.add_typer(device, name="device")
 app.command("bulk", help="Verify a Parquet file of recorded scans. / 批量验证扫码记录（Parquet）。")(bulk)
 app.command("bench", help="Measure this machine. / 测量本机速度。")(bench)
+app.add_typer(store, name="store")

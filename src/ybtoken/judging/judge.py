@@ -61,7 +61,7 @@ class Judge:
             until = min(until, presentation.issued_at + age)
         elif step is not None and codes is not None:
             until = codes.window(step)
-        return verified(Facts(claims, entry, now, until + skew, step, presentation, notes))
+        return verified(Facts(claims, entry, now, until + 3 * skew, step, presentation, notes))
 
 
 def _check_challenge(challenge: Challenge | None, presentation: DevicePresentation | None) -> None:

@@ -2,6 +2,16 @@
 
 `redemption` is a generator: it yields claims, is sent their outcomes, and returns who is refused. The verifier drives
 it with a guard that blocks or with one for asyncio.
+
+The times of a claim follow from one assumption: no clock is further than the skew from the true time.
+
+*until.* A verifier whose clock is slow by the skew accepts a display until its end + 2 x skew of true time, because it
+adds the skew as well. A claim made by a clock that is fast by the skew ends a skew early. So a claim has to last until
+the display's end + 3 x skew by the claimer's clock (ADR 0022).
+
+*since.* A display cannot have been redeemed before it was issued, which is at its stated time - skew at the earliest. A
+store that begins its memory writes down its guard's clock after the loss: that is the loss - skew at the earliest. So a
+memory that began before the stated time - 2 x skew has every claim on the display.
 """
 
 from __future__ import annotations
@@ -11,38 +21,58 @@ from itertools import islice
 from typing import TypeAlias
 
 from ybtoken.engines.validity import Limits
-from ybtoken.errors import RedeemError, TokenError
+from ybtoken.errors import CannotCheckError, RedeemError, TokenError
+from ybtoken.replay.protocols import Claim
 from ybtoken.verified import VerifiedVoucher
+from ybtoken.voucher import STEP
 
-__all__ = ["Claims", "Redemption", "claims_of", "redemption"]
+__all__ = ["Redemption", "claims_of", "redemption"]
 
-Claims: TypeAlias = list[tuple[bytes, int]]
-"""Replay keys, and until when each must be remembered (seconds since 1970)."""
+Redemption: TypeAlias = Generator[list[Claim], object, dict[int, TokenError]]
 
-Redemption: TypeAlias = Generator[Claims, object, dict[int, TokenError]]
+_Part: TypeAlias = list[tuple[int, VerifiedVoucher, list[Claim]]]
 
 _OUT_OF_REACH = frozenset({"redeem.unavailable", "redeem.timeout"})
 
 
-def claims_of(voucher: VerifiedVoucher, limits: Limits) -> Claims:
+def claims_of(
+    voucher: VerifiedVoucher, skew: int, first_step: int | None = None, text: str | None = None
+) -> list[Claim]:
     """What redeeming a voucher claims. The first claim is its replay key, and decides.
 
     Redeeming step n of a rotating pass also claims every earlier step that a clock within the skew could still accept,
     so accepted steps of a pass only increase, with any guard.
+
+    Args:
+        voucher: what is redeemed.
+        skew: of the verifier, in seconds.
+        first_step: of a rotating pass, the earliest step that some verifier could still accept.
+        text: what was scanned.
     """
-    claims = [(voucher.replay_key, voucher.redeem_until)]
-    if voucher.time_step is not None and limits.one_time_codes is not None:
-        earliest = limits.one_time_codes.earliest(voucher.verified_at - limits.skew)
-        for step in range(earliest, voucher.time_step):
-            claims.append((voucher.replay_key[:-4] + step.to_bytes(4, "big"), voucher.redeem_until))
+    since, until = _shown_at(voucher, skew) - 2 * skew, voucher.redeem_until
+    by = until - 2 * skew
+    claims = [Claim(voucher.replay_key, since, by, until, text)]
+    if voucher.time_step is not None and first_step is not None:
+        for step in range(first_step, voucher.time_step):
+            claims.append(Claim(voucher.replay_key[:-4] + step.to_bytes(4, "big"), since, by, until))
     return claims
 
 
-def redemption(vouchers: Iterable[tuple[int, VerifiedVoucher]], limits: Limits, chunk: int) -> Redemption:
+def _shown_at(voucher: VerifiedVoucher, skew: int) -> int:
+    """The earliest time that a display can state: no verifier accepted it more than a skew before, by a right clock."""
+    if voucher.time_step is not None:
+        return voucher.time_step * STEP
+    if voucher.presentation is not None:
+        # By the phone's clock, for which nobody vouches: a verifier accepts a display that is dated up to a skew ahead.
+        return voucher.presentation.issued_at - skew
+    return voucher.issued_at
+
+
+def redemption(vouchers: Iterable[tuple[int, VerifiedVoucher, str | None]], limits: Limits, chunk: int) -> Redemption:
     """Redeem vouchers, in order.
 
     Args:
-        vouchers: each with its place.
+        vouchers: each with its place and its text.
         limits: of the verifier.
         chunk: how many vouchers are claimed together.
 
@@ -55,25 +85,44 @@ def redemption(vouchers: Iterable[tuple[int, VerifiedVoucher]], limits: Limits, 
     """
     refused: dict[int, TokenError] = {}
     rest = iter(vouchers)
-    while part := [(i, claims_of(voucher, limits)) for i, voucher in islice(rest, chunk)]:
-        outcomes = yield [claim for _, claims in part for claim in claims]
-        failed = _failed(part, outcomes)
+    while part := [(i, one, _claims(one, text, limits)) for i, one, text in islice(rest, chunk)]:
+        outcomes = yield [claim for _, _, claims in part for claim in claims]
+        failed = _failed(part, outcomes, limits.skew)
         refused |= failed
         if len(failed) == len(part) and all(error.code in _OUT_OF_REACH for error in failed.values()):
             error = next(reversed(failed.values()))
-            refused |= {i: error for i, _ in rest}
+            refused |= {i: error for i, _, _ in rest}
     return refused
 
 
-def _failed(part: list[tuple[int, Claims]], outcomes: object) -> dict[int, TokenError]:
-    if not isinstance(outcomes, list) or len(outcomes) != sum(len(claims) for _, claims in part):
+def _claims(voucher: VerifiedVoucher, text: str | None, limits: Limits) -> list[Claim]:
+    first = None
+    if voucher.time_step is not None and limits.one_time_codes is not None:
+        # Another verifier's clock may be behind this one's by twice the skew: one fast, the other slow.
+        first = limits.one_time_codes.earliest(voucher.verified_at - 2 * limits.skew)
+    return claims_of(voucher, limits.skew, first, text)
+
+
+def _failed(part: _Part, outcomes: object, skew: int) -> dict[int, TokenError]:
+    if not isinstance(outcomes, list) or len(outcomes) != sum(len(claims) for _, _, claims in part):
         raise TypeError("the guard's claim_many() returns a list with one outcome for each claim")
     failed: dict[int, TokenError] = {}
     remaining = iter(outcomes)
-    for i, claims in part:
+    for i, voucher, claims in part:
         first, *earlier = islice(remaining, len(claims))
         # An earlier step that was used already is no reason to refuse; a store that failed is.
         for error in (first, *(error for error in earlier if not isinstance(error, RedeemError))):
             if error is not None:
-                failed.setdefault(i, error)
+                failed.setdefault(i, _with_the_wait(error, voucher, skew))
     return failed
+
+
+def _with_the_wait(error: TokenError, voucher: VerifiedVoucher, skew: int) -> TokenError:
+    """Says after how many seconds a new display will be accepted, if the store lost its memory before this one."""
+    if error.code != "redeem.restarted" or not isinstance(error.facts.get("begun"), int):
+        return error
+    ahead = 3 * skew if voucher.presentation is not None else 2 * skew
+    first = error.begun + ahead + 1  # the first time that a display may state
+    if voucher.time_step is not None:
+        first += -first % STEP
+    return CannotCheckError(error.code, **error.facts | {"retry_after": max(1, first - voucher.verified_at)})

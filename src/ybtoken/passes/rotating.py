@@ -20,13 +20,11 @@ from ybtoken._checks import callback, instance, octets, uint
 from ybtoken.errors import CannotCheckError, OtpError
 from ybtoken.keys.by_time import KeysByTime
 from ybtoken.tokens import Pass
-from ybtoken.voucher import Profile
+from ybtoken.voucher import STEP, Profile
 from ybtoken.wire.text import OTP_DIGITS, encode_text
 
 __all__ = ["STEP", "RotatingCodes", "RotatingPass", "one_time_code"]
 
-STEP = 30
-"""How long a code is shown, in seconds."""
 SECRET_SIZE = 32
 """The size of a pass's secret, in bytes."""
 

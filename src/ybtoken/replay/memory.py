@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-from ybtoken._checks import callback, uint
+from ybtoken._checks import callback, instant, uint
 from ybtoken.errors import CannotCheckError, RedeemError
 from ybtoken.replay.protocols import ReplayGuard
 
@@ -17,17 +17,25 @@ __all__ = ["MemoryReplayGuard"]
 class MemoryReplayGuard(ReplayGuard):
     """Remembers every claim until it expires. When it is full it refuses new claims and forgets none.
 
-    It serves one process: verifiers in several processes, or on several machines, need a shared store.
+    It serves one process, and as long as that runs: verifiers in several processes, or on several machines, need a
+    shared store, and a service that restarts needs one that is kept, such as `ybtoken.replay.sqlite`. A new guard in
+    memory does not know what was redeemed before it was made; ``remembers_since`` says from when on nothing was.
 
     Args:
         capacity: the most claims held at once, about 200 bytes each. At 100 redemptions a second of tokens that live
             for 60 s, 6,000 claims are held.
+        remembers_since: seconds since 1970; a code that may have been redeemed by this time is refused. The default, 0,
+            states that no code was redeemed before, as in a test, in a demonstration, or at the first start of all.
+            After a restart give the time of the start.
         clock: gives the seconds since 1970: the verifier's clock. Expired claims are freed by it. If it runs ahead of
             the verifier's, claims that are expired by it are refused, because they may have been freed already.
     """
 
-    def __init__(self, *, capacity: int = 1_000_000, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, *, capacity: int = 1_000_000, remembers_since: int = 0, clock: Callable[[], float] = time.time
+    ) -> None:
         self._capacity = uint("capacity", capacity, minimum=1)
+        self._begun = instant("remembers_since", remembers_since)
         self._clock = callback("clock", clock, "the seconds since 1970")
         self._lock = Lock()
         self._live: set[bytes] = set()
@@ -35,14 +43,16 @@ class MemoryReplayGuard(ReplayGuard):
         self._expiries: list[int] = []  # a heap of the keys of _by_expiry
         self._freed_until = 0  # the latest expiry of all claims that were ever freed
 
-    def claim(self, key: bytes, expires_at: int) -> None:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         """See `ybtoken.replay.protocols.ReplayGuard.claim`."""
         with self._lock:
             now = int(self._clock())
             # The clock may be set back. Claims that were freed before are gone, so their times are refused as past.
-            past = max(now, self._freed_until)
-            if expires_at <= past:
-                raise CannotCheckError("redeem.clock", ahead=past - expires_at)
+            late = max(now - by, self._freed_until - until)
+            if late >= 0:
+                raise CannotCheckError("redeem.clock", ahead=late)
+            if self._begun and since <= self._begun:
+                raise CannotCheckError("redeem.restarted", begun=self._begun)
             if key in self._live:
                 raise RedeemError("redeem.replayed")
             if len(self._live) >= self._capacity:
@@ -50,12 +60,12 @@ class MemoryReplayGuard(ReplayGuard):
                 if len(self._live) >= self._capacity:
                     raise CannotCheckError("redeem.full", capacity=self._capacity)
             self._live.add(key)
-            if expires_at not in self._by_expiry:
+            if until not in self._by_expiry:
                 # The heap has one entry for each second of expiry, however many claims expire in it. A new second comes
                 # once a second, so this is where expired claims are freed.
                 self._free(now)
-                heapq.heappush(self._expiries, expires_at)
-            self._by_expiry.setdefault(expires_at, []).append(key)
+                heapq.heappush(self._expiries, until)
+            self._by_expiry.setdefault(until, []).append(key)
 
     def _free(self, now: int) -> None:
         while self._expiries and self._expiries[0] <= now:

@@ -1,49 +1,80 @@
-"""The protocols of replay guards, which accept each display of a code once (Spec 4, step 9)."""
+"""The protocols of replay guards, which accept each display of a code once (Spec 4, step 9).
+
+A claim states three times, so that a guard needs to know neither a skew nor how long tokens live:
+
+    since    no verifier can have redeemed the display earlier: a guard that remembers every claim from before then
+             knows every claim that was ever made on this key
+    by       the claimer accepts the display until then: a claim that is made later is refused
+    until    the guard remembers the claim until then
+
+All are by the claimer's clock, and allow for the skew between it and every other clock. ``by`` is looked at when the
+claim is made, and not when the display was judged, because a process can be held up for long in between.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from ybtoken.errors import TokenError
 
-__all__ = ["AsyncReplayGuard", "ReplayGuard"]
+__all__ = ["AsyncReplayGuard", "Claim", "ReplayGuard"]
+
+
+class Claim(NamedTuple):
+    """A request that a guard accepts one replay key, once."""
+
+    key: bytes
+    """The replay key, at most 64 bytes."""
+    since: int
+    """Seconds since 1970. A guard that may have forgotten a claim made at this time or later refuses."""
+    by: int
+    """Seconds since 1970. A claim that is made at this time or later is refused."""
+    until: int
+    """Seconds since 1970. The guard remembers the claim until then."""
+    text: str | None = None
+    """What was scanned, for a guard that keeps a journal; only the claim that decides has it."""
 
 
 @runtime_checkable
 class ReplayGuard(Protocol):
     """A store that accepts each replay key once.
 
-    A guard that inherits from this class has a `claim_many` that calls `claim` for one key after another.
+    A guard that inherits from this has a `claim_many` that calls `claim` for one key after another.
     """
 
     @abstractmethod
-    def claim(self, key: bytes, expires_at: int) -> None:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         """Claim a key. Returns if and only if nobody has claimed it before.
 
         Args:
             key: the replay key, at most 64 bytes.
-            expires_at: seconds since 1970 until which the claim must be remembered.
+            since: seconds since 1970. If the store may have lost a claim that was made at this time or later, the guard
+                refuses, because the lost claim may have been on this key.
+            by: seconds since 1970; the guard refuses from then on, by its own clock.
+            until: seconds since 1970, until which the claim must be remembered.
 
         Raises:
             RedeemError: it was claimed already.
-            CannotCheckError: the store cannot tell, so the caller must refuse.
+            CannotCheckError: the store cannot tell, so the caller must refuse. The code is "redeem.restarted", with the
+                fact ``begun``, if the memory of the store only begins at ``begun`` and ``begun >= since``, and
+                "redeem.clock" if the claim was made too late.
         """
 
-    def claim_many(self, claims: Sequence[tuple[bytes, int]]) -> list[TokenError | None]:
+    def claim_many(self, claims: Sequence[Claim]) -> list[TokenError | None]:
         """Claim many keys in order, each as `claim` does. A key that is given twice is refused the second time.
 
         Args:
-            claims: pairs of a key and the time until which its claim must be remembered, as for `claim`.
+            claims: keys, each with its times.
 
         Returns:
             For each key, in order, ``None`` or why it is refused. A refusal is not raised, and undoes no other claim.
         """
         outcomes: list[TokenError | None] = []
-        for key, expires_at in claims:
+        for one in claims:
             try:
-                self.claim(key, expires_at)
+                self.claim(one.key, since=one.since, by=one.by, until=one.until)
             except TokenError as error:
                 outcomes.append(error)
             else:
@@ -56,15 +87,15 @@ class AsyncReplayGuard(Protocol):
     """A `ReplayGuard` for asyncio."""
 
     @abstractmethod
-    async def claim(self, key: bytes, expires_at: int) -> None:
+    async def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         """See `ReplayGuard.claim`."""
 
-    async def claim_many(self, claims: Sequence[tuple[bytes, int]]) -> list[TokenError | None]:
+    async def claim_many(self, claims: Sequence[Claim]) -> list[TokenError | None]:
         """See `ReplayGuard.claim_many`."""
         outcomes: list[TokenError | None] = []
-        for key, expires_at in claims:
+        for one in claims:
             try:
-                await self.claim(key, expires_at)
+                await self.claim(one.key, since=one.since, by=one.by, until=one.until)
             except TokenError as error:
                 outcomes.append(error)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from ybtoken.errors import CannotCheckError, RedeemError, TokenError
 from ybtoken.issuer import Issuer
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.passes.rotating import STEP, RotatingCodes
-from ybtoken.replay.protocols import AsyncReplayGuard, ReplayGuard
+from ybtoken.replay.protocols import AsyncReplayGuard, Claim, ReplayGuard
 from ybtoken.testing._refused import refused
 from ybtoken.testing.keys import FakeKey
 from ybtoken.verifier import Verifier
@@ -21,41 +21,75 @@ from ybtoken.verifier import Verifier
 __all__ = ["check_async_replay_guard", "check_replay_guard", "check_rotating_redemption"]
 
 
-def check_replay_guard(make: Callable[[Callable[[], float]], ReplayGuard], *, threads: int = 16) -> None:
+def check_replay_guard(
+    make: Callable[[Callable[[], float]], ReplayGuard],
+    *,
+    lose: Callable[[], object] | None = None,
+    threads: int = 16,
+) -> None:
     """The conformance suite of `ReplayGuard`.
 
     Args:
-        make: makes an empty guard that reads the given clock, as far as it reads one.
+        make: makes a guard over an empty store; the guard reads the given clock, as far as it reads one.
+        lose: makes the store of that guard lose every claim, as a crash would; leave it out for a guard that is itself
+            the store.
         threads: how many threads claim the same keys at once.
     """
     start = 4_000_000_000  # ahead of any real clock, so that a store with a clock of its own agrees
     now = [float(start)]
     guard = make(lambda: now[0])
     assert isinstance(guard, ReplayGuard)
-    for key in (b"a", b"b", b"a\0", bytes(64)):
-        guard.claim(key, start + 60)
-        refused(lambda key=key: guard.claim(key, start + 60), RedeemError)  # type: ignore[misc]
-        refused(lambda key=key: guard.claim(key, start + 600), RedeemError)  # type: ignore[misc]
-    now[0] += 59
-    refused(lambda: guard.claim(b"a", start + 60), RedeemError)
+
+    def once(key: bytes, until: int, since: int = start + 1) -> None:
+        _claim(guard, key, since, until)
+        for later in (until, until + 540):
+            refused(lambda later=later: _claim(guard, key, since, later), RedeemError)  # type: ignore[misc]
+
+    _begin(guard, start)
     now[0] += 1
+    for key in (b"a", b"b", b"a\0", bytes(64)):
+        once(key, start + 60)
+    now[0] = start + 59
+    refused(lambda: _claim(guard, b"a", start + 1, start + 60), RedeemError)
+    now[0] = start + 60
     try:  # past by the guard's clock: refused, or still remembered; never accepted a second time
-        guard.claim(b"a", start + 60)
+        _claim(guard, b"a", start + 1, start + 60)
     except (RedeemError, CannotCheckError):
         pass
     else:
         raise AssertionError("a claim was forgotten and accepted again")
-    until = start + 120
-    guard.claim(b"one", until)
-    outcomes = guard.claim_many([(b"many 1", until), (b"one", until), (b"many 2", until), (b"many 1", until + 1)])
+    for by in (start + 60, start + 1):  # judged long ago, claimed too late
+        refused(lambda by=by: guard.claim(b"late", since=start + 1, by=by, until=start + 200), CannotCheckError)  # type: ignore[misc]
+    _check_many(guard, start + 1, start + 120)
+    _check_race(guard, start + 1, start + 120, threads)
+    if lose is not None:
+        _check_loss(guard, now, lose)
+
+
+def _claim(guard: ReplayGuard, key: bytes, since: int, until: int) -> None:
+    guard.claim(key, since=since, by=until, until=until)
+
+
+def _begin(guard: ReplayGuard, now: int) -> None:
+    """The first claim on an empty store: a guard may refuse it, because the store may have lost an earlier one."""
+    with suppress(CannotCheckError):
+        _claim(guard, b"first", now - 1, now + 60)
+
+
+def _check_many(guard: ReplayGuard, since: int, until: int) -> None:
+    _claim(guard, b"one", since, until)
+    keys = (b"many 1", b"one", b"many 2", b"many 1")
+    outcomes = guard.claim_many([Claim(key, since, until, until + i) for i, key in enumerate(keys)])
     assert [outcome and type(outcome) for outcome in outcomes] == [None, RedeemError, None, RedeemError]
     for key in (b"many 1", b"many 2"):
-        refused(lambda key=key: guard.claim(key, until), RedeemError)  # type: ignore[misc]
+        refused(lambda key=key: _claim(guard, key, since, until), RedeemError)  # type: ignore[misc]
     assert guard.claim_many([]) == []
 
+
+def _check_race(guard: ReplayGuard, since: int, until: int, threads: int) -> None:
     def accepted(key: bytes) -> bool:
         try:
-            guard.claim(key, start + 120)
+            _claim(guard, key, since, until)
         except RedeemError:
             return False
         return True
@@ -63,17 +97,37 @@ def check_replay_guard(make: Callable[[Callable[[], float]], ReplayGuard], *, th
     with ThreadPoolExecutor(threads) as pool:
         for i in range(50):
             assert sum(pool.map(accepted, [b"race %d" % i] * threads)) == 1
-        keys = [(b"race of many %d" % i, until) for i in range(100)]
-        for each in zip(*pool.map(guard.claim_many, [keys] * threads), strict=True):
+        claims = [Claim(b"race of many %d" % i, since, until, until) for i in range(100)]
+        for each in zip(*pool.map(guard.claim_many, [claims] * threads), strict=True):
             assert each.count(None) == 1
 
 
-def check_async_replay_guard(make: Callable[[Callable[[], float]], AsyncReplayGuard], *, threads: int = 16) -> None:
+def _check_loss(guard: ReplayGuard, now: list[float], lose: Callable[[], object]) -> None:
+    """After a loss, what may have been claimed before it is refused, and what cannot have been is accepted at once."""
+    now[0] += 10
+    at = int(now[0])
+    _claim(guard, b"lost", at - 5, at + 60)
+    lose()
+    for key in (b"lost", b"other"):
+        for since in (at - 5, at):
+            refused(lambda key=key, since=since: _claim(guard, key, since, at + 60), CannotCheckError)  # type: ignore[misc]
+    outcomes = guard.claim_many([Claim(b"lost", at, at + 30, at + 60), Claim(b"later", at + 1, at + 30, at + 60)])
+    assert outcomes[0] is not None, "a claim was forgotten and accepted again"
+    assert (outcomes[0].code, outcomes[0].begun, outcomes[1]) == ("redeem.restarted", at, None)
+
+
+def check_async_replay_guard(
+    make: Callable[[Callable[[], float]], AsyncReplayGuard],
+    *,
+    lose: Callable[[], object] | None = None,
+    threads: int = 16,
+) -> None:
     """The conformance suite of `AsyncReplayGuard`: `check_replay_guard` and `check_rotating_redemption` of it.
 
     Args:
         make: makes an empty guard that reads the given clock, as far as it reads one; called in its event loop. If it
             has an ``aclose``, that is awaited in the end.
+        lose: as for `check_replay_guard`.
         threads: how many tasks claim the same keys at once.
     """
     made: list[AsyncReplayGuard] = []
@@ -85,7 +139,7 @@ def check_async_replay_guard(make: Callable[[Callable[[], float]], AsyncReplayGu
 
     with _event_loop() as run:
         try:
-            check_replay_guard(lambda clock: _Awaited(run(make_here(clock)), run), threads=threads)
+            check_replay_guard(lambda clock: _Awaited(run(make_here(clock)), run), lose=lose, threads=threads)
             check_rotating_redemption(lambda clock: _Awaited(run(make_here(clock)), run))
         finally:
             for guard in made:
@@ -116,10 +170,10 @@ class _Awaited(ReplayGuard):
     def __init__(self, guard: AsyncReplayGuard, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         self._guard, self._run = guard, run
 
-    def claim(self, key: bytes, expires_at: int) -> None:
-        self._run(self._guard.claim(key, expires_at))
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
+        self._run(self._guard.claim(key, since=since, by=by, until=until))
 
-    def claim_many(self, claims: Sequence[tuple[bytes, int]]) -> list[TokenError | None]:
+    def claim_many(self, claims: Sequence[Claim]) -> list[TokenError | None]:
         outcomes: list[TokenError | None] = self._run(self._guard.claim_many(claims))
         return outcomes
 
@@ -137,9 +191,11 @@ def check_rotating_redemption(
     start = 4_000_000_020  # the first second of a step, ahead of any real clock
     key, codes = FakeKey("issuer"), RotatingCodes(bytes(32))
     issuer = Issuer(key, clock=lambda: start)
-    verifier = Verifier(
-        KeyRing([KeyEntry(key, "issuer")]), guard=make(lambda: start), otp=codes, clock=lambda: start, skew=40
-    )
+    now_of_guard = [start - 1000]
+    guard = make(lambda: now_of_guard[0])
+    _begin(guard, start - 1000)
+    now_of_guard[0] = start
+    verifier = Verifier(KeyRing([KeyEntry(key, "issuer")]), guard=guard, otp=codes, clock=lambda: start, skew=40)
     for _ in range(rounds):
         phone = codes.enrol(issuer.issue_rotating_pass(bytes(16), "330100"))
         now, before = phone.present(now=start), phone.present(now=start - STEP)

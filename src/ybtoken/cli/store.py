@@ -1,0 +1,82 @@
+"""``ybtoken store``: the store of used codes that terminals share."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
+from ybtoken.errors import TokenError
+
+__all__ = ["store"]
+
+store = typer.Typer(
+    no_args_is_help=True,
+    help="The store of used codes that terminals share (Redis). / 终端共用的已用码存储（Redis）。",
+)
+
+
+@store.callback()
+def _root() -> None:
+    pass
+
+
+@store.command("prepare", help="Let a new store remember from now on. / 让新存储从现在起记录。")
+@command
+def prepare(
+    url: Annotated[str, typer.Argument(help="redis://, rediss:// or unix:// / 存储地址。", show_default=False)],
+    first_use: Annotated[
+        bool,
+        typer.Option(
+            "--first-use",
+            help="No code was ever redeemed with it; never state this after a loss. "
+            "/ 从未核销过任何码；丢失记录后切勿使用。",
+        ),
+    ] = False,
+    cluster: Annotated[bool, typer.Option("--cluster", help="The address is a cluster's. / 地址为集群。")] = False,
+    prefix: Annotated[str, typer.Option(help="What names of keys begin with. / 键名前缀。")] = "ybtoken",
+    lang: Lang = None,
+) -> None:
+    """Prepare a store, so that a first start refuses nobody."""
+    speaker = Speaker(lang)
+    guard = _guard(url, prefix, cluster=cluster)
+    try:
+        begun = guard.prepare(first_use=first_use)
+    except ValueError:
+        raise MisuseError(
+            "The store holds claims already: leave out --first-use.", "存储中已有记录：请去掉 --first-use。"
+        ) from None
+    except TokenError as error:
+        what, hint = error.what, error.hint
+        raise MisuseError(f"[{error.code}] {what.en} {hint.en}", f"[{error.code}] {what.zh}{hint.zh}") from None
+    finally:
+        guard.close()
+    if not begun:
+        speaker.say(
+            "The store is prepared: no code is refused for its age.", "存储已就绪：任何码都不会因签发时间被拒绝。"
+        )
+        return
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(begun))
+    speaker.say(
+        f"The store remembers used codes since {at}. Codes issued more than 2 x skew after that are accepted: with the "
+        f"default skew, 21 s after it.",
+        f"存储自 {at} 起有记录；此后超过 2 倍 skew（默认 21 秒后）签发的码可正常受理。",
+    )
+
+
+def _guard(url: str, prefix: str, *, cluster: bool) -> Any:
+    try:
+        import redis
+
+        from ybtoken.replay.redis import RedisReplayGuard
+    except ModuleNotFoundError as error:
+        raise MisuseError(str(error), "需要 redis-py：pip install 'ybtoken[redis]'") from None
+    try:
+        if cluster:
+            return RedisReplayGuard(redis.RedisCluster.from_url(url), prefix=prefix)
+        return RedisReplayGuard.from_url(url, prefix=prefix)
+    except (ValueError, redis.RedisError, redis.exceptions.RedisClusterException) as error:
+        name = type(error).__name__  # its words may hold the address, and a password in it
+        raise MisuseError(f"The address cannot be used ({name}).", f"地址不可用（{name}）。") from None

@@ -1,0 +1,18 @@
+"""Replay guards in Redis or Valkey (extra ``redis``), for verifiers on more than one machine.
+
+A claim is one run of a script in the server, which decides and looks in one step whether the server still remembers
+what it was told: see `ybtoken.replay.redis.scripts`. A key says nothing about a person: it is a hash of the kid and the
+nonce. In a cluster its first byte is the hash tag, so that claims spread over 256 tags and each shares its slot with an
+epoch.
+"""
+
+from __future__ import annotations
+
+try:
+    import redis as _redis  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("this guard needs redis-py: pip install 'ybtoken[redis]'", name="redis") from error
+
+from ybtoken.replay.redis.guards import AsyncRedisReplayGuard, RedisReplayGuard
+
+__all__ = ["AsyncRedisReplayGuard", "RedisReplayGuard"]

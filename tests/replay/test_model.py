@@ -1,0 +1,190 @@
+"""An explicit-state search for a path on which a display is accepted twice.
+
+Verifiers share one store, and two messages are under way at most. Every reading of a clock may be wrong by up to the
+skew, either way and anew each time. Messages may be executed any time after they are sent, answers may be lost and
+messages sent again. The store may lose the claim in every way that a server can: emptied, restarted from an older
+snapshot, evicted. The search visits every state of that. The rules under test are parameters, so the search also shows
+what each of them prevents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+
+SKEW = 1
+ISSUED = 10  # as the token says; the truth is within the skew of it
+LIFE = 1
+EXPIRES = ISSUED + LIFE
+ENDS = EXPIRES + 2 * SKEW + 2  # some clock within the skew accepts until EXPIRES + 2 * SKEW; a message takes longer
+ATTEMPTS = 2
+OTHERS = 2
+LOSSES = 2
+PATIENCE = 1  # a verifier refuses if the answer comes later than this after it looked at its clock to claim
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How claims are made. The defaults are what the library does."""
+
+    until: int = EXPIRES + 3 * SKEW
+    since: int = ISSUED - 2 * SKEW
+    notices: frozenset[str] = frozenset({"restarted", "evicted"})  # an emptied store is seen by its missing epoch
+    clock_read: str = "after the loss was seen"  # or "before": the time travels in the message that begins an epoch
+    exchange: bool = True  # an epoch begins only in place of the one that was shown
+    by: int = EXPIRES + SKEW  # the claimer claims before this, by its clock, however long ago it judged the display
+    kept_longer: int = PATIENCE
+
+
+class Epoch(NamedTuple):
+    number: int
+    of: tuple[int, int]  # the server's run, and its count of evictions
+    begun: int | None
+
+
+class Message(NamedTuple):
+    kind: str  # "claim", "other" (a claim of another display), or "begin"
+    id: int = 0
+    ttl: int = 0
+    number: int = 0  # of the epoch that was shown
+    time: int = 0
+    sent: int = 0
+
+
+class State(NamedTuple):
+    now: int
+    claim: tuple[int, int] | None  # who has it, and when it ends
+    epoch: Epoch | None
+    server: tuple[int, int]
+    epochs: int
+    messages: frozenset[Message]
+    attempts: int
+    others: int
+    losses: int
+    accepted: int
+
+
+def successors(state: State, rule: Rule) -> Iterator[State]:
+    now = state.now
+    if now < ENDS:
+        claim = state.claim if state.claim and state.claim[1] > now + 1 else None
+        yield state._replace(now=now + 1, claim=claim)
+    under_way = len(state.messages)
+    clock = min(now + SKEW, rule.by - 1)
+    if state.attempts and under_way < 2 and now >= ISSUED - SKEW and clock >= now - SKEW:
+        # The latest reading that is allowed is the worst, because the claim then ends soonest.
+        ttl = rule.until - clock + rule.kept_longer
+        message = Message("claim", state.attempts, ttl, time=now - SKEW, sent=now)
+        yield state._replace(messages=state.messages | {message}, attempts=state.attempts - 1)
+    if state.others and under_way < 2:
+        message = Message("other", time=now - SKEW, sent=now)
+        yield state._replace(messages=state.messages | {message}, others=state.others - 1)
+    for message in state.messages:
+        rest = state._replace(messages=state.messages - {message})
+        yield from begin(rest, message, rule) if message.kind == "begin" else execute(rest, message, rule)
+    if state.losses:
+        lost = state._replace(claim=None, losses=state.losses - 1)
+        run, evicted = state.server
+        yield lost._replace(epoch=None)
+        yield lost._replace(server=(run + 1, 0))
+        yield lost._replace(server=(run, evicted + 1))
+
+
+def whole(epoch: Epoch | None, server: tuple[int, int], rule: Rule) -> bool:
+    if epoch is None:
+        return False
+    restarted, evicted = epoch.of[0] != server[0], epoch.of[1] != server[1]
+    if restarted:
+        return "restarted" not in rule.notices
+    return not (evicted and "evicted" in rule.notices)
+
+
+def execute(state: State, message: Message, rule: Rule) -> Iterator[State]:
+    """The claim script, in the server."""
+    epoch = state.epoch
+    if not whole(epoch, state.server, rule):
+        epoch = Epoch(state.epochs, state.server, None)
+        state = state._replace(epoch=epoch, epochs=state.epochs + 1)
+    assert epoch is not None
+    if epoch.begun is None:
+        yield state  # the answer is lost
+        # The earliest reading is the worst, because more codes are accepted afterwards.
+        time = message.time if rule.clock_read == "before" else state.now - SKEW
+        yield state._replace(messages=state.messages | {Message("begin", number=epoch.number, time=time)})
+        return
+    if message.kind == "other" or epoch.begun >= rule.since or (state.claim and state.claim[0] != message.id):
+        yield state
+        return
+    if not state.claim and message.ttl > 0:
+        state = state._replace(claim=(message.id, state.now + message.ttl))
+    if state.now <= message.sent + PATIENCE:
+        yield state._replace(accepted=state.accepted + 1)
+    yield state  # the answer is lost, and the verifier refuses
+    yield state._replace(messages=state.messages | {message})  # or sends the same claim once more
+
+
+def begin(state: State, message: Message, rule: Rule) -> Iterator[State]:
+    epoch = state.epoch
+    shown = epoch is not None and epoch.number == message.number and epoch.begun is None
+    if shown or not rule.exchange:
+        number = message.number if epoch is None else epoch.number
+        state = state._replace(epoch=Epoch(number, state.server, message.time))
+    yield state
+
+
+def twice(rule: Rule) -> list[State] | None:
+    """A path to a state in which the display was accepted twice, or ``None``."""
+    prepared = Epoch(0, (0, 0), 0)
+    starts = [
+        State(ISSUED - 3 * SKEW, None, epoch, (0, 0), 1, frozenset(), ATTEMPTS, OTHERS, LOSSES, 0)
+        for epoch in (prepared, None)
+    ]
+    came_from: dict[State, State | None] = dict.fromkeys(starts)
+    todo = starts
+    while todo:
+        following = []
+        for state in todo:
+            for successor in successors(state, rule):
+                if successor in came_from:
+                    continue
+                came_from[successor] = state
+                if successor.accepted > 1:
+                    path, at = [successor], state
+                    while at is not None:
+                        path.append(at)
+                        at = came_from[at]
+                    return path[::-1]
+                following.append(successor)
+        todo = following
+    twice.visited = len(came_from)
+    return None
+
+
+def test_no_path_accepts_a_display_twice():
+    assert twice(Rule()) is None
+    print(f"{twice.visited:,} states")
+    assert twice.visited > 100_000  # it did search
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(Rule(until=EXPIRES + SKEW), id="a claim ends by the claimer's clock when it stops to accept"),
+        pytest.param(Rule(until=EXPIRES + 3 * SKEW - 1), id="a claim ends a moment earlier"),
+        pytest.param(Rule(by=EXPIRES + 3 * SKEW), id="a display that was judged long ago is still claimed"),
+        pytest.param(Rule(kept_longer=0), id="a claim ends while another message for it may be under way"),
+        pytest.param(Rule(notices=frozenset({"restarted"})), id="evictions are not counted"),
+        pytest.param(Rule(notices=frozenset({"evicted"})), id="a restart is not seen by a client used before"),
+        pytest.param(Rule(since=EXPIRES + SKEW - LIFE // 2), id="token_life is shorter than tokens live"),
+        pytest.param(Rule(since=ISSUED - 2 * SKEW + 1), id="codes are accepted a moment sooner after a loss"),
+        pytest.param(Rule(clock_read="before"), id="a message that was delayed writes the time it was sent at"),
+        pytest.param(Rule(exchange=False), id="a message that was delayed begins whatever epoch it finds"),
+    ],
+)
+def test_the_search_finds_what_each_rule_prevents(rule):
+    path = twice(rule)
+    assert path is not None
+    assert path[-1].accepted == 2
