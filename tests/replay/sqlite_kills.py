@@ -39,7 +39,7 @@ def redeem(path: str) -> None:
         second = int(time.time())
         for number in range(64):  # all processes try the same displays
             key = b"%d %d" % (second, number)
-            (refused,) = guard.claim_many([Claim(key, second + 100, second + 600, key.decode())])
+            (refused,) = guard.claim_many([Claim(key, second + 100, second + 600, second + 600, key.decode())])
             if refused is None:
                 print(key.hex(), flush=True)
             elif not isinstance(refused, TokenError):
@@ -54,7 +54,8 @@ def run(kills: int, folder: Path, seed: int) -> Outcome:
     def start() -> subprocess.Popen[bytes]:
         told.append(folder / f"told-{len(told)}")
         with told[-1].open("wb") as out:
-            return subprocess.Popen([sys.executable, "-m", __name__ if __name__ != "__main__" else "tests.replay.sqlite_kills", "--worker", str(path)], stdout=out)
+            command = [sys.executable, "-m", "tests.replay.sqlite_kills", "--worker", str(path)]
+            return subprocess.Popen(command, stdout=out)
 
     workers = [start() for _ in range(WORKERS)]
     time.sleep(0.5)

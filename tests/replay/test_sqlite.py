@@ -9,13 +9,11 @@ import stat
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 
 from tests.replay.sqlite_kills import run
-from ybtoken.errors import CannotCheckError, RedeemError
 from ybtoken.replay import sqlite as module
 from ybtoken.replay.protocols import Claim
 from ybtoken.replay.sqlite import SqliteReplayGuard
@@ -29,7 +27,7 @@ def guard_at(path: Path, now: float = NOW, **options: object) -> SqliteReplayGua
 
 
 def claim(key: bytes = b"key", *, since: int = NOW + 1, until: int = NOW + 60, text: str | None = None) -> Claim:
-    return Claim(key, since, until, text)
+    return Claim(key, since, until, until, text)
 
 
 def outcome(guard: SqliteReplayGuard, one: Claim) -> str:
@@ -202,9 +200,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 
 def test_a_file_system_of_several_machines_is_refused(tmp_path, monkeypatch):
     mounts = tmp_path / "mountinfo"
-    mounts.write_text(
-        "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n" f"22 21 0:30 / {tmp_path} rw shared:1 - nfs4 server:/x rw\n"
-    )
+    mounts.write_text(f"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:30 / {tmp_path} rw shared:1 - nfs4 server:/x rw\n")
     monkeypatch.setattr(module, "_MOUNTS", mounts)
     with pytest.raises(ValueError, match="other machines share"):
         SqliteReplayGuard(tmp_path / "guard.db")
@@ -217,9 +213,9 @@ def test_a_file_system_of_several_machines_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"path": 7}, TypeError), ({"path": None}, TypeError), ({"terminal": 1}, TypeError), ({"place": b"x"}, TypeError),
-        ({"deadline": 0}, ValueError), ({"deadline": "5"}, ValueError), ({"deadline": True}, ValueError),
-        ({"clock": 5}, TypeError),
+        ({"path": 7}, TypeError), ({"path": None}, TypeError), ({"terminal": 1}, TypeError),
+        ({"place": b"x"}, TypeError), ({"deadline": 0}, ValueError),
+        ({"deadline": "5"}, ValueError), ({"deadline": True}, ValueError), ({"clock": 5}, TypeError),
     ],
 )  # fmt: skip
 def test_misuse_is_refused(path, options, error):
@@ -238,9 +234,14 @@ def test_another_process_that_holds_the_file_is_waited_for_and_then_refused(prep
 
 def test_a_failure_midway_undoes_the_whole_batch(prepared):
     guard = guard_at(prepared)
-    with pytest.raises(sqlite3.Error), guard._transaction() as connection:
-        guard._claim(connection, claim(b"first"), NOW)
-        connection.execute("INSERT INTO claim VALUES (?, ?)", (object(), 1))
+
+    def fails_at_the_second() -> None:
+        with guard._transaction() as connection:
+            guard._claim(connection, claim(b"first"), NOW)
+            connection.execute("INSERT INTO claim VALUES (?, ?)", (object(), 1))
+
+    with pytest.raises(sqlite3.Error):
+        fails_at_the_second()
     assert outcome(guard, claim(b"first")) == "accepted"
 
 

@@ -69,6 +69,7 @@ def prepare(
 def _guard(url: str, prefix: str, *, cluster: bool) -> Any:
     try:
         import redis
+        from redis.exceptions import RedisClusterException
 
         from ybtoken.replay.redis import RedisReplayGuard
     except ModuleNotFoundError as error:
@@ -77,6 +78,6 @@ def _guard(url: str, prefix: str, *, cluster: bool) -> Any:
         if cluster:
             return RedisReplayGuard(redis.RedisCluster.from_url(url), prefix=prefix)
         return RedisReplayGuard.from_url(url, prefix=prefix)
-    except (ValueError, redis.RedisError, redis.exceptions.RedisClusterException) as error:
+    except (ValueError, redis.RedisError, RedisClusterException) as error:
         name = type(error).__name__  # its words may hold the address, and a password in it
         raise MisuseError(f"The address cannot be used ({name}).", f"地址不可用（{name}）。") from None

@@ -127,9 +127,9 @@ class SqliteReplayGuard(ReplayGuard):
             self.close()
             raise ValueError(f"{self.path} cannot be used as a guard's file: {error}") from error
 
-    def claim(self, key: bytes, *, since: int, until: int) -> None:
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         """See `ReplayGuard.claim`."""
-        (refused,) = self.claim_many([Claim(key, since, until)])
+        (refused,) = self.claim_many([Claim(key, since, by, until)])
         if refused is not None:
             raise refused
 
@@ -144,8 +144,8 @@ class SqliteReplayGuard(ReplayGuard):
             return [_unwritten(error)] * len(claims)
 
     def _claim(self, connection: sqlite3.Connection, claim: Claim, now: int) -> TokenError | None:
-        if claim.until <= now:
-            return CannotCheckError("redeem.clock", ahead=now - claim.until)
+        if claim.by <= now:
+            return CannotCheckError("redeem.clock", ahead=now - claim.by)
         begun, freed = connection.execute("SELECT begun, freed FROM memory").fetchone()
         if claim.until <= freed:  # the clock was ahead and is set back: what it freed meanwhile is forgotten
             begun, freed = now, now

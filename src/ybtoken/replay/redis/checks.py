@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import redis
+from redis.exceptions import NoPermissionError
 
 from ybtoken.errors import CannotCheckError, TokenError, error_for
 
@@ -24,7 +25,7 @@ _CODES: tuple[tuple[type[Exception], str, str], ...] = (
     (redis.BusyLoadingError, "LOADING ", "redeem.loading"),
     (redis.ReadOnlyError, "READONLY ", "redeem.readonly"),
     (redis.OutOfMemoryError, "OOM ", "redeem.memory"),
-    (redis.exceptions.NoPermissionError, "NOPERM ", "redeem.unchecked"),
+    (NoPermissionError, "NOPERM ", "redeem.unchecked"),
 )
 
 
