@@ -144,6 +144,8 @@ class OptionalClaim(NamedTuple):
     """How many digits the API writes the number with, as a string; 0 where it is an `int` there too."""
     help: Words = Words("", "")
     """What it is, for people."""
+    levels: type[IntEnum] | None = None
+    """The numbers that have a name, if some have."""
     name: str = ""
     """The attribute of a voucher, and the keyword of an issuer."""
 
@@ -171,6 +173,10 @@ class OptionalClaim(NamedTuple):
         """The value that the API shows."""
         return f"{value:0{self.digits}d}" if self.digits else value
 
+    def from_text(self, value: Any) -> Any:
+        """The value that an option or a JSON member states: 16 bytes are in hexadecimal, as in `to_dict`."""
+        return bytes.fromhex(value) if self.kind == 16 and isinstance(value, str) else value
+
 
 def _claim(*row: Any, **options: Any) -> Any:
     return field(default=None, metadata={"row": OptionalClaim(*row, **options)})
@@ -191,7 +197,7 @@ class OptionalClaims:
         3, "presenters", 0, help=Words("The family member who shows it.", "代为出示人（亲情账户）。")
     )
     assurance: int | None = _claim(
-        4, "assurances", MAX_UINT8, help=Words("How the holder was authenticated.", "核验等级。")
+        4, "assurances", MAX_UINT8, levels=Assurance, help=Words("How the holder was authenticated.", "核验等级。")
     )
     status_index: int | None = _claim(
         5, "status_indexes", MAX_UINT32, help=Words("Place in the status list.", "状态列表序号。")

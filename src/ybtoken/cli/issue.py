@@ -23,20 +23,20 @@ from ybtoken.cli.keyfiles import (
 )
 from ybtoken.cli.lines import LONGEST_LINE, Line, read_lines
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
-from ybtoken.cli.values import AssuranceLevel, Now
+from ybtoken.cli.values import Now, with_claim_options
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.issuer import Issuer
 from ybtoken.misuse import IssueError
 from ybtoken.places import Scope
-from ybtoken.voucher import IDENTITY_REF_SIZE
+from ybtoken.voucher import IDENTITY_REF_SIZE, OPTIONAL_CLAIMS
 
 __all__ = ["issue"]
 
-_EXTRAS = {"channel", "purpose", "presenter", "assurance", "status_index"}
-_MEMBERS = {"city_code", "identity_ref", "person"} | _EXTRAS
+_MEMBERS = ("city_code", "identity_ref", "person", *(claim.name for claim in OPTIONAL_CLAIMS))
 
 
 @command
+@with_claim_options
 def issue(
     city_code: Annotated[
         str | None, typer.Argument(metavar="[CITY_CODE]", help="The insured place, six digits. / 参保地，六位数字。")
@@ -58,8 +58,7 @@ def issue(
             "--file",
             "-f",
             help="Records, one JSON object a line; - is standard input. They override the options. Members: "
-            "city_code, identity_ref, person, channel, purpose, presenter, assurance, status_index. / "
-            "逐行 JSON 记录；- 为标准输入；优先于选项。",
+            f"{', '.join(_MEMBERS)}. / 逐行 JSON 记录；- 为标准输入；优先于选项。",
         ),
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many of each. / 每条签发几份。")] = 1,
@@ -79,17 +78,11 @@ def issue(
         ),
     ] = None,
     lifetime: Annotated[int, typer.Option(min=1, help="Seconds a voucher is valid. / 有效秒数。")] = 60,
-    channel: Annotated[int | None, typer.Option(help="Who shows it. / 渠道。")] = None,
-    purpose: Annotated[str | None, typer.Option(help="Business type, five digits. / 用码业务类型，五位数字。")] = None,
-    presenter: Annotated[
-        str | None, typer.Option(metavar="HEX", help="The family member who shows it. / 代为出示人（亲情账户）。")
-    ] = None,
-    assurance: AssuranceLevel = None,
-    status_index: Annotated[int | None, typer.Option(help="Place in the status list. / 状态列表序号。")] = None,
     now: Now = None,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
     lang: Lang = None,
+    **claims: Any,
 ) -> None:
     """Issue vouchers; prints their texts."""
     speaker = Speaker(lang)
@@ -104,16 +97,7 @@ def issue(
     issuer = Issuer(signing_key, scope=scope, lifetime=lifetime)
     sm2_only = signing_key.algorithm is Algorithm.SM2 if keys is None else keys.sm2_only
     sealer = None if sealing_key is None else load_sealer(sealing_key, cipher or BlockCipher.default(sm2_only=sm2_only))
-    options = {
-        "city_code": city_code,
-        "identity_ref": identity_ref,
-        "person": person,
-        "channel": channel,
-        "purpose": purpose,
-        "presenter": presenter,
-        "assurance": assurance,
-        "status_index": status_index,
-    }
+    options = {"city_code": city_code, "identity_ref": identity_ref, "person": person} | claims
     for place, record in _records(file, speaker):
         try:
             for _ in range(count):
@@ -146,7 +130,7 @@ def _record(line: Line) -> dict[str, Any]:
         raise MisuseError(f"{line.place}: not JSON: {error}", f"{line.place}：不是 JSON：{error}") from None
     if not isinstance(record, dict):
         raise MisuseError(f"{line.place}: not a JSON object", f"{line.place}：不是 JSON 对象")
-    if unknown := sorted(set(record) - _MEMBERS):
+    if unknown := sorted(set(record).difference(_MEMBERS)):
         raise MisuseError(f"{line.place}: unknown members {unknown}", f"{line.place}：未知成员 {unknown}")
     own_holder: dict[str, Any] = (
         {"person": None, "identity_ref": None} if {"person", "identity_ref"} & set(record) else {}
@@ -156,10 +140,8 @@ def _record(line: Line) -> dict[str, Any]:
 
 def _issue(issuer: Issuer, sealer: IdentitySealer | None, record: dict[str, Any], now: int | None) -> str:
     at = int(time.time()) if now is None else now
-    extras = {name: record[name] for name in _EXTRAS}
-    if extras["presenter"] is not None:
-        extras["presenter"] = bytes.fromhex(extras["presenter"])
-    return issuer.issue(_identity_ref(sealer, record, at), record["city_code"], now=at, **extras).text
+    claims = {claim.name: claim.from_text(record[claim.name]) for claim in OPTIONAL_CLAIMS}
+    return issuer.issue(_identity_ref(sealer, record, at), record["city_code"], now=at, **claims).text
 
 
 def _identity_ref(sealer: IdentitySealer | None, record: dict[str, Any], at: int) -> bytes:

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from datetime import datetime
+from enum import IntEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from ybtoken.voucher import MAX_UINT8, MAX_UINT32, Assurance
+from ybtoken.voucher import MAX_UINT8, MAX_UINT32, OPTIONAL_CLAIMS, Assurance, OptionalClaim
 
-__all__ = ["AssuranceLevel", "Files", "Now", "Scanned", "Texts", "parse_assurance", "parse_time"]
+__all__ = [
+    "AssuranceLevel",
+    "Files",
+    "Now",
+    "Scanned",
+    "Texts",
+    "parse_assurance",
+    "parse_time",
+    "with_claim_options",
+]
+
+_Parameters = ParamSpec("_Parameters")
 
 
 def parse_time(value: str) -> int:
@@ -35,12 +50,41 @@ def parse_time(value: str) -> int:
 
 def parse_assurance(value: str) -> int:
     """A level of assurance, by its name or its number."""
-    names = {level.name.lower(): int(level) for level in Assurance}
+    return _level(value, Assurance, MAX_UINT8)
+
+
+def _level(value: str, levels: type[IntEnum], maximum: int) -> int:
+    names = {level.name.lower(): int(level) for level in levels}
     if value.lower() in names:
         return names[value.lower()]
-    if value.isascii() and value.isdigit() and len(value) <= 3 and int(value) <= MAX_UINT8:
+    if value.isascii() and value.isdigit() and len(value) <= len(str(maximum)) and int(value) <= maximum:
         return int(value)
-    raise typer.BadParameter(f"one of {', '.join(names)}, or 0 to {MAX_UINT8}. / 须为上述名称之一或 0 至 {MAX_UINT8}。")
+    raise typer.BadParameter(f"one of {', '.join(names)}, or 0 to {maximum}. / 须为上述名称之一或 0 至 {maximum}。")
+
+
+def with_claim_options(function: Callable[_Parameters, None]) -> Callable[_Parameters, None]:
+    """Give a command that takes ``**claims`` an option for each optional claim: a row of `OPTIONAL_CLAIMS`."""
+    signature = inspect.signature(function, eval_str=True)
+    stated = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    claims = [
+        inspect.Parameter(row.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(row))
+        for row in OPTIONAL_CLAIMS
+    ]
+    parameters = [*stated, *claims]
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {each.name: each.annotation for each in parameters}
+    return function
+
+
+def _option(row: OptionalClaim) -> Any:
+    words = f"{row.help.en} / {row.help.zh}"
+    if row.levels is not None:
+        parser = partial(_level, levels=row.levels, maximum=row.maximum)
+        names = ", ".join(level.name.lower() for level in row.levels)
+        return Annotated[int | None, typer.Option(parser=parser, metavar="LEVEL", help=f"{words} ({names})")]
+    if row.kind == 16:
+        return Annotated[str | None, typer.Option(metavar="HEX", help=words)]
+    return Annotated[str | None if row.digits else int | None, typer.Option(help=words)]
 
 
 Now = Annotated[

@@ -7,7 +7,7 @@ A key is parsed and checked once, when its object is made. The classes have the 
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.errors import SignatureError
 from ybtoken.keys._der import der_from_raw, raw_from_der
-from ybtoken.keys._pem import check_passphrase
-from ybtoken.keys._reading.writing import KeyCipher, check_cipher, sm4_pkcs8
-from ybtoken.keys._sm2.curve import pem_from_der
-from ybtoken.keys.protocols import kid_of_point
-from ybtoken.keys.reading import PrivateKeyRead, check_pair, read_coordinate, read_private_key, read_public_key
+from ybtoken.keys._pem import KeyCipher, check_cipher, check_passphrase, pem_from_der
+from ybtoken.keys.protocols import coordinate, kid_of_point
+
+if TYPE_CHECKING:
+    from ybtoken.keys.reading import PrivateKeyRead
 
 __all__ = ["P256SigningKey", "P256VerifyingKey"]
 
@@ -59,7 +59,7 @@ class P256VerifyingKey:
 
     def __init__(self, point: bytes | str, *, algorithm: Algorithm = Algorithm.ES256) -> None:
         if not isinstance(point, bytes) or len(point) != _POINT_SIZE or point[0] != 4:
-            point = read_public_key(point, curve=Curve.P256).point
+            point = _read_point(point)
         self.algorithm = _check_algorithm(algorithm)
         self._public_key = _key_of_point(point)
         self.point = point[1 : 1 + _SIZE], point[1 + _SIZE :]
@@ -68,13 +68,13 @@ class P256VerifyingKey:
     @classmethod
     def from_point(cls, x: bytes, y: bytes, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
         """Take a point's coordinates, big-endian, 32 bytes each or in fields of 64; `ValueError` if off the curve."""
-        point = b"\x04" + read_coordinate("a coordinate x", x) + read_coordinate("a coordinate y", y)
+        point = b"\x04" + coordinate("a coordinate x", x) + coordinate("a coordinate y", y)
         return cls(point, algorithm=algorithm)
 
     @classmethod
     def from_pem(cls, pem: bytes | str, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
         """Read a public key's file: PEM, or what else `ybtoken.keys.reading` knows; `KeyReadError` says what it is."""
-        return cls(read_public_key(pem, curve=Curve.P256).point, algorithm=algorithm)
+        return cls(_read_point(pem), algorithm=algorithm)
 
     @classmethod
     def from_cryptography(cls, key: object, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
@@ -145,7 +145,7 @@ class P256SigningKey:
     __slots__ = ("_private_key", "algorithm", "kid", "verifying_key")
 
     def __init__(self, number: bytes | str, *, algorithm: Algorithm = Algorithm.ES256) -> None:
-        self._take(_key_of(read_private_key(number, curve=Curve.P256)), algorithm)
+        self._take(_key_of(_read_private(number)), algorithm)
 
     def _take(self, key: ec.EllipticCurvePrivateKey, algorithm: Algorithm) -> None:
         self._private_key = key
@@ -168,7 +168,7 @@ class P256SigningKey:
             TypeError: the passphrase is not bytes, or the PEM is neither bytes nor a string.
             ValueError: not a P-256 key, or the passphrase is wrong, missing or not needed; `KeyReadError` says which.
         """
-        return cls.from_read(read_private_key(pem, curve=Curve.P256, passphrase=passphrase), algorithm=algorithm)
+        return cls.from_read(_read_private(pem, passphrase), algorithm=algorithm)
 
     @classmethod
     def from_read(cls, read: PrivateKeyRead, *, algorithm: Algorithm = Algorithm.ES256) -> P256SigningKey:
@@ -193,6 +193,8 @@ class P256SigningKey:
         """
         check_passphrase(passphrase)
         if check_cipher(cipher, passphrase) and passphrase is not None:
+            from ybtoken.keys._reading.writing import sm4_pkcs8
+
             number = self._private_key.private_numbers().private_value.to_bytes(_SIZE, "big")
             der = sm4_pkcs8(Curve.P256, number, b"\x04" + b"".join(self.verifying_key.point), passphrase)
             return pem_from_der("ENCRYPTED PRIVATE KEY", der)
@@ -218,5 +220,21 @@ def _key_of(read: PrivateKeyRead) -> ec.EllipticCurvePrivateKey:
     if read.curve is not Curve.P256:
         raise ValueError("this is not a P-256 private key")
     key = ec.derive_private_key(int.from_bytes(read.number, "big"), ec.SECP256R1())
-    check_pair(read, key.public_key().public_bytes(*_UNCOMPRESSED))
+    read.check_pair(key.public_key().public_bytes(*_UNCOMPRESSED))
     return key
+
+
+# The reader of partners' spellings is a third of what a service would load, and a key that was generated, or comes as a
+# point from a key ring, does not need it.
+
+
+def _read_point(given: bytes | str) -> bytes:
+    from ybtoken.keys.reading import read_public_key
+
+    return read_public_key(given, curve=Curve.P256).point
+
+
+def _read_private(given: bytes | str, passphrase: bytes | None = None) -> PrivateKeyRead:
+    from ybtoken.keys.reading import read_private_key
+
+    return read_private_key(given, curve=Curve.P256, passphrase=passphrase)

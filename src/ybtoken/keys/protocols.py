@@ -11,10 +11,11 @@ from typing import Protocol, runtime_checkable
 
 import cbor2
 
+from ybtoken._checks import octets
 from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.wire.envelope import CRV, EC2, KID_SIZE, KTY, X, Y, encode_header
 
-__all__ = ["SigningKey", "VerifyingKey", "kid_of_point"]
+__all__ = ["SigningKey", "VerifyingKey", "coordinate", "kid_of_point"]
 
 
 @runtime_checkable
@@ -67,6 +68,13 @@ def kid_of_point(curve: Curve, x: bytes, y: bytes) -> bytes:
     """The kid of a public key: the first 8 bytes of its SHA-256 COSE Key Thumbprint (RFC 9679 section 3)."""
     required = {KTY: EC2, CRV: int(curve), X: x, Y: y}
     return hashlib.sha256(cbor2.dumps(required)).digest()[:KID_SIZE]
+
+
+def coordinate(name: str, value: bytes) -> bytes:
+    """One coordinate of a point as 32 bytes, from as many or from a field of 64 bytes, which begins with zeros."""
+    if isinstance(value, bytes) and len(value) == 64 and not any(value[:32]):
+        return value[32:]
+    return octets(name, value, range(32, 33))
 
 
 _HEADER_STARTS = frozenset(encode_header(algorithm, bytes(KID_SIZE))[:-KID_SIZE] for algorithm in Algorithm)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from ybtoken._checks import octets
 from ybtoken.algorithms import Curve
 from ybtoken.keys._pem import check_passphrase, refuse_path
 from ybtoken.keys._reading import sealed
@@ -39,9 +38,7 @@ __all__ = [
     "KeyReadError",
     "PrivateKeyRead",
     "PublicKeyRead",
-    "check_pair",
     "read_certificates",
-    "read_coordinate",
     "read_private_key",
     "read_public_key",
 ]
@@ -170,28 +167,6 @@ def _private_of_block(block: Block, wanted: Wanted) -> PrivateKeyRead:
     return PrivateKeyRead(
         read.curve, read.number, read.point, Words(f"encrypted {read.spelling.en}", f"加密的 {read.spelling.zh}")
     )
-
-
-def read_coordinate(name: str, value: bytes) -> bytes:
-    """One coordinate of a point as 32 bytes, from as many or from a field of 64 bytes, which begins with zeros."""
-    if isinstance(value, bytes) and len(value) == 64 and not any(value[:32]):
-        return value[32:]
-    return octets(name, value, range(32, 33))
-
-
-def check_pair(read: PrivateKeyRead, point: bytes) -> None:
-    """Check that the public key that was written beside a private one is its own.
-
-    Args:
-        read: the private key.
-        point: its own public point, which whoever calculates with private numbers has made: 65 bytes.
-    """
-    if read.point not in (None, point):
-        raise KeyReadError(
-            "key.pair",
-            "the public key beside the private key is another's",
-            "私钥旁的公钥与私钥不匹配",
-        )
 
 
 def read_certificates(data: bytes | str) -> list[Certificate]:

@@ -10,18 +10,19 @@ The SM2 user id belongs to the key: signer and verifier must use the same, and k
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.errors import SignatureError
-from ybtoken.keys._pem import check_passphrase
-from ybtoken.keys._reading.writing import KeyCipher, check_cipher, sm4_pkcs8
-from ybtoken.keys._sm2.curve import check_point, decompress, pem_from_der, spki_from_point
+from ybtoken.keys._pem import KeyCipher, check_cipher, check_passphrase, pem_from_der
+from ybtoken.keys._sm2.curve import check_point, decompress, spki_from_point
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError
 from ybtoken.keys._sm2.tables import TableKey
-from ybtoken.keys.protocols import kid_of_point
-from ybtoken.keys.reading import PrivateKeyRead, check_pair, read_coordinate, read_private_key, read_public_key
+from ybtoken.keys.protocols import coordinate, kid_of_point
+
+if TYPE_CHECKING:
+    from ybtoken.keys.reading import PrivateKeyRead
 
 __all__ = ["DEFAULT_USER_ID", "LibcryptoError", "SM2Backend", "SM2SigningKey", "SM2VerifyingKey"]
 
@@ -59,7 +60,7 @@ class SM2VerifyingKey:
         libcrypto: str | None = None,
     ) -> None:
         if not isinstance(point, bytes) or len(point) != _POINT_SIZE or point[0] != 4:
-            point = read_public_key(point, curve=Curve.SM2).point
+            point = _read_point(point)
         check_point(point)
         lib = _library(backend, libcrypto)
         self._key: EvpPublicKey | TableKey = EvpPublicKey(lib, point, user_id) if lib else TableKey(point, user_id)
@@ -80,7 +81,7 @@ class SM2VerifyingKey:
         libcrypto: str | None = None,
     ) -> SM2VerifyingKey:
         """Take a point's coordinates, big-endian, 32 bytes each or in fields of 64; `ValueError` if off the curve."""
-        point = b"\x04" + read_coordinate("a coordinate x", x) + read_coordinate("a coordinate y", y)
+        point = b"\x04" + coordinate("a coordinate x", x) + coordinate("a coordinate y", y)
         return cls(point, user_id=user_id, backend=backend, libcrypto=libcrypto)
 
     @classmethod
@@ -93,7 +94,7 @@ class SM2VerifyingKey:
         libcrypto: str | None = None,
     ) -> SM2VerifyingKey:
         """Read a public key's file: PEM, or what else `ybtoken.keys.reading` knows; `KeyReadError` says what it is."""
-        point = read_public_key(pem, curve=Curve.SM2).point
+        point = _read_point(pem)
         return cls(point, user_id=user_id, backend=backend, libcrypto=libcrypto)
 
     def to_pem(self) -> bytes:
@@ -155,7 +156,7 @@ class SM2SigningKey:
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
 
     def __init__(self, number: bytes | str, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None) -> None:
-        self._take(_key_of(read_private_key(number, curve=Curve.SM2), user_id, libcrypto), user_id, libcrypto)
+        self._take(_key_of(_read_private(number), user_id, libcrypto), user_id, libcrypto)
 
     def _take(self, key: EvpPrivateKey, user_id: bytes, libcrypto: str | None) -> None:
         self._key = key
@@ -191,7 +192,7 @@ class SM2SigningKey:
             ValueError: not an SM2 key, another key's public point, or the passphrase is wrong, missing or not needed;
                 `KeyReadError` says which.
         """
-        read = read_private_key(pem, curve=Curve.SM2, passphrase=passphrase)
+        read = _read_private(pem, passphrase)
         return cls.from_read(read, user_id=user_id, libcrypto=libcrypto)
 
     @classmethod
@@ -210,6 +211,8 @@ class SM2SigningKey:
         """
         check_passphrase(passphrase)
         if check_cipher(cipher, passphrase) and passphrase is not None:
+            from ybtoken.keys._reading.writing import sm4_pkcs8
+
             der = sm4_pkcs8(Curve.SM2, self._key.scalar(), self._key.point, passphrase)
             return pem_from_der("ENCRYPTED PRIVATE KEY", der)
         return self._key.to_pem(passphrase)
@@ -229,7 +232,7 @@ def _key_of(read: PrivateKeyRead, user_id: bytes, libcrypto: str | None) -> EvpP
     if read.curve is not Curve.SM2:
         raise ValueError("this is not an SM2 private key")
     key = EvpPrivateKey.from_scalar(load(libcrypto), read.number, user_id)
-    check_pair(read, key.point)
+    read.check_pair(key.point)
     return key
 
 
@@ -245,3 +248,18 @@ def _library(backend: SM2Backend | None, path: str | None) -> Libcrypto | None:
         if backend or path:
             raise
         return None
+
+
+# The reader of partners' spellings is loaded with the first key that needs it, as in `ybtoken.keys.p256`.
+
+
+def _read_point(given: bytes | str) -> bytes:
+    from ybtoken.keys.reading import read_public_key
+
+    return read_public_key(given, curve=Curve.SM2).point
+
+
+def _read_private(given: bytes | str, passphrase: bytes | None = None) -> PrivateKeyRead:
+    from ybtoken.keys.reading import read_private_key
+
+    return read_private_key(given, curve=Curve.SM2, passphrase=passphrase)

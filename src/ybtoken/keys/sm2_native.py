@@ -7,7 +7,7 @@ from typing import NoReturn
 from ybtoken._native import ybtoken_native
 from ybtoken.algorithms import DEFAULT_USER_ID, Curve
 from ybtoken.keys._sm2.curve import check_user_id
-from ybtoken.keys.reading import PrivateKeyRead, check_pair, read_private_key
+from ybtoken.keys.reading import PrivateKeyRead, read_private_key
 from ybtoken.keys.sm2 import SM2VerifyingKey
 
 __all__ = ["NativeSM2SigningKey"]
@@ -73,5 +73,5 @@ class NativeSM2SigningKey:
 
 def _key_of(read: PrivateKeyRead, user_id: bytes) -> ybtoken_native.Sm2Key:
     key = ybtoken_native.Sm2Key(read.number, user_id=check_user_id(user_id))
-    check_pair(read, b"\x04" + key.x + key.y)
+    read.check_pair(b"\x04" + key.x + key.y)
     return key

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ybtoken.algorithms import DEFAULT_USER_ID
-from ybtoken.keys._sm2.curve import N, pem_from_der, pkcs8_from_scalar
+from ybtoken.keys._pem import pem_from_der
+from ybtoken.keys._sm2.curve import N, pkcs8_from_scalar
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.keys._sm2.libcrypto import Libcrypto
 

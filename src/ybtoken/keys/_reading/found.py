@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from ybtoken._checks import LAST_SECOND
 from ybtoken.algorithms import Curve
+from ybtoken.keys._reading.refused import KeyReadError
 from ybtoken.words import Words
 
 __all__ = ["CURVE_NAMES", "PrivateKeyRead", "PublicKeyRead"]
@@ -51,6 +52,20 @@ class PrivateKeyRead:
     number: bytes
     point: bytes | None
     spelling: Words
+
+    def check_pair(self, point: bytes) -> None:
+        """Check that the public key that was written beside the private one, if any, is its own.
+
+        Args:
+            point: the private key's own public point, as the class that calculates with it found it: 65 bytes.
+
+        Raises:
+            KeyReadError: another key's point was written there.
+        """
+        if self.point not in (None, point):
+            raise KeyReadError(
+                "key.pair", "the public key beside the private key is another's", "私钥旁的公钥与私钥不匹配"
+            )
 
     def __repr__(self) -> str:
         return f"PrivateKeyRead({self.curve.name}, {self.spelling.en!r})"

@@ -7,7 +7,6 @@ PKCS#8 (RFC 5480, RFC 5958, RFC 5915). Only `pkcs8_from_scalar` handles a secret
 
 from __future__ import annotations
 
-import base64
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
@@ -101,10 +100,3 @@ def pkcs8_from_scalar(scalar: bytes) -> bytes:
     """PKCS#8 (DER) of a 32-byte private scalar, without its public point, which the reader computes."""
     ec_private_key = bytes.fromhex("30250201010420") + scalar
     return bytes.fromhex("3041020100") + _ALGORITHM + bytes.fromhex("0427") + ec_private_key
-
-
-def pem_from_der(label: str, der: bytes) -> bytes:
-    """PEM (RFC 7468) of `der`, base64 in lines of 64."""
-    text = base64.b64encode(der)
-    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
-    return b"\n".join([f"-----BEGIN {label}-----".encode(), *lines, f"-----END {label}-----\n".encode()])

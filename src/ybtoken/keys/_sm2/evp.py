@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes
 
 from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.keys._der import der_from_raw, raw_from_der
-from ybtoken.keys._sm2.curve import N, check_point, message_hash, pem_from_der, pkcs8_from_scalar, spki_from_point
+from ybtoken.keys._pem import pem_from_der
+from ybtoken.keys._sm2.curve import N, check_point, message_hash, pkcs8_from_scalar, spki_from_point
 from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError, candidates
 
 PBKDF2_ROUNDS: Final = 600_000  # HMAC-SHA-256; a passphrase is tried at load only
