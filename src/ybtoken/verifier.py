@@ -20,7 +20,7 @@ from ybtoken.engines.serial import SerialEngine
 from ybtoken.engines.validity import Limits, OneTimeCodes
 from ybtoken.errors import TokenError
 from ybtoken.judging.judge import Judge
-from ybtoken.judging.redemption import Redemption, redemption
+from ybtoken.judging.redemption import drive, drive_async, redemption
 from ybtoken.judging.verdicts import Verdicts
 from ybtoken.keys.ring import KeyRing, Use
 from ybtoken.passes.challenge import Challenge
@@ -212,7 +212,7 @@ class Verifier:
         """
         guard = self._sync_guard("redeem")
         voucher = self.verify(text, now=now, challenge=challenge)
-        return _accepted(voucher, _drive(guard, redemption([(0, voucher, text)], self._limits, 1)))
+        return _accepted(voucher, drive(guard, redemption([(0, voucher, text)], self._limits, 1)))
 
     async def redeem_async(
         self, text: str, *, now: int | None = None, challenge: Challenge | None = None
@@ -220,7 +220,7 @@ class Verifier:
         """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory)."""
         guard = self._any_guard("redeem_async")
         voucher = self.verify(text, now=now, challenge=challenge)
-        return _accepted(voucher, await self._drive_async(guard, redemption([(0, voucher, text)], self._limits, 1)))
+        return _accepted(voucher, await drive_async(guard, redemption([(0, voucher, text)], self._limits, 1)))
 
     def redeem_many(
         self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
@@ -241,7 +241,7 @@ class Verifier:
         guard = self._sync_guard("redeem_many")
         texts = _held(texts)
         verdicts = self.verify_many(texts, now=now, challenge=challenge)
-        return verdicts.refusing(_drive(guard, redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK)))
+        return verdicts.refusing(drive(guard, redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK)))
 
     async def redeem_many_async(
         self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
@@ -260,7 +260,7 @@ class Verifier:
         else:
             verdicts = await asyncio.to_thread(self.verify_many, texts, now=now, challenge=challenge)
         redeeming = redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK_ON_A_LOOP)
-        return verdicts.refusing(await self._drive_async(guard, redeeming))
+        return verdicts.refusing(await drive_async(guard, redeeming))
 
     def _sync_guard(self, call: str) -> ReplayGuard:
         if self._guard is None or self._guard_is_async:
@@ -271,22 +271,6 @@ class Verifier:
         if self._guard is None:
             raise TypeError(f"{call} needs a Verifier with a guard")
         return self._guard
-
-    async def _drive_async(self, guard: ReplayGuard | AsyncReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
-        import asyncio
-
-        try:
-            claims = next(redeeming)
-            while True:
-                outcomes: object = guard.claim_many(claims)
-                if inspect.isawaitable(outcomes):
-                    outcomes = await outcomes
-                else:
-                    await asyncio.sleep(0)  # a guard that never waits does not let other tasks run either
-                claims = redeeming.send(outcomes)
-        except StopIteration as end:
-            refused: dict[int, TokenError] = end.value
-            return refused
 
     def _now(self, now: int | None) -> int:
         at = int(self._clock()) if now is None else now
@@ -327,19 +311,6 @@ def _check_challenge(challenge: Challenge | None, *, recorded: bool) -> None:
         raise TypeError(f"challenge is a Challenge, not {type(challenge).__name__}")
     if recorded:  # one of the two would be ignored
         raise ValueError("challenge is for a terminal that asked; recorded=True accepts an answer to any challenge")
-
-
-def _drive(guard: ReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
-    try:
-        claims = next(redeeming)
-        while True:
-            outcomes: object = guard.claim_many(claims)
-            if inspect.isawaitable(outcomes):  # an asynchronous guard behind a wrapper: nothing was claimed yet
-                raise TypeError("the guard's claim_many() has to be awaited: use redeem_async or redeem_many_async")
-            claims = redeeming.send(outcomes)
-    except StopIteration as end:
-        refused: dict[int, TokenError] = end.value
-        return refused
 
 
 def _accepted(voucher: VerifiedVoucher, refused: dict[int, TokenError]) -> VerifiedVoucher:

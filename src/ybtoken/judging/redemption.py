@@ -1,7 +1,7 @@
 """Step 9 without I/O: what redeeming claims, and what the outcomes of the claims mean.
 
-`redemption` is a generator: it yields claims, is sent their outcomes, and returns who is refused. The verifier drives
-it with a guard that blocks or with one for asyncio.
+`redemption` is a generator: it yields claims, is sent their outcomes, and returns who is refused. `drive` runs it with
+a guard that blocks, and `drive_async` with one for asyncio.
 
 The times of a claim follow from one assumption: no clock is further than the skew from the true time.
 
@@ -16,17 +16,18 @@ memory that began before the stated time - 2 x skew has every claim on the displ
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Generator, Iterable
 from itertools import islice
 from typing import TypeAlias
 
 from ybtoken.engines.validity import Limits
 from ybtoken.errors import CannotCheckError, RedeemError, TokenError
-from ybtoken.replay.protocols import Claim
+from ybtoken.replay.protocols import AsyncReplayGuard, Claim, ReplayGuard
 from ybtoken.verified import VerifiedVoucher
 from ybtoken.voucher import STEP
 
-__all__ = ["Redemption", "claims_of", "redemption"]
+__all__ = ["Redemption", "claims_of", "drive", "drive_async", "redemption"]
 
 Redemption: TypeAlias = Generator[list[Claim], object, dict[int, TokenError]]
 
@@ -126,3 +127,35 @@ def _with_the_wait(error: TokenError, voucher: VerifiedVoucher, skew: int) -> To
     if voucher.time_step is not None:
         first += -first % STEP
     return CannotCheckError(error.code, **error.facts | {"retry_after": max(1, first - voucher.verified_at)})
+
+
+def drive(guard: ReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
+    """Make the claims of a redemption with a guard that blocks; returns who is refused, by place."""
+    try:
+        claims = next(redeeming)
+        while True:
+            outcomes: object = guard.claim_many(claims)
+            if inspect.isawaitable(outcomes):  # an asynchronous guard behind a wrapper: nothing was claimed yet
+                raise TypeError("the guard's claim_many() has to be awaited: use redeem_async or redeem_many_async")
+            claims = redeeming.send(outcomes)
+    except StopIteration as end:
+        refused: dict[int, TokenError] = end.value
+        return refused
+
+
+async def drive_async(guard: ReplayGuard | AsyncReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
+    """The same on an event loop, with a guard for asyncio or one that never waits."""
+    import asyncio  # loaded already by whoever awaits this, and by nobody else
+
+    try:
+        claims = next(redeeming)
+        while True:
+            outcomes: object = guard.claim_many(claims)
+            if inspect.isawaitable(outcomes):
+                outcomes = await outcomes
+            else:
+                await asyncio.sleep(0)  # a guard that never waits does not let other tasks run either
+            claims = redeeming.send(outcomes)
+    except StopIteration as end:
+        refused: dict[int, TokenError] = end.value
+        return refused
