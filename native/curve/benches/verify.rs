@@ -1,5 +1,5 @@
-//! Verifications by path, curve and batch size, and the building of tables. `cargo bench`; plain
-//! `cargo test --benches` runs each once.
+//! Verification by path, curve and batch size, and the building of tables. Run by `cargo bench`;
+//! plain `cargo test --benches` runs each once.
 
 use std::sync::OnceLock;
 

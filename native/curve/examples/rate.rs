@@ -1,5 +1,5 @@
-//! Rates of every path and batch size, and what junk costs: `cargo run --release --example rate
-//! [seconds] [window]`.
+//! Signatures a second for every path and batch size, good ones and junk: `cargo run --release
+//! --example rate [seconds] [window]`.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Public keys, checked once: a `PublicKey` is a finite point of its curve.
+//! Public keys. They are checked at construction: a `PublicKey` is a finite point on its curve.
 
 use core::fmt;
 
@@ -7,8 +7,8 @@ use crate::math::curve::{Curve, P256, Sm2, Spec};
 use crate::math::field::{Modulus, Residue};
 use crate::math::point::Affine;
 
-/// A finite point of one of the two curves. Both groups have prime order, so no subgroup check is
-/// owed.
+/// A finite point on one of the two curves. Both groups have prime order, so no subgroup check is
+/// needed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PublicKey {
     curve: Curve,
@@ -16,12 +16,13 @@ pub struct PublicKey {
     y: U256,
 }
 
-/// Why 64 bytes are no public key.
+/// Why 64 bytes are not a public key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyError {
     /// A coordinate is not below the field's prime.
     CoordinateRange,
-    /// The curve's equation does not hold (infinity, written as (0, 0), falls under this too).
+    /// The point does not satisfy the curve's equation. Infinity, written as (0, 0), gives this
+    /// error too.
     NotOnCurve,
 }
 
@@ -42,7 +43,7 @@ impl PublicKey {
     /// The point (x, y), both big-endian.
     ///
     /// # Errors
-    /// `KeyError` when a coordinate is not below p, or the point is not on the curve.
+    /// `KeyError` if a coordinate is not below p, or the point is not on the curve.
     pub fn new(curve: Curve, x: &[u8; 32], y: &[u8; 32]) -> Result<Self, KeyError> {
         let (x, y) = (from_be(x), from_be(y));
         match curve {

@@ -1,9 +1,9 @@
 //! Batch verification of ECDSA P-256 and SM2 signatures against known public keys with precomputed
 //! tables.
 //!
-//! **Verification only, public data only.** Everything here runs in variable time and must never
-//! see a private key or a nonce. There is no hashing: a job carries e, the 32-byte digest (for SM2
-//! the SM3 hash over Z_A and the message).
+//! **Verification only, public data only.** All code here runs in variable time and must never see
+//! a private key or a nonce. Nothing is hashed here: a job carries e, the 32-byte digest (for SM2
+//! the SM3 hash of Z_A and the message).
 //!
 //! ```
 //! use ybtoken_curve::{Curve, Job, KeyTable, Path, PublicKey, Verifier};
@@ -26,10 +26,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Both points of `u1 * G + u2 * Q` are known beforehand, so with tables of odd multiples a
-//! signature is about fifty additions and no doubling. Every sum passes through a secret random
-//! point, so that no signature can be crafted to hit the cases an addition formula cannot do;
-//! should one occur all the same, the complete slow path decides.
+//! The verifier computes `u1 * G + u2 * Q`. Both points are known in advance, so tables of their
+//! odd multiples reduce a signature to about fifty point additions without a doubling. Every sum
+//! passes through a secret random point, so nobody can craft a signature that makes an addition
+//! meet equal or opposite points, which its formula cannot add. If that happens nevertheless, the
+//! slow path, whose additions are complete, decides.
 
 #![warn(missing_debug_implementations)]
 

@@ -1,5 +1,5 @@
-//! From a job to what the sums need: two recoded scalars and the x that is expected. This file owns
-//! the equations of both schemes and their range checks; the paths only add points.
+//! Turns a job into what a path needs: two recoded scalars and the expected x. This file owns the
+//! equations and the range checks of both schemes; the paths only add points.
 
 use crate::math::arith::{U256, add, add_mod, from_be, is_zero, less, reduce_once, sub_mod};
 use crate::math::curve::{Curve, Field, Scalar, Spec};
@@ -7,7 +7,7 @@ use crate::math::digits::Recoded;
 use crate::math::field::{Modulus, invert_all};
 use crate::tables::KeyTable;
 
-/// One signature to verify: e, r and s big-endian, in no range in particular.
+/// One signature to verify. e, r and s are big-endian; they need not be in range.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     pub table: &'a KeyTable,
@@ -16,12 +16,12 @@ pub struct Job<'a> {
     pub s: [u8; 32],
 }
 
-/// What a path says of a task.
+/// A path's result for one task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     Refused,
     Accepted,
-    /// The path met a pair of points it cannot add: the slow path must decide.
+    /// The sum met a pair of points that the path cannot add: the slow path must decide.
     Undecided,
 }
 
@@ -31,25 +31,25 @@ impl From<bool> for Verdict {
     }
 }
 
-/// One signature ready for a path: accept when (base * G + key * Q).x mod n is `expected`.
+/// One signature, ready for a path: it is valid if (base * G + key * Q).x mod n is `expected`.
 #[derive(Clone, Copy)]
 pub(crate) struct Task<'a> {
     pub(crate) table: &'a KeyTable,
     pub(crate) base: Recoded,
     pub(crate) key: Recoded,
     pub(crate) expected: U256,
-    /// Out of range: its scalars are harmless stand-ins, and its verdict is no.
+    /// r, s or r + s is out of range. The scalars are harmless stand-ins; the verdict is Refused.
     pub(crate) refused: bool,
 }
 
-/// A signature's scalars (u1, u2) or (s, t), and the x expected of the sum.
+/// The scalars of a signature, (u1, u2) in ECDSA and (s, t) in SM2, and the expected x of the sum.
 pub(crate) struct Equation {
     pub(crate) base: U256,
     pub(crate) key: U256,
     pub(crate) expected: U256,
 }
 
-/// r and s when both are in 1..n.
+/// r and s, if both are at least 1 and below n.
 pub(crate) fn in_range<C: Spec>(job: &Job) -> Option<(U256, U256)> {
     let (r, s) = (from_be(&job.r), from_be(&job.s));
     let order = <C::Order as Modulus>::M;
@@ -64,7 +64,7 @@ pub(crate) fn ecdsa<C: Spec>(e: U256, r: U256, s: U256) -> Equation {
     Equation { base: over_s(e), key: over_s(r), expected: r }
 }
 
-/// SM2 (GB/T 32918.2, 7.1): t = r + s, not 0; e + x mod n must be r.
+/// SM2 (GB/T 32918.2, 7.1): t = r + s mod n must not be 0; (e + x) mod n must be r.
 #[inline(always)]
 pub(crate) fn sm2<C: Spec>(e: U256, r: U256, s: U256) -> Option<Equation> {
     let order = <C::Order as Modulus>::M;
@@ -73,14 +73,14 @@ pub(crate) fn sm2<C: Spec>(e: U256, r: U256, s: U256) -> Option<Equation> {
     (!is_zero(key)).then_some(Equation { base: s, key, expected })
 }
 
-/// Fills `tasks` from jobs. ECDSA's quotients are taken for all of them at once by `divide`, which
-/// replaces each (e, r, s), s not 0 mod n, by (e / s, r / s).
+/// Fills `tasks` from `jobs`. `divide` computes the quotients of ECDSA for all jobs at once: it
+/// replaces each (e, r, s), where s is not 0 mod n, by (e / s, r / s).
 pub(crate) fn prepare<'a, C: Spec>(
     jobs: &[&Job<'a>],
     tasks: &mut Vec<Task<'a>>,
     divide: impl FnOnce(&mut [[U256; 3]]),
 ) {
-    // A refused job must not poison the shared inversion, so it gets a good s.
+    // The shared inversion multiplies all s, so a job that is out of range gets an invertible s.
     const HARMLESS: U256 = [1, 0, 0, 0];
     let mut quotients: Vec<[U256; 3]> = Vec::new();
     if C::CURVE == Curve::P256 {
@@ -111,9 +111,9 @@ pub(crate) fn prepare<'a, C: Spec>(
     }));
 }
 
-/// `prepare`'s division in scalar code. The numbers are taken for Montgomery forms, which spares
-/// the way there: the form s stands for s / R, whose inverse has the form R^2 / s; and e times that
-/// is the form of e / s.
+/// The scalar code's `divide`. Each number is read as if it already were a Montgomery form, which
+/// saves the conversion: the form s stands for s / R; its inverse R / s has the form R^2 / s; and
+/// the Montgomery product of e and that form is e / s * R, the form of e / s.
 pub(crate) fn divide<C: Spec>(quotients: &mut [[U256; 3]]) {
     let form = |a: U256| Scalar::<C>::from_montgomery(reduce_once(a, 0, <C::Order as Modulus>::M));
     let mut inverses: Vec<_> = quotients.iter().map(|&[_, _, s]| form(s)).collect();
@@ -125,14 +125,14 @@ pub(crate) fn divide<C: Spec>(quotients: &mut [[U256; 3]]) {
     }
 }
 
-/// The other x below p that is `expected` mod n, where there is one.
+/// The other x below p that is `expected` mod n, if there is one (expected + n).
 #[inline(always)]
 pub(crate) fn second_candidate<C: Spec>(expected: U256) -> Option<U256> {
     let (second, carry) = add(expected, <C::Order as Modulus>::M);
     (carry == 0 && less(second, <C::Prime as Modulus>::M)).then_some(second)
 }
 
-/// Whether X / ZZ mod n is `expected`, without an inversion. ZZ is not zero.
+/// Whether X / ZZ mod n is `expected`; needs no inversion. ZZ must not be zero.
 pub(crate) fn matches<C: Spec>(x: Field<C>, zz: Field<C>, expected: U256) -> bool {
     let equal = |candidate| Field::<C>::new(candidate) * zz == x;
     equal(expected) || second_candidate::<C>(expected).is_some_and(equal)

@@ -1,5 +1,5 @@
-//! Unit tests that need the inside: fields and scalars against big integers, lanes against scalar
-//! code, digits, tables, and sums crafted to meet the cases an addition cannot do.
+//! Unit tests of private parts: fields and scalars against big integers, lanes against scalar code,
+//! digits, tables, and sums crafted to meet pairs of points that an addition cannot add.
 
 #[cfg(target_arch = "x86_64")]
 mod lanes;
@@ -39,8 +39,8 @@ pub(crate) fn small(a: &BigUint) -> U256 {
     digits.try_into().unwrap()
 }
 
-/// Numbers below m where carries and borrows go wrong: around 0, m, and every boundary of 64-bit
-/// words and 52-bit limbs; runs of ones and zeros; and some random ones.
+/// Numbers below m that provoke wrong carries and borrows: near 0, near m and near every boundary
+/// of 64-bit words and 52-bit limbs, runs of ones and zeros, and some random numbers.
 pub(crate) fn awkward(m: U256) -> Vec<U256> {
     let modulus = big(m);
     let one = BigUint::from(1u8);
@@ -69,7 +69,7 @@ pub(crate) fn awkward(m: U256) -> Vec<U256> {
     all.sort();
     all.dedup();
     if cfg!(miri) {
-        // An interpreter is slow: some of each kind will do.
+        // Miri is slow: take some numbers of each kind.
         all = all.into_iter().step_by(37).collect();
     }
     all.iter().map(small).collect()

@@ -1,5 +1,5 @@
-//! The verifier: chooses the path, holds the generator's tables, sorts a batch and collects the
-//! verdicts.
+//! The verifier chooses the path, holds the generator's tables, sorts each batch by window size and
+//! collects the verdicts.
 
 use core::fmt;
 use std::sync::OnceLock;
@@ -15,9 +15,9 @@ use crate::paths::{Path, scalar, slow};
 use crate::tables::{BaseTable, WindowError, check_window};
 use crate::task::{Job, Task, Verdict, divide, prepare};
 
-/// Verifies signatures on one path. Holds the generator's tables (7.9 MB a curve, built when a
-/// curve is first used, some 20 ms) and the secret point that blinds every sum: make one a process
-/// and share it; all methods take `&self`.
+/// Verifies signatures on one path. It holds the generator's tables (docs/why/native.md has their
+/// size; each is built in some 20 ms when its curve is first used) and the secret point that blinds
+/// every sum. Make one verifier a process and share it: all methods take `&self`.
 pub struct Verifier {
     path: Path,
     base_window: u32,
@@ -27,13 +27,13 @@ pub struct Verifier {
     slow_count: AtomicU64,
 }
 
-/// Why there is no verifier.
+/// Why a verifier could not be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum VerifierError {
-    /// This processor does not have what the path needs.
+    /// This processor lacks instructions that the path needs.
     PathUnavailable(Path),
-    /// The operating system gave no randomness for the blinding point.
+    /// The operating system gave no random bytes for the blinding point.
     NoRandomness,
     Window(WindowError),
 }
@@ -51,21 +51,24 @@ impl fmt::Display for VerifierError {
 impl std::error::Error for VerifierError {}
 
 impl Verifier {
-    /// The generator's window: with it and the default key table a signature costs 50 additions.
+    /// The window size of the generator's table. With it and the default key table a signature
+    /// costs 50 additions.
     pub const BASE_WINDOW: u32 = 14;
 
-    /// A verifier on the given path; `Path::best()` is the fastest of this processor.
+    /// A verifier on the given path; `Path::best()` is the fastest path that this processor can
+    /// run.
     ///
     /// # Errors
-    /// `VerifierError` when the processor cannot run the path, or there is no randomness.
+    /// `VerifierError` if the processor cannot run the path, or there are no random bytes.
     pub fn new(path: Path) -> Result<Self, VerifierError> {
         Self::with_base_window(path, Self::BASE_WINDOW)
     }
 
-    /// The same with other windows for the generator: smaller tables, more additions.
+    /// `new` with another window size for the generator: smaller windows make a smaller table and
+    /// more additions.
     ///
     /// # Errors
-    /// As `new`, and `VerifierError::Window` for a window size that no table has.
+    /// As `new`, and `VerifierError::Window` if `window_bits` is not from 4 to 16.
     pub fn with_base_window(path: Path, window_bits: u32) -> Result<Self, VerifierError> {
         check_window(window_bits).map_err(VerifierError::Window)?;
         if !path.available() {
@@ -89,7 +92,7 @@ impl Verifier {
         self.path
     }
 
-    /// Builds the generator's table of a curve now rather than at its first batch.
+    /// Builds the generator's table of a curve now instead of in the curve's first batch.
     pub fn warm_up(&self, curve: Curve) {
         if self.path != Path::Slow {
             match curve {
@@ -99,18 +102,18 @@ impl Verifier {
         }
     }
 
-    /// How many signatures a fast path handed to the slow one. Honest traffic and junk alike leave
-    /// it at 0; only the holder of a private key can make it grow, by signatures whose sum is
-    /// infinity.
+    /// How many signatures a fast path handed to the slow path. It stays 0 for honest signatures
+    /// and for junk. Only the holder of a private key can increase it, with signatures whose sum is
+    /// the point at infinity.
     pub fn slow_count(&self) -> u64 {
         self.slow_count.load(Ordering::Relaxed)
     }
 
-    /// Sets `accepted[i]` to whether job i is a valid signature. Any number of jobs, any mix of
-    /// keys and windows.
+    /// Sets `accepted[i]` to whether job i is a valid signature. A batch may have any number of
+    /// jobs and mix keys and window sizes.
     ///
     /// # Panics
-    /// When the slices differ in length, or a table is of another curve.
+    /// If the slices differ in length, or a table belongs to another curve.
     pub fn verify_batch(&self, curve: Curve, jobs: &[Job], accepted: &mut [bool]) {
         assert_eq!(jobs.len(), accepted.len(), "one verdict a job");
         assert!(jobs.iter().all(|job| job.table.curve() == curve), "a table of another curve");
@@ -123,7 +126,7 @@ impl Verifier {
     /// Whether one job is a valid signature.
     ///
     /// # Panics
-    /// When the table is of another curve.
+    /// If the table belongs to another curve.
     pub fn verify_one(&self, curve: Curve, job: &Job) -> bool {
         let mut accepted = [false];
         self.verify_batch(curve, core::slice::from_ref(job), &mut accepted);
@@ -142,7 +145,8 @@ impl Verifier {
             let same: Vec<_> = jobs.iter().collect();
             return self.uniform::<C>(&same, |i, verdict| accepted[i] = verdict);
         }
-        // Tokens in step need the same windows: one run for each size that occurs.
+        // Tokens that advance in step need the same windows, so each window size gets a run of its
+        // own.
         let mut order: Vec<_> = (0..jobs.len()).collect();
         order.sort_by_key(|&i| jobs[i].table.window_bits());
         for group in
@@ -153,7 +157,7 @@ impl Verifier {
         }
     }
 
-    /// A batch whose tables all have the same windows.
+    /// Verifies a batch whose key tables all have the same windows.
     fn uniform<C: Spec>(&self, jobs: &[&Job], mut accept: impl FnMut(usize, bool)) {
         let base = self.base::<C>();
         let mut tasks: Vec<Task> = Vec::with_capacity(jobs.len());
@@ -208,7 +212,7 @@ impl Verifier {
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The blinds are secret.
+        // The blinds are secret and are not shown.
         f.debug_struct("Verifier")
             .field("path", &self.path)
             .field("base_window", &self.base_window)

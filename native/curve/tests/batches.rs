@@ -1,4 +1,4 @@
-//! Batches of every size and make-up; keys; threads.
+//! Batches of every size and mixture; keys; threads.
 #![cfg(not(miri))] // hours
 
 mod common;
@@ -9,7 +9,7 @@ use signatures::{Random, Signature, Signatures, signatures};
 use ybtoken_curve::{Curve, Job, KeyError, KeyTable, Path, PublicKey, Verifier, VerifierError};
 
 const CURVES: [Curve; 2] = [Curve::P256, Curve::Sm2];
-/// The affine method's chunk; the scalar path's is half of it.
+/// The chunk of the affine method; the scalar path's chunk is half of it.
 const CHUNK: usize = 2048;
 
 fn verifiers() -> Vec<Verifier> {
@@ -39,7 +39,7 @@ fn verdicts(verifier: &Verifier, curve: Curve, jobs: &[Job]) -> Vec<bool> {
     accepted
 }
 
-/// Seven ways to spoil a signature.
+/// Alters a signature in one of seven ways.
 fn spoil(job: &mut Job, way: usize, bit: usize) {
     let flip = |bytes: &mut [u8; 32]| bytes[bit / 8 % 32] ^= 1 << (bit % 8);
     match way % 7 {
@@ -157,7 +157,7 @@ fn duplicates_and_mixed_windows_change_nothing() {
     }
 }
 
-/// n - s verifies too in ECDSA; in SM2 it does not.
+/// In ECDSA n - s verifies too; in SM2 it does not.
 #[test]
 fn the_other_s_verifies_in_ecdsa_only() {
     for curve in CURVES {
@@ -214,7 +214,7 @@ fn misuse_panics_and_unknown_windows_are_errors() {
 fn tables_built_together_are_those_built_alone() {
     for window in [4, 8, 10] {
         let signed = CURVES.map(|curve| signatures(curve, 5, 40, 17));
-        // The curves take turns: order is kept.
+        // The curves alternate, and the order is kept.
         let key = |at: usize| {
             let (x, y) = &signed[at % 2].keys[at / 2];
             PublicKey::new(CURVES[at % 2], x, y).unwrap()
@@ -227,7 +227,7 @@ fn tables_built_together_are_those_built_alone() {
             assert_eq!((table.public_key(), table.curve()), (&keys[at], CURVES[at % 2]));
             assert_eq!(table.window_bits(), window);
         }
-        // What is left stays whole when others are dropped.
+        // The remaining tables stay valid when others are dropped.
         together.drain(..4);
         for verifier in verifiers() {
             for (which, curve) in CURVES.into_iter().enumerate() {

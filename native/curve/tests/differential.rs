@@ -1,5 +1,5 @@
-//! Random and spoiled signatures against RustCrypto's verifiers. `YB_DIFF_COUNT` sets how many a
-//! curve, `YB_DIFF_SEED` the seed; both are printed.
+//! Random and altered signatures against RustCrypto's verifiers. `YB_DIFF_COUNT` sets how many for
+//! each curve, `YB_DIFF_SEED` the seed; both are printed.
 #![cfg(not(miri))] // hours
 
 #[path = "common/rustcrypto.rs"]
@@ -10,7 +10,7 @@ mod signatures;
 use signatures::{Random, Signature, signatures};
 use ybtoken_curve::{Curve, Job, KeyTable, Path, PublicKey, Verifier};
 
-/// Spoils about half of the signatures, in ways near and far.
+/// Alters about half of the signatures, by small and by large changes.
 fn spoil(random: &mut Random, all: &mut [Signature], keys: usize) {
     let order_minus = |byte: u8| {
         let mut n = [0xff; 32];
@@ -68,7 +68,7 @@ fn agree(curve: Curve, count: usize, seed: u64) {
         let jobs: Vec<_> = signed.all.iter().map(job).collect();
         for verifier in &verifiers {
             let mut accepted = vec![false; size];
-            // A part in whole, the rest in small batches of all sizes.
+            // One half in one batch, the other half in small batches of all sizes.
             let (large, small) = jobs.split_at(size / 2);
             let (large_accepted, small_accepted) = accepted.split_at_mut(size / 2);
             verifier.verify_batch(curve, large, large_accepted);

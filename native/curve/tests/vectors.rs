@@ -1,5 +1,5 @@
-//! Every published signature through every path, alone and in batches of the sizes that change the
-//! method, on every window size that is shipped.
+//! Every published signature on every path, alone and in batches of the sizes at which the method
+//! changes, with every window size that is shipped.
 #![cfg(not(miri))] // hours
 
 mod common;
@@ -30,8 +30,8 @@ fn name(case: &Case) -> [u8; 64] {
     [case.x, case.y].concat().try_into().unwrap()
 }
 
-/// A verifier a path. Small tables for the generator in debug builds; those that are shipped in
-/// release builds.
+/// One verifier for each path. The generator's tables are small in debug builds and those that are
+/// shipped in release builds.
 fn verifiers() -> Vec<Verifier> {
     let usable = PATHS.into_iter().filter(|path| {
         let usable = path.available();
@@ -43,8 +43,8 @@ fn verifiers() -> Vec<Verifier> {
     usable.map(|path| Verifier::with_base_window(path, BASE_WINDOW).unwrap()).collect()
 }
 
-/// Asserts the verdict of every case on every path; alone, in batches of the sizes that change the
-/// method, and in whole.
+/// Asserts the verdict of every case on every path: alone, in batches of the sizes at which the
+/// method changes, and all in one batch.
 fn check(curve: Curve, cases: &[Case], window: u32, verifiers: &[Verifier]) {
     let tables = tables(cases, window);
     let job = |case: &Case| Job { table: &tables[&name(case)], e: case.e, r: case.r, s: case.s };
@@ -75,7 +75,7 @@ fn every_published_signature_has_its_verdict() {
     let windows: &[u32] = if cfg!(debug_assertions) { &[8] } else { &[4, 5, 6, 7, 8, 9, 10, 12] };
     let verifiers = verifiers();
     for curve in [Curve::P256, Curve::Sm2] {
-        // A key that is not a point has no verdict: it is refused before.
+        // A key that is not a point has no verdict, because `PublicKey::new` refuses it.
         let is_key =
             |case: &&Case| case.curve == curve && PublicKey::new(curve, &case.x, &case.y).is_ok();
         let cases: Vec<_> = all.iter().filter(is_key).cloned().collect();
@@ -105,8 +105,9 @@ fn every_published_signature_has_its_verdict() {
     }
 }
 
-/// BoringSSL's and RustCrypto's multiples k of the generator, each as the sum of a signature: with
-/// the generator for the key, and any v, (k - v) * G + v * G has the x that is published.
+/// BoringSSL's and RustCrypto's published multiples k of the generator, each as the sum of a
+/// signature: with the generator as the key and any v, (k - v) * G + v * G must have the published
+/// x.
 #[test]
 fn published_multiples_of_the_generator_are_the_sums() {
     let Some(text) = common::text("boringssl/ec_scalar_base_mult_tests.txt") else { return };
@@ -151,7 +152,7 @@ fn published_multiples_of_the_generator_are_the_sums() {
             s,
             valid: !infinity,
         };
-        // And with another x expected.
+        // The same signature with another expected x.
         let mut wrong = Case { id: format!("not multiple {i}"), valid: false, ..case.clone() };
         wrong.e[31] ^= 1;
         cases.extend([case, wrong]);

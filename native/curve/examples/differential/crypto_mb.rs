@@ -1,4 +1,5 @@
-//! Intel's crypto_mb through its C interface: eight signatures a call, and none of our code.
+//! Intel's crypto_mb through its C interface: eight signatures a call. It shares no code with this
+//! crate.
 
 #![allow(unsafe_code, reason = "calls of C functions; each block gives its reason")]
 
@@ -9,10 +10,10 @@ use libloading::Library;
 use ybtoken_curve::Curve;
 
 pub const LANES: usize = 8;
-/// The name that every SM2 key here signs under.
+/// The SM2 user id of every key here.
 pub const SIGNER: &[u8] = b"1234567812345678";
 
-/// One signature: the message is the digest for P-256, and what SM3 is to hash after Z_A for SM2.
+/// One signature. The message is the digest for P-256, and for SM2 what SM3 hashes after Z_A.
 /// Coordinates are little-endian words.
 #[derive(Clone, Copy)]
 pub struct Lane<'a> {
@@ -23,7 +24,7 @@ pub struct Lane<'a> {
     pub y: &'a [u64; 4],
 }
 
-// As declared in crypto_mb/ec_nistp256.h and crypto_mb/ec_sm2.h: arrays of eight pointers; no z
+// As declared in crypto_mb/ec_nistp256.h and crypto_mb/ec_sm2.h: arrays of eight pointers. A null z
 // means 1.
 type Octets = *const *const u8;
 type Words = *const *const u64;
@@ -53,22 +54,22 @@ type VerifySm2 = unsafe extern "C" fn(
 pub struct CryptoMb {
     p256: VerifyP256,
     sm2: VerifySm2,
-    /// Holds what the functions are in.
+    /// Keeps the library loaded while its functions may be called.
     _library: Library,
 }
 
 impl CryptoMb {
-    /// The library at a path, if this processor can run it.
+    /// Loads the library at `path`, if this processor can run it.
     pub fn open(path: &Path) -> Result<Self, String> {
         let failed = |error: libloading::Error| format!("{}: {error}", path.display());
-        // SAFETY: loading runs the library's initialisers, which do nothing but look at the
-        // processor.
+        // SAFETY: loading runs the library's initialisers, which only query the processor.
         let library = unsafe { Library::new(path) }.map_err(failed)?;
         // SAFETY: the type is that of the library's header.
         let applicable = unsafe {
             *library.get::<Applicable>(b"mbx_is_crypto_mb_applicable\0").map_err(failed)?
         };
-        // SAFETY: takes a number, returns a number; 0 asks for all features it needs.
+        // SAFETY: takes a number and returns a number; 0 asks whether all features it needs are
+        // present.
         if unsafe { applicable(0) } == 0 {
             return Err("crypto_mb does not run on this processor: it needs AVX-512 IFMA".into());
         }
@@ -82,8 +83,8 @@ impl CryptoMb {
     /// The verdicts on eight signatures.
     ///
     /// # Panics
-    /// When a P-256 message is not a digest of 32 bytes, or SM2 messages differ in length: some
-    /// versions crash when lengths under and over 32 bytes are mixed.
+    /// If a P-256 message is not a digest of 32 bytes, or SM2 messages differ in length: some
+    /// versions crash if lengths below and above 32 bytes are mixed.
     pub fn accepts(&self, curve: Curve, lanes: &[Lane; LANES]) -> [bool; LANES] {
         let size = lanes[0].message.len();
         assert!(
@@ -96,8 +97,8 @@ impl CryptoMb {
         let x = lanes.map(|lane| lane.x.as_ptr());
         let y = lanes.map(|lane| lane.y.as_ptr());
         let status = match curve {
-            // SAFETY: eight pointers each, to 32 bytes or four words that live until the call
-            // returns and are only read; z and the buffer may be null.
+            // SAFETY: each argument is an array of eight pointers to 32 bytes or four words, which
+            // outlive the call and are only read; z and the buffer may be null.
             Curve::P256 => unsafe {
                 (self.p256)(
                     r.as_ptr(),
@@ -113,7 +114,7 @@ impl CryptoMb {
                 let signer = [SIGNER.as_ptr(); LANES];
                 let signer_size = [SIGNER.len() as i32; LANES];
                 let message_size = [size as i32; LANES];
-                // SAFETY: as above; messages and names are as long as the sizes say.
+                // SAFETY: as above; messages and user ids have the lengths in the size arrays.
                 unsafe {
                     (self.sm2)(
                         r.as_ptr(),
@@ -130,7 +131,7 @@ impl CryptoMb {
                 }
             }
         };
-        // Four bits a lane, 0 for a good signature.
+        // Four bits a lane; 0 means a valid signature.
         std::array::from_fn(|lane| status >> (4 * lane) & 0xf == 0)
     }
 }

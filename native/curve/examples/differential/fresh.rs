@@ -1,18 +1,18 @@
-//! Signatures in quantity, each with a nonce of its own: the nonces walk in random steps whose
-//! points are known, so that a signature costs one addition. RustCrypto's arithmetic, nothing of
-//! the code under test; and nothing here is secret.
+//! Makes many signatures, each with a nonce of its own. The nonces advance by random steps whose
+//! points are known, so a signature costs one point addition. The arithmetic is RustCrypto's,
+//! independent of the code under test. Nothing here is secret.
 
 use ybtoken_curve::Curve;
 
 use crate::signatures::{Bytes, Random, Signature};
 
-/// So many different steps: two walks meet only by as good as never.
+/// The number of different steps: with so many, two walks practically never meet.
 const STEPS: usize = 64;
 
 pub trait Signer {
     fn keys(&self) -> &[(Bytes, Bytes)];
 
-    /// Sets r and s of each to a signature of its e by its key.
+    /// Sets r and s of each element to a signature of its e by its key.
     fn sign(&mut self, random: &mut Random, all: &mut [Signature]);
 }
 
@@ -35,7 +35,7 @@ macro_rules! on_curve {
 
             pub struct Walk {
                 keys: Vec<(Bytes, Bytes)>,
-                /// d, and what a signature needs of it.
+                /// d, and the value that a signature needs besides it.
                 secrets: Vec<(Scalar, Scalar)>,
                 steps: Vec<(Scalar, AffinePoint)>,
                 nonce: Scalar,

@@ -1,18 +1,19 @@
-//! Every path against Intel's crypto_mb, which verifies about a hundred times as fast as
-//! RustCrypto: what a hundred million signatures need. `make differential` finds the library and
-//! runs this. It is told by environment variables:
+//! Compares every path with Intel's crypto_mb, which verifies about a hundred times as fast as
+//! RustCrypto; a hundred million signatures need that speed. `make differential` finds the library
+//! and runs this program. Environment variables:
 //!
 //! * `YB_DIFF_LIBRARY`: the path of libcrypto_mb.so
-//! * `YB_DIFF_COUNT`, `YB_DIFF_SM2_COUNT`: signatures of P-256 (1,000,000) and of SM2 (three tenths
-//!   of that)
-//! * `YB_DIFF_SEED`: the seed of all but the secret points that sums start at; printed
-//! * `YB_DIFF_SCALAR_EVERY`: the scalar path takes every so manieth batch (1: all), for it costs
-//!   the most of our code
+//! * `YB_DIFF_COUNT`, `YB_DIFF_SM2_COUNT`: how many signatures of P-256 (1,000,000) and of SM2
+//!   (three tenths of that)
+//! * `YB_DIFF_SEED`: the seed of everything but the secret points at which sums start; it is
+//!   printed
+//! * `YB_DIFF_SCALAR_EVERY`: the scalar path verifies one batch in so many (1: all), because it is
+//!   the slowest of the compared paths
 //!
-//! crypto_mb refuses P-256 signatures of a digest that is 0 or at least n, though e is only taken
-//! modulo n (FIPS 186-5, 6.4.2): of these, one in a thousand, RustCrypto decides. Where r or s is
-//! out of range, or r + s = 0 for SM2, and on every thousandth signature, both are asked; where
-//! these two differ the run fails.
+//! crypto_mb refuses P-256 signatures of a digest that is 0 or at least n, although e is only taken
+//! modulo n (FIPS 186-5, 6.4.2). RustCrypto decides these, which are one in a thousand. If r or s
+//! is out of range, or r + s = 0 in SM2, and for every thousandth signature, both are asked; if
+//! they differ, the run fails.
 
 #[path = "../../tests/common/mod.rs"]
 mod common;

@@ -1,4 +1,5 @@
-//! Batch after batch: signed, spoiled, decided by the oracles, and by every path.
+//! Runs batch after batch: signs, alters, lets the oracles decide, and compares every path with
+//! them.
 
 use sm3::{Digest, Sm3};
 use ybtoken_curve::{Curve, Job, KeyTable, Path, PublicKey, Verifier};
@@ -8,15 +9,15 @@ use crate::signatures::{Bytes, Random, Signature, on_p256, on_sm2};
 use crate::{common, fresh, rustcrypto};
 
 const KEYS: usize = 16;
-/// Batches with the same keys.
+/// How many batches use the same keys.
 const ROUND: usize = 64;
 const MOST_A_BATCH: usize = 6000;
 const WINDOWS: [u32; 4] = [5, 8, 9, 10];
 const BASE_WINDOWS: [u32; 2] = [9, 14];
-/// Which of the signatures both oracles are asked about.
+/// Every how many signatures both oracles are asked.
 const BOTH_EVERY: usize = 1000;
 const LONGEST_MESSAGE: usize = 100;
-/// Differences that are printed, of each path and of the oracles.
+/// How many differences are printed for each path and for the oracles.
 const SHOWN: usize = 10;
 
 #[derive(Default)]
@@ -25,20 +26,20 @@ pub struct Tally {
     pub keys: usize,
     pub batches: usize,
     pub valid: usize,
-    /// r or s.
+    /// r or s is out of range.
     pub out_of_range: usize,
-    /// e, on P-256.
+    /// e is 0 or at least n (P-256).
     pub odd_digests: usize,
-    /// How many verdicts each gave, and how many were not the oracle's.
+    /// For each path, how many verdicts it gave and how many differed from the oracle's.
     pub paths: Vec<(Path, usize, usize)>,
     pub both: usize,
     pub oracles_differ: usize,
-    /// Signatures that a fast path gave up on.
+    /// Signatures that a fast path handed to the slow path.
     pub slow: u64,
 }
 
 impl Tally {
-    /// Nothing differs, and the signatures were a fair mix.
+    /// Whether nothing differs and the signatures were a fair mixture.
     pub fn good(&self) -> bool {
         if self.slow > 0 {
             println!("{} signatures were left to the slow path", self.slow);
@@ -50,19 +51,19 @@ impl Tally {
     }
 }
 
-/// A signature, and for SM2 the message behind its e.
+/// A signature, and for SM2 the message from which its e is computed.
 #[derive(Clone, Copy)]
 struct Case {
     signature: Signature,
     message: [u8; LONGEST_MESSAGE],
 }
 
-/// What the oracles and the paths need of the keys of a round.
+/// What the oracles and the paths need to know of the keys of a round.
 struct Keys {
     points: Vec<(Bytes, Bytes)>,
-    /// Coordinates as crypto_mb takes them.
+    /// Coordinates in the form that crypto_mb takes.
     words: Vec<([u64; 4], [u64; 4])>,
-    /// SM3 after Z_A.
+    /// SM3 states that have hashed Z_A.
     hashers: Vec<Sm3>,
     /// By window, then by key.
     tables: Vec<Vec<KeyTable>>,
@@ -186,8 +187,8 @@ impl<'a> Run<'a> {
                 chunk.copy_from_slice(&self.random.next().to_be_bytes()[..chunk.len()]);
             });
             match self.random.below(2000) {
-                // A digest from n up to 2^256, or next to nothing: no hash gives them in a
-                // lifetime.
+                // A digest from n up to 2^256, or one near 0, which no hash function gives by
+                // chance.
                 0 if self.curve == Curve::P256 => message[..4].fill(0xff),
                 1 if self.curve == Curve::P256 => message[..32].copy_from_slice(&order),
                 2 => message[..32].fill(0),
@@ -205,8 +206,8 @@ impl<'a> Run<'a> {
         cases
     }
 
-    /// Spoils about half of them, in ways near and far. One way leaves an ECDSA signature valid: n
-    /// - s for s.
+    /// Alters about half of the cases, by small and by large changes. One change keeps an ECDSA
+    /// signature valid: s becomes n - s.
     fn spoil(&mut self, keys: &Keys, cases: &mut [Case], message_size: usize) {
         let order = order(self.curve);
         let curve = self.curve;
@@ -246,7 +247,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What the oracles say.
+    /// The verdicts of the oracles.
     fn expect(&mut self, keys: &Keys, cases: &[Case], message_size: usize) -> Vec<bool> {
         let mut expected = Vec::with_capacity(cases.len());
         for eight in cases.chunks(LANES) {
@@ -302,7 +303,7 @@ impl<'a> Run<'a> {
         *number != [0; 32] && *number < order(self.curve)
     }
 
-    /// Verdicts of one verifier, the first half in large batches and the other in small ones.
+    /// The verdicts of one verifier: the first half in large batches, the rest in small ones.
     fn verify(&mut self, verifier: usize, jobs: &[Job]) -> Vec<bool> {
         let mut accepted = vec![false; jobs.len()];
         let mut done = 0;
@@ -359,7 +360,7 @@ fn order(curve: Curve) -> Bytes {
         Curve::P256 => on_p256::bytes(-p256::Scalar::ONE),
         Curve::Sm2 => on_sm2::bytes(-sm2::Scalar::ONE),
     };
-    // Both orders are odd: nothing is carried.
+    // Both orders are odd, so adding 1 to n - 1 carries nothing.
     let mut order = minus_one;
     order[31] += 1;
     order

@@ -8,17 +8,17 @@ pub(crate) const fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
     (t as u64, (t >> 64) as u64)
 }
 
-/// `a - b - borrow`; the borrow that comes back is 0 or 1.
+/// `a - b - borrow`; the returned borrow is 0 or 1.
 #[inline(always)]
 pub(crate) const fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
-    // Compilers make a chain of subtractions with borrow of this, and of 128-bit numbers they do
-    // not.
+    // Compilers turn this form into a chain of subtract-with-borrow instructions; from 128-bit
+    // arithmetic they do not.
     let (d, first) = a.overflowing_sub(b);
     let (d, second) = d.overflowing_sub(borrow);
     (d, (first | second) as u64)
 }
 
-/// `acc + a * b + carry`, which always fits in two words.
+/// `acc + a * b + carry`; it always fits into two words.
 #[inline(always)]
 pub(crate) const fn mac(acc: u64, a: u64, b: u64, carry: u64) -> (u64, u64) {
     let t = acc as u128 + (a as u128) * (b as u128) + carry as u128;
@@ -64,8 +64,9 @@ const fn select(yes: bool, a: U256, b: U256) -> U256 {
     ]
 }
 
-/// One conditional subtraction: `carry * 2^256 + a`, known to be below `2 * m`, brought below `m`.
-/// The mask beats a branch: the outcome is a coin toss in a field multiplication.
+/// Subtracts `m` once if needed: reduces `carry * 2^256 + a`, which must be below `2 * m`, to below
+/// `m`. A mask is faster than a branch here, because in a field multiplication the outcome is
+/// random.
 #[inline(always)]
 pub(crate) const fn reduce_once(a: U256, carry: u64, m: U256) -> U256 {
     let (d, borrow) = sub(a, m);

@@ -11,7 +11,7 @@ pub enum Curve {
     Sm2,
 }
 
-/// What tells one curve, and its signature scheme, from the other.
+/// What differs between the two curves and their signature schemes.
 pub(crate) trait Spec: Copy + Eq + core::fmt::Debug + Send + Sync + 'static {
     type Prime: Modulus52;
     type Order: Modulus52;

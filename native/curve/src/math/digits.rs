@@ -1,21 +1,22 @@
-//! Signed odd digits: a scalar as a sum of digits that are never zero, so that no table lookup
-//! gives infinity.
+//! Signed odd digits: writes a scalar as a sum of digits that are never zero, so that no table
+//! lookup gives the point at infinity.
 //!
-//! For odd u, with v = (u >> 1) | 2^255 cut into windows v_i of w_i bits, u is the sum of (2 v_i +
-//! 1 - 2^w_i) * 2^(offset of i): no carry runs between the digits. An even scalar u is replaced by
-//! n - u, and the signs of its digits turned. The digit's magnitude 2k + 1 is at place k of the
-//! window's table.
+//! For odd u, let v = (u >> 1) | 2^255, cut into windows v_i of w_i bits. Then u is the sum of (2
+//! v_i + 1 - 2^w_i) * 2^(offset of i), and no carry runs between the digits. An even scalar u is
+//! replaced by n - u and the signs of its digits are inverted. A digit of magnitude 2k + 1 stands
+//! at index k of the window's table.
 
 use core::ops::RangeInclusive;
 
 use super::arith::{U256, sub};
 use super::field::Modulus;
 
-/// Below 4 bits the additions outnumber what tables are for; above 16 a table outgrows every cache.
+/// Below 4 bits the additions outnumber what tables save; above 16 bits a table is larger than any
+/// cache.
 pub(crate) const WINDOW_BITS: RangeInclusive<u32> = 4..=16;
 
-/// How 256 bits are cut: as few windows of at most `bits` as suffice, and those as even as can be,
-/// the wider first.
+/// How 256 bits are cut: into the fewest windows of at most `bits` bits, of sizes as equal as
+/// possible, the wider ones first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Windows {
     pub(crate) bits: u32,
@@ -42,7 +43,7 @@ impl Windows {
     }
 }
 
-/// A scalar recoded: the bits of v, and whether every digit's sign is turned.
+/// A recoded scalar: the bits of v, and whether the sign of every digit is inverted.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Recoded {
     pub(crate) bits: U256,
@@ -50,7 +51,7 @@ pub(crate) struct Recoded {
 }
 
 impl Recoded {
-    /// `scalar` is at most n; n itself stands for 0 as well as 0 does.
+    /// `scalar` is at most n. Both 0 and n stand for zero.
     #[inline(always)]
     pub(crate) fn new<N: Modulus>(scalar: U256) -> Self {
         let negative = scalar[0] & 1 == 0;
@@ -66,8 +67,8 @@ impl Recoded {
         }
     }
 
-    /// The window's bits v_i, inverted when the sign is turned: the place in a table of both signs,
-    /// which runs from -(2^w - 1) to 2^w - 1.
+    /// The bits v_i of the window, complemented if the signs are inverted: the index into a table
+    /// of both signs, which holds the odd multiples from -(2^w - 1) to 2^w - 1.
     #[inline(always)]
     pub(crate) fn signed_place(&self, offset: u32, width: u32) -> u32 {
         let (word, shift) = ((offset / 64) as usize, offset % 64);
@@ -78,7 +79,7 @@ impl Recoded {
         (v as u32 ^ (self.negative as u32).wrapping_neg()) & ((1 << width) - 1)
     }
 
-    /// The place of the digit's magnitude in a table of positive multiples, and whether the digit
+    /// The index of the digit's magnitude in a table of positive multiples, and whether the digit
     /// is negative.
     #[inline(always)]
     pub(crate) fn place(&self, offset: u32, width: u32) -> (u32, bool) {
@@ -86,7 +87,7 @@ impl Recoded {
     }
 }
 
-/// From a place in a table of both signs to (place of the magnitude, is negative).
+/// Converts an index into a table of both signs to (index of the magnitude, digit is negative).
 #[inline(always)]
 pub(crate) fn fold(signed_place: u32, width: u32) -> (u32, bool) {
     let half = 1 << (width - 1);

@@ -1,16 +1,16 @@
 //! Residues modulo a 256-bit odd modulus in Montgomery form with R = 2^256, always fully reduced.
 //!
 //! One generic type serves both fields and both scalar rings. The two primes override the
-//! reduction: they are -1 mod 2^64, so the quotient digit is the word itself and the product by it
-//! nearly free.
+//! reduction: they are -1 mod 2^64, so the quotient digit is the lowest word itself and multiplying
+//! it by the prime takes mostly shifts and additions.
 
 use core::marker::PhantomData;
 
 use super::arith::{U256, adc, add_mod, is_zero, less, mac, reduce_once, sbb, sub, sub_mod};
 use super::inverse;
 
-/// A modulus above 2^255, and what follows from it. The derived values are associated consts
-/// because a `const fn` called in a function body is not folded.
+/// A modulus above 2^255, and values that follow from it. They are associated consts because the
+/// compiler does not fold a `const fn` call in a function body.
 pub(crate) trait Modulus: Copy + Eq + core::fmt::Debug + Send + Sync + 'static {
     const M: U256;
     /// -M^-1 mod 2^64.
@@ -37,7 +37,8 @@ pub(crate) trait Modulus: Copy + Eq + core::fmt::Debug + Send + Sync + 'static {
 }
 
 const fn negative_inverse(m: u64) -> u64 {
-    // Newton: each round doubles the number of right low bits, from 3 (m * m = 1 mod 8).
+    // Newton's iteration: each round doubles the number of correct low bits, starting from 3 (m * m
+    // = 1 mod 8).
     let mut inverse = m;
     let mut i = 0;
     while i < 5 {
@@ -68,8 +69,8 @@ impl Modulus for P256Prime {
     fn reduce(mut t: [u64; 8]) -> U256 {
         let mut high = 0;
         for i in 0..4 {
-            // t + m * p with m = t[i]: m * (p + 1) / 2^64 = m * (2^32 + 2^128 * M[3]) lands one
-            // word up.
+            // Adds m * p with m = t[i], which clears t[i]: m * (p + 1) / 2^64 = m * (2^32 + 2^128 *
+            // M[3]) is added one word up.
             let m = t[i];
             let top = m as u128 * Self::M[3] as u128;
             let c;
@@ -130,7 +131,7 @@ impl Modulus for Sm2Order {
     const M: U256 = [0x53bb_f409_39d5_4123, 0x7203_df6b_21c6_052b, u64::MAX, 0xffff_fffe_ffff_ffff];
 }
 
-/// A residue `a`, held as `a * 2^256 mod M`, below M.
+/// A residue `a` mod M, stored as `a * 2^256 mod M`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Residue<M>(U256, PhantomData<M>);
 
@@ -138,20 +139,20 @@ impl<M: Modulus> Residue<M> {
     pub(crate) const ZERO: Self = Self([0; 4], PhantomData);
     pub(crate) const ONE: Self = Self(M::R1, PhantomData);
 
-    /// The residue whose Montgomery form is `a`, for a constant or a stored value below M.
+    /// The residue whose Montgomery form is `a`: a constant, or a stored value below M.
     #[inline(always)]
     pub(crate) const fn from_montgomery(a: U256) -> Self {
         debug_assert!(less(a, M::M));
         Self(a, PhantomData)
     }
 
-    /// `a`, any 256-bit number, reduced.
+    /// The residue of any 256-bit number `a`.
     #[inline(always)]
     pub(crate) fn new(a: U256) -> Self {
         Self(reduce_once(a, 0, M::M), PhantomData) * Self(M::R2, PhantomData)
     }
 
-    /// The number itself, below M.
+    /// The number itself, out of Montgomery form, below M.
     #[inline(always)]
     pub(crate) fn value(self) -> U256 {
         M::reduce([self.0[0], self.0[1], self.0[2], self.0[3], 0, 0, 0, 0])
@@ -181,7 +182,7 @@ impl<M: Modulus> Residue<M> {
     pub(crate) fn square(self) -> Self {
         let a = self.0;
         let mut t = [0; 8];
-        // The products of different words, once; then doubled, then the squares added.
+        // The products of different words are taken once and doubled; then the squares are added.
         let mut c;
         (t[1], c) = mac(0, a[0], a[1], 0);
         (t[2], c) = mac(0, a[0], a[2], c);
@@ -206,7 +207,7 @@ impl<M: Modulus> Residue<M> {
         Self(M::reduce(t), PhantomData)
     }
 
-    /// The inverse; zero for zero.
+    /// The inverse; the inverse of zero is zero.
     pub(crate) fn invert(self) -> Self {
         let inverse = inverse::invert(self.0, M::M, M::N0.wrapping_neg());
         Self(inverse, PhantomData) * Self(M::R3, PhantomData)
@@ -245,8 +246,8 @@ impl<M: Modulus> core::ops::Mul for Residue<M> {
     }
 }
 
-/// Replaces every element by its inverse with one inversion (Montgomery's trick).
-/// False, and nothing changed, when one of them is zero. `scratch` is overwritten.
+/// Replaces every element by its inverse, with one inversion in all (Montgomery's trick). Returns
+/// false and changes nothing if an element is zero. `scratch` is overwritten.
 #[inline(always)]
 pub(crate) fn invert_all<M: Modulus>(
     values: &mut [Residue<M>],

@@ -1,6 +1,6 @@
 //! Modular inversion by Bernstein and Yang's division steps ("Fast constant-time gcd computation
-//! and modular inversion", 2019), in variable time: 62 steps at a time on the low words decide a
-//! 2x2 matrix, which is then applied to the full numbers.
+//! and modular inversion", 2019), in variable time. The low words alone determine 62 steps; these
+//! are collected in a 2x2 matrix, which is then applied to the full numbers.
 
 use super::arith::{U256, is_zero};
 
@@ -8,10 +8,10 @@ const LIMBS: usize = 5;
 const BITS: u32 = 62;
 const MASK: u64 = u64::MAX >> 2;
 
-/// Five limbs of 62 bits; the top one carries the sign.
+/// Five limbs of 62 bits; the top limb carries the sign.
 type Signed = [i64; LIMBS];
 
-/// A step matrix scaled by 2^62: (f, g) becomes (u f + v g, q f + r g) / 2^62.
+/// The matrix of 62 steps, scaled by 2^62: (f, g) becomes (u f + v g, q f + r g) / 2^62.
 struct Matrix {
     u: i64,
     v: i64,
@@ -19,7 +19,8 @@ struct Matrix {
     r: i64,
 }
 
-/// `a^-1 mod m` for `a < m`, m an odd prime and `m0_inverse` its inverse mod 2^64; zero for zero.
+/// `a^-1 mod m` for `a < m`, where m is an odd prime and `m0_inverse` its inverse mod 2^64. The
+/// inverse of zero is zero.
 pub(crate) fn invert(a: U256, m: U256, m0_inverse: u64) -> U256 {
     if is_zero(a) {
         return a;
@@ -34,7 +35,7 @@ pub(crate) fn invert(a: U256, m: U256, m0_inverse: u64) -> U256 {
         apply_modular(&mut d, &mut e, &matrix, &modulus, m0_inverse);
         apply(&mut f, &mut g, &matrix);
     }
-    // f is now 1 or -1, and d * a = f mod m with -2m < d < m.
+    // f is now 1 or -1, d * a = f mod m, and -2m < d < m.
     if d[4] < 0 {
         d = combine(&d, 1, &modulus);
     }
@@ -47,7 +48,7 @@ pub(crate) fn invert(a: U256, m: U256, m0_inverse: u64) -> U256 {
     join(d)
 }
 
-/// 62 division steps on the low words, runs of zeros of g taken at once.
+/// 62 division steps on the low words. A run of zero bits of g is taken at once.
 #[inline(always)]
 fn steps(mut eta: i64, f: u64, g: u64) -> (i64, Matrix) {
     let (mut u, mut v, mut q, mut r) = (1u64, 0u64, 0u64, 1u64);
@@ -69,12 +70,12 @@ fn steps(mut eta: i64, f: u64, g: u64) -> (i64, Matrix) {
             (f, g) = (g, f.wrapping_neg());
             (u, q) = (q, u.wrapping_neg());
             (v, r) = (r, v.wrapping_neg());
-            // Cancel up to six low bits of g: -g / f mod 64.
+            // Cancel up to six low bits of g by adding a multiple of f: -g / f mod 64.
             let bits = (eta + 1).min(left as i64).min(6) as u32;
             let inverse = f.wrapping_mul(f.wrapping_mul(f).wrapping_sub(2));
             w = inverse.wrapping_mul(g) & ((1 << bits) - 1);
         } else {
-            // Four bits are the usual case here, and their inverse is cheaper.
+            // Here mostly four bits can be cancelled, and the inverse for four is cheaper.
             let bits = (eta + 1).min(left as i64).min(4) as u32;
             let inverse = f.wrapping_add((f.wrapping_add(1) & 4) << 1);
             w = inverse.wrapping_mul(g).wrapping_neg() & ((1 << bits) - 1);
@@ -87,7 +88,7 @@ fn steps(mut eta: i64, f: u64, g: u64) -> (i64, Matrix) {
     (eta, matrix)
 }
 
-/// (f, g) = matrix * (f, g) / 2^62, exact.
+/// (f, g) = matrix * (f, g) / 2^62; the division is exact.
 #[inline(always)]
 fn apply(f: &mut Signed, g: &mut Signed, t: &Matrix) {
     let mut cf = wide(t.u, f[0]) + wide(t.v, g[0]);
@@ -103,11 +104,12 @@ fn apply(f: &mut Signed, g: &mut Signed, t: &Matrix) {
     g[LIMBS - 1] = (cg >> BITS) as i64;
 }
 
-/// (d, e) = matrix * (d, e) / 2^62 mod m, both kept in (-2m, m).
+/// (d, e) = matrix * (d, e) / 2^62 mod m, both kept between -2m and m.
 #[inline(always)]
 fn apply_modular(d: &mut Signed, e: &mut Signed, t: &Matrix, m: &Signed, m0_inverse: u64) {
     let (d_sign, e_sign) = (d[4] >> 63, e[4] >> 63);
-    // The multiples of m to add: one for each negative number, then what makes the low limb vanish.
+    // The multiples of m to add: one for each negative number, plus the multiple that clears the
+    // low limb.
     let mut md = (t.u & d_sign) + (t.v & e_sign);
     let mut me = (t.q & d_sign) + (t.r & e_sign);
     let mut cd = wide(t.u, d[0]) + wide(t.v, e[0]);
@@ -127,7 +129,7 @@ fn apply_modular(d: &mut Signed, e: &mut Signed, t: &Matrix, m: &Signed, m0_inve
     e[LIMBS - 1] = (ce >> BITS) as i64;
 }
 
-/// `a + k * b`, limbs carried.
+/// `a + k * b`, with carries propagated.
 fn combine(a: &Signed, k: i64, b: &Signed) -> Signed {
     let mut out = [0; LIMBS];
     let mut carry = 0;

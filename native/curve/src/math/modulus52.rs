@@ -1,4 +1,5 @@
-//! A modulus cut into five limbs of 52 bits, for the vector code: Montgomery form with R = 2^260.
+//! A modulus in five limbs of 52 bits for the vector code, with constants for Montgomery form with
+//! R = 2^260.
 
 use super::arith::U256;
 use super::field::{Modulus, P256Order, P256Prime, Sm2Order, Sm2Prime, double};
@@ -20,7 +21,7 @@ pub(crate) const fn words(a: [u64; 5]) -> U256 {
     [a[0] | a[1] << 52, a[1] >> 12 | a[2] << 40, a[2] >> 24 | a[3] << 28, a[3] >> 36 | a[4] << 16]
 }
 
-/// `k * M` in limbs that are carried.
+/// `k * M`, with carries propagated.
 const fn multiple(k: u64, m: U256) -> [u64; 5] {
     let m = limbs(m);
     let mut out = [0; 5];
@@ -36,27 +37,27 @@ const fn multiple(k: u64, m: U256) -> [u64; 5] {
     out
 }
 
-/// Which reduction a modulus allows. A const and not a method, so that vectors are no concern of
-/// this module.
+/// Which reduction a modulus allows. This is a const, so that this module need not know vectors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     P256Prime,
     Sm2Prime,
-    /// The order of a group: no special form.
+    /// The order of a group has no special form.
     Order,
 }
 
-/// A modulus as the vector code sees it.
+/// A modulus as the vector code needs it.
 pub(crate) trait Modulus52: Modulus {
     const FORM: Form;
     const LIMBS: [u64; 5] = limbs(Self::M);
     const TWO: [u64; 5] = multiple(2, Self::M);
     const THREE: [u64; 5] = multiple(3, Self::M);
     const FIVE: [u64; 5] = multiple(5, Self::M);
-    /// 2^260 and 2^520 mod M: one, and what brings a number into Montgomery form.
+    /// 2^260 mod M, which is one in Montgomery form, and 2^520 mod M, which brings a number into
+    /// Montgomery form.
     const ONE: [u64; 5] = limbs(double(Self::R1, 4, Self::M));
     const ENTER: [u64; 5] = limbs(double(Self::R2, 8, Self::M));
-    /// 2^780 mod M: turns the inverse of a Montgomery form into the Montgomery form of the inverse.
+    /// 2^780 mod M turns the inverse of a Montgomery form into the Montgomery form of the inverse.
     const ENTER_TWICE: [u64; 5] = limbs(double(Self::R3, 12, Self::M));
 }
 

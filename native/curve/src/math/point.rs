@@ -1,8 +1,8 @@
-//! Points in affine and in XYZZ coordinates (x = X/ZZ, y = Y/ZZZ, ZZ^3 = ZZZ^2; ZZ = 0 is
-//! infinity), scalar code.
+//! Scalar code for points in affine and in XYZZ coordinates (x = X/ZZ, y = Y/ZZZ, ZZ^3 = ZZZ^2; ZZ
+//! = 0 means infinity).
 //!
-//! The additions here are complete: equal points, opposite points and infinity are told apart by
-//! branches.
+//! The additions of `Xyzz` are complete: branches handle equal points, opposite points and
+//! infinity.
 
 use super::arith::U256;
 use super::curve::{Field, Spec};
@@ -53,7 +53,7 @@ impl<C: Spec> Xyzz<C> {
     }
 
     pub(crate) fn double(self) -> Self {
-        // The order is odd, so no finite point doubles to infinity, and infinity keeps ZZ = 0.
+        // The order is odd, so no finite point doubles to infinity; infinity keeps ZZ = 0.
         let u = self.y.double();
         let v = u.square();
         let w = u * v;
@@ -81,7 +81,7 @@ impl<C: Spec> Xyzz<C> {
         Self { x, y: r * (q - x) - self.y * ppp, zz: self.zz * pp, zzz: self.zzz * ppp }
     }
 
-    /// `self * scalar`, by plain double-and-add.
+    /// `scalar * point`, by plain double-and-add.
     pub(crate) fn multiply(point: Affine<C>, scalar: U256) -> Self {
         multiply_two(point, scalar, point, [0; 4])
     }
@@ -112,7 +112,7 @@ pub(crate) fn multiply_two<C: Spec>(p: Affine<C>, a: U256, q: Affine<C>, b: U256
     sum
 }
 
-/// Affine forms of finite points, with one inversion.
+/// Affine forms of finite points, with one inversion in all.
 pub(crate) fn to_affine_all<C: Spec>(points: &[Xyzz<C>]) -> Vec<Affine<C>> {
     let mut inverses: Vec<_> = points.iter().map(|p| p.zzz).collect();
     let finite = invert_all(&mut inverses, &mut Vec::new());
@@ -122,8 +122,8 @@ pub(crate) fn to_affine_all<C: Spec>(points: &[Xyzz<C>]) -> Vec<Affine<C>> {
     points.iter().zip(&inverses).map(affine).collect()
 }
 
-/// `out[i] = a[i] + b[i]` with one inversion; false when a pair has equal x, which this addition
-/// cannot do.
+/// `out[i] = a[i] + b[i]`, with one inversion in all. Returns false if a pair has equal x, because
+/// this formula cannot add such a pair.
 pub(crate) fn add_all<C: Spec>(a: &[Affine<C>], b: &[Affine<C>], out: &mut Vec<Affine<C>>) -> bool {
     let mut inverses: Vec<_> = a.iter().zip(b).map(|(a, b)| b.x - a.x).collect();
     if !invert_all(&mut inverses, &mut Vec::new()) {

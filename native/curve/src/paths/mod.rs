@@ -1,4 +1,4 @@
-//! The ways to add up the points of many signatures. All give the same verdicts.
+//! The paths: ways to add up the points of many signatures. All give the same verdicts.
 
 #[cfg(target_arch = "x86_64")]
 mod bmi2;
@@ -7,19 +7,20 @@ pub(crate) mod ifma;
 pub(crate) mod scalar;
 pub(crate) mod slow;
 
-/// How to compute. All paths give the same verdicts.
+/// How to compute the sums. All paths give the same verdicts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Path {
-    /// Eight tokens a vector with AVX-512 IFMA.
+    /// AVX-512 IFMA: eight tokens a vector.
     Ifma,
-    /// 64-bit words, on any processor.
+    /// 64-bit words; runs on every processor.
     Scalar,
-    /// Complete double-and-add without tables: some hundred times slower, the oracle of the others.
+    /// Complete double-and-add without tables. It is some hundred times slower, and the oracle for
+    /// the other paths.
     Slow,
 }
 
 impl Path {
-    /// The fastest path of this processor.
+    /// The fastest path that this processor can run.
     pub fn best() -> Self {
         if Self::Ifma.available() { Self::Ifma } else { Self::Scalar }
     }

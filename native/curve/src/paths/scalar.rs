@@ -1,5 +1,5 @@
-//! The portable path: one token after the other in XYZZ coordinates, or many in step with
-//! batch-affine additions.
+//! The portable path. A few tokens are added up one after the other in XYZZ coordinates; many
+//! advance in step with batch-affine additions.
 
 use crate::math::curve::Spec;
 use crate::math::field::{Residue, invert_all};
@@ -7,14 +7,14 @@ use crate::math::point::{Affine, Xyzz, add_with_inverse};
 use crate::tables::{BaseTable, Entry, prefetch};
 use crate::task::{Task, Verdict, matches};
 
-/// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
+/// From this many tokens on, one shared inversion a step is cheaper than XYZZ coordinates.
 const BATCH_MIN: usize = 32;
-/// Tokens in step: their points fill about a tenth of a second-level cache.
+/// Tokens that advance in step: their points fill about a tenth of an L2 cache.
 const CHUNK: usize = 1024;
 
-/// Verdicts on tasks whose tables all have the same windows. Processors from 2015 on multiply
-/// without touching the flags (BMI2) and so carry while they multiply: a tenth faster, from the
-/// same source.
+/// Verdicts on tasks whose key tables all have the same windows. With BMI2 and ADX (most x86-64
+/// processors since 2015) the same source runs a tenth faster, because its carries survive the
+/// multiplications.
 pub(crate) fn run<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
     #[cfg(target_arch = "x86_64")]
     if let Some(isa) = super::bmi2::Isa::detect() {
@@ -39,7 +39,8 @@ fn all<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
     }
 }
 
-/// What a step of every sum adds: a window of the base table, or one of the key's.
+/// What one step adds to every sum: an entry from a window of the generator's table or of the
+/// key's.
 #[derive(Clone, Copy)]
 enum Step {
     Base(usize),
@@ -53,7 +54,7 @@ fn steps(base: &BaseTable, task: &Task) -> impl Iterator<Item = Step> + use<> {
     plain.chain(keys).chain([Step::Closing])
 }
 
-/// A table's entry, and whether it is to be subtracted.
+/// A table entry, and whether to subtract it.
 type LookedUp<'e> = (&'e Entry, bool);
 
 #[inline(always)]
@@ -68,7 +69,7 @@ fn both_signs<'e>(base: &'e BaseTable, task: &Task, window: usize) -> LookedUp<'
     (&base.table().window(window)[place as usize], false)
 }
 
-/// What a step adds.
+/// The entry that a step adds.
 #[inline(always)]
 fn look_up<'e>(base: &'e BaseTable, task: &Task<'e>, step: Step) -> LookedUp<'e> {
     let (entries, (place, negative)) = match step {
@@ -96,7 +97,7 @@ fn single<C: Spec>(base: &BaseTable, task: &Task) -> Verdict {
     let all: Vec<_> = steps(base, task).map(|step| look_up(base, task, step)).collect();
     all.iter().for_each(|(entry, _)| prefetch(entry));
     for entry in all {
-        // Complete additions: even the sum that is infinity is decided here.
+        // These additions are complete, so even a sum that is infinity is decided here.
         sum = sum.add_affine(load(entry));
     }
     Verdict::from(!task.refused && !sum.is_infinity() && matches::<C>(sum.x, sum.zz, task.expected))
@@ -119,7 +120,8 @@ fn batch<C: Spec>(base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
             addends[i] = load(entry);
             let dx = addends[i].x - sums[i].x;
             slopes[i] = if dx.is_zero() {
-                // Equal or opposite points: this token's sum is lost, the others' must not be.
+                // Equal or opposite points: this token's sum is lost, but it must not spoil the
+                // shared inversion.
                 verdicts[i] = Verdict::Undecided;
                 Residue::ONE
             } else {

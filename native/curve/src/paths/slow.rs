@@ -1,5 +1,5 @@
-//! The complete path: plain double-and-add with every exception handled, no tables. It decides what
-//! the fast paths cannot, and is the oracle they are tested against.
+//! The complete path: plain double-and-add without tables, with every exception handled. It decides
+//! what the fast paths cannot, and they are tested against it.
 
 use crate::math::arith::from_be;
 use crate::math::curve::{Curve, Spec};

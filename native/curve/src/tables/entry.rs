@@ -1,6 +1,6 @@
-//! One entry of a table: a point that every path can load. Affine coordinates in Montgomery form
-//! with R = 2^260, below p, one cache line. The vector code cuts them into limbs of 52 bits; the
-//! scalar code divides them by 16 (`Entry::load`).
+//! One table entry: a point that every path can load. It fills one cache line and holds affine
+//! coordinates in Montgomery form with R = 2^260, below p. The vector code cuts them into limbs of
+//! 52 bits; the scalar code divides them by 16 (`Entry::load`).
 
 use bytemuck::{Pod, Zeroable};
 
@@ -27,14 +27,14 @@ impl Entry {
     }
 }
 
-/// Asks for an entry's cache line, which takes about as long to come as half an addition; a hint,
-/// so it cannot fail. Into the second cache: the first has few places for lines under way, and a
-/// chunk's own sums pass through them.
+/// Prefetches an entry's cache line, which takes about half an addition to arrive. The target is
+/// L2: L1 has too few line-fill buffers for a burst of entries, and a chunk's own sums need them
+/// too. A prefetch is a hint and cannot fail.
 #[inline(always)]
 pub(crate) fn prefetch(entry: &Entry) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     #[allow(unsafe_code, reason = "SSE is part of x86-64, and a prefetch touches nothing")]
-    // SAFETY: as said.
+    // SAFETY: SSE is part of x86-64, and a prefetch accesses no memory that the program can see.
     unsafe {
         use core::arch::x86_64::{_MM_HINT_T2, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T2>(core::ptr::from_ref(entry).cast());
@@ -47,8 +47,7 @@ pub(crate) fn to_r260<M: Modulus>(a: Residue<M>) -> U256 {
     double(a.montgomery(), 4, M::M)
 }
 
-/// `a / 16`: both primes are -1 mod 16, so the low four bits are the multiple of p that clears
-/// them.
+/// `a / 16 mod p`: both primes are -1 mod 16, so adding (a mod 16) * p clears the low four bits.
 #[inline(always)]
 pub(crate) fn from_r260<M: Modulus>(a: U256) -> Residue<M> {
     debug_assert!(M::N0 & 15 == 1);

@@ -1,4 +1,4 @@
-//! Tables of odd multiples: for each window of the scalar, (2k + 1) * 2^offset * P.
+//! Tables of odd multiples: for each window of a scalar, the points (2k + 1) * 2^offset * P.
 
 mod entry;
 mod pages;
@@ -17,7 +17,7 @@ use crate::math::field::Residue;
 use crate::math::point::{Affine, Xyzz, add_all, to_affine_all};
 use pages::Entries;
 
-/// The entries of all windows as they are stored, and where each window begins.
+/// The entries of all windows in stored form, and where each window starts.
 struct Stored {
     starts: Vec<u32>,
     entries: Vec<Entry>,
@@ -35,7 +35,7 @@ impl Stored {
     }
 }
 
-/// The entries of all windows, one after the other.
+/// The entries of all windows, one window after the other.
 pub(crate) struct Table {
     pub(crate) windows: Windows,
     starts: Vec<u32>,
@@ -43,7 +43,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Tables that are cut in the same way, side by side in memory.
+    /// Tables with the same windows, side by side in memory.
     fn side_by_side(
         windows: Windows,
         count: usize,
@@ -68,27 +68,27 @@ impl Table {
         self.entries.all()
     }
 
-    /// Where the entries of a window begin; the same in all tables with the same windows.
+    /// Index of a window's first entry; equal in all tables with the same windows.
     #[inline(always)]
     pub(crate) fn start(&self, window: usize) -> usize {
         self.starts[window] as usize
     }
 
-    /// The entries of a window, and what comes after them.
+    /// The entries from the start of a window on, including those of the windows after it.
     #[inline(always)]
     pub(crate) fn window(&self, window: usize) -> &[Entry] {
         &self.entries()[self.start(window)..]
     }
 }
 
-/// A public key with its precomputed multiples. Public data: nothing here needs to be wiped or kept
+/// A public key with its precomputed multiples. All of it is public: nothing must be wiped or kept
 /// secret.
 pub struct KeyTable {
     key: PublicKey,
     table: Table,
 }
 
-/// A window size that no table has.
+/// A window size that no table can have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct WindowError(pub u32);
 
@@ -102,12 +102,14 @@ impl fmt::Display for WindowError {
 impl std::error::Error for WindowError {}
 
 impl KeyTable {
-    /// 262 kB a key; what a ring of some hundred keys should use.
+    /// 262 kB a key: right for a ring of some hundred keys.
     pub const DEFAULT_WINDOW: u32 = 8;
-    /// 786 kB a key, and an eighth fewer additions a signature: for the few keys that sign most.
+    /// 786 kB a key, and an eighth fewer additions a signature: for the few keys that sign most
+    /// tokens.
     pub const HOT_WINDOW: u32 = 10;
 
-    /// Computes the table: about 4,096 additions at the default window, under a millisecond.
+    /// Computes the table. At the default window that is about 4,096 additions, below a
+    /// millisecond.
     ///
     /// # Errors
     /// `WindowError` unless `window_bits` is from 4 to 16.
@@ -115,9 +117,9 @@ impl KeyTable {
         Ok(Self::build_all(&[*key], window_bits)?.remove(0))
     }
 
-    /// The tables of some keys, side by side in memory, which is given back when the last of them
-    /// is dropped. Where the system has large pages they lie in those: with many keys signatures
-    /// are then verified a seventh faster.
+    /// The tables of several keys, side by side in memory. The memory is freed when the last of
+    /// them is dropped. If the system gives large pages for it, signatures of many keys are
+    /// verified a seventh faster.
     ///
     /// # Errors
     /// As `build`.
@@ -132,7 +134,7 @@ impl KeyTable {
         Ok(keys.iter().zip(tables).map(|(&key, table)| Self { key, table }).collect())
     }
 
-    /// The footprint: what a cache with a byte cap should count.
+    /// The size of this table in bytes: what a cache with a byte limit should count.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(self.table.entries()) + size_of_val(&*self.table.starts)
     }
@@ -168,8 +170,9 @@ pub(crate) fn check_window(bits: u32) -> Result<(), WindowError> {
     if WINDOW_BITS.contains(&bits) { Ok(()) } else { Err(WindowError(bits)) }
 }
 
-/// For each window, the multiples 1, 3, .. 2^w - 1 of 2^offset * P: each round doubles every
-/// window's list by adding one power of two times P to it, all windows sharing the inversion.
+/// For each window, the multiples 1, 3, .. 2^w - 1 of 2^offset * P. Each round adds a power of two
+/// times P to every point of a window's list, which doubles the list; all windows share one
+/// inversion a round.
 fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<C>>> {
     let mut doubled = Xyzz::from(point);
     let powers = core::iter::repeat_with(|| {
@@ -185,14 +188,14 @@ fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<
         let (mut left, mut right) = (Vec::new(), Vec::new());
         let growing = |i: &usize| round < windows.width(*i);
         for i in (0..windows.count).filter(growing) {
-            // (2k + 1) + 2^round: the second half of what is then 2^round entries.
+            // (2k + 1) + 2^round: the second half of the 2^round entries that the list then has.
             let step = powers[(windows.offset(i) + round) as usize];
             left.extend_from_slice(&lists[i]);
             right.extend(core::iter::repeat_n(step, lists[i].len()));
         }
         let mut sums = Vec::with_capacity(left.len());
-        // (2k + 1) - 2^round and (2k + 1) + 2^round are small and odd, so never 0 mod the prime
-        // order.
+        // (2k + 1) - 2^round and (2k + 1) + 2^round are small and odd, so they are never 0 mod the
+        // prime order.
         let distinct = add_all(&left, &right, &mut sums);
         assert!(
             distinct,
@@ -207,12 +210,12 @@ fn odd_multiples<C: Spec>(point: Affine<C>, windows: Windows) -> Vec<Vec<Affine<
     lists
 }
 
-/// The generator's tables, with a secret point B hidden in two of the windows: every entry of the
-/// top window has B added, every entry of the window below it has B subtracted. A sum that begins
-/// with the one and ends with the other passes only through points that nobody can foresee, so
-/// nobody can craft a signature whose additions hit equal points
-/// - and the blinding costs no addition. Those two windows hold both signs, because the sign of B
-///   must not turn.
+/// The generator's table, with a secret point B hidden in its two top windows: B is added to every
+/// entry of the top window and subtracted from every entry of the window below it. A sum starts
+/// with the one and ends with the other, so it passes only through points that nobody can predict,
+/// and nobody can craft a signature whose additions meet equal points. The blinding costs no
+/// addition. These two windows hold both signs of every multiple, because the sign of B must not be
+/// inverted.
 pub(crate) struct BaseTable {
     table: Table,
     #[cfg_attr(
@@ -223,8 +226,8 @@ pub(crate) struct BaseTable {
 }
 
 impl BaseTable {
-    /// `None` in the one case in 2^240 that the blind point collides with a table entry; draw
-    /// another.
+    /// `None` if the blind point collides with a table entry, which has a chance of about 2^-240;
+    /// the caller draws another.
     pub(crate) fn build<C: Spec>(window_bits: u32, blind: Affine<C>) -> Option<Self> {
         let lanes = lane_blinds(blind)?;
         let windows = Windows::new(window_bits);
@@ -250,8 +253,8 @@ impl BaseTable {
         &self.table
     }
 
-    /// Eight secret points, and the one that cancels them: for eight sums that begin apart and are
-    /// then added up.
+    /// Eight secret points and the point that cancels them, for eight partial sums that start apart
+    /// and are added up at the end.
     #[cfg_attr(
         not(target_arch = "x86_64"),
         allow(dead_code, reason = "only vectors spread a sum over lanes")
@@ -260,19 +263,20 @@ impl BaseTable {
         &self.lanes
     }
 
-    /// The number of windows with plain entries and folded signs; after them come the closing and
-    /// the opening window.
+    /// The number of windows that hold plain entries of positive multiples; after them come the
+    /// closing window and the opening window.
     #[inline(always)]
     pub(crate) fn plain(&self) -> usize {
         self.table.windows.count - 2
     }
 }
 
-/// Secret points from one: B, 2 B, 4 B .. 128 B, and -255 B. The last is added in lane 0, the
-/// opening and the closing entry, which hold B and -B, in lanes 1 and 2; so the lanes come to -254,
-/// 3, 3, 8, 16, 32, 64 and 128 times B. When lanes are added up - k with k + 4, then with k + 2,
-/// then with k + 1 - the two sides never hold equal or opposite multiples of B before the last
-/// addition, where they are opposite, as they must be, and so never equal.
+/// Derives the points of the lanes from B: B, 2 B, 4 B .. 128 B, and -255 B. The last is added in
+/// lane 0, and the opening and closing entries, which contain B and -B, in lanes 1 and 2; so the
+/// lanes contain -254, 3, 3, 8, 16, 32, 64 and 128 times B. The lanes are added up in pairs: lane k
+/// and k + 4, then k and k + 2, then k and k + 1. Before the last addition the two sides never
+/// contain equal or opposite multiples of B. In the last addition they contain opposite multiples,
+/// as they must; so they are never equal.
 fn lane_blinds<C: Spec>(blind: Affine<C>) -> Option<[Entry; 9]> {
     let mut sum = Xyzz::from(blind);
     let mut points = Vec::with_capacity(9);

@@ -1,9 +1,8 @@
-//! Memory for tables, in large pages where the system gives them.
+//! Memory for tables, in large pages if the system gives them.
 //!
-//! Every addition reads a table entry from somewhere else, and a ring's tables take tens or
-//! hundreds of megabytes: with pages of 4 KB they are too many for the list that a processor keeps
-//! of pages. So tables that are built together lie side by side in memory that the system is asked
-//! to give in pages of 2 MB.
+//! Every addition reads a table entry at an unpredictable address, and the tables of a ring take
+//! tens or hundreds of megabytes. In pages of 4 kB they exceed the TLB. So tables that are built
+//! together lie side by side in memory for which the system is asked to use pages of 2 MB.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use super::entry::Entry;
 
 const LARGE: usize = 2 << 20;
 
-/// Entries in memory of their own, or in a part of memory that is shared with other tables.
+/// Entries in their own memory, or in a part of memory shared with other tables.
 pub(crate) enum Entries {
     Own(Vec<Entry>),
     Shared { memory: Arc<MmapMut>, bytes: Range<usize> },
@@ -31,11 +30,11 @@ impl Entries {
     }
 }
 
-/// Takes entries one table after another, and gives them out side by side.
+/// Takes the entries of one table after the other and returns them side by side.
 pub(crate) struct Pages {
-    /// None where there is no such memory: then each table has its own.
+    /// None if shared memory is not available: then each table has its own.
     memory: Option<MmapMut>,
-    /// Where the next table begins.
+    /// Offset of the next table, in bytes.
     end: usize,
     taken: Vec<Taken>,
 }
@@ -46,7 +45,7 @@ enum Taken {
 }
 
 impl Pages {
-    /// Room for so many entries in all.
+    /// Room for `entries` entries in all.
     pub(crate) fn new(entries: usize) -> Self {
         let memory = large(size_of::<Entry>() * entries);
         let end = memory.as_ref().map_or(0, |memory| memory.as_ptr().align_offset(LARGE));
@@ -66,7 +65,7 @@ impl Pages {
         });
     }
 
-    /// What was taken, in order.
+    /// The entries of each table, in the order in which they were pushed.
     pub(crate) fn finish(self) -> Vec<Entries> {
         let memory = self.memory.map(Arc::new);
         let entries = |taken| match (taken, &memory) {
@@ -80,16 +79,17 @@ impl Pages {
     }
 }
 
-/// Memory in which so many bytes can begin at a large page; none where they would not fill one.
+/// Memory in which `bytes` bytes can start at a large-page boundary; none if they fill less than
+/// half a large page.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn large(bytes: usize) -> Option<MmapMut> {
     if bytes < LARGE / 2 {
         return None;
     }
-    // Whole pages, for the system makes no large page that is not all inside; what nobody touches
-    // takes no memory.
+    // Round up to whole large pages, because the system makes no large page that is only partly
+    // mapped. Memory that nobody touches costs nothing.
     let memory = MmapMut::map_anon(bytes.next_multiple_of(LARGE) + LARGE).ok()?;
-    // A hint: where it is refused, the pages are small.
+    // A hint: if it is refused, the pages are small.
     let _ = memory.advise(memmap2::Advice::HugePage);
     Some(memory)
 }

@@ -1,6 +1,6 @@
-//! The vector field lane by lane against big integers.
+//! The vector field, checked lane by lane against big integers.
 
-#![allow(clippy::needless_range_loop, reason = "a lane is a place in several arrays")]
+#![allow(clippy::needless_range_loop, reason = "a lane is an index into several arrays")]
 
 use num_bigint::BigUint;
 
@@ -23,18 +23,18 @@ fn isa() -> Option<Isa> {
     isa
 }
 
-/// Eight numbers below 2^256, a lane each.
+/// Eight numbers below 2^256, one a lane.
 fn load(isa: Isa, numbers: &Eight) -> Element {
     let words = numbers.each_ref().map(small);
     Element::from_words(isa, Vector::transpose(isa, words.each_ref()))
 }
 
-/// The number in a lane, of any size.
+/// The number in one lane; it may be of any size.
 fn lane(a: &Element, lane: usize) -> BigUint {
     a.lane(lane).iter().rev().fold(BigUint::default(), |sum, &limb| (sum << 52u32) + limb)
 }
 
-/// Pairs of eights such that every awkward number meets every other in some lane.
+/// Pairs of eight numbers each, such that every awkward number meets every other in some lane.
 fn pairs(m: crate::math::arith::U256) -> Vec<(Eight, Eight)> {
     let numbers: Vec<_> = awkward(m).into_iter().map(big).collect();
     let mut out = vec![];
@@ -75,7 +75,7 @@ fn products_agree<M: Modulus52>(is_prime: bool) {
             assert_eq!(zero, a[n] == BigUint::default());
         }
         if is_prime {
-            // Two products and a difference as the additions make them.
+            // Two products and a difference, in the form in which the additions compute them.
             let init = Sum::constant(isa, M::FIVE).minus(x).minus(y).minus(y);
             let (xs, ys): (Factor, Factor) = (x.into(), y.into());
             let sum = products::<M, 1, 2>(isa, [init], [(&[xs], &[ys]), (&[xs], &[xs])])[0];
@@ -106,7 +106,7 @@ fn lanes_agree_with_big_integers() {
     products_agree::<Sm2Order>(false);
 }
 
-/// The largest operands that any formula makes: up to 5 p and a little, in both places.
+/// The largest operands that any formula makes: a little above 5 p, on both sides.
 fn wide_operands_agree<M: Modulus52>() {
     let Some(isa) = isa() else { return };
     let m = big(M::M);
@@ -129,8 +129,7 @@ fn operands_of_several_times_the_prime_are_reduced_right() {
     wide_operands_agree::<Sm2Prime>();
 }
 
-/// Of values whose limbs are of any sign and much larger than 52 bits: as the affine sums hold
-/// them.
+/// Values whose limbs have either sign and are much larger than 52 bits, as in the affine sums.
 fn folding_agrees<M: Modulus52>() {
     let Some(isa) = isa() else { return };
     let m = big(M::M);
@@ -173,7 +172,7 @@ fn inverses_agree<M: Modulus52>() {
         for (numbers, inverses) in [(&a, inverses[0]), (&b, inverses[1])] {
             let inverses = inverses.element(isa);
             for n in 0..8 {
-                // (a R)^-1 R^2, because a stands for a R.
+                // The inverse (a R)^-1 R^2 is expected, because a is read as the form a R.
                 assert_eq!(&numbers[n] * lane(&inverses, n) % &m, &r * &r % &m);
             }
         }

@@ -1,5 +1,5 @@
-//! BoringSSL's unit vectors for P-256 arithmetic, and published multiples of the generator; read
-//! from the folder of vectors where there is one.
+//! BoringSSL's unit vectors for P-256 arithmetic and published multiples of the generator, read
+//! from the folder of vectors if there is one.
 
 use std::path::PathBuf;
 

@@ -28,7 +28,7 @@ fn residues_agree<M: Modulus>() {
             assert_eq!(big((x - y).value()), (&big_a + &m - &big_b) % &m);
         }
     }
-    // Numbers from M up are reduced too.
+    // Numbers from M upwards are reduced too.
     for above in [M::M, [u64::MAX; 4]] {
         assert_eq!(big(Residue::<M>::new(above).value()), big(above) % &m);
     }
@@ -95,7 +95,7 @@ fn digits_add_up<N: Modulus>() {
                 assert!(place < 1 << (width - 1));
                 let digit = BigUint::from(2 * place + 1) << offset;
                 *(if is_negative { &mut negative } else { &mut positive }) += digit;
-                // The table of both signs holds -(2^w - 1) first.
+                // Index 0 of a table of both signs holds -(2^w - 1).
                 let both = recoded.signed_place(offset, width) as i64 * 2 + 1 - (1 << width);
                 assert_eq!(both, (2 * place as i64 + 1) * if is_negative { -1 } else { 1 });
             }

@@ -9,7 +9,7 @@ use crate::{
     Curve, KeyTable, PublicKey, math::arith::U256, math::curve::P256, math::point::Affine,
 };
 
-/// Smaller where an interpreter makes it, which has no large pages either.
+/// Smaller under Miri, which is slow and has no large pages.
 fn table(random: &mut Random, size: usize) -> Vec<Entry> {
     let size = if cfg!(miri) { size.div_ceil(1000) } else { size };
     (0..size).map(|_| Entry { x: random.number(), y: random.number() }).collect()
@@ -17,7 +17,7 @@ fn table(random: &mut Random, size: usize) -> Vec<Entry> {
 
 #[test]
 fn what_is_pushed_comes_out() {
-    // One that fills no large page, some that do, one that fills several, and none.
+    // Tables that fill no large page, some that do, one that fills several, and none at all.
     for (count, size) in [(3, 5), (8, 4096), (3, 12_288), (1, 100_000), (0, 7)] {
         let mut random = Random(11);
         let tables: Vec<_> = (0..count).map(|_| table(&mut random, size)).collect();
@@ -25,7 +25,7 @@ fn what_is_pushed_comes_out() {
         tables.iter().for_each(|one| pages.push(one.clone()));
         let mut kept = pages.finish();
         assert_eq!(kept.len(), count);
-        // Each outlives the others.
+        // Each table stays valid when others are dropped.
         for _ in 0..count {
             assert!(kept.iter().zip(&tables).all(|(kept, table)| kept.all() == table));
             kept.pop();

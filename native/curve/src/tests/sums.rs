@@ -1,5 +1,5 @@
-//! Tables and whole sums: every entry is the multiple it should be, and no crafted sum reaches the
-//! slow path.
+//! Tables and whole sums: every entry is the multiple that it should be, and no crafted sum reaches
+//! the slow path.
 
 use super::Random;
 use crate::math::arith::{U256, is_zero};
@@ -70,7 +70,7 @@ fn window_sizes_without_a_table_are_refused() {
     }
 }
 
-/// What the opening and closing windows hide must cancel, and the points of the lanes too.
+/// The blinds in the opening and closing windows must cancel, and the points of the lanes too.
 #[test]
 fn blinds_cancel() {
     let blind = Xyzz::<P256>::multiply(Affine::generator(), [1234, 5, 6, 7]).to_affine().unwrap();
@@ -79,8 +79,8 @@ fn blinds_cancel() {
     let both = |window: usize, place: usize| base.table().window(window)[place].load::<P256>();
     let top = windows.count - 1;
     let last = (1 << windows.width(top)) - 1;
-    // The first and last place of a window are opposite digits: what is left of their sum is twice
-    // the blind.
+    // The first and the last place of a window hold opposite digits, so their sum is twice the
+    // blind.
     let twice = Xyzz::from(blind).double().to_affine();
     assert_eq!(Xyzz::from(both(top, 0)).add_affine(both(top, last)).to_affine(), twice);
     let minus_twice = twice.map(|point| point.negate_if(true));
@@ -94,7 +94,7 @@ fn blinds_cancel() {
     assert!(sum.is_infinity());
 }
 
-/// The digit of a window as a scalar.
+/// The digit of a window, as a scalar.
 fn digit<C: Spec>(recoded: &Recoded, windows: Windows, window: usize) -> Scalar<C> {
     let (place, negative) = recoded.place(windows.offset(window), windows.width(window));
     let mut value = Scalar::<C>::new([2 * place as u64 + 1, 0, 0, 0]);
@@ -104,7 +104,7 @@ fn digit<C: Spec>(recoded: &Recoded, windows: Windows, window: usize) -> Scalar<
     value.negate_if(negative)
 }
 
-/// A signature whose sum is `u * G + v * Q`; which x it expects is of no interest.
+/// A signature whose sum is `u * G + v * Q`; the expected x does not matter.
 fn job<C: Spec>(table: &KeyTable, u: Scalar<C>, v: Scalar<C>) -> Job<'_> {
     match C::CURVE {
         // r = 1, so s = 1 / v and e = u s.
@@ -116,7 +116,7 @@ fn job<C: Spec>(table: &KeyTable, u: Scalar<C>, v: Scalar<C>) -> Job<'_> {
     }
 }
 
-/// Good signatures and bad ones by each path and each of its methods. Small enough for Miri.
+/// Verifies good and bad signatures by each path and each of its methods. Small enough for Miri.
 fn every_path_tells_good_from_bad<C: Spec>() {
     let secret = Scalar::<C>::new([21, 22, 23, 24]);
     let table = KeyTable::build(&key::<C>(secret), 4).unwrap();
@@ -139,10 +139,9 @@ fn every_path_tells_good_from_bad<C: Spec>() {
     let refused = Job { s: [0; 32], ..good };
     for path in [Path::Ifma, Path::Scalar, Path::Slow] {
         let Ok(verifier) = Verifier::with_base_window(path, 4) else { continue };
-        // One after the other, side by side, and in step.
+        // These sizes are verified one after the other, side by side, and in step.
         let sizes: &[usize] = match path {
-            // Sums by vectors take Miri longer than anybody waits; it sees their arithmetic in the
-            // tests of lanes.
+            // Vector sums take Miri too long; the tests of lanes let it check their arithmetic.
             Path::Ifma if cfg!(miri) => &[],
             Path::Ifma => &[3, 9, 17, 200],
             Path::Scalar if cfg!(miri) => &[3],
@@ -168,9 +167,9 @@ fn every_path_tells_good_from_bad_on_sm2() {
     every_path_tells_good_from_bad::<Sm2>();
 }
 
-/// For each addition of the sum in turn, a key for which it would add two equal or two opposite
-/// points, were it not for the blinding. An outsider can bring that about for some of them, the
-/// key's owner for all.
+/// For each addition of the sum in turn, makes a key for which it would add two equal or two
+/// opposite points if there were no blinding. An outsider can do so for some additions, the key's
+/// owner for all of them.
 fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
     if !path.available() {
         println!("skipped: this processor cannot run {path:?}");
@@ -185,7 +184,7 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
             let (u, v) = (Scalar::<C>::new(random.number()), Scalar::<C>::new(random.number()));
             let (base, key_digits) =
                 (Recoded::new::<C::Order>(u.value()), Recoded::new::<C::Order>(v.value()));
-            // The sum so far is g * G + q * Q, and the addend h * G + i * Q.
+            // The sum so far is g * G + q * Q, and the point to add is h * G + i * Q.
             let mut g = digit::<C>(&base, bases, bases.count - 1);
             let mut q = Residue::ZERO;
             let (mut h, mut i) = (Residue::ZERO, Residue::ZERO);
@@ -203,7 +202,7 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
             if opposite {
                 (h, i) = (h.negate_if(true), i.negate_if(true));
             }
-            // g + q d = h + i d.
+            // g + q d = h + i d, solved for the private key d.
             let slope = q - i;
             if !slope.is_zero() {
                 let secret = (h - g) * slope.invert();
@@ -229,8 +228,8 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
     }
     assert_eq!(verifier.slow_count(), 0, "an addition met a case it cannot do");
 
-    // The sum that is infinity is the one exception left. It needs the private key, is refused, and
-    // harms no neighbour.
+    // The one exception that remains is a sum that is infinity. It needs the private key, it is
+    // refused, and it affects no other signature.
     let (table, _, v, secret) = &tables[0];
     let u = (*v * *secret).negate_if(true);
     assert!(!is_zero(u.value()));
@@ -244,7 +243,7 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
         let mut accepted = vec![true; size];
         verifier.verify_batch(C::CURVE, &some, &mut accepted);
         assert!(accepted.iter().all(|accepted| !accepted));
-        // One scalar sum at a time is complete by itself.
+        // The scalar path's sums of one token are complete, so they need no slow path.
         let complete = path == Path::Scalar && size < 32;
         assert_eq!(verifier.slow_count() - before, if complete { 0 } else { 1 }, "size {size}");
     }

@@ -21,7 +21,7 @@ pub struct Case {
     pub valid: bool,
 }
 
-/// The folder of vectors, or `None` with the reason printed.
+/// The folder of vectors, or `None` after printing why there is none.
 pub fn folder() -> Option<PathBuf> {
     let path = std::env::var_os("YBTOKEN_VECTORS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors"),
@@ -57,7 +57,7 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A big-endian number in 32 bytes; `None` when it does not fit.
+/// A big-endian number in 32 bytes; `None` if it does not fit.
 pub fn number(bytes: &[u8]) -> Option<[u8; 32]> {
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
     let significant = &bytes[zeros..];
@@ -66,7 +66,7 @@ pub fn number(bytes: &[u8]) -> Option<[u8; 32]> {
     Some(out)
 }
 
-/// The leftmost 32 bytes of a digest (FIPS 186-5, 6.4.2), or all of a shorter one.
+/// The leftmost 32 bytes of a digest (FIPS 186-5, 6.4.2), or the whole digest if it is shorter.
 pub fn truncated(digest: &[u8]) -> [u8; 32] {
     number(&digest[..digest.len().min(32)]).unwrap()
 }
@@ -75,7 +75,7 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
     Sha256::digest(message).into()
 }
 
-/// Z_A, the hash of a signer's name and key (GB/T 32918.2, 5.5).
+/// Z_A, the hash of a signer's id and public key (GB/T 32918.2, 5.5).
 pub fn sm2_za(id: &[u8], x: &[u8; 32], y: &[u8; 32]) -> [u8; 32] {
     let a_b_g = "fffffffeffffffffffffffffffffffffffffffff00000000fffffffffffffffc\
                  28e9fa9e9d9f5e344d5a9e4bcf6509a7f39789f515ab8f92ddbcbd414d940e93\
@@ -101,7 +101,8 @@ fn field<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}"))
 }
 
-/// An uncompressed point; `None` for other encodings, which this crate does not read.
+/// The coordinates of an uncompressed point; `None` for other encodings, which this crate does not
+/// read.
 fn point(hex: &str) -> Option<([u8; 32], [u8; 32])> {
     let bytes = unhex(hex);
     let (x, y) = bytes.strip_prefix(&[4]).filter(|rest| rest.len() == 64)?.split_at(32);
@@ -128,8 +129,8 @@ pub fn der(bytes: &[u8]) -> Option<([u8; 32], [u8; 32])> {
     rest.is_empty().then_some((r, s))
 }
 
-/// Every signature of the published sets that can be said as (key, e, r, s); the encodings refused
-/// before that are left out, because they never get here.
+/// Every signature of the published sets that can be expressed as (key, e, r, s). Cases whose
+/// encoding is refused before are left out, because they never reach this crate.
 pub fn all_cases() -> Vec<Case> {
     let mut cases = Vec::new();
     if folder().is_none() {
@@ -190,7 +191,7 @@ fn wycheproof(name: &str, hash: &str, cases: &mut Vec<Case>) {
     }
 }
 
-/// Records of `Name = value` lines, with the bracketed section they stand in.
+/// Records of `Name = value` lines, each with the bracketed section that contains it.
 pub fn records(text: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut section = String::new();
     let mut out = vec![];
@@ -214,7 +215,7 @@ pub fn get<'a>(record: &'a [(String, String)], name: &str) -> Option<&'a str> {
     record.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// An odd number of digits is padded: some files drop the leading zero.
+/// Pads an odd number of digits, because some files drop the leading zero.
 pub fn hex_number(hex: &str) -> [u8; 32] {
     let padded = if hex.len() % 2 == 1 { format!("0{hex}") } else { hex.to_string() };
     number(&unhex(&padded)).expect("at most 32 bytes")
@@ -319,7 +320,7 @@ fn sm2_messages(name: &str, cases: &mut Vec<Case>) {
         let Some((r, s)) = pair else { continue };
         let e = match test["e_hex"].as_str().or(test["digest_hex"].as_str()) {
             Some(e) => number(&unhex(e)).unwrap(),
-            // One vector signs its message as e itself.
+            // One vector signs its message directly as e.
             None if test["id_hex"].is_null() => truncated(&unhex(field(test, "msg_hex"))),
             None => {
                 sm2_digest(&unhex(field(test, "id_hex")), &x, &y, &unhex(field(test, "msg_hex")))

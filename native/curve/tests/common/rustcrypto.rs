@@ -1,4 +1,4 @@
-//! What RustCrypto's verifiers say of a signature.
+//! Whether RustCrypto's verifiers accept a signature.
 
 use ybtoken_curve::Curve;
 

@@ -1,7 +1,7 @@
-//! Valid signatures in quantity from a seed, made backwards: choose the two scalars of the sum,
-//! then solve for r, s, e.
+//! Makes many valid signatures from a seed, backwards: chooses the two scalars of the sum, then
+//! solves for r, s and e.
 //!
-//! The points come from RustCrypto's crates, so nothing here depends on the code under test.
+//! The points are computed by RustCrypto's crates, so nothing here depends on the code under test.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -22,7 +22,7 @@ pub struct Signatures {
     pub all: Vec<Signature>,
 }
 
-/// SplitMix64: small, seeded, good enough for test data.
+/// SplitMix64: small, seeded, and good enough for test data.
 pub struct Random(pub u64);
 
 impl Random {
@@ -44,7 +44,7 @@ impl Random {
     }
 }
 
-/// `count` valid signatures of `keys` keys in turn.
+/// `count` valid signatures; the `keys` keys take turns.
 pub fn signatures(curve: Curve, keys: usize, count: usize, seed: u64) -> Signatures {
     match curve {
         Curve::P256 => on_p256::signatures(keys, count, seed),
@@ -76,8 +76,8 @@ macro_rules! on_curve {
                 (x.try_into().unwrap(), y.try_into().unwrap())
             }
 
-            /// (e, r, s) such that the sum to be checked is `a * G + b * Q`, Q = d * G, a and b not
-            /// 0.
+            /// (e, r, s) such that the sum to verify is `a * G + b * Q`, where Q = d * G and
+            /// neither a nor b is 0.
             pub fn solve(a: Scalar, b: Scalar, d: Scalar) -> (Bytes, Bytes, Bytes) {
                 let x = scalar(coordinates(ProjectivePoint::GENERATOR * (a + b * d)).0);
                 let (e, r, s) = ($solve)(a, b, x);
@@ -102,10 +102,10 @@ macro_rules! on_curve {
     };
 }
 
-// u1 = e / s, u2 = r / s, x = r.
+// u1 = e / s, u2 = r / s, and x must be r.
 on_curve!(on_p256, p256, |a: Scalar, b: Scalar, x: Scalar| {
     let s = x * Option::<Scalar>::from(b.invert()).unwrap();
     (a * s, x, s)
 });
-// The scalars are s and r + s, and e + x = r.
+// The scalars are s and r + s, and e + x must be r.
 on_curve!(on_sm2, sm2, |a: Scalar, b: Scalar, x: Scalar| (b - a - x, b - a, a));

@@ -1,14 +1,15 @@
-//! Batch-affine additions: all sums of a chunk advance one addition a step, and share one inversion
-//! a step.
+//! Batch-affine additions: all sums of a chunk advance by one addition a step and share one
+//! inversion a step.
 //!
 //! An addition costs 5 multiplications and a square: three for its share of the inversion, then
-//! slope = dy / dx, x3 = slope^2 - x1 - x2, y3 = slope (x1 - x3) - y1. The walk that finishes step
-//! i also begins step i + 1 (its dx and the running product), in the opposite direction each time;
-//! so a step passes over memory once, and the chain of the running product hides behind the rest.
+//! slope = dy / dx, x3 = slope^2 - x1 - x2, y3 = slope (x1 - x3) - y1. One walk over the chunk
+//! finishes step i and also begins step i + 1 (its dx and the running product), each time in the
+//! opposite direction. So a step passes over memory once, and the dependency chain of the running
+//! product overlaps with the other work.
 //!
-//! y is held with its sign turned after every step: what is needed of it is -y1 twice, and y3 comes
-//! out positive. An odd step then adds with the signs of its entries turned, and the negation is
-//! never computed.
+//! y is stored with its sign inverted after every step, because the formulas need -y1 twice and
+//! give y3 with a positive sign. In odd steps the signs of the entries are inverted to match, so
+//! the negation is never computed.
 
 use super::field::{
     Element, Factor, Sum, invert, multiply, plain, products, square, words_of, zero_lanes,
@@ -22,19 +23,19 @@ use crate::math::modulus52::Modulus52;
 use crate::tables::BaseTable;
 use crate::task::{Task, Verdict, second_candidate};
 
-/// Vectors worked on side by side.
+/// Vectors processed side by side.
 const WIDE: usize = 2;
 const TOKENS: usize = WIDE * 8;
-/// How many pairs ahead of its use a table entry is asked for.
+/// How many pairs before its use a table entry is prefetched.
 const AHEAD: usize = 2;
 
-/// What depends on a step's number.
+/// What depends on the step's number.
 #[derive(Clone, Copy)]
 struct Manner {
-    /// The signs of the entries are turned.
+    /// The signs of the entries are inverted.
     turned: bool,
-    /// The limbs of the sums are carried: they grow by less than 2^56 a step, and may not pass
-    /// 2^61.
+    /// The carries of the sums' limbs are propagated. Limbs grow by less than 2^56 a step and must
+    /// stay below 2^61.
     carried: bool,
 }
 
@@ -44,19 +45,19 @@ impl Manner {
     }
 }
 
-/// Sixteen sums between two steps. Two vectors of each, side by side.
+/// Sixteen sums between two steps; each field has two vectors, processed side by side.
 struct Pair<'e> {
     x: [Sum; WIDE],
-    /// -y before even steps, y before odd ones.
+    /// -y before even steps, y before odd steps.
     y: [Sum; WIDE],
     dx: [Factor; WIDE],
-    /// 3 p - x1 - x2: what the square of the slope is added to.
+    /// 3 p - x1 - x2, to which the square of the slope is added.
     rest: [Sum; WIDE],
     /// The product of the dx of the pairs visited before this one.
     before: [Factor; WIDE],
     addend: [Entries<'e>; WIDE],
     next: [Entries<'e>; WIDE],
-    /// Lanes whose sum is lost.
+    /// The lanes whose sum is lost.
     lost: [Mask; WIDE],
 }
 
@@ -71,7 +72,7 @@ impl Pair<'_> {
         minus
     }
 
-    /// Begins the addition of the entries: dx, and the running product.
+    /// Begins the addition of the entries: computes dx and the running product.
     #[inline(always)]
     fn begin<M: Modulus52>(
         &mut self,
@@ -89,16 +90,16 @@ impl Pair<'_> {
         *product = multiply::<M, WIDE>(isa, product, &self.dx);
     }
 
-    /// Finishes the addition, given the inverse of the product up to and with this pair; leaves
-    /// that of the pairs before. Gives 3 p - x3.
+    /// Finishes the addition, given in `inverse` the inverse of the product up to and including
+    /// this pair; leaves in it the inverse of the product of the pairs before. Returns 3 p - x3.
     ///
-    /// x3 and y3 are folded, and carried only now and then: they are only added to, and what they
-    /// are added to is carried.
+    /// x3 and y3 are folded, but their carries are propagated only in some steps. That suffices
+    /// because both are only added to, and the carries of those sums are propagated.
     ///
-    /// The lines of the `coming` entries are asked for by quarters, between the multiplications:
-    /// all at once they take every place that the first cache has for lines under way, and the sums
-    /// wait for theirs. There are always some: to branch here, on whether there are, costs a fifth
-    /// more.
+    /// The cache lines of the entries in `coming` are prefetched in quarters between the
+    /// multiplications. All at once they would occupy every line-fill buffer of L1, and the loads
+    /// of the sums would wait. There is always something to prefetch: a branch on whether there is
+    /// costs a fifth more.
     #[inline(always)]
     fn finish<M: Modulus52>(
         &mut self,
@@ -128,7 +129,7 @@ impl Pair<'_> {
         let minus_x3 = self.minus_x::<M>(isa);
         let mut down = slope;
         for n in 0..WIDE {
-            // x1 - x3 + 3 p, between 1.9 p and 4.1 p.
+            // x1 - x3 + 3 p, which is between 1.9 p and 4.1 p.
             down[n] = x1[n].plus(minus_x3[n]).carry_factor();
         }
         let y3 = products::<M, WIDE, 1>(isa, self.y, [(&slope, &down)]);
@@ -143,17 +144,18 @@ impl Pair<'_> {
     }
 }
 
-/// The sums of a chunk, on their way.
+/// The sums of a chunk during the additions.
 struct Chunk<'e> {
     isa: Isa,
     octets: Vec<[Octet<'e>; WIDE]>,
     pairs: Vec<Pair<'e>>,
-    /// The direction of the last walk.
+    /// The direction of the last walk over the pairs.
     forward: bool,
 }
 
 impl<'e> Chunk<'e> {
-    /// Every sum with its opening entry, and the first addition begun; with the product of all dx.
+    /// Starts every sum with its opening entry and begins the first addition; also returns the
+    /// product of all dx.
     #[inline(always)]
     fn begin<M: Modulus52>(
         isa: Isa,
@@ -189,7 +191,7 @@ impl<'e> Chunk<'e> {
             for n in 0..WIDE {
                 let opening = both[n].entries(isa, opening);
                 pair.x[n] = opening.x(isa).into();
-                // Before an even step y is held negative.
+                // Before an even step the stored y is negated.
                 pair.y[n] = opening.y::<M>(isa, true);
             }
             pair.begin::<M>(isa, pair.minus_x::<M>(isa), &mut product);
@@ -198,14 +200,15 @@ impl<'e> Chunk<'e> {
         (Self { isa, octets, pairs, forward: true }, product)
     }
 
-    /// The i-th pair of a walk.
+    /// The index of the i-th pair of a walk.
     #[inline(always)]
     fn place(&self, i: usize) -> usize {
         if self.forward { i } else { self.pairs.len() - 1 - i }
     }
 
-    /// Finishes a step with the inverse of the product of all its dx, and begins the next; gives
-    /// the new product. The pair visited last is the first to be finished, so the direction turns.
+    /// Finishes a step, given the inverse of the product of all its dx, and begins the next step,
+    /// whose product it returns. The pair visited last must be finished first, so the direction
+    /// changes.
     #[inline(always)]
     fn walk<M: Modulus52>(
         &mut self,
@@ -216,7 +219,7 @@ impl<'e> Chunk<'e> {
         self.forward = !self.forward;
         let isa = self.isa;
         let mut product = [Element::constant(isa, M::ONE).into(); WIDE];
-        // Where none are to come, those that are there.
+        // If nothing is to come, prefetch entries that are there already.
         let mut coming = self.pairs[0].addend;
         for i in 0..AHEAD {
             if let Some(entries) = self.look_up(i, next) {
@@ -238,7 +241,8 @@ impl<'e> Chunk<'e> {
         product
     }
 
-    /// Looks up the next step's entries for the i-th pair, if there are any.
+    /// Looks up the next step's entries for the i-th pair. `None` if there is no next step or no
+    /// i-th pair.
     #[inline(always)]
     fn look_up(&mut self, i: usize, next: Option<&Step<'e>>) -> Option<[Entries<'e>; WIDE]> {
         let step = next.filter(|_| i < self.pairs.len())?;
@@ -249,8 +253,8 @@ impl<'e> Chunk<'e> {
         Some(entries)
     }
 
-    /// Some dx is zero: marks its lanes as lost, puts one in its place, and takes the product again
-    /// in the same order.
+    /// Some dx is zero: marks its lanes as lost, replaces its dx by one, and computes the product
+    /// again in the same order.
     #[inline(always)]
     fn drop_lost<M: Modulus52>(&mut self) -> [Factor; WIDE] {
         let isa = self.isa;
@@ -271,7 +275,7 @@ impl<'e> Chunk<'e> {
     }
 }
 
-/// Verdicts on up to a chunk of tasks whose tables all have the same windows.
+/// Verdicts on at most one chunk of tasks whose key tables all have the same windows.
 #[inline(always)]
 pub(super) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts: &mut [Verdict]) {
     let (opening, steps) = steps(base, &tasks[0]);

@@ -1,5 +1,5 @@
-//! ECDSA's quotients, sixteen at a time, with one inversion among all. Numbers stand for Montgomery
-//! forms as in `task::divide`.
+//! The quotients of ECDSA, sixteen at a time, with one inversion for all. Numbers are read as
+//! Montgomery forms, as in `task::divide`.
 
 use super::field::{Element, Factor, invert, multiply, plain, words_of};
 use super::octet::{eight, to_lanes};
@@ -10,7 +10,7 @@ use crate::math::modulus52::Modulus52;
 
 const WIDE: usize = 2;
 const NUMBERS: usize = WIDE * 8;
-/// Stands in past the end of a batch: s = 1.
+/// Fills the lanes past the end of a batch: s = 1.
 const FILLER: [U256; 3] = [[1, 0, 0, 0]; 3];
 
 #[inline(always)]

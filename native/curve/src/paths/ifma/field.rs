@@ -1,16 +1,17 @@
-//! Eight residues at once, in five limbs of 52 bits, Montgomery form with R = 2^260.
+//! Eight residues at once, in five limbs of 52 bits, in Montgomery form with R = 2^260.
 //!
-//! The multiplier reads the low 52 bits of a lane and no more, so limbs must be carried before they
-//! are multiplied. Three types keep that straight:
-//! * `Sum`: limbs of any size and sign, to be added to, never multiplied;
-//! * `Element`: limbs below 2^52;
-//! * `Factor`: limbs whose low 52 bits are right and whose high bits may be rubbish (top limb
-//!   excepted), which saves the masks of a value that is only multiplied.
+//! The multiplier reads only the low 52 bits of a lane, so the carries of limbs must be propagated
+//! before a multiplication. Three types keep track of that:
+//! * `Sum`: limbs of any size and sign; can be added to, never multiplied.
+//! * `Element`: limbs below 2^52.
+//! * `Factor`: limbs whose low 52 bits are right and whose higher bits are undefined, except in the
+//!   top limb. It saves masking a value that is only multiplied.
 //!
-//! All values are below 2^260, which is a little over 16 p. A product of `a` and `b` comes out
-//! below p + a b / 2^260, so products of anything below 4 p are below 2 p, as is one of 4.1 p by 3
-//! p. Sums are brought below 1.001 p by `fold` and `settle`. Work is done on N vectors side by
-//! side, because one vector's chain of operations is longer than the processor looks ahead.
+//! All values are below 2^260, which is a little more than 16 p. A product of `a` and `b` is below
+//! p + a b / 2^260, so the product of two factors below 4 p is below 2 p, and so is that of a
+//! factor below 4.1 p and one below 3 p. `fold` and `settle` bring a sum below 1.001 p. N vectors
+//! are processed side by side, because the dependency chain of one vector is longer than the
+//! processor's reorder window.
 
 use super::vector::{Isa, Lanes, Mask, Vector};
 use crate::math::arith::{U256, reduce_once};
@@ -27,8 +28,7 @@ pub(crate) struct Element(pub(crate) [Vector; 5]);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Factor(pub(crate) [Vector; 5]);
 
-/// Arrays are mapped by hand in this module: `array::map` is a function of its own, compiled
-/// without the instruction sets, when it is not inlined.
+/// Maps by hand, because `array::map` that is not inlined is compiled without the instruction sets.
 #[inline(always)]
 fn map(a: [Vector; 5], b: [Vector; 5], f: impl Fn(Vector, Vector) -> Vector) -> [Vector; 5] {
     [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3]), f(a[4], b[4])]
@@ -56,7 +56,7 @@ impl Sum {
         Self(map(self.0, b.into().0, Vector::sub))
     }
 
-    /// Limbs below 2^52, for a value from 0 to 2^260.
+    /// Propagates the carries: limbs below 2^52, of a value from 0 to 2^260.
     #[inline(always)]
     pub(crate) fn carry(self, isa: Isa) -> Element {
         let mut t = self.carry_factor().0;
@@ -75,9 +75,10 @@ impl Sum {
         Factor(t).checked()
     }
 
-    /// The same residue from 0 to 1.001 M, for a value from 0 to 2^260. Its limbs are as large as
-    /// they were. The top limb alone says which multiple to take: what the others hold above it is
-    /// 2^-40 of M, and the bounds have that room.
+    /// The same residue, between 0 and 1.001 M, of a value from 0 to 2^260. The limbs stay as large
+    /// as they were. The top limb alone determines which multiple of M is subtracted: what the
+    /// lower limbs hold beyond their 52 bits is at most 2^-40 of M, and the bounds leave room for
+    /// that.
     #[inline(always)]
     pub(crate) fn fold<M: Modulus52>(mut self, isa: Isa) -> Self {
         fold_top::<M>(isa, &mut self.0);
@@ -96,7 +97,7 @@ impl Sum {
         self
     }
 
-    /// `fold`, and carried.
+    /// `fold`, then `carry`.
     #[inline(always)]
     pub(crate) fn settle<M: Modulus52>(self, isa: Isa) -> Element {
         self.fold::<M>(isa).carry(isa)
@@ -109,7 +110,7 @@ impl Element {
         Self(Sum::constant(isa, a).0)
     }
 
-    /// From four words a lane.
+    /// From four words of 64 bits a lane.
     #[inline(always)]
     pub(crate) fn from_words(isa: Isa, w: [Vector; 4]) -> Self {
         let mask = Vector::splat(isa, LIMB);
@@ -122,7 +123,7 @@ impl Element {
         ])
     }
 
-    /// Four words a lane, of a value below 2^256.
+    /// Four words of 64 bits a lane, of a value below 2^256.
     #[inline(always)]
     pub(crate) fn to_words(self) -> [Vector; 4] {
         let t = self.0;
@@ -134,7 +135,7 @@ impl Element {
         ]
     }
 
-    /// M - self in the lanes of the mask, for a value up to M.
+    /// M - self in the lanes of the mask, for a value of at most M.
     #[inline(always)]
     pub(crate) fn negate_lanes<M: Modulus52>(self, isa: Isa, lanes: Mask) -> Sum {
         Sum(map(self.0, Sum::constant(isa, M::LIMBS).0, |a, m| a.subtract_from(lanes, m)))
@@ -167,7 +168,7 @@ impl From<Element> for Factor {
 }
 
 impl Factor {
-    /// In debug builds, that the value is not negative and below 2^260.
+    /// Asserts in debug builds that the value is not negative and below 2^260.
     #[inline(always)]
     fn checked(self) -> Self {
         debug_assert!(
@@ -195,14 +196,14 @@ impl Factor {
     }
 }
 
-/// One round of Montgomery's reduction: adds the multiple of M that clears limb 0 of `t`, and
-/// carries limb 0 on.
+/// One round of Montgomery reduction: adds the multiple of M that clears limb 0 of `t`, and carries
+/// limb 0 into limb 1.
 #[inline(always)]
 fn clear_limb<M: Modulus52>(isa: Isa, t: &mut [Vector; 6]) {
     let m = t[0];
     match M::FORM {
-        // p + 1 = 2^256 - 2^224 + 2^192 + 2^96, and p = -1 mod 2^52: the quotient digit is the limb
-        // itself.
+        // p + 1 = 2^256 - 2^224 + 2^192 + 2^96, and p = -1 mod 2^52, so the quotient digit is the
+        // limb itself.
         Form::P256Prime => {
             let (c1, c3) = (Vector::splat(isa, 1 << 44), Vector::splat(isa, 1 << 36));
             let c4 = Vector::splat(isa, (1 << 48) - (1 << 16));
@@ -212,8 +213,8 @@ fn clear_limb<M: Modulus52>(isa: Isa, t: &mut [Vector; 6]) {
             t[4] = t[4].add_high(m, c3).add_low(m, c4);
             t[5] = t[5].add_high(m, c4);
         }
-        // p + 1 = 2^256 - 2^224 - 2^96 + 2^64, written with 2^96 - 2^64 as a borrow of 2^104: limb
-        // 2 may become negative.
+        // p + 1 = 2^256 - 2^224 - 2^96 + 2^64. The part 2^96 - 2^64 is taken as a borrow from
+        // 2^104, so limb 2 may become negative.
         Form::Sm2Prime => {
             let c1 = Vector::splat(isa, (1 << 52) - (1 << 44) + (1 << 12));
             let c4 = Vector::splat(isa, (1 << 48) - (1 << 16));
@@ -235,7 +236,8 @@ fn clear_limb<M: Modulus52>(isa: Isa, t: &mut [Vector; 6]) {
     }
 }
 
-/// Subtracts a multiple of M so that a value from 0 to 2^260 comes to 0..1.001 M. Primes only.
+/// Subtracts a multiple of M so that a value from 0 to 2^260 becomes one from 0 to 1.001 M. Only
+/// for primes.
 #[inline(always)]
 fn fold_top<M: Modulus52>(isa: Isa, t: &mut [Vector; 5]) {
     let q = t[4].shift_right_signed::<48>();
@@ -251,7 +253,7 @@ fn fold_top<M: Modulus52>(isa: Isa, t: &mut [Vector; 5]) {
     t[4] = t[4].and(Vector::splat(isa, (1 << 48) - 1)).add(q.shift_left::<16>());
 }
 
-/// `init + the sum of the products of the pairs / 2^260`, not carried.
+/// `init + (sum of the products of the pairs) / 2^260`; carries are not propagated.
 #[inline(always)]
 pub(crate) fn products<M: Modulus52, const N: usize, const K: usize>(
     isa: Isa,
@@ -290,13 +292,13 @@ fn high<const N: usize>(mut out: [Sum; N], t: &[[Vector; 10]; N]) -> [Sum; N] {
 
 #[inline(always)]
 fn clear<M: Modulus52>(isa: Isa, t: &mut [Vector; 10], i: usize) {
-    // In the last round there is no limb 10 to reach: a sixth limb would be i + 5 = 9.
+    // The last round has no limb 10 to carry into: its sixth limb is i + 5 = 9.
     let mut window = [t[i], t[i + 1], t[i + 2], t[i + 3], t[i + 4], t[i + 5]];
     clear_limb::<M>(isa, &mut window);
     t[i..i + 6].copy_from_slice(&window);
 }
 
-/// `a * b`, to be multiplied on.
+/// `a * b`, as a factor of further multiplications.
 #[inline(always)]
 pub(crate) fn multiply<M: Modulus52, const N: usize>(
     isa: Isa,
@@ -311,7 +313,8 @@ pub(crate) fn multiply<M: Modulus52, const N: usize>(
     out
 }
 
-/// `init + a^2 / 2^260`, not carried. The products of different limbs are taken once and doubled.
+/// `init + a^2 / 2^260`; carries are not propagated. The products of different limbs are taken once
+/// and doubled.
 #[inline(always)]
 pub(crate) fn square<M: Modulus52, const N: usize>(
     isa: Isa,
@@ -351,14 +354,14 @@ pub(crate) fn square<M: Modulus52, const N: usize>(
     high(init, &t)
 }
 
-/// The numbers, out of Montgomery form: at most M, so that zero can come out as M.
+/// The numbers out of Montgomery form. They are at most M, so zero can also appear as M.
 #[inline(always)]
 pub(crate) fn plain<M: Modulus52>(isa: Isa, a: Factor) -> Element {
     let one = Factor(Sum::constant(isa, [1, 0, 0, 0, 0]).0);
     products::<M, 1, 1>(isa, [Sum::zero(isa)], [(&[a], &[one])])[0].carry(isa)
 }
 
-/// The lanes that are zero mod M.
+/// The lanes whose value is zero mod M.
 #[inline(always)]
 pub(crate) fn zero_lanes<M: Modulus52>(isa: Isa, a: Factor) -> Mask {
     let plain = plain::<M>(isa, a);
@@ -368,7 +371,7 @@ pub(crate) fn zero_lanes<M: Modulus52>(isa: Isa, a: Factor) -> Mask {
     any(plain.0).test_not(ones) | any(distance).test_not(ones)
 }
 
-/// The inverses of N * 8 residues with one scalar inversion, or `None` when one of them is zero.
+/// The inverses of 16 residues with one scalar inversion; `None` if one of them is zero.
 #[inline(always)]
 pub(crate) fn invert<M: Modulus52>(isa: Isa, a: &[Factor; 2]) -> Option<[Factor; 2]> {
     let times = |a: Factor, b: Factor| multiply::<M, 1>(isa, &[a], &[b])[0];
@@ -389,7 +392,7 @@ pub(crate) fn invert<M: Modulus52>(isa: Isa, a: &[Factor; 2]) -> Option<[Factor;
 
 /// The inverse mod M of a number below 2 M; `None` for zero.
 fn invert_lane<M: Modulus52>(a: [u64; 5]) -> Option<[u64; 5]> {
-    // Products of factors below 4 M are below 2 M, which may need one word more than 256 bits.
+    // A product of factors below 4 M is below 2 M, which may not fit into 256 bits.
     let carry = a[4] >> 48;
     let a = reduce_once(words([a[0], a[1], a[2], a[3], a[4] & ((1 << 48) - 1)]), carry, M::M);
     if Residue::<M>::from_montgomery(a).is_zero() {

@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::needless_range_loop,
-    reason = "`for n in 0..N` over several arrays is what side by side means"
+    reason = "`for n in 0..N` over several arrays shows which operations run side by side"
 )]
 
 mod affine;
@@ -19,12 +19,13 @@ use crate::math::curve::Spec;
 use crate::tables::BaseTable;
 use crate::task::{self, Task, Verdict};
 
-/// Tokens in step: enough to make the shared inversion cheap, few enough for their points to stay
-/// in the second cache.
+/// Tokens that advance in step: enough to make the shared inversion cheap, and few enough for their
+/// points to stay in L2.
 const CHUNK: usize = 2048;
-/// From this many tokens on, sharing an inversion a step is cheaper than XYZZ coordinates.
+/// From this many tokens on, one shared inversion a step is cheaper than XYZZ coordinates.
 const AFFINE_MIN: usize = 192;
-/// Up to this many tokens, one after the other over all lanes is faster than side by side.
+/// Up to this many tokens, spreading one after the other over all lanes is faster than one token a
+/// lane.
 const SPREAD_MAX: usize = 6;
 
 /// Verdicts on tasks whose tables all have the same windows.
@@ -40,10 +41,10 @@ pub(crate) fn run<C: Spec>(isa: Isa, base: &BaseTable, tasks: &[Task], verdicts:
     }
 }
 
-/// Below this many, one scalar inversion each is quicker than filling lanes.
+/// Below this many quotients, one scalar inversion each is faster than filling the lanes.
 const DIVIDE_MIN: usize = 8;
 
-/// Replaces each (e, r, s) by (e / s, r / s), s not 0 mod n.
+/// Replaces each (e, r, s), where s is not 0 mod n, by (e / s, r / s).
 pub(crate) fn divide<C: Spec>(isa: Isa, quotients: &mut [[U256; 3]]) {
     if quotients.len() < DIVIDE_MIN {
         return task::divide::<C>(quotients);
@@ -54,7 +55,7 @@ pub(crate) fn divide<C: Spec>(isa: Isa, quotients: &mut [[U256; 3]]) {
     );
 }
 
-/// The ways to add up many sums at once.
+/// Ways to add up several sums at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Method {
     Affine,
@@ -73,7 +74,7 @@ impl Method {
         }
     }
 
-    /// How many tasks one run takes.
+    /// How many tasks one run takes at most.
     pub(crate) fn most(self) -> usize {
         match self {
             Self::Affine => CHUNK,
@@ -89,7 +90,7 @@ impl Method {
         tasks: &[Task],
         verdicts: &mut [Verdict],
     ) {
-        // Each of these is inlined into its own copy of the compiled-for-AVX-512 `Isa::run`.
+        // Each closure is inlined into its own copy of `Isa::run`, which is compiled for AVX-512.
         match self {
             Self::Affine => isa.run(
                 #[inline(always)]

@@ -1,4 +1,4 @@
-//! Eight tasks turned on their side: the bits of the recoded scalars in lanes, and the look-up of
+//! Eight tasks, transposed: the bits of their recoded scalars in lanes, and the lookup of their
 //! table entries.
 
 use super::field::{Element, Sum};
@@ -8,18 +8,18 @@ use crate::math::modulus52::Modulus52;
 use crate::tables::{BaseTable, Entry, Table, prefetch};
 use crate::task::Task;
 
-/// One addition of every sum: where its digit lies in the scalar, and the window's entries in the
-/// table.
+/// One addition in every sum: the position of its digit in the scalar, and the start of the
+/// window's entries in the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step<'e> {
-    /// The generator's table, if it is the generator's digit; or else the key's is meant.
+    /// The generator's entries if the digit belongs to the generator; `None` means the key's table.
     base: Option<&'e [Entry]>,
     word: usize,
     shift: u64,
     width: u32,
     start: usize,
-    /// The window holds positive multiples only; otherwise both signs, with the blind point in
-    /// them.
+    /// Whether the window holds positive multiples only. Otherwise it holds both signs, with the
+    /// blind point added.
     folded: bool,
 }
 
@@ -31,8 +31,8 @@ impl<'e> Step<'e> {
     }
 }
 
-/// The opening step, which every sum begins with, and the steps that are then added, of every task
-/// whose key table is cut like that of `task`.
+/// The opening step, with which every sum starts, and the steps added after it. They hold for every
+/// task whose key table has the same windows as that of `task`.
 pub(super) fn steps<'e>(base: &'e BaseTable, task: &Task) -> (Step<'e>, Vec<Step<'e>>) {
     let (own, key) = (base.table(), task.table.table());
     let of_base = |window| Step::new(Some(own.entries()), own, window, window < base.plain());
@@ -41,7 +41,7 @@ pub(super) fn steps<'e>(base: &'e BaseTable, task: &Task) -> (Step<'e>, Vec<Step
     (of_base(base.plain() + 1), added.chain([of_base(base.plain())]).collect())
 }
 
-/// Eight entries, and the lanes whose entry is to be subtracted.
+/// Eight entries, and a mask of the lanes whose entry is to be subtracted.
 #[derive(Clone, Copy)]
 pub(super) struct Entries<'e> {
     pub(super) rows: [&'e Entry; 8],
@@ -49,7 +49,7 @@ pub(super) struct Entries<'e> {
 }
 
 impl<'e> Entries<'e> {
-    /// Up to eight entries; the lanes past the end repeat the first.
+    /// Up to eight entries; unused lanes repeat the first.
     #[inline(always)]
     pub(super) fn gather(entries: &[(&'e Entry, bool)]) -> Self {
         let mut all = Self { rows: [entries[0].0; 8], negative: 0 };
@@ -67,7 +67,7 @@ impl<'e> Entries<'e> {
         Element::from_words(isa, Vector::transpose(isa, rows))
     }
 
-    /// y, or p - y where the digit is negative; the signs turned when `turned`.
+    /// y, or p - y in the lanes whose digit is negative; `turned` inverts these signs.
     #[inline(always)]
     pub(super) fn y<M: Modulus52>(&self, isa: Isa, turned: bool) -> Sum {
         let r = self.rows;
@@ -90,10 +90,10 @@ impl<'e> Entries<'e> {
     }
 }
 
-/// A recoded scalar a lane.
+/// One recoded scalar a lane.
 struct Digits {
     bits: [Lanes; 4],
-    /// All ones where the signs of the digits are turned.
+    /// All ones in the lanes where the signs of the digits are inverted.
     negative: Lanes,
 }
 
@@ -110,7 +110,7 @@ impl Digits {
     }
 }
 
-/// What eight tasks look up.
+/// What eight tasks need to look up their entries.
 pub(super) struct Octet<'e> {
     base: Digits,
     key: Digits,
@@ -118,8 +118,8 @@ pub(super) struct Octet<'e> {
 }
 
 impl<'e> Octet<'e> {
-    /// The tasks from `start` on; past the end the first task again, whose extra verdicts nobody
-    /// reads.
+    /// The tasks from `start` on. Lanes past the end repeat the first task; their verdicts are
+    /// ignored.
     pub(super) fn new(tasks: &[Task<'e>], start: usize) -> Self {
         let tasks = lane_tasks(tasks, start);
         Self {
@@ -153,13 +153,13 @@ impl<'e> Octet<'e> {
     }
 }
 
-/// Eight tasks from `start` on; past the end the first.
+/// Eight tasks from `start` on; lanes past the end repeat the first task.
 pub(super) fn lane_tasks<'t, 'e>(tasks: &'t [Task<'e>], start: usize) -> [&'t Task<'e>; 8] {
     core::array::from_fn(|lane| tasks.get(start + lane).unwrap_or(&tasks[0]))
 }
 
-/// Every entry of one task's sum, and whether it is to be subtracted; with them the point that
-/// cancels `BaseTable::lanes`.
+/// Every entry of one task's sum and whether to subtract it, and the point that cancels the eight
+/// of `BaseTable::lanes`.
 pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e Entry, bool)> {
     let (own, key) = (base.table(), task.table.table());
     let mut all = Vec::with_capacity(own.windows.count + key.windows.count + 1);
@@ -185,7 +185,7 @@ pub(super) fn all_entries<'e>(base: &'e BaseTable, task: &Task<'e>) -> Vec<(&'e 
     all
 }
 
-/// `array::from_fn` that is always inlined.
+/// `array::from_fn`, always inlined.
 #[inline(always)]
 pub(super) fn eight<T>(mut f: impl FnMut(usize) -> T) -> [T; 8] {
     [f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7)]

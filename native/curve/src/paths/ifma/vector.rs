@@ -1,12 +1,12 @@
-//! Eight 64-bit lanes: the only module of the vector path with `unsafe`. Everything above it is
-//! safe code on `Vector`.
+//! Vectors of eight 64-bit lanes. This is the only module of the vector path that contains
+//! `unsafe`; the modules above it are safe code on `Vector`.
 //!
-//! Soundness rests on one rule: a `Vector` can be made only with an `Isa`, an `Isa` only by
-//! `Isa::detect`, and `detect` gives one only where the processor has every instruction set used
-//! here. So whoever holds an argument of these functions has proof that they may run. `Isa::run`
-//! compiles its closure with the instruction sets enabled; outside of it the functions are still
-//! sound, only slow, because the intrinsics are not inlined.
-#![allow(unsafe_code, reason = "intrinsics; see above for why their preconditions hold")]
+//! Soundness rests on one rule. A `Vector` can only be made with an `Isa`, an `Isa` only by
+//! `Isa::detect`, and `detect` returns one only if the processor has every instruction set used
+//! here. So an argument of these functions proves that they may run. `Isa::run` compiles its
+//! closure with the instruction sets enabled. Outside of it the functions are sound but slow,
+//! because the intrinsics are not inlined.
+#![allow(unsafe_code, reason = "intrinsics; the module's text says why their preconditions hold")]
 
 use core::arch::x86_64::*;
 
@@ -15,7 +15,7 @@ use in_miri::{_mm512_madd52hi_epu64, _mm512_madd52lo_epu64};
 
 use crate::math::arith::U256;
 
-/// Proof that this processor has AVX-512 F, DQ, VL, IFMA and VBMI2.
+/// Proof that this processor has AVX-512 F, DQ, VL, IFMA and VBMI2, and BMI2 and ADX.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Isa(());
 
@@ -31,24 +31,25 @@ impl Isa {
         all.then_some(Self(()))
     }
 
-    /// Runs `work` compiled for the instruction sets this value vouches for.
+    /// Runs `work`, compiled for the instruction sets that `self` proves.
     #[inline(always)]
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
         #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx512ifma,avx512vbmi2,bmi2,adx")]
         fn enabled<T>(work: impl FnOnce() -> T) -> T {
             work()
         }
-        // SAFETY: `self` proves that the processor has the features `enabled` is compiled for.
+        // SAFETY: `self` proves that the processor has the features for which `enabled` is
+        // compiled.
         unsafe { enabled(work) }
     }
 }
 
-/// Memory for one vector, so that it loads without crossing cache lines.
+/// Memory for one vector, aligned so that a load crosses no cache line.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
 pub(crate) struct Lanes(pub(crate) [u64; 8]);
 
-/// One bit a lane.
+/// One bit for each lane.
 pub(crate) type Mask = u8;
 
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +82,7 @@ impl Vector {
         lanes
     }
 
-    /// Word i of eight 256-bit numbers in vector i.
+    /// Transposes eight 256-bit numbers: vector i holds word i of each.
     #[inline(always)]
     pub(crate) fn transpose(_: Isa, rows: [&U256; 8]) -> [Self; 4] {
         // SAFETY: `Isa` proves AVX-512 F and VL; each row is 32 readable bytes, and the loads are
@@ -155,14 +156,14 @@ impl Vector {
         Self(unsafe { _mm512_mask_xor_epi64(self.0, lanes, self.0, b.0) })
     }
 
-    /// The lanes with none of the bits of `b`.
+    /// The lanes that have none of the bits of `b` set.
     #[inline(always)]
     pub(crate) fn test_not(self, b: Self) -> Mask {
         // SAFETY: a `Vector` proves AVX-512 F.
         unsafe { _mm512_testn_epi64_mask(self.0, b.0) }
     }
 
-    /// The low word of `(high : self) >> bits`, bits a lane and below 64.
+    /// The low word of `(high : self) >> bits`; each lane of `bits` is below 64.
     #[inline(always)]
     pub(crate) fn shift_in_by(self, high: Self, bits: Self) -> Self {
         // SAFETY: a `Vector` proves VBMI2.
@@ -181,7 +182,7 @@ impl Vector {
         Self(unsafe { _mm512_srli_epi64::<BITS>(self.0) })
     }
 
-    /// Keeps the sign.
+    /// Arithmetic shift: the sign is kept.
     #[inline(always)]
     pub(crate) fn shift_right_signed<const BITS: u32>(self) -> Self {
         // SAFETY: a `Vector` proves AVX-512 F.
@@ -195,21 +196,21 @@ impl Vector {
         Self(unsafe { _mm512_shrdi_epi64::<BITS>(self.0, high.0) })
     }
 
-    /// `self` + the low 52 bits of a * b, where a and b are the low 52 bits of their lanes.
+    /// `self` + the low 52 bits of a * b; only the low 52 bits of a and b are read.
     #[inline(always)]
     pub(crate) fn add_low(self, a: Self, b: Self) -> Self {
         // SAFETY: a `Vector` proves IFMA.
         Self(unsafe { _mm512_madd52lo_epu64(self.0, a.0, b.0) })
     }
 
-    /// `self` + the high 52 bits of a * b, where a and b are the low 52 bits of their lanes.
+    /// `self` + the high 52 bits of a * b (104 bits); only the low 52 bits of a and b are read.
     #[inline(always)]
     pub(crate) fn add_high(self, a: Self, b: Self) -> Self {
         // SAFETY: a `Vector` proves IFMA.
         Self(unsafe { _mm512_madd52hi_epu64(self.0, a.0, b.0) })
     }
 
-    /// Lane i takes lane (i + COUNT) mod 8.
+    /// Lane i gets the value of lane (i + COUNT) mod 8.
     #[inline(always)]
     pub(crate) fn rotate<const COUNT: i32>(self) -> Self {
         // SAFETY: a `Vector` proves AVX-512 F.
@@ -217,8 +218,8 @@ impl Vector {
     }
 }
 
-/// The instructions that Miri does not know, in plain words; and in few steps, for it takes them
-/// one by one.
+/// Portable versions of the instructions that Miri does not support. They take few steps because
+/// Miri interprets each.
 #[cfg(miri)]
 mod in_miri {
     use core::arch::x86_64::__m512i;
@@ -227,7 +228,7 @@ mod in_miri {
     const LIMB: u64 = (1 << 52) - 1;
 
     fn multiply_add<const FROM: u32>(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
-        // SAFETY: both are 64 bytes, and every bit of them may have either value.
+        // SAFETY: both types have 64 bytes, and every bit pattern is valid in both.
         let [mut sum, a, b]: [[u64; 8]; 3] = unsafe { transmute([sum, a, b]) };
         let mut i = 0;
         while i < 8 {

@@ -1,10 +1,11 @@
-//! Sums in XYZZ coordinates: no inversion, so no need for company. Sixteen tokens in two vectors
-//! for the middling batch; for the smallest, one token's additions spread over the eight lanes of a
-//! vector and then brought together.
+//! Sums in XYZZ coordinates, which need no inversion and so no other sums to share it. A batch of
+//! medium size is added up sixteen tokens at a time, in two vectors. In a very small batch the
+//! additions of each token are spread over the eight lanes of a vector, and the lanes are added up
+//! at the end.
 //!
-//! As in `affine`, y is held with its sign turned after every addition, so that R = y2 ZZZ - y1 and
-//! y3 = R (Q - x3) - y1 PPP both add it. A pair of equal or opposite points makes ZZ zero, and zero
-//! it stays: one test at the end finds every token whose sum is lost.
+//! As in `affine`, y is stored with its sign inverted after every addition: the formulas R = y2 ZZZ
+//! - y1 and y3 = R (Q - x3) - y1 PPP then both add it. Equal or opposite points make ZZ zero, and
+//! it stays zero; so one test at the end finds every token whose sum is lost.
 
 use super::field::{Element, Factor, Sum, multiply, products, square, zero_lanes};
 use super::octet::{Entries, Octet, Step, all_entries, eight, lane_tasks, steps};
@@ -14,21 +15,21 @@ use crate::math::modulus52::Modulus52;
 use crate::tables::BaseTable;
 use crate::task::{Task, Verdict, second_candidate};
 
-/// Tokens a call of `batch` takes at most.
+/// How many tokens one call of `batch` takes at most.
 pub(super) const TOKENS: usize = 16;
-/// Tokens a call of `spread` takes at most.
+/// How many tokens one call of `spread` takes at most.
 pub(super) const SPREAD: usize = 2;
 
 struct Sums<const N: usize> {
     x: [Element; N],
-    /// y or -y.
+    /// y or -y, depending on the number of additions so far.
     y: [Element; N],
     zz: [Factor; N],
     zzz: [Factor; N],
 }
 
 impl<const N: usize> Sums<N> {
-    /// The points of the entries, y negative.
+    /// Starts with the points of the entries; y is negated.
     #[inline(always)]
     fn begin<M: Modulus52>(isa: Isa, entries: &[Entries; N]) -> Self {
         let one = Element::constant(isa, M::ONE);
@@ -40,8 +41,8 @@ impl<const N: usize> Sums<N> {
         sums
     }
 
-    /// Adds an entry to every lane: 8 multiplications, 2 squares. The signs of the entries are
-    /// turned at every other call.
+    /// Adds an entry to every lane, with 8 multiplications and 2 squares. `turned` inverts the
+    /// signs of the entries, as every other call must.
     #[inline(always)]
     fn add_entries<M: Modulus52>(&mut self, isa: Isa, entries: &[Entries; N], turned: bool) {
         let zero = [Sum::zero(isa); N];
@@ -73,7 +74,7 @@ impl<const N: usize> Sums<N> {
         self.zzz = multiply::<M, N>(isa, &self.zzz, &ppp);
     }
 
-    /// x3 = R^2 - PPP - 2 Q, and Q - x3 + 2 p.
+    /// Sets x3 = R^2 - PPP - 2 Q and returns Q - x3 + 2 p.
     #[inline(always)]
     fn close<M: Modulus52>(
         &mut self,
@@ -98,7 +99,7 @@ impl<const N: usize> Sums<N> {
         down
     }
 
-    /// Adds to every lane the lane COUNT further on: 12 multiplications, 2 squares.
+    /// Adds to every lane the lane COUNT places after it, with 12 multiplications and 2 squares.
     #[inline(always)]
     fn add_rotated<M: Modulus52, const COUNT: i32>(&mut self, isa: Isa) {
         let zero = [Sum::zero(isa); N];
@@ -134,7 +135,7 @@ impl<const N: usize> Sums<N> {
         self.zzz = multiply::<M, N>(isa, &multiply::<M, N>(isa, &zzz1, &zzz2), &ppp);
     }
 
-    /// The lanes of vector n whose x is c, c given a lane.
+    /// The lanes of vector n whose x is the candidate of that lane.
     #[inline(always)]
     fn compare<M: Modulus52>(
         &self,
@@ -150,7 +151,7 @@ impl<const N: usize> Sums<N> {
         zero_lanes::<M>(isa, distance.carry_factor())
     }
 
-    /// The verdicts of vector n on tasks a lane.
+    /// The verdicts of vector n on the tasks of its lanes.
     #[inline(always)]
     fn verdicts<C: Spec<Prime: Modulus52>>(
         &self,
@@ -185,8 +186,8 @@ fn factors<const N: usize>(sums: [Sum; N], mut out: [Factor; N]) -> [Factor; N] 
     out
 }
 
-/// A step's entries, whose cache lines are asked for. No closure: one that is not inlined is
-/// compiled without the instruction sets.
+/// Looks up a step's entries and prefetches their cache lines. This is a function because a closure
+/// that is not inlined is compiled without the instruction sets.
 #[inline(always)]
 fn look_up<'e>(isa: Isa, octets: &[Octet<'e>; 2], step: &Step<'e>) -> [Entries<'e>; 2] {
     let entries = [octets[0].entries(isa, step), octets[1].entries(isa, step)];
@@ -195,7 +196,7 @@ fn look_up<'e>(isa: Isa, octets: &[Octet<'e>; 2], step: &Step<'e>) -> [Entries<'
     entries
 }
 
-/// Verdicts on up to sixteen tasks whose tables all have the same windows, a lane each.
+/// Verdicts on at most sixteen tasks, one a lane, whose key tables all have the same windows.
 #[inline(always)]
 pub(super) fn batch<C: Spec<Prime: Modulus52>>(
     isa: Isa,
@@ -223,9 +224,10 @@ pub(super) fn batch<C: Spec<Prime: Modulus52>>(
     }
 }
 
-/// Verdicts on N tasks whose tables have the same windows, each spread over the lanes of a vector:
-/// lane k begins with a secret point of its own and adds every eighth digit; then the lanes are
-/// added up. The points cancel, and until the last addition every sum contains some of them.
+/// Verdicts on N tasks whose key tables have the same windows. Each task is spread over the lanes
+/// of a vector: lane k starts with a secret point of its own and adds every eighth entry; then the
+/// lanes are added up. The secret points cancel in the last addition; until then every partial sum
+/// contains some of them.
 #[inline(always)]
 pub(super) fn spread<C: Spec<Prime: Modulus52>, const N: usize>(
     isa: Isa,
@@ -251,7 +253,7 @@ pub(super) fn spread<C: Spec<Prime: Modulus52>, const N: usize>(
         if idle != 0 {
             for n in 0..N {
                 sums.x[n] = sums.x[n].replace(idle, x[n]);
-                // The idle lanes' y turns its sign as well.
+                // The sign of y is inverted in idle lanes too.
                 let turned = Sum::constant(isa, C::Prime::TWO).minus(y[n]).carry(isa);
                 sums.y[n] = sums.y[n].replace(idle, turned);
                 sums.zz[n] = sums.zz[n].element(isa).replace(idle, zz[n].element(isa)).into();
