@@ -1,5 +1,5 @@
-//! `cargo bench -p ybtoken-engine`: the parts, and the whole from text to columns. Figures are a
-//! token.
+//! `cargo bench -p ybtoken-engine`: the parts, and the whole from text to columns. Times are for
+//! one token.
 //!
 //! `YBTOKEN_PATH=scalar` or `slow` forces the path.
 
@@ -39,7 +39,7 @@ static VERIFIER: LazyLock<Arc<Verifier>> = LazyLock::new(|| {
 struct Case {
     ring: Ring,
     texts: Vec<String>,
-    /// The same with another signature each: in range, and wrong.
+    /// The same texts, each with another signature that is in range but wrong.
     junk: Vec<String>,
 }
 
@@ -133,7 +133,7 @@ fn one_sm2(bencher: Bencher) {
     one(bencher, &SM2);
 }
 
-/// A part of the work, over all of its inputs.
+/// Measures a part of the work over all of its inputs.
 fn part<T>(bencher: Bencher, inputs: &[T], mut work: impl FnMut(&T)) {
     bencher
         .counter(ItemsCount::new(inputs.len()))

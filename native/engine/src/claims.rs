@@ -1,5 +1,5 @@
-//! Step 5: the claims of profile 1 (specification, sections 2.3 and 3.1): the one exact encoding
-//! and its bounds. This file owns them.
+//! Step 5: the claims of profile 1 (specification, sections 2.3 and 3.1). This file owns their one
+//! exact encoding and their bounds.
 
 /// The optional claims of a voucher: one row each, from which everything else follows, namely the
 /// fields of [`Claims`], their parsing and encoding, the bits of the `present` column, the claim's
@@ -29,7 +29,7 @@ macro_rules! define {
             pub expires_at: u32,
             /// Seconds since 1970.
             pub issued_at: u32,
-            /// How many bytes of `nonce` count, 8 to 16.
+            /// How many bytes of `nonce` are used, 8 to 16.
             pub nonce_size: u8,
             /// Padded with zeros.
             pub nonce: [u8; 16],
@@ -142,12 +142,12 @@ impl Encoded for [u8; 16] {
     }
 }
 
-/// Why a payload is not [`Claims`].
+/// Why a payload does not give [`Claims`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotClaims {
-    /// Not the one exact encoding, or a bound broken.
+    /// Not in the one exact encoding, or a value out of its bounds.
     Shape,
-    /// Claims of profile 2 or 3 as far as can be seen here. The serial engine decides about them.
+    /// Claims that start like those of profile 2 or 3. The serial engine decides about them.
     OtherProfile,
 }
 
@@ -200,7 +200,7 @@ fn put_uint(out: &mut Vec<u8>, value: u32) {
 
 struct Reader<'a> {
     rest: &'a [u8],
-    /// Whether a sign of profile 2 or 3 was met.
+    /// Whether something that only profiles 2 and 3 have was seen.
     other: bool,
 }
 

@@ -1,9 +1,9 @@
 //! The outcomes of steps 1 to 7 (specification, section 8), as the one-byte numbers of the `codes`
 //! column.
 
-/// What became of one text: accepted, or the rule that refused it.
+/// The outcome for one text: accepted, or the rule that refused it.
 ///
-/// The numbers are part of the format's contract. Their names and words are in `ybtoken.refusals`.
+/// The numbers are part of the format's contract. `ybtoken.refusals` has their names and words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Code {
@@ -23,11 +23,11 @@ pub enum Code {
     ScopePeriod = rule(7, 1),
     ScopeWithdrawn = rule(7, 2),
     ScopePlace = rule(7, 3),
-    /// A text or signed claims of profile 2 or 3, which the serial engine verifies.
+    /// A text or signed claims of profile 2 or 3, which only the serial engine can verify.
     Undecided = 255,
 }
 
-/// The number of the `k`th refusal of a step.
+/// The number of the `k`-th refusal of a step.
 const fn rule(step: u8, k: u8) -> u8 {
     16 * step + k
 }

@@ -1,37 +1,39 @@
-//! What became of many texts, as columns. This file owns their names, widths and order.
+//! The outcomes for many texts, as columns. This file owns the names, widths and order of the
+//! columns.
 //!
-//! A column is bytes: one value after the other, numbers in little-endian order on every machine.
-//! So the caller may own the memory and read it without copying, and its alignment does not matter.
+//! A column is a byte string with one value after the other; numbers are little-endian on every
+//! machine. So the caller may own the memory and read it without copying, and its alignment does
+//! not matter.
 
 use crate::claims::Claims;
 use crate::code::Code;
 
-/// The entry of a token for which no key was found.
+/// The entry number of a token for which no key was found.
 pub const NO_ENTRY: u16 = u16::MAX;
 
-/// What became of one text: a row of the columns.
+/// The outcome for one text: a row of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opened {
     pub code: Code,
-    /// The ring's entry whose key signed, from step 4 on; [`NO_ENTRY`] before.
+    /// The number of the ring entry whose key was used, from step 4 on; [`NO_ENTRY`] before.
     pub entry: u16,
-    /// 1 where the claims are known, that is if the code is `Accepted` or a refusal of step 6 or 7;
+    /// 1 if the claims are known, that is, if the code is `Accepted` or a refusal of step 6 or 7;
     /// otherwise 0.
     pub profile: u8,
-    /// All zero where they are not known, except that the nonce of `KeyUnknown` is the 8-byte kid,
-    /// so that the caller can say which key is missing.
+    /// All zero if the claims are not known, with one exception: the nonce of `KeyUnknown` is the
+    /// 8-byte kid, so that the caller can say which key is missing.
     pub claims: Claims,
 }
 
 impl Opened {
-    /// A refusal before a key was found.
+    /// A refusal before the key was found.
     #[must_use]
     pub fn refused(code: Code) -> Self {
         Self { code, entry: NO_ENTRY, profile: 0, claims: Claims::default() }
     }
 }
 
-/// A value as it stands in a column.
+/// A value in the form in which a column stores it.
 trait Cell<const N: usize> {
     fn cell(self) -> [u8; N];
 }
@@ -73,7 +75,7 @@ macro_rules! layout {
                 Self { $($name: vec![0; rows * size_of::<$type>()],)* }
             }
 
-            /// The columns as memory to write to.
+            /// The columns as writable memory.
             pub fn as_mut(&mut self) -> ColumnsMut<'_> {
                 ColumnsMut { $($name: self.$name.as_chunks_mut().0,)* }
             }
@@ -108,14 +110,14 @@ macro_rules! layout {
                 slices.next().is_none().then_some(columns)
             }
 
-            /// Takes the first `rows` rows off, or all if there are fewer.
+            /// Splits off the first `rows` rows, or all if there are fewer.
             #[must_use]
             pub fn take(&mut self, rows: usize) -> Self {
                 let rows = rows.min(self.len());
                 Self { $($name: self.$name.split_off_mut(..rows).unwrap_or_default(),)* }
             }
 
-            /// Writes one row; a row past the last is left out.
+            /// Writes one row; ignores a row past the last.
             pub fn put(&mut self, row: usize, opened: &Opened) {
                 $({
                     let $opened = opened;
@@ -133,7 +135,7 @@ macro_rules! columns {
         layout! {
             /// [`Code`] numbers.
             codes: u8 = |opened| opened.code.number(),
-            /// Places in the key ring.
+            /// Numbers of ring entries.
             entries: u16 = |opened| opened.entry,
             /// Seconds since 1970.
             issued_at: u32 = |opened| opened.claims.issued_at,

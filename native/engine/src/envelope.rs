@@ -1,6 +1,6 @@
-//! Step 2: the tagged COSE_Sign1 of a token, cut by its one exact shape (specification, section
-//! 2.2; RFC 9052, section 4.2), and what is signed (RFC 9052, section 4.4). This file owns the
-//! envelope rules.
+//! Step 2: cuts the tagged COSE_Sign1 of a token, which has one exact shape (specification, section
+//! 2.2; RFC 9052, section 4.2), and says what is signed (RFC 9052, section 4.4). This file owns the
+//! rules of the envelope.
 
 use crate::code::Code;
 
@@ -27,7 +27,7 @@ impl Algorithm {
     }
 }
 
-/// A protected header `{1: alg, 4: kid}`: the raw bytes, of the one exact shape.
+/// A protected header `{1: alg, 4: kid}` in its one exact shape, with its raw bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Header<'a> {
     pub raw: &'a [u8],
@@ -36,7 +36,7 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// Reads `raw` if it has the shape; `None` if it has another.
+    /// Reads `raw`; `None` if it has another shape.
     #[must_use]
     pub fn parse(raw: &'a [u8]) -> Option<Self> {
         let (algorithm, kid) = match raw {
@@ -55,18 +55,19 @@ impl<'a> Header<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Envelope<'a> {
     pub header: Header<'a>,
-    /// The payload's length, one byte, and the payload: with the header's part, all that is signed.
+    /// The payload's length (one byte) and the payload. With the header they are all that is
+    /// signed.
     pub tail: &'a [u8],
     pub r: &'a [u8; 32],
     pub s: &'a [u8; 32],
 }
 
 impl<'a> Envelope<'a> {
-    /// Cuts `token`: tag 18, array of 4, header, empty map, payload of 24-255 bytes, 64 bytes of
-    /// signature, no more.
+    /// Cuts `token`: tag 18, array of 4, header, empty map, payload of 24 to 255 bytes, signature
+    /// of 64 bytes, and nothing after it.
     ///
     /// # Errors
-    /// `EnvelopeShape`.
+    /// `EnvelopeShape` if the token has another shape.
     pub fn cut(token: &'a [u8]) -> Result<Self, Code> {
         Self::shape(token).ok_or(Code::EnvelopeShape)
     }
@@ -96,10 +97,10 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// What of a Sig_structure stands before the payload and its length: `84 6a "Signature1" 4d|51
-/// header 40 58`.
+/// The part of a Sig_structure before the payload's length: `84 6a "Signature1" 4d|51 header 40
+/// 58`.
 ///
-/// It depends on the key alone, so hashes are carried on from here.
+/// It depends only on the key, so a key hashes it once and every token continues from there.
 #[must_use]
 pub fn signed_prefix(header: &[u8]) -> Vec<u8> {
     let length = u8::try_from(header.len()).unwrap_or(0) & 0x1f;

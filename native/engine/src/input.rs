@@ -1,8 +1,8 @@
-//! Where texts come from: anything that gives the bytes of the text at a position.
+//! Where texts come from: anything that returns the bytes of the text at a position.
 
 use memchr::memchr_iter;
 
-/// Texts by position. They may be read from several threads, and some more than once.
+/// Texts by position. Several threads may read them, and may read a text more than once.
 pub trait Texts: Sync {
     fn len(&self) -> usize;
 
@@ -36,9 +36,9 @@ impl<T: AsRef<[u8]> + Sync> Texts for Vec<T> {
 
 /// The lines of one buffer.
 ///
-/// A line ends at `\n` and at nothing else: a `\r` before it belongs to the text, which is then
-/// refused, as there is one spelling of each token. The last line needs no `\n`; after a last `\n`
-/// there is no further line.
+/// A line ends at `\n` only. A `\r` before it belongs to the text, which is then refused, because
+/// each token has one spelling. The last line needs no `\n`, and after a final `\n` there is no
+/// further line.
 #[derive(Clone, Debug)]
 pub struct Lines<'a> {
     buffer: &'a [u8],
@@ -56,7 +56,7 @@ impl<'a> Lines<'a> {
         lines
     }
 
-    /// The lines that end with `\n`; the rest of the buffer may go on in the next one.
+    /// Only the lines that end with `\n`; the rest of the buffer may be the start of a longer line.
     #[must_use]
     pub fn whole(buffer: &'a [u8]) -> Self {
         let mut ends = Vec::with_capacity(buffer.len() / 300);
@@ -64,7 +64,7 @@ impl<'a> Lines<'a> {
         Self { buffer, ends }
     }
 
-    /// How many bytes of the buffer these lines take up, each with its `\n`.
+    /// How many bytes of the buffer these lines occupy, including each `\n`.
     #[must_use]
     pub fn consumed(&self) -> usize {
         self.ends.last().map_or(0, |end| (end + 1).min(self.buffer.len()))

@@ -4,8 +4,8 @@
 //! text -> bytes -> envelope -> key -> hash -> signature -> claims -> time -> scope -> columns
 //! ```
 //!
-//! Everything here is public data: nothing is secret, and nothing is constant time. No input makes
-//! it panic; a text ends in one [`Code`], alone and at any place of a batch alike.
+//! All data here is public: nothing is secret, and nothing runs in constant time. No input causes a
+//! panic. Every text gets one [`Code`], the same alone and at any place of a batch.
 
 #![cfg_attr(
     not(test),

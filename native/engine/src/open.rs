@@ -1,9 +1,9 @@
 //! Steps 1 to 7 for one text and for many: text, envelope, key, signature, claims, time, scope.
 //!
-//! A batch is cut into chunks that fit the cache. In a chunk each text is first read and hashed,
-//! and what will become of it if its signature is good is kept aside; then all signatures of a
-//! curve are verified at once; only then is anything written to the columns, so that no claim of an
-//! unverified token ever stands there. A text has the same outcome in any batch as alone.
+//! A batch is cut into chunks that fit the cache. In a chunk every text is first read and hashed,
+//! and its outcome for a good signature is kept aside; then all signatures of a curve are verified
+//! together; only then are the columns written. So the columns never hold a claim of an unverified
+//! token. A text has the same outcome in any batch as alone.
 
 use ybtoken_curve::{Curve, Job};
 
@@ -18,12 +18,12 @@ use crate::text::{self, TokenBuffer};
 use crate::validity::{self, Limits, Mismatch, Now};
 use crate::workers::Workers;
 
-/// The most texts of a chunk: enough for the curve's batches, and few enough for L2 to hold what is
-/// kept of them.
+/// The most texts in a chunk: enough for the curve's batches, and few enough for what is kept of
+/// each to stay in L2.
 pub const CHUNK: usize = 2048;
 
-/// The fewest texts of a chunk, except the last: 768 cost 5 % more a text than 2048 do, 256 cost
-/// 20 % more.
+/// The fewest texts in a chunk other than the last: with 768 a text costs 5 % more than with 2048,
+/// with 256 it costs 20 % more.
 const LEAST_CHUNK: usize = 768;
 
 /// Opens one text.
@@ -42,10 +42,10 @@ pub fn open_one(ring: &Ring, text: &[u8], now: i64, limits: Limits) -> Opened {
     if accepted { signed(&envelope, at, entry, now, limits) } else { forged(at) }
 }
 
-/// Opens many texts to new columns.
+/// Opens many texts into new columns.
 ///
 /// # Errors
-/// [`Mismatch`] if there is not one time a text.
+/// [`Mismatch`] if `now` does not have one time for each text.
 pub fn open_batch(
     ring: &Ring,
     texts: &(impl Texts + ?Sized),
@@ -58,10 +58,10 @@ pub fn open_batch(
     Ok(columns)
 }
 
-/// Opens many texts to columns of zeros, one row a text.
+/// Opens many texts into columns of zeros that have one row for each text.
 ///
 /// # Errors
-/// [`Mismatch`] if there is not one row a text, or not one time; then nothing was written.
+/// [`Mismatch`] if the rows or the times are not as many as the texts; then nothing is written.
 pub fn open_into(
     ring: &Ring,
     texts: &(impl Texts + ?Sized),
@@ -85,8 +85,8 @@ pub fn open_into(
     Ok(())
 }
 
-/// Where each chunk of a batch starts, and its size: ever fewer, so that `threads` cores end at the
-/// same time, though one may run slower than the others.
+/// Start and size of each chunk of a batch. The sizes decrease, so that `threads` cores finish at
+/// about the same time even if one is slower than the others.
 fn chunks(rows: usize, threads: usize) -> impl Iterator<Item = (usize, usize)> {
     let least = LEAST_CHUNK.min(rows.div_ceil(threads));
     let mut start = 0;
@@ -100,7 +100,7 @@ fn chunks(rows: usize, threads: usize) -> impl Iterator<Item = (usize, usize)> {
     })
 }
 
-/// Steps 1 to 3: the envelope, and the entry of its key; or the refusal.
+/// Steps 1 to 3: returns the envelope and the entry of its key, or the refusal.
 fn read<'r, 't>(
     ring: &'r Ring,
     text: &[u8],
@@ -119,12 +119,12 @@ fn read<'r, 't>(
     Ok((envelope, at, entry))
 }
 
-/// Step 4 failed: what becomes of a token whose signature is not good.
+/// The outcome of a token whose signature is not good (step 4).
 fn forged(at: u16) -> Opened {
     Opened { entry: at, ..Opened::refused(Code::SignatureInvalid) }
 }
 
-/// Steps 5 to 7: what becomes of a token whose signature is good.
+/// The outcome of a token whose signature is good (steps 5 to 7).
 fn signed(envelope: &Envelope<'_>, at: u16, entry: &Entry, now: i64, limits: Limits) -> Opened {
     match Claims::parse(envelope.payload()) {
         Ok(claims) => Opened {
@@ -138,18 +138,18 @@ fn signed(envelope: &Envelope<'_>, at: u16, entry: &Entry, now: i64, limits: Lim
     }
 }
 
-/// A token whose signature is to be verified.
+/// A token whose signature is still to be verified.
 struct Waiting {
     row: usize,
     entry: u16,
     e: [u8; 32],
     r: [u8; 32],
     s: [u8; 32],
-    /// What becomes of it if its signature is good.
+    /// The outcome if the signature is good.
     signed: Opened,
 }
 
-/// What a thread keeps from chunk to chunk.
+/// Memory that a thread reuses from chunk to chunk.
 struct Scratch {
     buffer: TokenBuffer,
     p256: Vec<Waiting>,
@@ -167,7 +167,7 @@ impl Scratch {
         }
     }
 
-    /// Opens the texts from `start` on, as many as there are rows; `now` is that of these rows.
+    /// Opens as many texts from `start` on as there are rows; `now` holds the times of these rows.
     fn open(
         &mut self,
         ring: &Ring,
@@ -177,7 +177,7 @@ impl Scratch {
         limits: Limits,
         mut columns: ColumnsMut<'_>,
     ) {
-        // A row that would be left out by mistake must not read as accepted, which is zero.
+        // A row left out by mistake must not read as accepted, whose code is zero.
         columns.codes.fill([Code::Undecided.number()]);
         for row in 0..columns.len() {
             if let Some(now) = now.at(row)
@@ -199,7 +199,7 @@ impl Scratch {
         }
     }
 
-    /// Queues one text for its signature to be verified; or the refusal before that.
+    /// Queues one text for the verification of its signature, or returns an earlier refusal.
     fn read(
         &mut self,
         ring: &Ring,
@@ -226,7 +226,7 @@ impl Scratch {
     }
 }
 
-/// Step 4 for all tokens of a curve, and their rows.
+/// Step 4 for all waiting tokens of a curve; writes their rows.
 fn verify(ring: &Ring, curve: Curve, waiting: &[Waiting], columns: &mut ColumnsMut<'_>) {
     let mut entries: Vec<u16> = waiting.iter().map(|waiting| waiting.entry).collect();
     entries.sort_unstable();
@@ -270,7 +270,7 @@ mod tests {
                 assert!(last.1 <= CHUNK);
                 assert!(others.iter().all(|(_, size)| size % 16 == 0));
                 assert!(others.iter().all(|(_, size)| (least..=CHUNK).contains(size)));
-                // Whoever is slow leaves no more than a share of its own to wait for.
+                // A slow thread delays the end by at most its fair share of the rows.
                 assert!(all.iter().all(|(_, size)| *size <= rows.div_ceil(threads) + 15));
             }
         }

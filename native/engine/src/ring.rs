@@ -1,5 +1,5 @@
-//! Step 3: the keys. A [`Ring`] is prepared once from a list of keys and then only read, by any
-//! number of threads.
+//! Step 3: the keys. A [`Ring`] is prepared once from a list of keys; after that any number of
+//! threads only read it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,52 +15,52 @@ use crate::tables::{TableStats, Tables};
 use crate::validity::Scope;
 use crate::workers::Workers;
 
-/// A key of a ring, as the caller has it.
+/// A key of a ring, as the caller gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The raw protected header of the tokens it signs.
     pub header: Vec<u8>,
     pub x: [u8; 32],
     pub y: [u8; 32],
-    /// The SM2 user id; looked at for SM2 only.
+    /// The SM2 user id; ignored for other algorithms.
     pub user_id: Vec<u8>,
-    /// Bits of the window of its table, 4 to 16: `KeyTable::DEFAULT_WINDOW`, or `HOT_WINDOW` for
-    /// one that signs most.
+    /// Window size of the key's table in bits, 4 to 16: `KeyTable::DEFAULT_WINDOW`, or `HOT_WINDOW`
+    /// for a key that signs most tokens.
     pub window: u32,
     /// What the key may sign for.
     pub scope: Scope,
 }
 
-/// How a ring computes and what it may take.
+/// How a ring computes, and how much memory it may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The cap of bytes of the keys' tables.
+    /// The limit for the keys' tables, in bytes.
     pub table_bytes: usize,
-    /// Whether SM3 is hashed and digits are read by vectors, where the processor can.
+    /// Whether vectors hash SM3 and read digits, if the processor has them.
     pub simd: bool,
 }
 
 impl Default for Options {
-    /// 256 MiB: about a thousand keys of the default window.
+    /// 256 MiB: room for about a thousand keys with the default window.
     fn default() -> Self {
         Self { table_bytes: 256 << 20, simd: true }
     }
 }
 
-/// Why there is no ring; the number is the key's place in the list.
+/// Why a ring could not be made. The number is the key's position in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingError {
-    /// More keys than an `entry` column can name.
+    /// More keys than an `entry` column can number.
     TooMany,
-    /// Not a protected header `{1: alg, 4: kid}` of a known algorithm.
+    /// Not a protected header `{1: alg, 4: kid}` with a known algorithm.
     Header(usize),
-    /// The same header as an earlier key's.
+    /// An earlier key has the same header.
     Duplicate(usize),
-    /// The coordinates are no public key.
+    /// The coordinates are not a public key.
     Key(usize, KeyError),
-    /// An SM2 user id has fewer than 8,192 bytes.
+    /// The SM2 user id has 8,192 bytes or more.
     UserId(usize),
-    /// A window that no table has.
+    /// A window size that no table can have.
     Window(usize),
 }
 
@@ -81,15 +81,15 @@ impl fmt::Display for RingError {
 
 impl std::error::Error for RingError {}
 
-/// How a key hashes what it signed.
+/// How a key hashes what it has signed.
 pub(crate) enum Hash {
-    /// SHA-256, carried on from the start of the Sig_structure.
+    /// SHA-256, after the start of the Sig_structure.
     Sha256(Box<Sha256>),
-    /// SM3, carried on from ZA and the start of the Sig_structure.
+    /// SM3, after ZA and the start of the Sig_structure.
     Sm3(Box<Prefix>),
 }
 
-/// A key, ready.
+/// A key that is ready for use.
 pub(crate) struct Entry {
     header: Vec<u8>,
     pub(crate) curve: Curve,
@@ -97,11 +97,11 @@ pub(crate) struct Entry {
     pub(crate) scope: Scope,
 }
 
-/// Keys with their tables, by the raw protected header.
+/// Keys with their tables, found by the raw protected header.
 pub struct Ring {
     entries: Vec<Entry>,
-    /// Open addressing by kid: places of `entries`, or [`NO_ENTRY`]; a power of two, half empty or
-    /// more.
+    /// A hash table with open addressing, by kid: indices into `entries`, or [`NO_ENTRY`]. Its size
+    /// is a power of two, and at least half of it is empty.
     index: Vec<u16>,
     pub(crate) tables: Tables,
     pub(crate) verifier: Arc<Verifier>,
@@ -109,11 +109,10 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Checks the keys and builds their tables, as many as the cap allows, by `workers`: about 1 ms
-    /// of one core a key.
+    /// Checks the keys and lets `workers` build their tables, as many as the limit allows.
     ///
     /// # Errors
-    /// [`RingError`], for the first key that is wrong.
+    /// [`RingError`] for the first wrong key.
     pub fn new(
         keys: Vec<Key>,
         verifier: Arc<Verifier>,
@@ -174,23 +173,23 @@ impl Ring {
         self.entries.is_empty()
     }
 
-    /// What the keys' tables take now.
+    /// How many tables there are and how much memory they take now.
     #[must_use]
     pub fn table_stats(&self) -> TableStats {
         self.tables.stats()
     }
 
-    /// The entry whose raw header is this one.
+    /// The entry with this raw header.
     pub(crate) fn find(&self, header: &Header<'_>) -> Option<(u16, &Entry)> {
         let at = *self.index.get(place(&self.index, &self.entries, header)?)?;
         Some((at, self.entries.get(usize::from(at))?))
     }
 }
 
-/// Where in the index the entry of `header` is, or would be.
+/// The index position at which the entry of `header` is, or would be.
 fn place(index: &[u16], entries: &[Entry], header: &Header<'_>) -> Option<usize> {
-    // A kid is the head of a SHA-256: any of its bits spread keys evenly, and probes are as few as
-    // entries at the worst.
+    // A kid is the start of a SHA-256 hash, so its bits spread the keys evenly. Even in the worst
+    // case there are no more probes than entries plus one.
     let start = u64::from_le_bytes(*header.kid) as usize;
     let mask = index.len().checked_sub(1)?;
     (0..index.len()).map(|step| start.wrapping_add(step) & mask).find(|&place| {
@@ -199,7 +198,7 @@ fn place(index: &[u16], entries: &[Entry], header: &Header<'_>) -> Option<usize>
     })
 }
 
-/// ZA and the start of the Sig_structure: 32 bytes each.
+/// ZA (32 bytes) and the start of the Sig_structure (32 bytes).
 fn sm2_prefix(key: &Key, simd: Option<Simd>) -> Prefix {
     let mut block: Block = [0; 64];
     let start = sm3::za(&key.user_id, &key.x, &key.y);
@@ -210,7 +209,7 @@ fn sm2_prefix(key: &Key, simd: Option<Simd>) -> Prefix {
 }
 
 impl Hash {
-    /// The hash of what an envelope's signature is over.
+    /// The hash over which the envelope's signature was made.
     pub(crate) fn one(&self, envelope: &Envelope<'_>) -> [u8; 32] {
         match self {
             Self::Sha256(prefix) => prefix.clone().chain_update(envelope.tail).finalize().into(),
@@ -218,7 +217,7 @@ impl Hash {
         }
     }
 
-    /// Where lanes carry on from, if this hash goes by lanes.
+    /// The state from which lanes continue, if lanes can compute this hash.
     pub(crate) fn lane_state(&self) -> Option<&State> {
         match self {
             Self::Sha256(_) => None,

@@ -1,10 +1,10 @@
-//! The keys' tables: built once, in parallel, kept within a cap of bytes, the least recently used
-//! one going first.
+//! The keys' tables. They are built once, in parallel, and kept within a limit in bytes; when it is
+//! exceeded, the least recently used table is dropped.
 //!
-//! Footprint: a table of window w takes about `2^(w-1) * 256/w * 64` bytes, 262 KB for w = 8 and
-//! 786 KB for w = 10. The cap counts the tables that are kept. A batch holds those it uses until it
-//! is done, so a moment's use may exceed the cap by what the running batches hold, and each of
-//! those keeps to the cap too (see [`Tables::runs`]).
+//! A table with window w takes about `2^(w-1) * 256/w * 64` bytes: 262 kB for w = 8, 786 kB for w =
+//! 10. The limit counts the tables that are kept. A batch holds the tables that it uses until it is
+//! done. So memory may exceed the limit for a moment by what the running batches hold; each of them
+//! keeps within the limit too (see [`Tables::runs`]).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,45 +13,45 @@ use ybtoken_curve::{KeyTable, PublicKey};
 
 use crate::workers::Workers;
 
-/// About how many bytes a table of a window of `bits` takes.
+/// About how many bytes a table with a window of `bits` takes.
 #[must_use]
 pub const fn footprint(bits: u32) -> usize {
     let windows = if bits == 0 { 256 } else { 256_u32.div_ceil(bits) };
     (64 * windows as usize) << bits.saturating_sub(1)
 }
 
-/// How many tables are built side by side in memory: eight with windows of 10 bits fill three large
-/// pages, and with 8 bits one.
+/// How many tables are built side by side in memory: eight tables fill three large pages with
+/// windows of 10 bits, and one with 8 bits.
 const TOGETHER: usize = 8;
 
-/// A key and its table's place.
+/// A key and the place of its table.
 struct Slot {
     key: PublicKey,
     window: u32,
-    /// When the table was last asked for, on the clock of all tables.
+    /// When the table was last used, in ticks of `Tables::clock`.
     used: AtomicU64,
-    /// The table; replaced by an empty place when evicted, so that who holds the old one keeps it.
+    /// The table. Eviction replaces it by an empty place, so that a user of the old table keeps it.
     table: Mutex<Arc<OnceLock<KeyTable>>>,
 }
 
-/// A table that is held: it stays whole while this lives, evicted or not.
+/// A table in use: it exists as long as this lives, even if it is evicted.
 #[derive(Clone)]
 pub struct Held(Arc<OnceLock<KeyTable>>);
 
 impl Held {
-    /// The table; there is one in every `Held` that [`Tables::get`] gave.
+    /// The table; every `Held` that [`Tables::get`] returned has one.
     #[must_use]
     pub fn table(&self) -> Option<&KeyTable> {
         self.0.get()
     }
 }
 
-/// What tables there are, and what they take.
+/// How many tables there are, and how much memory they take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableStats {
     pub bytes: usize,
     pub tables: usize,
-    /// Tables built so far, evicted ones and rebuilt ones counted too.
+    /// Tables built so far, including those that were evicted and built again.
     pub built: u64,
     pub evicted: u64,
 }
@@ -65,8 +65,8 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Places for the tables of `keys`, each with its window; the first ones that fit the cap are
-    /// built now by `workers`.
+    /// Places for the tables of `keys`, each with its window size. `workers` build the first tables
+    /// that fit the limit now.
     #[must_use]
     pub fn new(
         keys: impl IntoIterator<Item = (PublicKey, u32)>,
@@ -90,13 +90,14 @@ impl Tables {
             let groups = groups.flat_map(|same| same.chunks(each)).collect();
             workers.each(groups, || (), |(), group| tables.build_together(group));
         }
-        // Those that may have to go are built one by one, so that each gives its memory back.
+        // Tables that may be evicted later are built one by one, so that each can return its
+        // memory.
         let entries = (0..first).collect();
         workers.each(entries, || (), |(), entry| drop(tables.get(entry)));
         tables
     }
 
-    /// Builds tables of one window, none of which will be evicted, side by side in memory.
+    /// Builds tables with the same window side by side in memory; none of them is ever evicted.
     fn build_together(&self, group: &[Slot]) {
         let keys: Vec<_> = group.iter().map(|slot| slot.key).collect();
         let built = group.first().and_then(|slot| KeyTable::build_all(&keys, slot.window).ok());
@@ -106,12 +107,13 @@ impl Tables {
             stats.tables += 1;
             stats.built += 1;
             drop(stats);
-            // Nobody else has seen the place yet.
+            // No other thread has seen the place yet.
             let _ = lock(&slot.table).set(table);
         }
     }
 
-    /// The table of an entry, built first if need be; `None` only for an entry that is not there.
+    /// The table of an entry, built first if it is missing; `None` only for an entry that does not
+    /// exist.
     pub fn get(&self, entry: usize) -> Option<Held> {
         let slot = self.slots.get(entry)?;
         slot.used.store(self.clock.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
@@ -122,7 +124,7 @@ impl Tables {
         Some(Held(place))
     }
 
-    /// Splits entries into runs whose tables fit the cap together, one at the least.
+    /// Splits entries into runs of at least one entry whose tables together fit the limit.
     pub fn runs<'e>(&self, entries: &'e [u16]) -> impl Iterator<Item = &'e [u16]> {
         let bytes = |entry: &u16| {
             self.slots.get(usize::from(*entry)).map_or(0, |slot| footprint(slot.window))
@@ -146,11 +148,13 @@ impl Tables {
 
     fn build(&self, entry: usize, slot: &Slot, place: &OnceLock<KeyTable>) {
         place.get_or_init(|| {
-            // The window was checked when the ring was made; the default is never refused.
+            // The window was checked when the ring was made, and the default window is always
+            // accepted.
             let table = KeyTable::build(&slot.key, slot.window)
                 .or_else(|_| KeyTable::build(&slot.key, KeyTable::DEFAULT_WINDOW));
             let Ok(table) = table else { unreachable!("the default window has a table") };
-            // Counted before it is seen, so that nobody evicts what was not counted.
+            // Counted before the table can be seen, so that no thread evicts a table that is not
+            // counted.
             let mut stats = lock(&self.stats);
             stats.bytes += table.bytes();
             stats.tables += 1;
@@ -161,7 +165,7 @@ impl Tables {
         while stats.bytes > self.cap && self.evict(entry, &mut stats) {}
     }
 
-    /// Drops the least recently used table but that of `keep`; false if there is none.
+    /// Drops the least recently used table other than that of `keep`; false if there is none.
     fn evict(&self, keep: usize, stats: &mut TableStats) -> bool {
         let built =
             |(entry, slot): &(usize, &Slot)| *entry != keep && lock(&slot.table).get().is_some();
@@ -181,7 +185,7 @@ impl Tables {
     }
 }
 
-/// What is locked here is whole at every moment, so a panic elsewhere does not spoil it.
+/// Locked data is consistent at every moment, so a panic in another thread does not damage it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

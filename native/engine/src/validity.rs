@@ -1,5 +1,5 @@
-//! Steps 6 and 7: time, and what a key may sign for (specification, section 4). This file owns
-//! those rules and their order.
+//! Steps 6 and 7: the time, and what a key may sign for (specification, section 4). This file owns
+//! these rules and their order.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// A key that may sign from `not_before` until before `not_after`, for the given places.
+    /// A key that may sign for the given places, from `not_before` until just before `not_after`.
     ///
     /// Tokens issued at `withdrawn_since` or later are refused. Places are ranges `[from, to)` of
     /// city codes. `None` unless they ascend, are disjoint and have `from < to`.
@@ -47,7 +47,7 @@ impl Scope {
     }
 }
 
-/// What a verifier allows, in seconds.
+/// What a verifier allows. All values are in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How far the clocks of issuer and verifier may differ.
@@ -70,7 +70,7 @@ impl Limits {
     }
 }
 
-/// Steps 6 and 7 for the claims of a key with this scope: `Accepted`, or the first refusal.
+/// Steps 6 and 7 for claims signed by a key with this scope: `Accepted`, or the first refusal.
 #[must_use]
 pub fn check(claims: &Claims, scope: &Scope, now: i64, limits: Limits) -> Code {
     let issued_at = claims.issued_at.into();
@@ -90,7 +90,7 @@ pub enum Now<'a> {
 }
 
 impl<'a> Now<'a> {
-    /// Whether this has a time for each of `rows` texts, and for no more.
+    /// Whether there is exactly one time for each of `rows` texts.
     #[must_use]
     pub fn fits(self, rows: usize) -> bool {
         match self {

@@ -1,20 +1,21 @@
-//! The threads that work is spread over: the caller's own, and as many more as the caller says.
+//! The threads that share work: the caller's own thread, and as many helpers as the caller asks
+//! for.
 
 use std::sync::{Mutex, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// Threads of one caller, kept for as long as this lives.
+/// The helper threads of one caller; they live as long as this value.
 #[derive(Debug)]
 pub struct Workers {
     helpers: Option<ThreadPool>,
 }
 
 impl Workers {
-    /// `threads` threads, the caller's own among them: with 0 or 1 there is no other.
+    /// `threads` threads, including the caller's own; with 0 or 1 there are no helpers.
     ///
     /// # Errors
-    /// The system has no more threads.
+    /// The error of the operating system if it cannot start the threads.
     pub fn new(threads: usize) -> Result<Self, ThreadPoolBuildError> {
         if threads <= 1 {
             return Ok(Self::none());
@@ -24,7 +25,7 @@ impl Workers {
         Ok(Self { helpers: Some(pool) })
     }
 
-    /// No threads but the caller's.
+    /// No threads other than the caller's own.
     #[must_use]
     pub const fn none() -> Self {
         Self { helpers: None }
@@ -36,10 +37,10 @@ impl Workers {
         1 + self.helpers.as_ref().map_or(0, ThreadPool::current_num_threads)
     }
 
-    /// Does `work` on every item, each taken by whichever thread is free next, in order; returns
-    /// when all are done.
+    /// Does `work` on every item and returns when all are done. Items are taken in order, each by
+    /// the thread that is free next.
     ///
-    /// A thread makes itself a `scratch` for its first item and keeps it for the others.
+    /// A thread makes one `scratch` for its first item and reuses it for the others.
     pub fn each<T: Send, S>(
         &self,
         items: Vec<T>,

@@ -31,7 +31,7 @@ fn full() -> Claims {
 const SHAPE: Result<Claims, NotClaims> = Err(NotClaims::Shape);
 const OTHER: Result<Claims, NotClaims> = Err(NotClaims::OtherProfile);
 
-/// The encoding of `claims` with what stands at `from` replaced; `from` is there once.
+/// The result for the encoding of `claims` after its one occurrence of `from` is replaced.
 fn replaced(claims: &Claims, from: &[u8], to: &[u8]) -> Result<Claims, NotClaims> {
     let bytes = claims.encode();
     let places: Vec<_> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(from)).collect();

@@ -60,7 +60,7 @@ fn a_flipped_bit_is_refused_or_lies_in_a_part() {
         for bit in 0..good.len() * 8 {
             let mut token = good.clone();
             token[bit / 8] ^= 1 << (bit % 8);
-            // No flip leaves the parts as they were: nothing in a token is ignored.
+            // Every flip changes some part: nothing in a token is ignored.
             assert!(Envelope::cut(&token).is_err() || Envelope::cut(&token) != Ok(whole), "{bit}");
         }
     }
@@ -102,7 +102,7 @@ fn a_header_has_one_shape() {
         assert_eq!(Header::parse(&raw[..raw.len() - 1]), None);
         assert_eq!(Header::parse(&[raw, &[0]].concat()), None);
     }
-    // kid before alg, and a kid of another length
+    // kid before alg, and a kid of another length.
     assert_eq!(Header::parse(b"\xa2\x04\x48kid-8byt\x01\x26"), None);
     assert_eq!(Header::parse(b"\xa2\x01\x26\x04\x49kid-9byte"), None);
 }

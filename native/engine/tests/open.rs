@@ -1,4 +1,5 @@
-//! Opening texts: every code, every place in a batch, every path, and tables that come and go.
+//! Opening texts: every code, every position in a batch, every path, and tables that are evicted
+//! and built again.
 #![cfg(not(miri))] // hours
 
 #[path = "common/signer.rs"]
@@ -29,7 +30,7 @@ static SIGNERS: LazyLock<Vec<Signer>> = LazyLock::new(|| {
     ]
 });
 
-/// As `ybtoken_engine` does it, at a time and with limits that every token keeps to.
+/// `ybtoken_engine::open_one` at a time and with limits that accept every token.
 fn open_one(ring: &Ring, text: &[u8]) -> Opened {
     ybtoken_engine::open_one(ring, text, NOW, LENIENT)
 }
@@ -61,7 +62,7 @@ fn ring_on(path: Path, options: Options) -> Ring {
 
 static RING: LazyLock<Ring> = LazyLock::new(|| ring_on(Path::best(), Options::default()));
 
-/// Rings on every path this processor has, with SIMD and without.
+/// Rings on every path that this processor can run, with SIMD and without.
 fn rings() -> Vec<(String, Ring)> {
     let mut rings = Vec::new();
     for path in [Path::Ifma, Path::Scalar, Path::Slow] {
@@ -77,7 +78,7 @@ fn rings() -> Vec<(String, Ring)> {
     rings
 }
 
-/// A text and what it must come to.
+/// A text and its expected outcome.
 #[derive(Clone, Debug)]
 struct Case {
     text: String,
@@ -94,7 +95,7 @@ fn good(entry: usize, number: u32) -> Case {
     Case { text: SIGNERS[entry].text(&claims), expected }
 }
 
-/// A text of each code, for each key where that says something.
+/// A text for each code, and for each key if the key matters.
 fn cases() -> Vec<Case> {
     let mut all = vec![
         refused("9".repeat(801), Code::TextLength, NO_ENTRY),
@@ -132,8 +133,8 @@ fn cases() -> Vec<Case> {
 
         let text = |payload: &[u8]| encode(96, &signer.token(payload));
         all.push(refused(text(&[0xa4; 40]), Code::ClaimsShape, entry as u16));
-        // 255 bytes take the most blocks that there are; 230 are the most that a text of 800 digits
-        // carries.
+        // A payload of 255 bytes takes the most blocks that there can be; a text of 800 digits
+        // holds at most 230.
         for size in [24, 55, 56, 57, 118, 119, 120, 200] {
             all.push(refused(text(&vec![7; size]), Code::ClaimsShape, entry as u16));
         }
@@ -179,7 +180,7 @@ fn row(columns: &Columns, at: usize) -> Opened {
     }
 }
 
-/// The codes that opening can end in; the last six are those of steps 6 and 7.
+/// The codes that opening can return; the last six belong to steps 6 and 7.
 fn cases_codes() -> [Code; 17] {
     [
         Code::Accepted,
@@ -230,7 +231,7 @@ fn every_case_has_one_answer_alone_and_in_a_batch_on_every_path() {
     }
 }
 
-/// `cases` over and over to `size`, from the `start`th on.
+/// `size` cases: `cases` repeated, from number `start` on.
 fn cycle(cases: &[Case], start: usize, size: usize) -> Vec<Case> {
     cases.iter().cycle().skip(start).take(size).cloned().collect()
 }
@@ -294,7 +295,8 @@ fn every_flipped_bit_is_refused() {
 
 #[test]
 fn a_signature_counts_for_its_key_alone() {
-    // The same secret and kid under another algorithm's header, and a header swapped after signing.
+    // The same secret and kid under another algorithm's header, and a header replaced after
+    // signing.
     let signed = SIGNERS[0].token(&claims(1).encode());
     let mut swapped = signed.clone();
     swapped[3..16].copy_from_slice(&SIGNERS[2].key.header);
@@ -385,7 +387,7 @@ fn many_keys_of_like_kids_are_found() {
     let mut keys = Vec::new();
     for number in 0..300_u64 {
         let mut key = SIGNERS[0].key.clone();
-        // Kids that differ in their last bytes only share their place in the index.
+        // Kids that differ only in their last bytes start at the same place of the index.
         key.header[5..].copy_from_slice(&(number << 40).to_le_bytes());
         keys.push(key);
     }
@@ -426,7 +428,7 @@ fn a_buffer_of_lines_is_a_batch() {
     assert_eq!(columns, open_batch(&RING, &text, &Workers::none()));
 }
 
-/// The ring's keys, each with a scope that refuses some of [`dated`].
+/// The ring's keys, each with a scope that refuses some claims of [`dated`].
 fn scoped_keys() -> Vec<Key> {
     let mut keys = keys();
     for (at, key) in (0..).zip(&mut keys) {
@@ -437,7 +439,7 @@ fn scoped_keys() -> Vec<Key> {
     keys
 }
 
-/// Claims that are refused by every rule of steps 6 and 7 for some `number` up to 100.
+/// Claims of which some `number` up to 100 is refused by each rule of steps 6 and 7.
 fn dated(number: u32) -> Claims {
     let mut claims = claims(number);
     claims.expires_at = claims.issued_at + 40 + number % 3;
@@ -465,7 +467,7 @@ fn time_and_scope_are_judged_with_the_rest() {
     for code in [0, 97, 98, 99, 113, 114, 115] {
         assert!(expected.iter().any(|opened| opened.code.number() == code), "{code}");
     }
-    // What was refused before has no claims, whatever the time.
+    // A text that was refused before step 6 has no claims, at whatever time.
     for case in cases().into_iter().filter(|case| case.expected.profile == 0) {
         texts.push(case.text);
         times.push(i64::MIN);
@@ -474,7 +476,7 @@ fn time_and_scope_are_judged_with_the_rest() {
     for ((text, &now), expected) in texts.iter().zip(&times).zip(&expected) {
         assert_eq!(ybtoken_engine::open_one(&ring, text.as_bytes(), now, limits), *expected);
     }
-    // More than a chunk, so that the times of later chunks count.
+    // More than one chunk, so that the times of later chunks matter.
     let count = CHUNK + 700;
     let many: Vec<_> = texts.iter().cycle().take(count).collect();
     let each: Vec<_> = times.iter().cycle().take(count).map(|now| now.to_le_bytes()).collect();

@@ -1,4 +1,4 @@
-//! SM3: the lanes against RustCrypto's, and both against published values.
+//! SM3: the lanes against RustCrypto's implementation, and both against published values.
 
 mod common;
 
@@ -15,7 +15,7 @@ fn simd() -> Option<Simd> {
     simd
 }
 
-/// A prefix block and its message tail, for `at`, of `length` bytes.
+/// A prefix block and a message tail of `length` bytes; `at` makes them differ.
 fn message(at: usize, length: usize) -> (Block, Vec<u8>) {
     let byte = |i: usize| (i * 167 + at * 59 + length) as u8;
     (std::array::from_fn(byte), (0..length).map(|i| byte(i + 64)).collect())
@@ -30,8 +30,8 @@ fn every_count_of_messages_and_every_length_agree() {
     let Some(simd) = simd() else { return };
     let mut pending = Pending::new(simd);
     for count in (0..=2 * LANES + 1).step_by(if cfg!(miri) { LANES + 1 } else { 1 }) {
-        // Every length by one message, by full lanes and by one more; the others where the count of
-        // blocks turns.
+        // Every length for one message, for full lanes and for one more message; with other counts
+        // only the lengths at which the number of blocks changes.
         let every = [1, LANES, LANES + 1].contains(&count) && !cfg!(miri);
         let turns = [0, 53, 55, 56, 63, 64, 119, 120, 183, 184, 247, 248, 300];
         let turns = if cfg!(miri) { &turns[2..4] } else { &turns };
@@ -74,7 +74,7 @@ fn one_at_a_time_agrees() {
     }
 }
 
-/// SM3 of a whole message by the lanes: padded blocks from the initial state.
+/// SM3 of a whole message in the lanes: padded blocks, starting from the initial state.
 fn by_lanes(simd: Simd, message: &[u8]) -> [u8; 32] {
     let mut padded = message.to_vec();
     padded.push(0x80);

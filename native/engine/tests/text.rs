@@ -7,7 +7,7 @@ use ybtoken_engine::Code;
 use ybtoken_engine::Simd;
 use ybtoken_engine::text::{MAX_TEXT, MAX_TOKEN, TokenBuffer, decode, encode};
 
-/// Of long series Miri, which is slow, takes every so manieth.
+/// Miri is slow, so under it long series are tested with this step.
 const STEP: usize = if cfg!(miri) { 29 } else { 1 };
 
 fn decoded(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Code> {
@@ -19,7 +19,7 @@ fn decoded(text: impl AsRef<[u8]>) -> Result<Vec<u8>, Code> {
     plain
 }
 
-/// `body` with the check digits that fit it.
+/// `body` followed by the check digits that fit it.
 fn checked(body: &str) -> String {
     let residue = body.bytes().fold(0, |sum, digit| (sum * 10 + u32::from(digit - b'0')) % 97);
     format!("{body}{:02}", 98 - residue * 100 % 97)
@@ -117,7 +117,7 @@ fn every_group_is_below_its_power_of_256() {
     }
     let first = checked(&format!("96{}{}", 1_u64 << 56, "0".repeat(34)));
     assert_eq!(decoded(first), Err(Code::TextRange));
-    // Range wins over the check digits.
+    // An error of range is reported before one of the check digits.
     assert_eq!(decoded("9699999"), Err(Code::TextRange));
 }
 

@@ -19,12 +19,12 @@ fn claims(issued_at: u32, expires_at: u32, city: u32) -> Claims {
     Claims { issued_at, expires_at, city, ..Claims::default() }
 }
 
-/// Of claims that any scope takes.
+/// The outcome for claims that any scope accepts.
 fn time(now: i64, limits: Limits, issued_at: u32, expires_at: u32) -> Code {
     check(&claims(issued_at, expires_at, 0), &anything(), now, limits)
 }
 
-/// Of claims that the limits take.
+/// The outcome for claims that the limits accept.
 fn scope(scope: &Scope, issued_at: u32, city: u32) -> Code {
     check(&claims(issued_at, 1000, city), scope, 950, LIMITS)
 }

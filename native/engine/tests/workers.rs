@@ -1,6 +1,7 @@
-//! Work that threads share: everything is done once, by all of them, and a panic is not lost.
+//! Work that threads share: each item is done once, all threads take part, and a panic is passed
+//! on.
 
-#![cfg(not(miri))] // it refuses how crossbeam-epoch, below rayon, gets at its memory
+#![cfg(not(miri))] // Miri refuses how crossbeam-epoch, which rayon uses, accesses its memory.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +28,7 @@ fn every_item_is_done_once_whatever_the_threads() {
                 },
             );
             assert!(done.iter().all(|done| done.load(Ordering::Relaxed) == 1));
-            // Who finds nothing to do makes no scratch.
+            // A thread that gets no item makes no scratch.
             assert!(made.into_inner() <= threads.min(count));
         }
     }
@@ -50,7 +51,7 @@ fn one_thread_takes_the_items_in_order_and_keeps_its_scratch() {
 #[test]
 fn a_single_item_waits_for_nobody() {
     let workers = Workers::new(2).unwrap();
-    // How many are at work, and whether they may end.
+    // How many threads are at work, and whether they may end.
     let (state, changed) = (Mutex::new((0, false)), Condvar::new());
     thread::scope(|scope| {
         let busy = scope.spawn(|| {
@@ -91,7 +92,7 @@ fn all_threads_work_at_the_same_time_the_callers_too() {
             let mut here = arrived.lock().unwrap();
             here.insert(thread::current().id());
             all_here.notify_all();
-            // Nobody goes on before three are here: with fewer threads than that, nobody ever
+            // No thread continues before three are here. With fewer threads than that, none ever
             // would.
             let waited =
                 all_here.wait_timeout_while(here, Duration::from_secs(60), |here| here.len() < 3);

@@ -1,5 +1,5 @@
-//! Any bytes get one code, alone and in a batch, on the fast path and on the scalar one; as a text,
-//! and as a token in a text.
+//! Any bytes get exactly one code: alone and in a batch, on the fast path and on the scalar path,
+//! as a text and as a token in a text.
 
 #![no_main]
 
@@ -11,8 +11,8 @@ use ybtoken_engine::{
     Code, Key, Limits, Now, Options, Path, Ring, Scope, Verifier, Workers, open_batch, open_one,
 };
 
-/// A P-256 and an SM2 key, by their generators: whoever knows the secret 1 may sign, and nothing
-/// here does.
+/// A P-256 and an SM2 key whose points are the generators. Anyone who knows the secret 1 can sign
+/// for them; nothing here does.
 fn ring(path: Path) -> Ring {
     let bytes = |digits: &str| -> [u8; 32] {
         std::array::from_fn(|i| u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).unwrap())
@@ -62,7 +62,7 @@ fn check(text: &[u8]) -> Code {
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
     check(encode(96, bytes).as_bytes());
-    // A whole envelope of either key, so that the signature and the claims are reached.
+    // A whole envelope for either key, so that the signature and the claims are reached.
     if let [choice, rest @ ..] = bytes
         && rest.len() >= 64 + 24
     {

@@ -14,7 +14,7 @@ fuzz_target!(|text: &[u8]| {
     if let Ok(length) = plain {
         assert_eq!(encode(96, &buffer[..length]).as_bytes(), text);
     }
-    // And any bytes are a token's, up to the length of a text.
+    // Conversely, any bytes up to the length of a text are a token.
     let token = &text[..text.len().min(ybtoken_engine::text::MAX_TOKEN)];
     if !token.is_empty() {
         let length = decode(simd, encode(96, token).as_bytes(), &mut buffer)

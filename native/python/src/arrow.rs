@@ -1,7 +1,7 @@
 //! Arrow strings as plain buffers, which are read in place.
 //!
-//! The caller takes the buffers out of its arrays. Nothing that it says of them is trusted: every
-//! offset and length is checked before it is used.
+//! The caller takes the buffers out of its arrays. They are not trusted: every offset and length is
+//! checked before it is used.
 
 #![allow(unsafe_code, reason = "one block views a buffer's memory, and gives its reason")]
 
@@ -11,7 +11,7 @@ use pyo3::buffer::PyUntypedBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-/// Validity bitmap, offsets, data, bytes an offset, first element, count of elements.
+/// Validity bitmap, offsets, data, bytes per offset, first element, number of elements.
 pub type ChunkTuple<'py> = (
     Option<Bound<'py, PyAny>>,
     Option<Bound<'py, PyAny>>,
@@ -34,10 +34,10 @@ struct Chunk {
 }
 
 impl Chunks {
-    /// Takes hold of the buffers.
+    /// Acquires the buffers, so that they stay in memory.
     ///
     /// # Errors
-    /// `TypeError` for what is no buffer.
+    /// `TypeError` for an object that is not a buffer.
     pub fn hold(chunks: Vec<ChunkTuple<'_>>) -> PyResult<Self> {
         let buffer = |source: Option<Bound<'_, PyAny>>| {
             source.map(|source| PyUntypedBuffer::get(&source)).transpose()
@@ -58,8 +58,8 @@ impl Chunks {
     /// The bytes of each string.
     ///
     /// # Errors
-    /// `ValueError` for a null, which it names, and for buffers, offsets or lengths that do not
-    /// belong together.
+    /// `ValueError` for a null, whose position it names, and for buffers, offsets or lengths that
+    /// do not fit together.
     pub fn slices(&self) -> PyResult<Vec<&[u8]>> {
         let mut slices = Vec::new();
         for (number, chunk) in self.0.iter().enumerate() {
@@ -77,7 +77,7 @@ impl Chunks {
 }
 
 impl Chunk {
-    /// The first element that is null, counted from the chunk's start.
+    /// The position of the first null, counted from the start of the chunk.
     fn first_null(&self, number: usize) -> PyResult<Option<usize>> {
         let Some(validity) = &self.validity else { return Ok(None) };
         let bits = bytes_of(validity).map_err(|reason| broken(number, reason))?;
@@ -118,7 +118,8 @@ impl Chunk {
     }
 }
 
-/// Adds the strings between the offsets; `None` if the offsets do not ascend within the data.
+/// Adds the strings between consecutive offsets; `None` if the offsets do not ascend within the
+/// data.
 fn add<'a>(
     data: &'a [u8],
     mut offsets: impl Iterator<Item = i64>,
@@ -142,8 +143,8 @@ fn bytes_of(buffer: &PyUntypedBuffer) -> Result<&[u8], &'static str> {
     if length == 0 {
         return Ok(&[]);
     }
-    // SAFETY: contiguous memory of `length` bytes, which stays as long as the buffer is held.
-    // That nobody writes to it meanwhile is a rule of Arrow: the buffers of an array never change.
+    // SAFETY: contiguous memory of `length` bytes, which exists as long as the buffer is held. No
+    // one writes to it meanwhile, because Arrow requires that an array's buffers never change.
     Ok(unsafe { from_raw_parts(buffer.buf_ptr().cast(), length) })
 }
 

@@ -9,7 +9,7 @@ use pyo3::types::PyBytes;
 use ybtoken_engine::columns::{Columns, ColumnsMut};
 use ybtoken_engine::optional_claims;
 
-/// The columns of an opened batch: little-endian numbers, or bytes, a row a text.
+/// The columns of an opened batch: little-endian numbers or bytes, one row for each text.
 #[pyclass(name = "Columns", module = "ybtoken_native", frozen)]
 pub struct PyColumns {
     rows: usize,
@@ -17,7 +17,7 @@ pub struct PyColumns {
 }
 
 impl PyColumns {
-    /// New columns of `rows` rows, to which `fill` writes without the GIL.
+    /// Makes columns of `rows` rows, which `fill` writes without the GIL.
     pub fn fill<R: Send>(
         py: Python<'_>,
         rows: usize,
@@ -29,9 +29,9 @@ impl PyColumns {
         let columns: Vec<_> = Columns::LAYOUT.iter().map(zeros).collect::<PyResult<_>>()?;
         let slices = columns.iter().map(|column| {
             let bytes = column.bind(py).as_bytes();
-            // SAFETY: the object was made above, of its own memory, and is in nobody else's hands
-            // until this returns; the slices end with `fill`. (An empty one is shared, and nothing
-            // is written to it.)
+            // SAFETY: the object was made above with memory of its own, and nothing else refers to
+            // it until this function returns; the slices end with `fill`. (The empty `bytes` object
+            // is shared, but nothing is written to it.)
             unsafe { from_raw_parts_mut(bytes.as_ptr().cast_mut(), bytes.len()) }
         });
         let Some(memory) = ColumnsMut::from_slices(rows, slices) else {

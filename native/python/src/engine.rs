@@ -1,4 +1,4 @@
-//! How to compute, and with how many threads.
+//! The engine: how to compute, and with how many threads.
 
 use std::sync::{Arc, OnceLock};
 
@@ -70,7 +70,8 @@ fn key((at, tuple): (usize, KeyTuple)) -> PyResult<Key> {
     Ok(Key { header, x, y, user_id, window, scope })
 }
 
-/// The verifier of a path: one a process, for the generator's tables it holds.
+/// The verifier of a path. A process has one for each path, because it holds the generator's
+/// tables.
 fn verifier(name: Option<&str>) -> PyResult<Arc<Verifier>> {
     static VERIFIERS: [OnceLock<Arc<Verifier>>; 3] = [const { OnceLock::new() }; 3];
     let path = match name {

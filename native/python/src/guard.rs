@@ -1,4 +1,4 @@
-//! Panics do not cross into Python.
+//! Keeps panics from crossing into Python.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -6,15 +6,15 @@ use pyo3::types::{PyBytes, PyString, PyTuple};
 
 use ybtoken_engine::text::MAX_TEXT;
 
-/// Texts that are kept alive while they are read. `str` and `bytes` do not change, so they may be
+/// Texts that are kept alive while they are read. `str` and `bytes` are immutable, so they may be
 /// read without the GIL.
 pub struct Objects<'py>(Bound<'py, PyTuple>);
 
 impl<'py> Objects<'py> {
-    /// Takes hold of the texts of `source`.
+    /// Takes references to the texts of `source`.
     ///
     /// # Errors
-    /// `TypeError` for what is not iterable, and for a single text.
+    /// `TypeError` if `source` is not iterable, or is a single text.
     pub fn hold(source: &Bound<'py, PyAny>) -> PyResult<Self> {
         if source.is_instance_of::<PyString>() || source.is_instance_of::<PyBytes>() {
             return Err(PyTypeError::new_err("texts are a sequence, not one text"));
@@ -23,10 +23,10 @@ impl<'py> Objects<'py> {
         Ok(Self(objects.cast_into()?))
     }
 
-    /// Works on the bytes of each text.
+    /// Calls `work` with the bytes of each text.
     ///
     /// # Errors
-    /// `TypeError` for an object that is no text; those of `work`.
+    /// `TypeError` for an object that is not a text, and the errors of `work`.
     pub fn with<R>(
         self,
         py: Python<'py>,
@@ -42,8 +42,8 @@ impl<'py> Objects<'py> {
     }
 }
 
-/// The text itself; if it has lone surrogates, which UTF-8 cannot say, with question marks in their
-/// place: no digits either.
+/// The text itself. Lone surrogates, which UTF-8 cannot encode, are replaced by question marks,
+/// which are refused as digits just the same.
 fn readable(text: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     match bytes_of(text.as_borrowed()) {
         Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(text.py()) => {
@@ -53,8 +53,8 @@ fn readable(text: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
     }
 }
 
-/// What stands for any text that has too many characters: the length is tested before all, and
-/// nothing else of it is looked at.
+/// Stands for any text with too many characters: its length is checked first, and nothing else of
+/// it is read.
 static TOO_LONG: [u8; MAX_TEXT + 1] = [b'0'; _];
 
 fn slices_of<'a, 'py: 'a>(
@@ -69,8 +69,8 @@ fn slices_of<'a, 'py: 'a>(
 
 fn bytes_of<'a>(text: Borrowed<'a, '_, PyAny>) -> PyResult<&'a [u8]> {
     if let Ok(string) = text.cast::<PyString>() {
-        // Characters that are not ASCII must be encoded first, which takes as long as they are
-        // many.
+        // Characters that are not ASCII must be encoded first, which takes time in proportion to
+        // their number.
         if string.len()? > MAX_TEXT {
             return Ok(&TOO_LONG);
         }

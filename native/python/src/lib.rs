@@ -1,8 +1,8 @@
-//! The Python module `ybtoken_native`: what `ybtoken-engine` does, for Python, and no rule of its
-//! own.
+//! The Python module `ybtoken_native`. It makes `ybtoken-engine` usable from Python and adds no
+//! rule of its own.
 //!
-//! The GIL is not held while a batch is opened. No panic crosses: one would be a bug, and
-//! becomes a `RuntimeError`.
+//! The GIL is released while a batch is opened. A panic would be a bug; it becomes a
+//! `RuntimeError`.
 
 mod arrow;
 mod columns;
@@ -16,8 +16,8 @@ mod times;
 
 use pyo3::prelude::*;
 
-/// Grows when a caller of an earlier module would be answered otherwise; the Python wrapper asks
-/// for the one it knows.
+/// The ABI version. It increases when a caller written for an earlier module would get another
+/// answer. The Python wrapper accepts only the version that it knows.
 const ABI: u32 = 3;
 
 #[pymodule]

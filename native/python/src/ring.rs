@@ -1,4 +1,4 @@
-//! A prepared key ring: opens texts.
+//! A prepared key ring, which opens texts.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::input::{Objects, with_text};
 use crate::threads::Threads;
 use crate::times::{Times, mismatched};
 
-/// Keys with their tables, ready to open texts; may be used from many threads at once.
+/// Keys with their tables, ready to open texts. Several threads may use it at once.
 #[pyclass(name = "Ring", module = "ybtoken_native", frozen)]
 pub struct PyRing {
     ring: Ring,
@@ -63,7 +63,7 @@ impl PyRing {
         self.ring.len()
     }
 
-    /// What the keys' tables take, and how many were built and evicted.
+    /// How much memory the keys' tables take, and how many were built and evicted.
     fn table_stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = self.ring.table_stats();
         let dict = PyDict::new(py);
@@ -117,7 +117,7 @@ impl PyRing {
         })
     }
 
-    /// Opens the lines of a buffer; tells how many of its bytes they took up.
+    /// Opens the lines of a buffer; also returns how many bytes of the buffer they occupied.
     #[pyo3(signature = (buffer, /, *, now, skew, max_lifetime, last = true))]
     fn open_lines(
         &self,
@@ -132,7 +132,7 @@ impl PyRing {
         if let Ok(bytes) = buffer.cast::<PyBytes>() {
             return guarded(|| self.open_buffer(py, bytes.as_bytes(), times, limits, last));
         }
-        // Memory that may be written to while the GIL is not held is copied first.
+        // The buffer is copied first, because others may write to it while the GIL is released.
         let bytes = PyBuffer::<u8>::get(buffer)?.to_vec(py)?;
         guarded(|| self.open_buffer(py, &bytes, times, limits, last))
     }
@@ -150,7 +150,7 @@ fn row<'py>(py: Python<'py>, opened: &Opened) -> PyResult<Bound<'py, PyTuple>> {
     (opened.code.number(), opened.entry, found).into_pyobject(py)
 }
 
-/// The claims in the order in which `ybtoken` holds them. The last is the device key, which only
+/// The claims in the order in which `ybtoken` stores them. The last is the device key, which only
 /// claims of other profiles have.
 fn claims_row<'py>(
     py: Python<'py>,

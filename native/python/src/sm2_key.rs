@@ -1,4 +1,4 @@
-//! SM2 keys that sign, by RustCrypto's constant-time arithmetic.
+//! SM2 signing keys, with RustCrypto's constant-time arithmetic.
 
 use std::hint::black_box;
 
@@ -14,13 +14,14 @@ use zeroize::Zeroizing;
 
 use crate::guard::guarded;
 
-/// The user id that GB/T 32918 users agree on unless they say otherwise.
+/// The default user id that is in common use with GB/T 32918.
 const DEFAULT_USER_ID: &[u8] = b"1234567812345678";
 
-/// An SM2 key (GB/T 32918.2) that signs. It never shows its secret, and overwrites it when it goes.
+/// An SM2 signing key (GB/T 32918.2). It never shows its secret, and overwrites it when it is
+/// dropped.
 #[pyclass(name = "Sm2Key", module = "ybtoken_native", frozen)]
 pub struct Sm2Key {
-    /// Signs hashes: the user id that it was made with is not used.
+    /// Signs hashes, so its own user id is not used.
     key: SigningKey,
     x: [u8; 32],
     y: [u8; 32],
@@ -32,7 +33,7 @@ impl Sm2Key {
     fn from_secret(secret: &FieldBytes, user_id: &[u8]) -> Option<Self> {
         let key = SigningKey::from_slice("", secret).ok()?;
         let secret: &NonZeroScalar = key.as_nonzero_scalar();
-        // 1 + d is inverted to sign.
+        // Signing inverts 1 + d.
         if bool::from((Scalar::ONE + **secret).is_zero()) {
             return None;
         }
@@ -44,7 +45,8 @@ impl Sm2Key {
 
 impl Drop for Sm2Key {
     fn drop(&mut self) {
-        // RustCrypto's signing key does not wipe itself: write the key of the secret 1 over it.
+        // RustCrypto's signing key does not wipe itself, so the key with the secret 1 is written
+        // over it.
         let mut one = FieldBytes::default();
         one[31] = 1;
         if let Ok(nobody) = SigningKey::from_slice("", &one) {
@@ -81,13 +83,13 @@ impl Sm2Key {
         key.ok_or_else(|| PyValueError::new_err("a secret is 1 to n - 2, big-endian"))
     }
 
-    /// A key of a new secret from the system's randomness.
+    /// A key with a new secret from the operating system's random generator.
     #[staticmethod]
     #[pyo3(signature = (*, user_id = None))]
     fn generate(user_id: Option<&[u8]>) -> PyResult<Self> {
         let user_id = checked(user_id)?;
         let mut bytes = Zeroizing::new(FieldBytes::default());
-        // All but one secret in 2^32 are in range.
+        // A secret is out of range with a probability of about 2^-32.
         loop {
             getrandom::fill(&mut bytes).map_err(|error| PyOSError::new_err(error.to_string()))?;
             if let Some(key) = guarded(|| Ok(Self::from_secret(&bytes, user_id)))? {
@@ -114,8 +116,8 @@ impl Sm2Key {
         let signature = guarded(|| {
             Ok(py.detach(|| {
                 let e = sm3::hash(&[&self.za[..], message].concat());
-                // Deterministic as RFC 6979, with fresh randomness mixed in: a weak source alone
-                // does not leak the key.
+                // Deterministic as in RFC 6979, with fresh random bytes mixed in: a weak random
+                // source alone does not leak the key.
                 self.key.sign_prehash_with_rng(&mut SysRng, &e)
             }))
         })?;

@@ -7,8 +7,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use ybtoken_engine::Workers;
 
-/// The threads of an engine. A process that was forked gets its own, since threads do not follow
-/// into it.
+/// The threads of an engine. A forked process gets new ones, because threads do not survive a fork.
 pub struct Threads {
     count: usize,
     workers: Mutex<(u32, Arc<Workers>)>,
@@ -27,7 +26,7 @@ impl Threads {
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
         if self.count > 1 && workers.0 != process::id() {
             let old = std::mem::replace(&mut *workers, (process::id(), start(self.count)?));
-            // Its threads are not here to be ended.
+            // Its threads do not exist in this process, so they cannot be joined.
             std::mem::forget(old);
         }
         Ok(Arc::clone(&workers.1))

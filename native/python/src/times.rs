@@ -1,4 +1,4 @@
-//! The time and the limits that come with a call.
+//! The time and the limits that are passed with a call.
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -14,7 +14,8 @@ pub enum Times<'a> {
 
 impl<'a> Times<'a> {
     /// # Errors
-    /// `TypeError` if `now` is neither an int nor bytes, `ValueError` if the int has over 64 bits.
+    /// `TypeError` if `now` is neither an int nor bytes, `ValueError` if the int needs more than 64
+    /// bits.
     pub fn of(now: &'a Bound<'_, PyAny>) -> PyResult<Self> {
         if let Ok(bytes) = now.cast::<PyBytes>() {
             return Ok(Self::Each(bytes.as_bytes()));
@@ -32,7 +33,7 @@ impl<'a> Times<'a> {
     /// The times of `rows` texts.
     ///
     /// # Errors
-    /// `ValueError` if there are more times or fewer.
+    /// `ValueError` if there are not exactly `rows` times.
     pub fn each_of(self, rows: usize) -> PyResult<Now<'a>> {
         let bytes = match self {
             Self::Same(now) => return Ok(Now::Same(now)),

@@ -1,4 +1,4 @@
-//! SM3's compression of sixteen messages at a time, a lane of a 512-bit vector each.
+//! SM3's compression function for sixteen messages at once, each in one lane of 512-bit vectors.
 
 #![allow(clippy::indexing_slicing, reason = "constant indices into arrays of fixed length")]
 
@@ -12,7 +12,7 @@ use core::arch::x86_64::{
 use super::state::{Block, LANES, State16};
 use crate::simd::Simd;
 
-/// `T_j <<< j`, which every round adds.
+/// `T_j <<< j`, which is added in round j.
 const ROUND: [u32; 64] = {
     let mut constants = [0; 64];
     let mut j = 0;
@@ -24,12 +24,12 @@ const ROUND: [u32; 64] = {
     constants
 };
 
-// Truth tables of three inputs, as `vpternlogd` has them.
+// Truth tables of functions of three inputs, in the form that `vpternlogd` takes.
 const XOR: i32 = 0x96;
 const MAJORITY: i32 = 0xe8;
 const CHOOSE: i32 = 0xca;
 
-/// One round on variables in place; the next round takes them rotated, so that nothing is moved.
+/// One round, in place. The next round gets the variables rotated by name, so no value is moved.
 macro_rules! round {
     ($ff:ident, $gg:ident, $j:expr, $w:ident, $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
         let a12 = _mm512_rol_epi32::<12>($a);
@@ -56,9 +56,9 @@ macro_rules! round {
     };
 }
 
-/// Takes each lane's state over its block.
+/// Advances each lane's state by its block.
 pub fn compress(_: Simd, state: &mut State16, blocks: [&Block; LANES]) {
-    // SAFETY: a `Simd` proves the features that the function is compiled for.
+    // SAFETY: `Simd` proves the features for which the function is compiled.
     unsafe { compress_512(state, blocks) }
 }
 
@@ -101,7 +101,7 @@ fn compress_512(state: &mut State16, blocks: [&Block; LANES]) {
     }
 }
 
-/// The sixteen big-endian words of each block: a vector a word, a lane a block.
+/// The sixteen big-endian words of each block: one vector for each word, one lane for each block.
 #[target_feature(enable = "avx512f,avx512bw")]
 fn message_words(blocks: [&Block; LANES]) -> [__m512i; 16] {
     let swap = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
@@ -110,7 +110,7 @@ fn message_words(blocks: [&Block; LANES]) -> [__m512i; 16] {
         // SAFETY: a block is 64 readable bytes.
         *row = _mm512_shuffle_epi8(unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }, swap);
     }
-    // A quarter of a vector holds the words 4 q + k of four blocks, for k = 0..4 ...
+    // Each quarter of a vector then holds the words 4 q + k of four blocks, for k = 0..4 ...
     let (fours, _) = rows.as_chunks::<4>();
     let mut parts = [[_mm512_setzero_si512(); 4]; 4];
     for (part, &[r0, r1, r2, r3]) in parts.iter_mut().zip(fours) {
@@ -123,7 +123,7 @@ fn message_words(blocks: [&Block; LANES]) -> [__m512i; 16] {
             _mm512_unpackhi_epi64(high01, high23),
         ];
     }
-    // ... and the quarters of one k from all blocks make four words whole.
+    // ... and the quarters with the same k from all blocks form four whole words.
     let mut words = [_mm512_setzero_si512(); 16];
     let [p0, p1, p2, p3] = parts;
     for k in 0..4 {

@@ -1,10 +1,10 @@
-//! SM3 (GB/T 32905-2016) of what SM2 keys sign: one message by RustCrypto's `sm3`, many by sixteen
-//! lanes where the processor has AVX-512.
+//! SM3 (GB/T 32905-2016) of what SM2 keys have signed: single messages by RustCrypto's `sm3`, many
+//! messages in sixteen lanes if the processor has AVX-512.
 //!
-//! The message of SM2 is `ZA || Sig_structure`, and all of it before the payload's length belongs
-//! to the key: 32 bytes of ZA and 32 of `84 6a "Signature1" 51 header 40 58` are exactly the first
-//! block. So a key keeps the state after that block, and a usual token costs one block instead of
-//! two.
+//! SM2 hashes the message `ZA || Sig_structure`. Everything in it before the payload's length
+//! depends only on the key: the 32 bytes of ZA and the 32 bytes of `84 6a "Signature1" 51 header 40
+//! 58` are exactly the first block. So a key stores the state after that block, and a usual token
+//! costs one block instead of two.
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics need it; each block gives its reason")]
@@ -28,7 +28,7 @@ pub fn hash(message: &[u8]) -> [u8; 32] {
 /// key.
 #[must_use]
 pub fn za(user_id: &[u8], x: &[u8; 32], y: &[u8; 32]) -> [u8; 32] {
-    // ENTLA is the length in bits as two bytes; a longer id is refused where keys are made.
+    // ENTLA is the id's length in bits as two bytes; `Ring::new` refuses a longer id.
     let bits = (user_id.len() as u16).wrapping_mul(8);
     let mut hash = Sm3::new();
     for part in [&bits.to_be_bytes(), user_id, CURVE.as_slice(), x, y] {
@@ -48,7 +48,7 @@ const CURVE: [u8; 128] = *b"\
 \xbc\x37\x36\xa2\xf4\xf6\x77\x9c\x59\xbd\xce\xe3\x6b\x69\x21\x53\
 \xd0\xa9\x87\x7c\xc6\x2a\x47\x40\x02\xdf\x32\xe5\x21\x39\xf0\xa0";
 
-/// A hash that is carried on from a first block.
+/// A hash that continues from a first block.
 #[derive(Clone)]
 pub struct Prefix {
     one: Sm3,
@@ -56,7 +56,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// The state after `block`; `simd` if many messages are to be hashed by lanes.
+    /// The state after `block`. With `simd`, lanes can continue from it too.
     #[must_use]
     pub fn new(block: &Block, simd: Option<Simd>) -> Self {
         let many = simd.map(|simd| {
@@ -74,21 +74,21 @@ impl Prefix {
         self.one.clone().chain_update(tail).finalize().into()
     }
 
-    /// The state to carry on from in a [`Pending`], if this has lanes.
+    /// The state from which a [`Pending`] continues, if there are lanes.
     #[must_use]
     pub fn state(&self) -> Option<&State> {
         self.many.as_ref().map(|(_, state)| state)
     }
 }
 
-/// The most blocks a tail takes: a length byte, 255 bytes, and 9 of padding.
+/// The most blocks of a tail: a length byte, 255 bytes and 9 bytes of padding.
 const MAX_BLOCKS: usize = 5;
 
-/// Messages that wait for their lanes.
+/// Messages that wait to be hashed in lanes.
 pub struct Pending {
     simd: Simd,
     blocks: Vec<Block>,
-    /// By number of blocks, one to five, so that sixteen messages that share a vector end together.
+    /// By number of blocks, one to five, so that the sixteen messages in a vector end together.
     messages: [Vec<Message>; MAX_BLOCKS],
 }
 
@@ -104,8 +104,8 @@ impl Pending {
         Self { simd, blocks: Vec::new(), messages: Default::default() }
     }
 
-    /// Adds a message: a first block that led to `state`, then `tail`, of at most 311 bytes; `slot`
-    /// is the caller's name for it.
+    /// Adds a message: a first block that led to `state`, then `tail`, which has at most 311 bytes.
+    /// `slot` is the number by which the caller knows the message.
     pub fn push(&mut self, state: &State, tail: &[u8], slot: usize) {
         let first_block = self.blocks.len();
         let (whole, rest) = tail.as_chunks::<64>();
@@ -129,7 +129,7 @@ impl Pending {
         }
     }
 
-    /// Hashes all that wait, tells each slot's hash, and is empty.
+    /// Hashes all waiting messages, passes each slot and its hash to `tell`, and is then empty.
     pub fn finish(&mut self, mut tell: impl FnMut(usize, [u8; 32])) {
         for (messages, count) in self.messages.iter_mut().zip(1..) {
             for group in messages.chunks(LANES) {
@@ -154,7 +154,7 @@ impl Pending {
     }
 }
 
-/// On this architecture there are no vectors to hash by.
+/// This architecture has no vectors to hash with.
 #[cfg(not(target_arch = "x86_64"))]
 mod lanes {
     use super::state::{Block, LANES, State16};

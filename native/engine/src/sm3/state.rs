@@ -1,6 +1,6 @@
-//! The state of SM3, of one message and of sixteen side by side.
+//! The state of SM3, for one message and for sixteen side by side.
 
-/// Messages that are hashed at a time.
+/// How many messages are hashed at once.
 pub const LANES: usize = 16;
 
 pub type Block = [u8; 64];
@@ -21,7 +21,7 @@ pub const INITIAL: State = [
     0xb0fb_0e4e,
 ];
 
-/// Puts a state into a lane.
+/// Writes a state into a lane.
 pub(super) fn put_lane(states: &mut State16, lane: usize, state: &State) {
     for (words, word) in states.iter_mut().zip(state) {
         if let Some(place) = words.get_mut(lane) {
@@ -30,7 +30,7 @@ pub(super) fn put_lane(states: &mut State16, lane: usize, state: &State) {
     }
 }
 
-/// The hash that a lane's state is.
+/// The hash that the state of a lane stands for.
 pub(super) fn lane_hash(states: &State16, lane: usize) -> [u8; 32] {
     let mut hash = [0; 32];
     let (places, _) = hash.as_chunks_mut::<4>();

@@ -1,12 +1,12 @@
-//! Groups of digits: their sizes, and what they come to, one after the other.
+//! Groups of digits: their sizes, and their values, computed one group after the other.
 
-/// The longest text that is looked at, in characters.
+/// The longest text that is read, in characters.
 pub const MAX_TEXT: usize = 800;
 
-/// The most bytes a text of [`MAX_TEXT`] digits holds: 46 whole groups and one of 5 bytes.
+/// The most bytes in a text of [`MAX_TEXT`] digits: 46 whole groups and one of 5 bytes.
 pub const MAX_TOKEN: usize = 46 * 7 + 5;
 
-/// Room for a decoded token: whole groups may be written past the end of a shorter last one.
+/// Memory for a decoded token. Whole groups may be written past the end of a shorter last group.
 pub type TokenBuffer = [u8; 336];
 
 const _: () = assert!(MAX_TOKEN + 8 <= size_of::<TokenBuffer>());
@@ -16,22 +16,24 @@ pub(super) const GROUP_BYTES: usize = 7;
 pub(super) type Group = [u8; GROUP_DIGITS];
 /// From this many groups on, vectors read them.
 pub(super) const LANES: usize = 8;
-/// Digits of a last group of 0-6 bytes.
+/// Digits of a last group of 0 to 6 bytes.
 pub(super) const TAIL_DIGITS: [usize; GROUP_BYTES] = [0, 3, 5, 8, 10, 13, 15];
-/// Bytes of a last group of 0-16 digits; 255 where no last group has that many.
+/// Bytes of a last group of 0 to 16 digits; 255 if no last group has that many digits.
 pub(super) const TAIL_BYTES: [u8; GROUP_DIGITS] = tail_bytes();
 pub(super) const MAX_GROUPS: usize = (MAX_TEXT - 4) / GROUP_DIGITS;
-/// `10^(17 j)` modulo 97, what a group weighs that has `j` groups behind it; from the most groups
-/// down to none.
+/// `10^(17 j)` modulo 97, the weight of a group with `j` groups after it, from the largest j down
+/// to 0.
 pub(super) const WEIGHTS: [u64; MAX_GROUPS] = weights();
 
-/// What whole groups come to.
+/// Sums over the values of whole groups.
 #[derive(Debug, Default)]
 pub(super) struct GroupSums {
-    /// The values' bits, of all groups together: none from 2^56 on, if each is in range.
+    /// The bits of all groups' values, combined by "or". If every value is in range, none is set
+    /// from bit 56 on.
     pub(super) high_bits: u64,
-    /// The sums of the values' low and high 32 bits, each multiplied by its weight. 46 products of
-    /// 32 and 7 bits cannot overflow, so one reduction at the end does for all groups.
+    /// The sums of the values' low and high 32 bits, each multiplied by the group's weight. 46
+    /// products of 32 bits and 7 bits cannot overflow, so one reduction at the end is enough for
+    /// all groups.
     pub(super) low: u64,
     pub(super) high: u64,
 }
@@ -43,7 +45,7 @@ impl GroupSums {
     }
 }
 
-/// Writes seven bytes for each group, and perhaps scratch past the last.
+/// Writes seven bytes for each group; bytes after the last may be overwritten.
 pub(super) fn read_groups(groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
     let mut sums = GroupSums::default();
     let weights = WEIGHTS.iter().skip(MAX_GROUPS.saturating_sub(groups.len()));
@@ -59,10 +61,10 @@ pub(super) fn read_groups(groups: &[Group], out: &mut TokenBuffer) -> GroupSums 
     sums
 }
 
-/// The value of the last `count` digits, at most 15.
+/// The value of the last `count` digits, of which there are at most 15.
 pub(super) fn tail_value(digits: &[u8], count: usize) -> u64 {
     match digits.last_chunk::<16>() {
-        // One load, and zeros in the place of the digits before.
+        // One load; the digits before the last `count` are replaced by zeros.
         Some(last) if count > 0 => {
             let digits = u128::from_le_bytes(*last) & u128::MAX << (8 * (16 - count));
             sixteen_digits(digits.to_le_bytes())
@@ -87,7 +89,7 @@ fn sixteen_digits(digits: [u8; 16]) -> u64 {
     }
 }
 
-/// The value of eight ASCII digits, by pairs, then fours, then all.
+/// The value of eight ASCII digits: first of pairs, then of fours, then of all eight.
 fn eight_digits(digits: [u8; 8]) -> u64 {
     let digits = u64::from_le_bytes(digits) & 0x0f0f_0f0f_0f0f_0f0f;
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);

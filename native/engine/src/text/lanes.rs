@@ -1,5 +1,5 @@
-//! Digits to bytes, eight groups of seventeen at a time, in 512-bit vectors: a lane of 64 bits a
-//! group.
+//! Digits to bytes in 512-bit vectors: eight groups of seventeen digits at once, one group in each
+//! lane of 64 bits.
 
 #![allow(clippy::indexing_slicing, reason = "at compile time, for the tables of indices")]
 
@@ -17,8 +17,8 @@ use core::arch::x86_64::{
 use super::groups::{GROUP_BYTES, Group, GroupSums, LANES, MAX_GROUPS, TokenBuffer, WEIGHTS};
 use crate::simd::Simd;
 
-/// Which byte goes where in a vector: for each of `first`, `run` bytes from it on, laid down every
-/// `stride` bytes.
+/// Byte indices for a permutation: for each of `first`, `run` consecutive bytes from it on, placed
+/// at intervals of `stride` bytes.
 const fn picks<const N: usize>(first: [u8; N], run: usize, stride: usize) -> [u8; 64] {
     let mut picks = [0; 64];
     let mut i = 0;
@@ -29,13 +29,13 @@ const fn picks<const N: usize>(first: [u8; N], run: usize, stride: usize) -> [u8
     picks
 }
 
-/// The first digits of the groups, one a lane: bytes of the block of 136 from its start on.
+/// The first digit of each group, one a lane: indices into the block of 136 bytes, from its start.
 const FIRSTS: [u8; 64] = picks([0, 17, 34, 51, 68, 85, 102, 119], 1, 8);
-/// The other sixteen of groups 0, 2, 4 and 6, from the block's start on; and of 1, 3, 5 and 7, from
-/// its byte 8 on.
+/// The other sixteen digits of groups 0, 2, 4 and 6, counted from the block's start; and those of
+/// groups 1, 3, 5 and 7, counted from its byte 8.
 const EVEN: [u8; 64] = picks([1, 35, 69, 103], 16, 16);
 const ODD: [u8; 64] = picks([18 - 8, 52 - 8, 86 - 8, 120 - 8], 16, 16);
-/// Seven bytes of each lane, side by side.
+/// The low seven bytes of every lane, side by side.
 const SEVENS: [u8; 64] = picks([0, 8, 16, 24, 32, 40, 48, 56], 7, 7);
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
@@ -44,7 +44,7 @@ fn load(bytes: &[u8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
-/// Miri does not know this one; it does know the choice out of two vectors.
+/// Miri does not support this instruction, but it supports the permutation of two vectors.
 #[cfg(miri)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
 fn _mm512_permutexvar_epi8(picks: __m512i, bytes: __m512i) -> __m512i {
@@ -53,11 +53,11 @@ fn _mm512_permutexvar_epi8(picks: __m512i, bytes: __m512i) -> __m512i {
 
 /// Whether every byte is an ASCII digit.
 pub(super) fn all_digits(_: Simd, text: &[u8]) -> bool {
-    // SAFETY: a `Simd` proves the features that the function is compiled for.
+    // SAFETY: `Simd` proves the features for which the function is compiled.
     unsafe { all_digits_512(text) }
 }
 
-/// See `groups::read_groups`; of at least eight groups and at most `MAX_GROUPS`.
+/// As `groups::read_groups`, for 8 to `MAX_GROUPS` groups.
 pub(super) fn groups(_: Simd, groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
     // SAFETY: as above.
     unsafe { groups_512(groups, out) }
@@ -73,7 +73,7 @@ fn all_digits_512(text: &[u8]) -> bool {
         any |= others(load(bytes));
     }
     let there: __mmask64 = (1 << rest.len()) - 1;
-    // SAFETY: lanes past the end of the slice are masked, and are not read.
+    // SAFETY: bytes past the end of the slice are masked and not read.
     let last = unsafe { _mm512_maskz_loadu_epi8(there, rest.as_ptr().cast()) };
     any | others(last) & there == 0
 }
@@ -108,7 +108,8 @@ fn groups_512(groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
         add(block, step * LANES, 0xff);
     }
     if let (Some(block), false) = (groups.last_chunk(), rest.is_empty()) {
-        // The last eight, of which some were read before and must not count twice.
+        // The last eight groups. Those that were read before get weight 0, so that they do not
+        // count twice.
         add(block, groups.len() - LANES, 0xff << (LANES - rest.len()));
     }
     GroupSums {
@@ -123,15 +124,15 @@ fn groups_512(groups: &[Group], out: &mut TokenBuffer) -> GroupSums {
 #[inline]
 fn eight_values(block: &[Group; LANES]) -> __m512i {
     let bytes = block.as_flattened().as_ptr();
-    // SAFETY: the block is 136 readable bytes; 64 of them from 0, 8, 64 and 72 on, by unaligned
-    // loads.
+    // SAFETY: the block is 136 readable bytes. Each load reads 64 of them, from byte 0, 8, 64 or
+    // 72, and may be unaligned.
     let part = |start: usize| unsafe { _mm512_loadu_si512(bytes.add(start).cast()) };
     let nibbles = _mm512_set1_epi8(0x0f);
     let firsts =
         _mm512_maskz_permutex2var_epi8(0x0101_0101_0101_0101, part(0), load(&FIRSTS), part(64));
     let even = _mm512_permutex2var_epi8(part(0), load(&EVEN), part(64));
     let odd = _mm512_permutex2var_epi8(part(8), load(&ODD), part(72));
-    // Digits to pairs, pairs to fours, fours to eights: each a multiplication and the sum of two
+    // Digits to pairs, pairs to fours, fours to eights: each step multiplies and adds two
     // neighbours.
     let tens = _mm512_set1_epi32(0x010a_010a);
     let hundreds = _mm512_set1_epi32(1 << 16 | 100);
@@ -143,8 +144,8 @@ fn eight_values(block: &[Group; LANES]) -> __m512i {
         _mm512_packus_epi32(fours(even), fours(odd)),
         _mm512_set1_epi32(1 << 16 | 10_000),
     );
-    // A lane now has a group's upper eight digits in its low half, and the lower eight in its high
-    // half.
+    // Each lane now holds the upper eight of a group's last sixteen digits in its low half, and the
+    // lower eight in its high half.
     let hundred_million = _mm512_set1_epi64(100_000_000);
     let firsts = _mm512_mul_epu32(_mm512_and_si512(firsts, nibbles), hundred_million);
     let nine = _mm512_add_epi64(firsts, _mm512_and_si512(eights, _mm512_set1_epi64(0xffff_ffff)));

@@ -1,9 +1,10 @@
 //! Step 1: digits to bytes (specification, section 2.1). This file owns the text rules and their
 //! order.
 //!
-//! `text = prefix(2) || groups || check(2)`; a group is 7 bytes, little-endian, as 17 digits, the
-//! last one 1-6 bytes as 3, 5, 8, 10, 13 or 15; `check` is ISO 7064 MOD 97-10. One text for each
-//! token: an alias (`00` for `97`) is refused.
+//! `text = prefix(2) || groups || check(2)`. A group is 7 bytes, little-endian, as 17 digits; the
+//! last group may have 1 to 6 bytes, as 3, 5, 8, 10, 13 or 15 digits. `check` is ISO 7064 MOD
+//! 97-10. Each token has one text: second spellings (such as `00` for `97` in the check digits) are
+//! refused.
 
 mod groups;
 #[cfg(target_arch = "x86_64")]
@@ -17,16 +18,16 @@ use groups::{
 };
 pub use groups::{MAX_TEXT, MAX_TOKEN, TokenBuffer};
 
-/// The bytes of a profile 1 text, written to the head of `out`; by vectors, if there is `simd`.
+/// Decodes a profile 1 text into the start of `out`, using vectors if there is a `simd`.
 ///
-/// Returns how many; bytes of `out` past them are scratch. `text` is any bytes: UTF-8 that is not
-/// ASCII digits is refused as such.
+/// Returns the number of bytes; the bytes of `out` after them may be overwritten. `text` may be any
+/// bytes: what is not ASCII digits is refused as such.
 ///
 /// # Errors
-/// `TextLength`, `TextPrefix`, `TextDigits`, `TextRange`, `TextCheck`, and `Undecided` for prefixes
-/// 97 and 98; the first that holds.
+/// The first that applies of `TextLength`, `TextPrefix`, `TextDigits`, `TextRange` and `TextCheck`;
+/// `Undecided` for the prefixes 97 and 98.
 pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<usize, Code> {
-    // A character has four bytes at the most, so what is longer need not be looked at.
+    // A character has at most four bytes, so a longer text need not be decoded to be refused.
     if text.len() > 4 * MAX_TEXT || text.len() > MAX_TEXT && characters(text) > MAX_TEXT {
         return Err(Code::TextLength);
     }
@@ -61,8 +62,8 @@ pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<
     let residue = 96 * power(GROUP_DIGITS * whole.len()) + sums.residue();
     let residue = residue * power(tail.len()) + tail_value % 97;
     let check = u64::from(c1 & 15) * 10 + u64::from(c0 & 15);
-    // 98 - x for x in 0..=96: the encoder never writes 00, 01 or 99, which are congruent to 97, 98
-    // and 02.
+    // The encoder writes 98 - x for x in 0..=96, so never 00, 01 or 99, which are congruent to 97,
+    // 98 and 02.
     if (residue * 100 + check) % 97 != 1 || !(2..=98).contains(&check) {
         return Err(Code::TextCheck);
     }
@@ -73,7 +74,8 @@ pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<
     Ok(start + tail_bytes)
 }
 
-/// The text of `token` under a two-digit `prefix`: the inverse of [`decode`], for any length.
+/// The text of `token` with a two-digit `prefix`: the inverse of [`decode`], for tokens of any
+/// length.
 #[must_use]
 pub fn encode(prefix: u8, token: &[u8]) -> String {
     use std::fmt::Write;
@@ -90,11 +92,11 @@ pub fn encode(prefix: u8, token: &[u8]) -> String {
     text
 }
 
-/// Characters of a UTF-8 string; of anything else, its bytes.
+/// The number of characters if `text` is UTF-8, otherwise the number of its bytes.
 fn characters(text: &[u8]) -> usize {
-    // The standard library's validation takes as long as verifying a signature, for 800 characters
-    // of three bytes. Miri refuses simdutf8 (0.1.5), which reckons addresses past the end of its
-    // input, to prefetch them.
+    // For 800 characters of three bytes the standard library's validation takes as long as
+    // verifying a signature. Miri refuses simdutf8 (0.1.5), which computes addresses past the end
+    // of its input to prefetch them.
     let utf8 = if cfg!(miri) {
         core::str::from_utf8(text).ok()
     } else {
@@ -103,12 +105,13 @@ fn characters(text: &[u8]) -> usize {
     utf8.map_or(text.len(), |text| text.chars().count())
 }
 
-/// Whether every byte is an ASCII digit. No early exit: this form becomes vector code.
+/// Whether every byte is an ASCII digit. There is no early exit, so that the compiler can vectorise
+/// the loop.
 fn all_digits(text: &[u8]) -> bool {
     text.iter().fold(true, |all, byte| all & byte.is_ascii_digit())
 }
 
-/// On this architecture there are no vectors to read digits with.
+/// This architecture has no vectors to read digits with.
 #[cfg(not(target_arch = "x86_64"))]
 mod lanes {
     use super::groups::{Group, GroupSums, TokenBuffer};

@@ -1,9 +1,9 @@
-//! Where the vectors from elsewhere are.
+//! The folder of vectors from other projects.
 
 use std::path::PathBuf;
 
-/// A file below `$YBTOKEN_VECTORS` or `../shared/vectors`; `None`, said on the terminal, if it is
-/// not there.
+/// A file below `$YBTOKEN_VECTORS` or `../shared/vectors`; `None` if it does not exist, which is
+/// printed.
 pub fn vectors(file: &str) -> Option<String> {
     let folder = std::env::var_os("YBTOKEN_VECTORS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors")),

@@ -1,4 +1,4 @@
-//! Keys that sign, by RustCrypto, for tests and benches.
+//! Keys that sign, made with RustCrypto, for tests and benches.
 
 use sm2::dsa::signature::Signer as _;
 use ybtoken_engine::claims::Claims;
@@ -94,13 +94,13 @@ pub fn everything() -> Scope {
     Scope::new(i64::MIN, i64::MAX, None, vec![(0, 1_000_000)]).unwrap()
 }
 
-/// A time and limits that every token keeps to.
+/// A time and limits that accept every token.
 #[allow(dead_code, reason = "not for every test")]
 pub const NOW: i64 = 1_780_000_000;
 #[allow(dead_code, reason = "not for every test")]
 pub const LENIENT: Limits = Limits { skew: 1 << 40, max_lifetime: 1 << 40 };
 
-/// The claims of the `number`th token; every choice of optional claims comes up.
+/// The claims of token `number`; over the numbers every combination of optional claims occurs.
 #[allow(clippy::needless_update, reason = "a further optional claim need not be named here")]
 pub fn claims(number: u32) -> Claims {
     let wide = [number.to_le_bytes(); 4];
@@ -124,7 +124,7 @@ pub fn claims(number: u32) -> Claims {
     }
 }
 
-/// The usual claims: 8 bytes of nonce, and none of the optional ones.
+/// The usual claims: a nonce of 8 bytes and no optional claims.
 #[allow(dead_code, reason = "for the benches")]
 pub fn plain_claims(number: u32) -> Claims {
     let mut claims = Claims { nonce_size: 8, nonce: [0; 16], ..claims(32 * number) };
