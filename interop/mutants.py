@@ -37,7 +37,7 @@ DECIDING = {
         "load_jwks", "load_cose_keyset", "_json", "_once", "_integer", "_check_items", "_entry_from_jwk",
         "_entry_from_cose_key", "_key", "_entry", "_kid_from_hex", "_from_base64url",
     ),
-    "keys/ring.py": ("from_key_set", "__init__"),
+    "keys/ring.py": ("__post_init__", "__init__"),
     "places.py": ("_range_of", "_subtract", "_work_out", "covers_number", "_merge"),
     "engines/serial.py": ("_judged", "_valid", "_signed"),
     "engines/validity.py": ("number_of", "check_pass", "check_display"),

@@ -44,6 +44,8 @@ export class KeyRing {
   static fromCoseKeySet(document: Uint8Array): Promise<KeyRing>;
   readonly entries: readonly KeyEntry[];
   readonly use: "tokens" | "status";
+  /** Which edition of the ring this is: a later one has a greater number; 0 if it states none. */
+  readonly version: number;
 }
 
 /** What a token states, under its issuer's good signature. */

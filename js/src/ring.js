@@ -15,8 +15,9 @@ const OURS = {
   "-65537": "yb_issuer", "-65538": "yb_scope", "-65539": "yb_except", "-65540": "nbf", "-65541": "exp",
   "-65542": "yb_withdrawn_since", "-65543": "yb_user_id", "-65544": "yb_use", "-65545": "yb_status_uri",
 };
-const JWK_MEMBERS = new Set([...Object.values(STANDARD), ...Object.values(OURS), "use", "key_ops"]);
+const JWK_MEMBERS = new Set([...Object.values(STANDARD), ...Object.values(OURS), "use", "key_ops", "ext"]);
 const FOREVER = 2 ** 32;
+const LATEST = 2 ** 32 - 1;
 const MOST_KEYS = 0xffff;
 const MOST_USER_ID = 8191;
 const REQUIRED = ["kty", "crv", "x", "y", "alg", "yb_issuer"];
@@ -31,9 +32,10 @@ const refuse = (what) => {
 export class KeyRing {
   #byHeader = new Map();
 
-  constructor(entries) {
+  constructor(entries, version = 0) {
     if (entries.length > MOST_KEYS) refuse(`a key ring holds at most ${MOST_KEYS} keys`);
     this.entries = Object.freeze([...entries]);
+    this.version = version; // a later ring has a greater one; 0 is not stated
     this.use = this.entries[0]?.use ?? "tokens";
     const kids = new Set();
     for (const entry of this.entries) {
@@ -63,10 +65,16 @@ export class KeyRing {
       throw new TypeError("a JWK Set is given as its text: an object no longer shows a member that stood twice");
     }
     const set = parseStrictJson(text);
-    if (!(set instanceof Map) || set.size !== 1 || !Array.isArray(set.get("keys"))) {
-      refuse('a JWK Set is an object with an array "keys" and no other member');
+    const others = set instanceof Map ? [...set.keys()].filter((name) => name !== "keys" && name !== "yb_version") : [""];
+    if (others.length > 0 || !Array.isArray(set.get("keys"))) {
+      refuse('a JWK Set is an object with an array "keys" and no other member but "yb_version"');
     }
-    return new KeyRing(await Promise.all(set.get("keys").map((jwk, number) => numbered(number, () => fromJwk(jwk)))));
+    const version = set.has("yb_version") ? set.get("yb_version") : 0;
+    if (set.has("yb_version") && !(Number.isSafeInteger(version) && version >= 1)) {
+      refuse('"yb_version" is an integer from 1 on');
+    }
+    const entries = set.get("keys").map((jwk, number) => numbered(number, () => fromJwk(jwk)));
+    return new KeyRing(await Promise.all(entries), version);
   }
 
   /** Read the bytes of a COSE_KeySet. Raises a RangeError for anything malformed. */
@@ -106,6 +114,7 @@ function fromJwk(jwk) {
   if (jwk.has("key_ops") && !(Array.isArray(operations) && operations.length === 1 && operations[0] === "verify")) {
     refuse('"key_ops" is ["verify"]');
   }
+  if (jwk.has("ext") && typeof jwk.get("ext") !== "boolean") refuse('"ext" is true or false'); // WebCrypto's
   const [curve, algorithm] = [jwk.get("crv"), jwk.get("alg")];
   if (!Object.hasOwn(JWK_CURVES, curve) || !Object.hasOwn(JWK_ALGORITHMS, algorithm)) {
     refuse("an unknown curve or algorithm");
@@ -190,7 +199,8 @@ async function thumbprint(curve, x, y) {
 function time(members, member) {
   if (!members.has(member)) return undefined;
   const value = members.get(member);
-  return Number.isSafeInteger(value) && value >= 0 ? value : refuse(`${member} is an integer from 0 on`);
+  const good = Number.isSafeInteger(value) && value >= 0 && value <= LATEST;
+  return good ? value : refuse(`${member} is 0 to 2^32 - 1 seconds since 1970; is it in milliseconds?`);
 }
 
 function name(members, member) {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ybtoken import Algorithm, KeyEntry, KeyRing, Scope
-from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_cose_keyset, load_jwks, load_key_set
 from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
 
 # The same keys in every process: they stand in the names of tests, which several processes have to agree on.
@@ -201,14 +201,60 @@ def test_a_cose_keyset_is_no_text():
         load_cose_keyset("{}")
 
 
-def test_a_file_may_state_times_beyond_those_of_tokens():
-    far = 2**53 - 1
-    ring = load_jwks(jwks(nbf=far - 1, exp=far, yb_withdrawn_since=far))
-    entry = ring.entries[0]
-    assert (entry.not_before, entry.not_after, entry.withdrawn_since) == (far - 1, far, far)
-    assert facts(load_jwks(dump_jwks(ring))) == facts(ring)
-    withdrawn = ring.withdrawn(entry.kid, since=7).entries[0]
-    assert (withdrawn.not_after, withdrawn.withdrawn_since, withdrawn.header) == (far, 7, entry.header)
+@pytest.mark.parametrize("member", ["nbf", "exp", "yb_withdrawn_since"])
+@pytest.mark.parametrize("value", [-1, 2**32, 1_800_000_000_000, 2**53 - 1])
+def test_a_time_that_no_token_can_state_is_refused(member, value):
+    hint = "is it in milliseconds" if value > 0 else "not -1"
+    with pytest.raises(ValueError, match=rf"{member} is 0 to .* seconds since 1970.*{hint}"):
+        load_jwks(jwks(**{member: value}))
+    label = {"nbf": -65540, "exp": -65541, "yb_withdrawn_since": -65542}[member]
+    with pytest.raises(ValueError, match=member):
+        load_cose_keyset(cose({label: value}))
+
+
+def test_the_last_second_that_a_token_can_state_is_a_time():
+    last = 2**32 - 1
+    entry = load_jwks(jwks(nbf=last - 1, exp=last, yb_withdrawn_since=last)).entries[0]
+    assert (entry.not_before, entry.not_after, entry.withdrawn_since) == (last - 1, last, last)
+
+
+def test_what_can_be_entered_can_be_read_again():
+    with pytest.raises(ValueError, match="never withdrawn has None"):
+        KeyEntry(KEYS[0], "A", withdrawn_since=2**32)
+    ring = KeyRing([KeyEntry(KEYS[0], "A", Scope(), 2**32 - 1, 2**32, 2**32 - 1)])
+    assert facts(load_jwks(dump_jwks(ring))) == facts(load_cose_keyset(dump_cose_keyset(ring))) == facts(ring)
+
+
+def test_a_changed_ring_is_the_next_version():
+    ring = KeyRing([KeyEntry(KEYS[0], "A")])
+    assert ring.version == 0
+    assert "yb_version" not in dump_jwks(ring)
+    withdrawn = ring.withdrawn(KEYS[0].kid, since=7)
+    assert withdrawn.with_entries(KeyEntry(KEYS[1], "B")).version == 2
+    assert load_jwks(dump_jwks(withdrawn)).version == withdrawn.version == 1
+
+
+@pytest.mark.parametrize("version", [0, -1, True, "1", 1.0, None, 2**53, [1]])
+def test_a_version_is_an_integer_from_1_on(version):
+    with pytest.raises(ValueError):
+        load_jwks(json.dumps({"yb_version": version, "keys": [JWK]}))
+
+
+def test_what_webcrypto_writes_of_each_key_means_nothing():
+    assert facts(load_jwks(jwks(ext=True, key_ops=["verify"]))) == facts(load_jwks(jwks()))
+    with pytest.raises(ValueError, match='"ext" is true or false'):
+        load_jwks(jwks(ext="yes"))
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_and_a_jwk_set_may_not():
+    document = dump_jwks(RING).encode()
+    assert facts(load_key_set(b"\xef\xbb\xbf" + document)) == facts(load_key_set(document)) == facts(RING)
+    assert facts(load_key_set(dump_cose_keyset(RING))) == facts(RING)
+    for twice in (b"\xef\xbb\xbf" * 2 + document, b" \xef\xbb\xbf" + document):
+        with pytest.raises(ValueError):
+            load_key_set(twice)
+    with pytest.raises(ValueError, match="BOM"):
+        load_jwks(b"\xef\xbb\xbf" + document)
 
 
 def test_a_file_may_name_a_province_that_is_unknown_here():

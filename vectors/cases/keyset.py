@@ -95,8 +95,8 @@ def cases() -> Iterator[dict[str, Any]]:
         ("accept-order", "labels in another order", _set(reversed_), [_entry()]),
         ("accept-two", "two keys, in their order", _set(_key(KEY_B), _key()), [_entry(KEY_B), _entry()]),
         ("accept-empty", "no key at all", _set(), []),
-        ("accept-exp-largest", "an end of 2^53 - 1", _set(_key(exp=nint(-65541) + uint(2**53 - 1))),
-         [_entry(not_after=2**53 - 1)]),
+        ("accept-exp-largest", "an end of 2^32 - 1", _set(_key(exp=nint(-65541) + uint(2**32 - 1))),
+         [_entry(not_after=2**32 - 1)]),
     ):  # fmt: skip
         yield _case(name, why, keyset, {"entries": entries})
     good = _key()
@@ -163,7 +163,9 @@ def cases() -> Iterator[dict[str, Any]]:
         ("nbf-float", "a time of 1.0", _set(_key(nbf=nint(-65540) + _FLOAT_1))),
         ("nbf-negative", "a time before 1970", _set(_key(nbf=nint(-65540) + b"\x20"))),
         ("nbf-exp", "a period that is empty", _set(_key(nbf=nint(-65540) + b"\x05", exp=nint(-65541) + b"\x05"))),
-        ("exp-above", "an end of 2^53", _set(_key(exp=nint(-65541) + uint(2**53)))),
+        ("exp-above", "an end of 2^32", _set(_key(exp=nint(-65541) + uint(2**32)))),
+        ("nbf-above", "a beginning of 2^32", _set(_key(nbf=nint(-65540) + uint(2**32)))),
+        ("withdrawn-above", "a withdrawal in milliseconds", _set(_key(withdrawn=nint(-65542) + uint(IAT * 1000)))),
         ("exp-null", "null is no value", _set(_key(exp=nint(-65541) + b"\xf6"))),
         ("withdrawn-null", "null is no value", _set(_key(w=nint(-65542) + b"\xf6"))),
         ("withdrawn-text", "a time as text", _set(_key(w=nint(-65542) + tstr("0")))),

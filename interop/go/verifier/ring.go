@@ -112,7 +112,15 @@ func ringOf(keys []map[string]any) (ring, error) {
 func fromJWKS(document []byte) (ring, error) {
 	set, isObject := parseJSON(document).(map[string]any)
 	keys, isArray := set["keys"].([]any)
-	if !isObject || len(set) != 1 || !isArray {
+	others := len(set) - 1
+	if version, stated := set["yb_version"]; stated {
+		number, isInteger := version.(int64)
+		if !isInteger || number < 1 {
+			return ring{}, errRing
+		}
+		others--
+	}
+	if !isObject || others != 0 || !isArray {
 		return ring{}, errRing
 	}
 	var read []map[string]any
@@ -126,6 +134,10 @@ func fromJWKS(document []byte) (ring, error) {
 			switch name {
 			case "use":
 				if value != "sig" {
+					return ring{}, errRing
+				}
+			case "ext":
+				if _, isBool := value.(bool); !isBool {
 					return ring{}, errRing
 				}
 			case "key_ops":
@@ -274,10 +286,13 @@ func entryOf(key map[string]any) (e entry, err error) {
 	e.scope = scope{prefixes("yb_scope"), prefixes("yb_except")}
 	must(e.scope.valid())
 	e.notBefore, e.notAfter = integer("nbf", 0), integer("exp", 1<<32)
+	if _, stated := key["exp"]; stated {
+		must(e.notAfter < 1<<32)
+	}
 	must(0 <= e.notBefore && e.notBefore < e.notAfter)
 	if _, stated := key["yb_withdrawn_since"]; stated {
 		since := integer("yb_withdrawn_since", 0)
-		must(since >= 0)
+		must(0 <= since && since < 1<<32)
 		e.withdrawn = &since
 	}
 	e.use = "tokens"

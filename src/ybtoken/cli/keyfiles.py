@@ -15,7 +15,7 @@ import typer
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.cli.speech import MisuseError, Speaker
 from ybtoken.identity import BlockCipher, IdentitySealer
-from ybtoken.keys.keyset import dump_jwks, load_cose_keyset, load_jwks
+from ybtoken.keys.keyset import dump_jwks, load_key_set
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.reading import KeyReadError, PrivateKeyRead, read_private_key
 from ybtoken.keys.ring import KeyRing
@@ -124,7 +124,7 @@ def load_ring(file: Path) -> KeyRing:
     """Read a key ring: a JWK Set if it is JSON, else a COSE_KeySet."""
     document = file.read_bytes()
     try:
-        return load_jwks(document) if document.lstrip()[:1] == b"{" else load_cose_keyset(document)
+        return load_key_set(document)
     except (ValueError, RecursionError) as error:
         raise MisuseError(f"{file} is no key ring: {error}", f"{file} 不是密钥环：{error}") from None
 

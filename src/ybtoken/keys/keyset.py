@@ -15,6 +15,8 @@ in any language: no member stands twice, an integer has one spelling and at most
 | ``yb_use`` | -65544 | "tokens", the default, or "status" |
 | ``yb_status_uri`` | -65545 | the address of the status list of the passes that it signs |
 
+Beside ``keys``, a JWK Set may state ``yb_version``: a later ring has a greater one.
+
 For SM2 no names are registered: ``"crv": "SM2"`` and ``"alg": "SM2"`` in JWK, and -65537 for both in COSE_Key, are our
 own.
 """
@@ -38,9 +40,10 @@ from ybtoken.keys.protocols import VerifyingKey
 from ybtoken.keys.ring import FOREVER, KeyEntry, KeyRing, Use
 from ybtoken.keys.sm2 import SM2Backend, SM2VerifyingKey
 from ybtoken.places import Scope
+from ybtoken.voucher import MAX_UINT32
 from ybtoken.wire.envelope import CRV, EC2, KTY, X, Y
 
-__all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks"]
+__all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks", "load_key_set"]
 
 _JWK_CURVES = {Curve.P256: "P-256", Curve.SM2: "SM2"}
 _JWK_ALGORITHMS = {Algorithm.ES256: "ES256", Algorithm.ESP256: "ESP256", Algorithm.SM2: "SM2"}
@@ -74,14 +77,32 @@ def load_jwks(document: str | bytes, *, sm2_backend: SM2Backend | None = None) -
     if not isinstance(document, (str, bytes)):
         raise TypeError(f"a JWK Set is text or bytes, not {type(document).__name__}")
     jwks = _json(document)
-    if not isinstance(jwks, dict) or set(jwks) != {"keys"} or not isinstance(jwks["keys"], list):
-        raise ValueError('a JWK Set is an object with an array "keys", and no other member')
-    return KeyRing(_numbered(jwks["keys"], partial(_entry_from_jwk, sm2_backend)))
+    if not isinstance(jwks, dict) or set(jwks) - {"yb_version"} != {"keys"} or not isinstance(jwks["keys"], list):
+        raise ValueError('a JWK Set is an object with an array "keys", and no other member but "yb_version"')
+    version = jwks.get("yb_version", 1)
+    if type(version) is not int or version < 1:
+        raise ValueError('"yb_version" is an integer from 1 on')
+    entries = _numbered(jwks["keys"], partial(_entry_from_jwk, sm2_backend))
+    return KeyRing(entries, version=version if "yb_version" in jwks else 0)
 
 
 def dump_jwks(keys: KeyRing) -> str:
     """A key ring as the text of a JWK Set."""
-    return json.dumps({"keys": [_jwk(entry) for entry in keys.entries]}, ensure_ascii=False, indent=2) + "\n"
+    document: dict[str, Any] = {"yb_version": keys.version} if keys.version else {}
+    document |= {"keys": [_jwk(entry) for entry in keys.entries]}
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def load_key_set(document: bytes, *, sm2_backend: SM2Backend | None = None) -> KeyRing:
+    """Read a key ring from the bytes of a file: a JWK Set if it is JSON, else a COSE_KeySet.
+
+    Editors on Windows put a byte order mark before a text. A file may begin with one, which is removed here; the JWK
+    Set itself has none.
+    """
+    text = document.removeprefix(_BOM)
+    if text.lstrip()[:1] == b"{":
+        return load_jwks(text, sm2_backend=sm2_backend)
+    return load_cose_keyset(document, sm2_backend=sm2_backend)
 
 
 def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) -> KeyRing:
@@ -103,10 +124,11 @@ def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) 
 
 
 def dump_cose_keyset(keys: KeyRing) -> bytes:
-    """A key ring as a COSE_KeySet."""
+    """A key ring as a COSE_KeySet, which has no place for the ring's version."""
     return cbor2.dumps([_cose_key(entry) for entry in keys.entries], canonical=True)
 
 
+_BOM = b"\xef\xbb\xbf"
 _MAX_INTEGER = (1 << 53) - 1
 """The largest integer that every JSON reader has (RFC 7493 section 2.2)."""
 
@@ -165,7 +187,7 @@ def _numbered(keys: list[Any] | tuple[Any, ...], read: Callable[[Mapping[Any, An
     return entries
 
 
-_JWK_MEMBERS = {"kty", "crv", "x", "y", "alg", "kid", "use", "key_ops", *_COSE_LABELS}
+_JWK_MEMBERS = {"kty", "crv", "x", "y", "alg", "kid", "use", "key_ops", "ext", *_COSE_LABELS}
 
 
 def _entry_from_jwk(sm2_backend: SM2Backend | None, jwk: Mapping[Any, Any]) -> KeyEntry:
@@ -177,6 +199,8 @@ def _entry_from_jwk(sm2_backend: SM2Backend | None, jwk: Mapping[Any, Any]) -> K
         raise ValueError(f"null is no value: {nulls}")
     if jwk["kty"] != "EC" or jwk.get("use", "sig") != "sig" or jwk.get("key_ops", ["verify"]) != ["verify"]:
         raise ValueError('a key has "kty": "EC" and is for verifying signatures')
+    if type(jwk.get("ext", True)) is not bool:  # WebCrypto writes it of every key; of a public one it says nothing
+        raise ValueError('"ext" is true or false')
     curve = _inverse(_JWK_CURVES, "crv", jwk["crv"])
     algorithm = _inverse(_JWK_ALGORITHMS, "alg", jwk["alg"])
     kid = _kid_from_hex(jwk["kid"]) if "kid" in jwk else None
@@ -220,12 +244,16 @@ def _entry(key: VerifyingKey, kid: bytes | None, members: Mapping[Any, Any]) -> 
     if kid is not None and kid != key.kid:
         raise ValueError(f"the kid is {key.kid.hex()}, not what is stated")
     times = {name: members[name] for name in ("nbf", "exp", "yb_withdrawn_since") if name in members}
-    if any(isinstance(value, bool) or not isinstance(value, int) for value in times.values()):
-        raise ValueError("times are whole seconds since 1970")
+    for name, value in times.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"{name} is a time in whole seconds since 1970")
+        if not 0 <= value <= MAX_UINT32:
+            hint = "; is it in milliseconds?" if value > MAX_UINT32 else ""
+            raise ValueError(f"{name} is 0 to 2^32 - 1 seconds since 1970, not {value}{hint}")
     prefixes, exclusions = members.get("yb_scope", []), members.get("yb_except", [])
     if not isinstance(prefixes, (list, tuple)) or not isinstance(exclusions, (list, tuple)):
         raise ValueError("yb_scope and yb_except are arrays of prefixes")
-    return KeyEntry.from_key_set(
+    return KeyEntry(
         key,
         members["yb_issuer"],
         Scope.from_prefixes(prefixes, exclusions),

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
-from ybtoken._checks import LAST_SECOND, instance, instant
+from ybtoken._checks import LAST_SECOND, instance, instant, uint
 from ybtoken.algorithms import Algorithm
 from ybtoken.keys.protocols import VerifyingKey
 from ybtoken.places import Scope
@@ -24,6 +23,8 @@ FOREVER = LAST_SECOND
 """``not_after`` of a key that never expires, in seconds since 1970: above any time that a token can state."""
 MAX_KEYS = 0xFFFF
 """The most keys in a ring: verdict columns hold a key's position in 16 bits, of which one value means "no key"."""
+
+_MAX_VERSION = (1 << 53) - 1
 
 # str.isprintable would depend on the Unicode version that Python knows (Spec 5): neither controls, nor characters that
 # are invisible or change the direction of text, nor half characters.
@@ -81,8 +82,8 @@ class KeyEntry:
         instance("use", self.use, Use, "a Use")
         if instant("not_before", self.not_before) >= instant("not_after", self.not_after):
             raise ValueError("not_before is below not_after")
-        if self.withdrawn_since is not None:
-            instant("withdrawn_since", self.withdrawn_since)
+        if self.withdrawn_since is not None and instant("withdrawn_since", self.withdrawn_since) == FOREVER:
+            raise ValueError("withdrawn_since is a time before 2**32: what is never withdrawn has None")
         if len(self.key.kid) != KID_SIZE:
             raise ValueError(f"a kid is {KID_SIZE} bytes")
         if self.status_uri is not None:
@@ -94,34 +95,9 @@ class KeyEntry:
         object.__setattr__(self, "header", header)
         object.__setattr__(self, "prefix", sign1_prefix(header))
 
-    @classmethod
-    def from_key_set(
-        cls,
-        key: VerifyingKey,
-        issuer: str,
-        scope: Scope,
-        not_before: int,
-        not_after: int,
-        withdrawn_since: int | None,
-        use: Use,
-        status_uri: str | None,
-    ) -> KeyEntry:
-        """The entry that a key ring file states. Its times may lie beyond any that a token can state (Spec 5)."""
-        entry = cls(key, issuer, scope, use=use, status_uri=status_uri)
-        if not 0 <= not_before < not_after:
-            raise ValueError("not_before is below not_after")
-        if withdrawn_since is not None and withdrawn_since < 0:
-            raise ValueError("withdrawn_since is a time from 1970 on")
-        object.__setattr__(entry, "not_before", not_before)
-        object.__setattr__(entry, "not_after", not_after)
-        object.__setattr__(entry, "withdrawn_since", withdrawn_since)
-        return entry
-
     def withdrawn(self, *, since: int) -> KeyEntry:
         """The same entry, but every token issued at or after a time (seconds since 1970) is refused."""
-        entry = copy(self)
-        object.__setattr__(entry, "withdrawn_since", instant("withdrawn_since", since))
-        return entry
+        return replace(self, withdrawn_since=since)
 
     @property
     def kid(self) -> bytes:
@@ -132,19 +108,21 @@ class KeyEntry:
 class KeyRing(Mapping[bytes, KeyEntry]):
     """The public keys that a verifier trusts, by kid. Immutable.
 
-    `with_entries` and `withdrawn` make a new ring: make a verifier of it beside the old one, then swap the two.
+    `with_entries` and `withdrawn` make a new ring of the next version: make a verifier of it beside the old one, then
+    swap the two. `ybtoken.trust` does that, and refuses a ring of an earlier version.
 
     Args:
         entries: the keys and their scopes.
+        version: which edition of the ring this is; 0 if it states none.
 
     Raises:
         TypeError: what is given are not entries, such as raw keys.
         ValueError: two entries have the same kid, under one algorithm or two; or they have different uses.
     """
 
-    __slots__ = ("_by_kid", "by_header", "entries", "use")
+    __slots__ = ("_by_kid", "by_header", "entries", "use", "version")
 
-    def __init__(self, entries: Iterable[KeyEntry] = ()) -> None:
+    def __init__(self, entries: Iterable[KeyEntry] = (), *, version: int = 0) -> None:
         if isinstance(entries, KeyEntry):
             raise TypeError("a key ring takes a sequence of entries, not one KeyEntry")
         self.entries: tuple[KeyEntry, ...] = tuple(entries)
@@ -152,6 +130,7 @@ class KeyRing(Mapping[bytes, KeyEntry]):
             instance("an entry of a key ring", entry, KeyEntry, "a KeyEntry(key, issuer)")
         if len(self.entries) > MAX_KEYS:
             raise ValueError(f"a key ring holds at most {MAX_KEYS} keys")
+        self.version = uint("version", version, _MAX_VERSION)
         uses = {entry.use for entry in self.entries} or {Use.TOKENS}
         if len(uses) > 1:
             raise ValueError("keys for tokens and keys for status lists are in rings of their own")
@@ -182,10 +161,11 @@ class KeyRing(Mapping[bytes, KeyEntry]):
 
     def with_entries(self, *entries: KeyEntry) -> KeyRing:
         """A ring that also holds these entries."""
-        return KeyRing((*self.entries, *entries))
+        return KeyRing((*self.entries, *entries), version=self.version + 1)
 
     def withdrawn(self, kid: bytes, *, since: int) -> KeyRing:
         """A ring that refuses every token issued with this key at or after a time (seconds since 1970)."""
         if kid not in self:
             raise ValueError(f"no key {kid.hex()} in this ring")
-        return KeyRing(e.withdrawn(since=since) if e.kid == kid else e for e in self.entries)
+        entries = [e.withdrawn(since=since) if e.kid == kid else e for e in self.entries]
+        return KeyRing(entries, version=self.version + 1)
