@@ -40,7 +40,7 @@ DECIDING = {
     "keys/ring.py": ("__post_init__", "__init__"),
     "places.py": ("_range_of", "_subtract", "_work_out", "covers_number", "_merge"),
     "engines/serial.py": ("_judged", "_valid", "_signed"),
-    "engines/validity.py": ("number_of", "check_pass", "check_display"),
+    "engines/validity.py": ("number_of", "check_pass", "_check_display"),
     "judging/judge.py": ("voucher", "check", "_check_challenge"),
     "judging/redemption.py": ("claims_of",),
     "keys/by_time.py": ("at",),
@@ -74,6 +74,14 @@ SAME = {
     "if answer_size is None or token_size < _SHORTEST_TOKEN:": "no token is so short, and both refusals are envelope.shape",
     "if merged and low <= merged[-1][1]:": "two ranges that touch cover what one range covers",
     "array = inflating.decompress(compressed, limit + 1)": "one byte too many is as much too long as two",
+    "if header_size == 0x18 and data[3] >= 0x18:  # 58 n": "no header of the format has 24 bytes or more",
+    'if entry is None and not isinstance(error, UnknownKeyError) and (kid := error.facts.get("kid")):': (
+        "it decides whose key a refusal is counted for, not the verdict"
+    ),
+    "return None if overdue is None else _overdue(overdue)": "it decides the note, not the verdict",
+    "if isinstance(self.prefixes, str) or isinstance(self.exclusions, str):": "it is misuse: a key set's are checked before",
+    "if len(self._wrong) > self._capacity:": "how many passes are counted is the implementation's own",
+    'raise ValueError("this is a private key: a key ring holds public keys only")': "the check that follows refuses d as unknown",
     "notes = [note for policy in self.policies if (note := policy.check(voucher, now)) is not None]": "it decides the note, not the verdict",
 }
 """Changes that no input shows: the line as it stands, and why."""
