@@ -1,4 +1,4 @@
-"""The native engine of ybtoken. See `ybtoken.engines.native`, which wraps it; nothing here checks policy."""
+"""The native engine of ybtoken. `ybtoken.engines.native` wraps it; nothing here checks policies."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict, final
@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias, TypedDict, final
 from typing_extensions import Buffer
 
 ABI: Final[int]
-"""The version of this interface. It grows with every change that a caller would notice."""
+"""The version of this interface. It increases with every change that a caller can notice."""
 VERSION: Final[str]
 COLUMNS: Final[tuple[tuple[str, int], ...]]
 """The name and the width in bytes of each column, in order."""
@@ -41,16 +41,16 @@ class TableStats(TypedDict):
 
 @final
 class Engine:
-    """How to compute, and with how many threads.
+    """An engine: how to compute, and with how many threads.
 
     Args:
         threads: how many threads share a batch, 1 to 1024; with 1 it is the caller's own.
-        path: forces how signatures are verified; by default the fastest that the processor runs.
-        simd: whether SM3 and digits go by AVX-512 where the processor has it.
+        path: forces how signatures are verified; by default the fastest way that the processor can run.
+        simd: whether AVX-512, if the processor has it, hashes SM3 and reads digits.
 
     Raises:
-        ValueError: a number or name out of its range.
-        RuntimeError: the processor does not run the path, or the system has no threads or randomness left.
+        ValueError: a number or name is out of its range.
+        RuntimeError: the processor cannot run the path, or the system gives no threads or no random bytes.
     """
 
     def __new__(cls, *, threads: int = 1, path: Path | None = None, simd: bool = True) -> Engine: ...
@@ -59,20 +59,21 @@ class Engine:
     @property
     def path(self) -> Path: ...
     def prepare(self, keys: Sequence[Key], *, table_bytes: int = 268435456) -> Ring:
-        """Check the keys and build their tables, without the GIL: 786 KB and some 3 ms of one core a key (window 10).
+        """Check the keys and build their tables, without the GIL.
 
         Args:
-            keys: the ring's entries; a column's `entry` is the place here.
-            table_bytes: the cap of what the tables take. Keys over it are built at first use, the least recently used
-                ones going first: then a text that names such a key costs a table, whether it is good or not.
+            keys: the ring's entries; the numbers in the `entries` column are positions in this list.
+            table_bytes: the most bytes that the tables may take. Tables that do not fit are built at first use, and the
+                least recently used one is dropped. A text that names such a key then costs building its table, whether
+                the text is good or not.
 
         Raises:
-            ValueError: a key that is wrong, two of one header, or places out of order.
+            ValueError: a key is wrong, two keys have the same header, or places are not in order.
         """
 
 @final
 class Ring:
-    """Keys with their tables, ready to open texts; may be used from many threads at once."""
+    """Keys with their tables, ready to open texts. Several threads may use it at once."""
 
     def __len__(self) -> int: ...
     def table_stats(self) -> TableStats: ...
@@ -86,7 +87,7 @@ class Ring:
             max_lifetime: the longest lifetime that is accepted, in seconds.
 
         Raises:
-            TypeError: the text is not `str`.
+            TypeError: the text is not a `str`.
         """
 
     def open_many(
@@ -95,49 +96,49 @@ class Ring:
         """Do steps 1 to 7 for many texts, without the GIL.
 
         Args:
-            texts: `str` or `bytes` each.
-            now: one time for all texts, or the bytes of a little-endian i64 for each.
+            texts: `str` or `bytes` objects.
+            now: one time for all texts, or one for each as the bytes of little-endian 64-bit integers.
             skew: see `open_one`.
             max_lifetime: see `open_one`.
 
         Raises:
-            TypeError: something that is no text, or no time.
-            ValueError: times for more texts or fewer.
+            TypeError: an element is not a text, or `now` is not a time.
+            ValueError: there are not as many times as texts.
         """
 
     def open_arrow(self, chunks: Sequence[Chunk], /, *, now: int | bytes, skew: int, max_lifetime: int) -> Columns:
         """Do steps 1 to 7 for the strings of an Arrow array, which are read in place, without the GIL.
 
-        As Arrow demands, nobody may change the buffers meanwhile. Arguments and errors as for `open_many`, and:
+        As Arrow requires, the buffers must not change meanwhile. Arguments and errors are those of `open_many`, and:
 
         Raises:
-            ValueError: a null, whose row is named, or buffers, offsets and lengths that do not belong together.
+            ValueError: there is a null, whose row is named, or buffers, offsets and lengths do not fit together.
         """
 
     def open_lines(
         self, buffer: Buffer, /, *, now: int | bytes, skew: int, max_lifetime: int, last: bool = True
     ) -> tuple[Columns, int]:
-        r"""Do steps 1 to 7 for the lines of a buffer, without the GIL. Arguments and errors as for `open_many`, and:
+        r"""Do steps 1 to 7 for the lines of a buffer, without the GIL. Errors are those of `open_many`.
 
-        A line ends at ``\n`` and at nothing else; a ``\r`` before it is part of the text, which is then refused.
+        A line ends at ``\n`` only; a ``\r`` before it is part of the text, which is then refused.
 
         Args:
-            buffer: `bytes` are read in place, anything else is copied first.
+            buffer: `bytes` are read in place; any other buffer is copied first, because it may change meanwhile.
             now: see `open_many`.
             skew: see `open_one`.
             max_lifetime: see `open_one`.
-            last: whether what follows the last ``\n`` is a line too, if it is not empty.
+            last: whether the rest after the last ``\n`` is a line too, if it is not empty.
 
         Returns:
-            The columns, and how many bytes of the buffer the lines took up.
+            The columns, and how many bytes of the buffer the lines occupied.
         """
 
 @final
 class Columns:
-    """What became of a batch: the columns of `COLUMNS`, one row a text, numbers little-endian.
+    """The outcomes of a batch: the columns of `COLUMNS`, one row for each text, numbers little-endian.
 
-    The claims are there if the code is 0 or a refusal of step 6 or 7; in all other rows they are zero, except that the
-    nonce of key.unknown is the kid. The entry is there from step 4 on.
+    A row has claims if its code is 0 or a refusal of step 6 or 7. In all other rows they are zero, except that the nonce
+    of key.unknown is the kid. A row has an entry from step 4 on.
     """
 
     def __len__(self) -> int: ...
@@ -163,7 +164,7 @@ class Columns:
 
     @property
     def profiles(self) -> bytes:
-        """u8; 1 where the claims are there."""
+        """u8; 1 if the row has claims."""
 
     @property
     def nonce_sizes(self) -> bytes:
@@ -179,36 +180,36 @@ class Columns:
 
     @property
     def present(self) -> bytes:
-        """u8; bit ``label - 1`` for each optional claim that is there."""
+        """u8; bit ``label - 1`` is set for each optional claim that the token states."""
 
     def __getattr__(self, name: str, /) -> bytes:
         """The column of an optional claim; see `COLUMNS`."""
 
 @final
 class Sm2Key:
-    """An SM2 key that signs, by RustCrypto's constant-time arithmetic. It never shows its secret and is not pickled.
+    """An SM2 signing key with RustCrypto's constant-time arithmetic. It never shows its secret and cannot be pickled.
 
     Args:
-        secret: 32 bytes, 1 to n - 2, big-endian.
+        secret: a number from 1 to n - 2 as 32 bytes, big-endian.
         user_id: fewer than 8,192 bytes; ``1234567812345678`` by default.
 
     Raises:
-        ValueError: a secret or user id out of its range.
+        ValueError: the secret or the user id is out of its range.
     """
 
     def __new__(cls, secret: bytes, /, *, user_id: bytes | None = None) -> Sm2Key: ...
     @staticmethod
     def generate(*, user_id: bytes | None = None) -> Sm2Key:
-        """Make a key from the system's randomness."""
+        """Make a key from the operating system's random bytes."""
 
     @property
     def x(self) -> bytes: ...
     @property
     def y(self) -> bytes: ...
     def sign(self, message: bytes, /) -> bytes:
-        """Sign SM3(ZA || message): r and s, 32 bytes each. Without the GIL.
+        """Sign SM3(ZA || message), without the GIL. Returns r || s, 32 bytes each.
 
         Raises:
-            OSError: the system gave no randomness.
+            OSError: the operating system gave no random bytes.
         """
     def __reduce__(self) -> Any: ...

@@ -132,7 +132,7 @@ impl PyRing {
         if let Ok(bytes) = buffer.cast::<PyBytes>() {
             return guarded(|| self.open_buffer(py, bytes.as_bytes(), times, limits, last));
         }
-        // The buffer is copied first, because others may write to it while the GIL is released.
+        // Any other buffer is copied first, because it may change while the GIL is released.
         let bytes = PyBuffer::<u8>::get(buffer)?.to_vec(py)?;
         guarded(|| self.open_buffer(py, &bytes, times, limits, last))
     }

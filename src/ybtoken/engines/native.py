@@ -41,12 +41,13 @@ class NativeEngine:
     """See `ybtoken.engines.protocols.Engine`.
 
     Args:
-        threads: how many threads share a batch, or the building of tables, the caller's own among them. A process that
-            is forked starts its own.
-        path: forces how signatures are verified; the fastest that the processor runs if it is not given.
-        table_bytes: the cap of what the keys' tables take: 786 KB a key, or where that is too much for the ring, 262 KB
-            and some percent slower. If that is too much too, tables are built when a token first needs them, the least
-            recently used going first. The generators' tables, 7.3 MB a curve, come on top.
+        threads: how many threads share a batch or the building of tables, including the caller's own. A forked process
+            starts its own.
+        path: forces how signatures are verified; by default the fastest way that the processor can run.
+        table_bytes: the most bytes that the keys' tables may take (`docs/why/native.md` has their sizes). If that is
+            too little for the ring, its keys get smaller tables, with which a token takes some percent longer. If it is
+            too little for those, a table is built when a token first needs it, and the least recently used table is
+            dropped. The generators' tables are not counted.
 
     Raises:
         RuntimeError: the processor does not run the path.
@@ -70,9 +71,9 @@ class NativeEngine:
         return self._engine.path
 
     def prepare(self, keys: KeyRing) -> NativeOpener:
-        """Check the keys and build their tables, about 3 ms of one core a key, without the GIL.
+        """Check the keys and build their tables (`docs/why/native.md` says how long that takes), without the GIL.
 
-        An opener that is in use is not disturbed: prepare a new ring in the background, then swap verifiers.
+        Openers that are in use are not affected: prepare a new ring in the background, then swap verifiers.
 
         Raises:
             ValueError: a key whose point is not on its curve, or an SM2 key without a ``user_id``.
