@@ -10,6 +10,7 @@ from ybtoken import Algorithm, IssueError, Issuer, Scope
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.misuse import MISUSES
 from ybtoken.testing.keys import FakeKey
+from ybtoken.words import Words
 
 
 class Unpadded(FakeKey):
@@ -55,9 +56,13 @@ def test_what_an_issuer_refuses_has_a_code_and_words_in_both_languages(code):
         assert words.en.isascii()
         assert not words.zh.isascii()
         assert "{" not in words.en + words.zh
+    if isinstance(reason := error.facts.get("reason"), Words):
+        assert reason.zh in error.what.zh
+        assert reason.en not in error.what.zh
     shown = json.loads(json.dumps(error.to_dict()))
     assert shown == {
-        "code": code, "what": error.what._asdict(), "remedy": error.remedy._asdict(), "facts": error.facts,
+        "code": code, "what": error.what._asdict(), "remedy": error.remedy._asdict(),
+        "facts": {name: fact._asdict() if isinstance(fact, Words) else fact for name, fact in error.facts.items()},
     }  # fmt: skip
     assert str(error) == f"[{code}] {error.what.en} {error.remedy.en} / {error.what.zh}{error.remedy.zh}"
     again = pickle.loads(pickle.dumps(error))
@@ -66,9 +71,11 @@ def test_what_an_issuer_refuses_has_a_code_and_words_in_both_languages(code):
 
 def test_the_facts_say_what_was_wrong():
     assert refusal("issue.place").facts == {"city_code": "340100", "scope": "33"}
-    assert refusal("issue.claim").facts == {"reason": "channel is 0 to 65535, not 65536"}
-    assert "ESP256" in refusal("issue.device_key").facts["reason"]
-    assert "63 bytes" in refusal("issue.signature").facts["reason"]
+    assert refusal("issue.claim").facts == {
+        "reason": Words("channel is 0 to 65535, not 65536", "channel 应为 0 至 65535，实为 65536")
+    }
+    assert "ESP256" in refusal("issue.device_key").facts["reason"].en
+    assert "63 bytes" in refusal("issue.signature").facts["reason"].en
 
 
 def test_a_value_of_the_wrong_type_is_an_error_in_the_program():

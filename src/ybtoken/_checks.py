@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ybtoken.words import BoundsError
+
 __all__ = ["LAST_SECOND", "callback", "duration", "instance", "instant", "octets", "string", "uint"]
 
 LAST_SECOND = 2**32
@@ -23,7 +25,8 @@ def uint(name: str, value: int, maximum: int | None = None, *, minimum: int = 0)
         raise TypeError(f"{name} is an integer, not {_kind(value)}")
     if value < minimum or (maximum is not None and value > maximum):
         bounds = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
-        raise ValueError(f"{name} is {bounds}, not {value}")
+        limits = f"不小于 {minimum}" if maximum is None else f"{minimum} 至 {maximum}"
+        raise BoundsError(f"{name} is {bounds}, not {value}", f"{name} 应为 {limits}，实为 {value}")
     return value
 
 
@@ -52,7 +55,10 @@ def octets(name: str, value: bytes, sizes: range) -> bytes:
         raise TypeError(f"{name} is bytes, not {_kind(value)}")
     if len(value) not in sizes:
         wanted = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        raise ValueError(f"{name} is {wanted} bytes, not {len(value)}")
+        limits = wanted.replace(" to ", " 至 ")
+        raise BoundsError(
+            f"{name} is {wanted} bytes, not {len(value)}", f"{name} 应为 {limits} 字节，实为 {len(value)} 字节"
+        )
     return value
 
 

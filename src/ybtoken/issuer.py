@@ -19,6 +19,7 @@ from ybtoken.voucher import PURPOSES, DeviceKey, Profile, Voucher, check_known_p
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import SIGNATURE_SIZE, encode_header, sign1
 from ybtoken.wire.text import encode_text
+from ybtoken.words import BoundsError, words_of
 
 __all__ = ["ClaimArguments", "Issuer"]
 
@@ -149,7 +150,7 @@ class Issuer:
         try:
             key = device_key_of(device_key)
         except ValueError as error:
-            raise IssueError("issue.device_key", reason=str(error)) from None
+            raise IssueError("issue.device_key", reason=words_of(error)) from None
         return self.sign_pass(
             self._voucher(identity_ref, city_code, Profile.DEVICE_BOUND, self._pass_lifetime, now, optional, key)
         )
@@ -197,7 +198,7 @@ class Issuer:
                 **optional,
             )
         except ValueError as error:
-            raise IssueError("issue.claim", reason=str(error)) from None
+            raise IssueError("issue.claim", reason=words_of(error)) from None
 
     def _sign(self, voucher: Voucher) -> bytes:
         if not self._scope.covers(voucher.city_code):
@@ -210,12 +211,13 @@ class Issuer:
         except SignatureError:
             raise IssueError("issue.wrong_signature", kid=self._key.kid.hex()) from None
         except ValueError as error:
-            raise IssueError("issue.signature", reason=str(error)) from error
+            raise IssueError("issue.signature", reason=words_of(error)) from error
 
     def _sign_and_verify(self, message: bytes) -> bytes:
         signature = self._key.sign(message)
         if not isinstance(signature, bytes):
-            raise ValueError(f"the key's signature is {type(signature).__name__}, not bytes")
+            found = type(signature).__name__
+            raise BoundsError(f"the key's signature is {found}, not bytes", f"密钥返回的签名为 {found}，应为 bytes")
         if self._public is not None and len(signature) == SIGNATURE_SIZE:  # another length is refused by its own words
             self._public.verify(message, signature)
         return signature

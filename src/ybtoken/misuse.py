@@ -76,8 +76,8 @@ class IssueError(ValueError):
     Args:
         code: a key of `MISUSES`.
         facts: what is known about it: ``city_code`` and ``scope`` of ``issue.place``, ``kid`` of
-            ``issue.wrong_signature``, otherwise the ``reason``, which is an English sentence that names the claim or
-            the key and what it has to be.
+            ``issue.wrong_signature``, otherwise the ``reason``: `Words` that name the claim or the key and what it has
+            to be.
     """
 
     def __init__(self, code: str, **facts: Any) -> None:
@@ -110,7 +110,7 @@ class IssueError(ValueError):
             "code": self.code,
             "what": self.what._asdict(),
             "remedy": self.remedy._asdict(),
-            "facts": dict(self.facts),
+            "facts": {name: fact._asdict() if isinstance(fact, Words) else fact for name, fact in self.facts.items()},
         }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ybtoken.words import Words
+from ybtoken.words import BoundsError, Words
 
 __all__ = ["PROVINCES", "Scope", "describe_place"]
 
@@ -26,7 +26,9 @@ def _is_digits(text: object) -> bool:
 def check_city_code(city_code: str) -> str:
     """Return a city code of six ASCII digits, or raise `ValueError`."""
     if not _is_digits(city_code) or len(city_code) != _CITY_DIGITS:
-        raise ValueError(f"a city code is a string of six digits, not {city_code!r}")
+        raise BoundsError(
+            f"a city code is a string of six digits, not {city_code!r}", f"参保地代码应为六位数字，实为 {city_code!r}"
+        )
     return city_code
 
 

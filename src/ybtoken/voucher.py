@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 from ybtoken._checks import octets, uint
 from ybtoken.algorithms import Curve
 from ybtoken.places import check_city_code
-from ybtoken.words import Words
+from ybtoken.words import BoundsError, Words
 
 __all__ = [
     "OPTIONAL_CLAIMS",
@@ -116,14 +116,19 @@ class Note(NamedTuple):
 def check_purpose(purpose: str) -> str:
     """Return a business type of five ASCII digits, or raise `ValueError`."""
     if not (isinstance(purpose, str) and len(purpose) == 5 and purpose.isascii() and purpose.isdigit()):
-        raise ValueError(f"a purpose is a string of five digits, not {purpose!r}")
+        raise BoundsError(
+            f"a purpose is a string of five digits, not {purpose!r}", f"用码业务类型应为五位数字，实为 {purpose!r}"
+        )
     return purpose
 
 
 def check_known_purpose(purpose: str, known: Container[str] | None) -> str:
     """Return a business type that is one of the known ones, or raise `ValueError`. ``None`` allows any five digits."""
     if check_purpose(purpose) and known is not None and purpose not in known:
-        raise ValueError(f"{purpose} is no known business type (PURPOSES), and no other was allowed here")
+        raise BoundsError(
+            f"{purpose} is no known business type (PURPOSES), and no other was allowed here",
+            f"{purpose} 不是已知的用码业务类型（PURPOSES），此处也未另行允许",
+        )
     return purpose
 
 
@@ -249,7 +254,7 @@ class Voucher(OptionalClaims):
         uint("issued_at", self.issued_at, MAX_UINT32)
         uint("expires_at", self.expires_at, MAX_UINT32)
         if self.expires_at <= self.issued_at:
-            raise ValueError("expires_at is above issued_at")
+            raise BoundsError("expires_at is above issued_at", "expires_at 应晚于 issued_at")
         octets("nonce", self.nonce, NONCE_SIZES)
         object.__setattr__(self, "profile", Profile(self.profile))
         for row in OPTIONAL_CLAIMS:

@@ -1,11 +1,11 @@
-"""A sentence in the two languages of this library."""
+"""A sentence in the two languages of this library, and the error that states what a value has to be in both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ["Words"]
+__all__ = ["BoundsError", "Words", "words_of"]
 
 
 class Words(NamedTuple):
@@ -15,5 +15,33 @@ class Words(NamedTuple):
     zh: str
 
     def format(self, facts: Mapping[str, object]) -> Words:
-        """Fill the ``{placeholders}`` in both languages."""
-        return Words(self.en.format_map(facts), self.zh.format_map(facts))
+        """Fill the ``{placeholders}`` in both languages; a fact may be `Words` itself."""
+        return Words(self.en.format_map(_Facts(facts, 0)), self.zh.format_map(_Facts(facts, 1)))
+
+
+class _Facts(dict[str, object]):
+    """Facts in one of the languages."""
+
+    def __init__(self, facts: Mapping[str, object], language: int) -> None:
+        self._facts, self._language = facts, language
+
+    def __missing__(self, name: str) -> object:
+        fact = self._facts[name]
+        return fact[self._language] if isinstance(fact, Words) else fact
+
+
+class BoundsError(ValueError):
+    """A value of the right kind is out of its bounds. The message is English; ``words`` has both languages."""
+
+    def __init__(self, en: str, zh: str) -> None:
+        super().__init__(en, zh)
+        self.words = Words(en, zh)
+
+    def __str__(self) -> str:
+        return self.words.en
+
+
+def words_of(error: Exception) -> Words:
+    """What an error says in both languages; the words of other libraries' errors stay as they are."""
+    words = getattr(error, "words", None)
+    return words if isinstance(words, Words) else Words(str(error), str(error))

@@ -10,6 +10,7 @@ from ybtoken.errors import ClaimsError, SignatureError
 from ybtoken.keys.protocols import VerifyingKey
 from ybtoken.voucher import DeviceKey
 from ybtoken.wire.presentation import DEVICE_ALGORITHMS, PRESENTATION_PREFIXES, CutPresentation
+from ybtoken.words import BoundsError
 
 __all__ = ["check_presentation", "device_key_of"]
 
@@ -32,9 +33,13 @@ def device_key_of(key: VerifyingKey) -> DeviceKey:
     """
     curve = key.algorithm.curve
     if key.algorithm is not DEVICE_ALGORITHMS[curve]:
-        raise ValueError(f"a device key on {curve.name} is {DEVICE_ALGORITHMS[curve].name}, not {key.algorithm.name}")
+        wanted = DEVICE_ALGORITHMS[curve].name
+        raise BoundsError(
+            f"a device key on {curve.name} is {wanted}, not {key.algorithm.name}",
+            f"{curve.name} 曲线上的手机密钥应为 {wanted}，实为 {key.algorithm.name}",
+        )
     if curve is Curve.SM2 and getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
-        raise ValueError("an SM2 device key has the default user id")
+        raise BoundsError("an SM2 device key has the default user id", "手机的 SM2 密钥应采用默认用户标识")
     x, y = key.point
     return DeviceKey(int(curve), x, bool(y[-1] & 1))
 

@@ -16,6 +16,7 @@ import cbor2
 
 from ybtoken.algorithms import Algorithm
 from ybtoken.errors import EnvelopeError
+from ybtoken.words import BoundsError
 
 __all__ = [
     "ALG",
@@ -111,8 +112,12 @@ def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
         ValueError: the signature is not 64 bytes, r || s. Other makers' keys often leave out leading zero bytes.
     """
     if len(signature) != SIGNATURE_SIZE:
-        found = f"the key's signature has {len(signature)} bytes, not {SIGNATURE_SIZE}"
-        raise ValueError(f"{found}: r and s are 32 bytes each, leading zeros included")
+        found = len(signature)
+        raise BoundsError(
+            f"the key's signature has {found} bytes, not {SIGNATURE_SIZE}: "
+            "r and s are 32 bytes each, leading zeros included",
+            f"密钥返回的签名为 {found} 字节，应为 {SIGNATURE_SIZE} 字节：r、s 各 32 字节，含前导零",
+        )
     return cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, payload, signature]))
 
 
