@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
+from ybtoken.algorithms import Algorithm
 
 pkcs11 = pytest.importorskip("pkcs11", reason="no python-pkcs11 (extra pkcs11)")
 from ybtoken.devices.checked import DeviceError  # noqa: E402
@@ -114,6 +116,22 @@ def test_a_key_is_found_by_its_id_and_what_is_wrong_is_said(token: dict[str, Any
             key_of(token, **options)
 
 
+def _said(hsm: dict[str, Any], answers: Any) -> None:
+    try:
+        answers.put(repr(key_of(hsm)))
+    except DeviceError as error:
+        answers.put(error.en)
+
+
+def test_a_wrong_pin_is_called_wrong(token: dict[str, Any]) -> None:
+    context = multiprocessing.get_context("fork")  # a login holds for the whole process, and this one has logged in
+    answers = context.Queue()
+    child = context.Process(target=_said, args=(token | {"pin": "9999"}, answers))
+    child.start()
+    assert answers.get(timeout=60) == "the PIN is wrong; several attempts lock the token"
+    child.join()
+
+
 def test_both_forms_of_the_public_point_are_read_and_another_is_refused(token: dict[str, Any]) -> None:
     key = key_of(token)
     point = b"\x04" + b"".join(key.verifying_key.point)
@@ -123,3 +141,28 @@ def test_both_forms_of_the_public_point_are_read_and_another_is_refused(token: d
     wrong = key_of(token, public_key=other.to_pem())
     with pytest.raises(DeviceError, match="does not verify under its public key"):
         wrong.sign(b"m")
+
+
+@pytest.fixture
+def vendors(token: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The token with SM2 by a vendor's mechanism and key type, which SoftHSM 2 lacks."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler here (Debian: gcc libssl-dev)")
+    source, target = Path(__file__).with_name("pkcs11_double.c"), tmp_path / "double.so"
+    command = ["cc", "-shared", "-fPIC", "-o", target, source, "-lcrypto", "-ldl"]
+    made = subprocess.run(command, capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"the double was not compiled (Debian: gcc libssl-dev): {made.stderr[-200:]}")
+    monkeypatch.setenv("PKCS11_DOUBLE_OF", LIBRARY)
+    return token | {"library": str(target), "algorithm": Algorithm.SM2, "mechanism": 0x80000100}
+
+
+def test_sm2_signs_by_a_vendors_mechanism(vendors: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    key = key_of(vendors, user_id=b"platform")
+    verifier = Verifier(KeyRing([KeyEntry(key.verifying_key, "x")]))
+    assert {verifier.verify(text).algorithm for text in issue(key, 20)} == {Algorithm.SM2}
+    with pytest.raises(DeviceError, match="the token refused: MechanismInvalid"):
+        key_of(vendors | {"mechanism": 0x80000101}).sign(b"m")
+    monkeypatch.setenv("SDF_DOUBLE_FAULT", "swap")
+    with pytest.raises(DeviceError, match="s stands before r"):
+        key.sign(b"m")

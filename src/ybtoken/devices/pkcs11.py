@@ -86,7 +86,7 @@ class Pkcs11SigningKey:
         if (Algorithm(algorithm) is Algorithm.SM2) != (mechanism is not None):
             raise ValueError("mechanism is the number of the vendor's SM2 mechanism, for SM2 and nothing else")
         self.algorithm = Algorithm(algorithm)
-        self._mechanism = pkcs11.Mechanism.ECDSA if mechanism is None else mechanism
+        self._mechanism = pkcs11.Mechanism.ECDSA if mechanism is None else _vendors(mechanism)
         self._open: Callable[[], Any] = partial(_open, library, token, pin)
         self._find: dict[str, Any] = {"label": label, "id": key_id}
         self._find = {name: value for name, value in self._find.items() if value is not None}
@@ -125,7 +125,9 @@ class Pkcs11SigningKey:
         return bytes(self._private.sign(digest, mechanism=self._mechanism))
 
     def _connected(self) -> Any:
-        return _one(self._open(), pkcs11.ObjectClass.PRIVATE_KEY, self._find, "private key")
+        private = _one(self._open(), pkcs11.ObjectClass.PRIVATE_KEY, self._find, "private key")
+        private.key_type = pkcs11.KeyType.EC  # python-pkcs11 fails at a vendor's type, and with a mechanism needs none
+        return private
 
     def _point(self, session: Any, given: bytes | str | None) -> bytes:
         if given is None:
@@ -141,6 +143,16 @@ class Pkcs11SigningKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signing key is not pickled or copied: load it where it is used")
+
+
+def _vendors(number: int) -> Any:
+    """A vendor's mechanism. `python-pkcs11` passes the number of any `Mechanism` on, but names only the standard's."""
+    try:
+        return pkcs11.Mechanism(number)
+    except ValueError:
+        mechanism = int.__new__(pkcs11.Mechanism, number)
+        mechanism._name_, mechanism._value_ = f"VENDOR_{number:#x}", number
+        return mechanism
 
 
 _WAITS = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds
