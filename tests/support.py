@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import select
+import signal
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -105,6 +110,32 @@ def claims_map(**changes: Any) -> dict[int, Any]:
     return decoded
 
 
+def in_child(call: Callable[[], Any]) -> Any:
+    """What a call gives or raises in a process that is forked here; it is killed if it does not end."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            outcome: Any = call()
+        except BaseException as error:
+            outcome = error
+        os.write(write, pickle.dumps(outcome))
+        os._exit(0)
+    os.close(write)
+    try:
+        if not select.select([read], [], [], 30)[0]:
+            os.kill(child, signal.SIGKILL)
+            raise AssertionError("the child process hangs")
+        with open(read, "rb", closefd=False) as answer:
+            outcome = pickle.loads(answer.read())
+    finally:
+        os.close(read)
+        os.waitpid(child, 0)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
 def optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | strategy
 
@@ -146,6 +177,9 @@ class _AnyCode:
 
     def earliest(self, now: int) -> int:
         return now // 30
+
+    def recorded(self) -> _AnyCode:
+        return self
 
 
 ANY_TIME = Limits(2**40, 2**40, 2**40, 2**40, _AnyCode())

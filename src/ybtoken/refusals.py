@@ -278,21 +278,23 @@ REFUSALS = (
             "请等待下一个动态码并立即扫码；仍不成功请将手机日期和时间设为自动。",
         ),
         Words(
-            "An old display, a copied pass without its secret, a phone's clock that is off, or another master key.",
-            "过期展示、缺少密钥的复制凭证、手机时钟不准，或主密钥不同。",
+            "Compared with the steps {first_step} to {last_step} of 30 s at {now}, by the verifier's clock; the next begins in {next_in} s. "
+            "If the code is accepted then, the phone's clock is ahead; else it is an old display, a copied pass without its secret, or another master key.",
+            "按验证方时钟 {now}，已与第 {first_step} 至 {last_step} 个 30 秒时段的动态码比对，{next_in} 秒后进入下一时段。"
+            "若届时此码可用，说明手机时钟偏快；否则为过期展示、缺少密钥的复制凭证，或主密钥不同。",
         ),
     ),
     Refusal(
         Code.OTP_THROTTLED,
         Words("Too many wrong codes of this pass were tried.", "该凭证的错误动态码尝试过多。"),
         Words("Wait for half a minute, then scan the code that is shown then.", "请等待半分钟后扫描届时显示的码。"),
-        Words("{wrong} wrong codes of one pass within a step of 30 s; other passes are not touched.", "30 秒内同一凭证已有 {wrong} 个错误动态码；不影响其他凭证。"),
+        Words("{wrong} wrong codes of one pass were compared with each code that is good now; other passes are not affected, and the next step begins in {next_in} s.", "当前有效的每个动态码均已与 {wrong} 个错误码比对；不影响其他凭证，{next_in} 秒后更换动态码。"),
     ),
     Refusal(
         Code.OTP_UNAVAILABLE,
         Words("One-time codes cannot be checked here.", "此处无法校验动态码。"),
         Words("Send this code to the platform to be verified, or show another kind of code.", "请将此码送平台验证，或改用其他类型的码。"),
-        Words("{reason}: rotating passes are verified where the master key is.", "{reason}：轮换凭证只能在持有主密钥处验证。"),
+        Words("{reason}. Rotating passes are verified where the master key is.", "{reason}。轮换凭证只能在持有主密钥处验证。"),
         cannot_check=True,
     ),
     Refusal(

@@ -61,7 +61,7 @@ class Verifier:
         TypeError, ValueError: an argument of another kind, or out of its bounds; the message says what is expected.
     """
 
-    __slots__ = ("_clock", "_guard", "_guard_is_async", "_judge", "_limits", "_opener")
+    __slots__ = ("_clock", "_guard", "_guard_is_async", "_judge", "_limits", "_opener", "_recorded")
 
     def __init__(
         self,
@@ -89,6 +89,7 @@ class Verifier:
             duration("max_display_age", max_display_age, minimum=1),
             otp if otp is None else instance("otp", otp, OneTimeCodes, "a RotatingCodes"),
         )
+        self._recorded = self._limits if otp is None else self._limits._replace(one_time_codes=otp.recorded())
         checked = [instance("a policy", policy, Policy, "an object with check(voucher, now)") for policy in policies]
         self._judge = Judge(tuple(checked), self._limits)
         if guard is not None:
@@ -119,14 +120,15 @@ class Verifier:
             challenge: what this terminal asked: then only a device-bound pass that answers it is accepted. Without one,
                 a code that answers some challenge was made for another terminal, and is refused.
             recorded: this verifies again what a terminal has accepted before: an answer to any challenge is accepted,
-                because the challenge is not known any more. So it goes without ``challenge``.
+                because the challenge is not known any more. So it goes without ``challenge``. Wrong one-time codes are
+                not counted, and a rotating pass is refused until its code has not been good for 5 minutes.
 
         Raises:
             TokenError: the token is refused.
         """
         at = self._now(now)
         _check_challenge(challenge, recorded=recorded)
-        opened = self._opener.open(_text(text), self._limits, at)
+        opened = self._opener.open(_text(text), self._recorded if recorded else self._limits, at)
         return self._judge.voucher(opened, at, challenge, recorded=recorded)
 
     def verify_many(
@@ -148,7 +150,8 @@ class Verifier:
         if isinstance(texts, str):
             raise TypeError("this takes many texts, not one string")
         _check_challenge(challenge, recorded=recorded)
-        batch = self._opener.open_many(texts, self._limits, self._times(now))
+        limits = self._recorded if recorded else self._limits
+        batch = self._opener.open_many(texts, limits, self._times(now))
         refused: dict[int, TokenError] = {}
         notes: dict[int, tuple[Note, ...]] = {}
         # Step 8 looks at every token only if there is something to look for; a pass may answer a challenge.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hmac
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -195,7 +196,7 @@ class TestThrottle:
         for issued in passes[:5]:
             with pytest.raises(OtpError):
                 codes.check(issued.voucher, b"kid", "00000000", NOW)
-        assert len(codes._wrong) == 3
+        assert codes._held == 3
         right = codes.enrol(passes[5])
         assert codes.check(passes[5].voucher, b"kid", one_time_code(right.secret, NOW // STEP), NOW) == NOW // STEP
 
@@ -205,7 +206,7 @@ class TestThrottle:
 
         forged = encode_text(2, ISSUED.data[:-1] + bytes([ISSUED.data[-1] ^ 1]), "00000000")
         assert refusal(verifier(codes).verify, forged) == "signature.invalid"
-        assert not codes._wrong
+        assert codes._held == 0
 
     def test_looking_at_the_verdicts_of_a_batch_counts_nothing(self):
         codes = RotatingCodes(MASTER)
@@ -214,6 +215,123 @@ class TestThrottle:
         assert verdicts[0].code == "otp.wrong"
         assert verdicts.counts() == {"otp.wrong": 1}
         assert verifier(codes).verify(PHONE.present(now=NOW))
+
+
+class TestGuessing:
+    """What somebody who shows codes without end finds out (ADR 0024)."""
+
+    START = NOW - NOW % STEP
+
+    def looked_at(self, codes: RotatingCodes, steps: range, each: int) -> int:
+        """How many codes are compared, if so many wrong ones are shown at each of some steps."""
+        compared = 0
+        for step in steps:
+            for _ in range(each):
+                with pytest.raises(OtpError) as caught:
+                    codes.check(ISSUED.voucher, b"kid", "00000000", step * STEP)
+                compared += caught.value.code == "otp.wrong"
+        return compared
+
+    def test_a_day_of_guesses_at_one_pass_is_five_for_each_code(self):
+        first = self.START // STEP
+        day = range(first, first + 24 * 3600 // STEP)
+        assert self.looked_at(RotatingCodes(MASTER, clock=lambda: NOW), day, each=8) == 5 * len(day) == 14_400
+
+    def test_a_time_that_goes_to_and_fro_gives_no_more_of_them(self):
+        one = verifier()
+        found = [refusal(one.verify, WRONG, now=self.START + 300 * (i % 2)) for i in range(100)]
+        assert found.count("otp.wrong") == 10
+        assert refusal(one.verify, PHONE.present(now=self.START), now=self.START) == "otp.throttled"
+
+    def test_guesses_at_a_step_to_come_are_still_known_when_it_comes(self):
+        clock = [self.START]
+        one = verifier(RotatingCodes(MASTER, clock=lambda: clock[0]))
+        ahead = self.START + 3600
+        for _ in range(5):
+            assert refusal(one.verify, WRONG, now=ahead) == "otp.wrong"
+        for clock[0] in range(self.START, ahead + 1, 10):
+            one.verify(PHONE.present(now=clock[0]), now=clock[0]) if clock[0] < ahead - STEP else None
+        assert refusal(one.verify, PHONE.present(now=ahead), now=ahead) == "otp.throttled"
+
+    def test_counts_end_by_a_clock_that_only_moves_on(self):
+        clock = [self.START]
+        codes = RotatingCodes(MASTER, clock=lambda: clock[0])
+        first = self.START // STEP
+        assert self.looked_at(codes, range(first, first + 1), each=9) == 5
+        clock[0] -= 10_000
+        assert self.looked_at(codes, range(first, first + 1), each=9) == 0
+        clock[0] = codes.window(first) + 300 - 1
+        assert self.looked_at(codes, range(first, first + 1), each=9) == 0
+        assert codes._held == 2
+        clock[0] += 1 + STEP
+        assert self.looked_at(codes, range(first + 20, first + 21), each=1) == 1
+        assert codes._held == 2  # those of the new steps
+
+    def test_a_used_up_step_leaves_the_next_one_to_be_shown(self):
+        one = verifier()
+        for _ in range(5):
+            refusal(one.verify, WRONG, now=self.START)
+        assert refusal(one.verify, PHONE.present(now=self.START), now=self.START + STEP) == "otp.wrong"
+        assert one.verify(PHONE.present(now=self.START + STEP), now=self.START + STEP)
+
+    def test_threads_look_at_no_code_more(self):
+        one = verifier()
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: refusal(one.verify, WRONG), range(200)))
+        assert found.count("otp.wrong") == 5
+
+    def test_a_refusal_says_what_was_measured(self):
+        with pytest.raises(OtpError) as caught:
+            verifier().verify(WRONG, now=self.START + 12)
+        step = self.START // STEP
+        assert caught.value.facts == {
+            "now": self.START + 12, "first_step": step - 1, "last_step": step, "next_in": 18,
+        }  # fmt: skip
+
+
+class TestRecorded:
+    START = NOW - NOW % STEP
+
+    def verifier(self, clock: int, **options) -> Verifier:
+        return verifier(RotatingCodes(MASTER, clock=lambda: clock), **options)
+
+    def test_wrong_codes_of_recorded_scans_are_not_counted_and_learn_nothing_of_counts(self):
+        one = self.verifier(self.START + 3600)
+        for _ in range(9):
+            assert refusal(one.verify, WRONG, now=self.START, recorded=True) == "otp.wrong"
+        assert one.verify_many([WRONG] * 9, now=self.START, recorded=True).counts() == {"otp.wrong": 9}
+        for _ in range(5):
+            assert refusal(one.verify, WRONG, now=self.START) == "otp.wrong"
+        assert one.verify(PHONE.present(now=self.START), now=self.START, recorded=True)
+
+    def test_a_code_that_may_still_be_good_is_not_looked_at(self):
+        past = self.START + 60 + 300
+        for text in (WRONG, PHONE.present(now=self.START)):
+            early = self.verifier(past - 1)
+            assert refusal(early.verify, text, now=self.START, recorded=True) == "otp.unavailable"
+            assert refusal(early.verify, text, now=self.START + 3600, recorded=True) == "otp.unavailable"
+            assert early.verify_many([text], now=self.START, recorded=True).counts() == {"otp.unavailable": 1}
+        assert self.verifier(past).verify(PHONE.present(now=self.START), now=self.START, recorded=True)
+
+    def test_two_engines_that_are_compared_do_the_same(self):
+        from ybtoken.engines.crosscheck import CrossCheckEngine
+        from ybtoken.engines.serial import SerialEngine
+
+        one = self.verifier(self.START + 3600, engine=CrossCheckEngine(SerialEngine()))
+        assert refusal(one.verify, WRONG, now=self.START, recorded=True) == "otp.wrong"
+        assert one._limits.one_time_codes.recorded().recorded()
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+    def test_a_child_process_is_not_locked_out(self):
+        from tests.support import in_child
+
+        codes = RotatingCodes(MASTER)
+        with codes._lock:
+            assert in_child(lambda: codes.check(ISSUED.voucher, b"kid", with_code_at(NOW), NOW)) == NOW // STEP
+
+
+def with_code_at(now: int) -> str:
+    return one_time_code(PHONE.secret, now // STEP)
 
 
 class TestRedeem:
@@ -325,7 +443,7 @@ def test_a_guard_that_forgets_breaks_the_promise():
      {"capacity": 0}],
 )  # fmt: skip
 def test_settings_are_checked(bad):
-    with pytest.raises(ValueError, match="at least"):
+    with pytest.raises(ValueError, match=r"at least|0 to 120"):
         RotatingCodes(**{"master": MASTER} | bad)
 
 

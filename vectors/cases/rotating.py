@@ -23,7 +23,7 @@ from cases.passes import (
 
 ABOUT = (
     "Profile 2: `masters` are the verifier's master keys by the time from which each is in force. One step back is "
-    "accepted and none ahead; five wrong codes of one pass within a step of 30 s are looked at."
+    "accepted and none ahead; five wrong codes of one pass are compared with the code of each step."
 )
 WRONG = refused("otp.wrong")
 
@@ -146,6 +146,15 @@ def cases() -> Iterator[dict[str, Any]]:
         ("throttled", "after five wrong codes even the right one is refused, until the step is over",
          [(bad, NOW, WRONG)] * 5 + [(now_text, NOW, refused("otp.throttled")), (bad, NOW, refused("otp.throttled")),
                                     (after, NOW + 30, rotating_claims(time_step=STEP + 1))]),
+        ("throttled-by-step", "the step that was guessed at stays refused when the next one begins, whose own code is good",
+         [(bad, NOW, WRONG)] * 5 + [(now_text, NOW + 30, WRONG), (after, NOW + 30, rotating_claims(time_step=STEP + 1))]),
+        ("throttled-next", "wrong codes count for both steps that they are compared with",
+         [(bad, NOW, WRONG)] * 3 + [(bad, NOW + 30, WRONG)] * 2 + [(now_text, NOW, WRONG), (before, NOW, rotating_claims(time_step=STEP - 1))]),
+        ("throttled-to-and-fro", "the count of a step stays when the time goes away and comes back",
+         [(bad, NOW, WRONG), (bad, NOW + 300, WRONG)] * 5 + [(now_text, NOW, refused("otp.throttled")),
+                                                             (bad, NOW + 300, refused("otp.throttled"))]),
+        ("throttled-ahead", "guesses at a step that is to come are known when it comes",
+         [(bad, NOW + 300, WRONG)] * 5 + [(now_text, NOW, good), (bad, NOW + 300, refused("otp.throttled"))]),
         ("throttled-alone", "and no other pass is",
          [(bad, NOW, WRONG)] * 5 + [(rotating_text(rotating_pass(cti=b"\x07" + bstr(other_nonce)),
                                                    totp(STEP, secret(nonce=other_nonce))), NOW,

@@ -24,9 +24,14 @@ func mac(key []byte, parts ...[]byte) []byte {
 type verifier struct {
 	question
 	keys    ring
-	step    int64
-	wrong   map[string]int
+	wrong   map[guessed]int
 	claimed map[string]bool
+}
+
+// guessed is what a wrong code was compared with.
+type guessed struct {
+	pass string
+	step int64
 }
 
 const stepSeconds, tries = 30, 5
@@ -56,14 +61,15 @@ func (v *verifier) checkCode(o opened, now int64) int64 {
 	secret := v.secret(o)
 	present, found := now/stepSeconds, int64(-1)
 	pass := string(o.entry.kid) + string(o.nonce)
-	if present != v.step {
-		v.step, v.wrong = present, map[string]int{}
-	}
-	refuse(v.wrong[pass] >= tries, "otp.throttled")
+	var compared []guessed
 	for step := present - 1; step <= present; step++ {
-		if step < 0 {
-			continue
+		if each := (guessed{pass, step}); step >= 0 && v.wrong[each] < tries {
+			compared = append(compared, each)
 		}
+	}
+	refuse(compared == nil, "otp.throttled")
+	for _, each := range compared {
+		step := each.step
 		digest := mac(secret, binary.BigEndian.AppendUint64(nil, uint64(step)))
 		number := binary.BigEndian.Uint32(digest[digest[31]&15:]) & 0x7fffffff
 		if hmac.Equal([]byte(fmt.Sprintf("%08d", number%100_000_000)), []byte(o.otp)) {
@@ -71,7 +77,9 @@ func (v *verifier) checkCode(o opened, now int64) int64 {
 		}
 	}
 	if found < 0 {
-		v.wrong[pass]++
+		for _, each := range compared {
+			v.wrong[each]++
+		}
 		panic(refusal("otp.wrong"))
 	}
 	return found

@@ -98,7 +98,7 @@ func (q question) outcome() any {
 	if q.List != nil {
 		return q.statuses(keys)
 	}
-	v := verifier{question: q, keys: keys, claimed: map[string]bool{}}
+	v := verifier{question: q, keys: keys, wrong: map[guessed]int{}, claimed: map[string]bool{}}
 	if q.Redeems == nil {
 		return v.verify(*q.Text, q.Now, q.Challenge, false)
 	}

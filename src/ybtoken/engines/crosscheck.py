@@ -84,6 +84,9 @@ class _Remembered:
             raise outcome
         return outcome
 
+    def recorded(self) -> OneTimeCodes:
+        return self._codes.recorded()
+
 
 def _shared(limits: Limits) -> tuple[Limits, Callable[[], None]]:
     if limits.one_time_codes is None:

@@ -34,6 +34,10 @@ class OneTimeCodes(Protocol):
         """The first step whose code is accepted at a time."""
         ...
 
+    def recorded(self) -> OneTimeCodes:
+        """The same codes for scans that were recorded, which neither counts nor looks at a code that is still good."""
+        ...
+
 
 class Limits(NamedTuple):
     """How much time may lie between a clock, a token and a display; in seconds. See `ybtoken.verifier.Verifier`."""

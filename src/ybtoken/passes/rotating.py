@@ -11,10 +11,12 @@ rotating passes only where the master key may be: online at the platform, never 
 from __future__ import annotations
 
 import hmac
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import NoReturn, Protocol
+from weakref import WeakSet
 
 from ybtoken._checks import callback, instance, octets, uint
 from ybtoken.errors import CannotCheckError, OtpError
@@ -23,7 +25,7 @@ from ybtoken.tokens import Pass
 from ybtoken.voucher import STEP, Profile
 from ybtoken.wire.text import OTP_DIGITS, encode_text
 
-__all__ = ["STEP", "RotatingCodes", "RotatingPass", "one_time_code"]
+__all__ = ["STEP", "RecordedCodes", "RotatingCodes", "RotatingPass", "one_time_code"]
 
 SECRET_SIZE = 32
 """The size of a pass's secret, in bytes."""
@@ -31,6 +33,7 @@ SECRET_SIZE = 32
 _INFO = b"ybtoken otp"
 _CODES: int = 10**OTP_DIGITS
 _MIN_MASTER_SIZE = 32
+_KEPT = 300  # seconds for which a count is kept, and a recorded scan is refused, after the step is over: clocks differ
 
 
 def one_time_code(secret: bytes, time_step: int) -> str:
@@ -65,9 +68,10 @@ class _PassClaims(Protocol):
 class RotatingCodes:
     """The platform's side of rotating passes: enrols phones, and checks the codes that they show. Thread-safe.
 
-    It also counts wrong codes, so that nobody finds a code by trying. If too many codes of one pass were wrong within a
-    step of 30 s, that pass is refused for the rest of the step; other passes are not affected. Each process has its own
-    counts.
+    It also counts wrong codes, so that nobody finds a code by trying. A code is compared with the codes of two steps of
+    30 s, and a wrong one counts for both. A step for which a pass has used up its tries is not compared any more, so
+    that an attacker has five guesses at each code, whatever the order of the times at which they are made (ADR 0024).
+    Other passes are not affected. Each process has its own counts, a forked one those of its parent at first.
 
     Args:
         master: the master key, at least 32 secret bytes. If keys are rotated, a mapping: each key by the time (seconds
@@ -75,16 +79,23 @@ class RotatingCodes:
             force when it was issued. Keep an old key for as long as its passes live. To withdraw a key, put another one
             in its place.
         steps_back: how many steps before the present one are accepted, because a code may be read just after the phone
-            changed it. Later steps are never accepted.
-        tries: how many wrong codes of one pass are compared within a step before the pass is refused.
-        capacity: the number of passes whose wrong codes are counted within a step, at about 150 bytes each. Beyond it
-            the oldest counts are dropped, and no pass is refused because of it.
+            changed it; 0 to 120. Later steps are never accepted.
+        tries: how many wrong codes of one pass are compared with the code of a step.
+        capacity: how many counts are held, at about 150 bytes each: two for a pass and step that wrong codes were tried
+            for. A count is dropped 5 minutes after its step is over. Beyond the capacity the oldest counts are dropped,
+            and no pass is refused because of it.
+        clock: seconds since 1970, by which counts end and a recorded scan is known to be past. If it goes back, it is
+            taken to stand still. The default is the system's time when this object was made, and the monotonic clock
+            from there on.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its bounds.
     """
 
-    __slots__ = ("_capacity", "_keys", "_lock", "_step", "_tries", "_wrong", "steps_back")
+    __slots__ = (
+        "__weakref__", "_capacity", "_clock", "_counts", "_freed_at", "_held", "_keys", "_latest", "_lock", "_tries",
+        "steps_back",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -93,14 +104,19 @@ class RotatingCodes:
         steps_back: int = 1,
         tries: int = 5,
         capacity: int = 100_000,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._keys = KeysByTime("a master key", master, _check_master)
-        self.steps_back = uint("steps_back", steps_back)
+        self.steps_back = uint("steps_back", steps_back, 120)
         self._tries = uint("tries", tries, minimum=1)
         self._capacity = uint("capacity", capacity, minimum=1)
+        self._clock = _steady_clock() if clock is None else callback("clock", clock, "seconds since 1970")
         self._lock = Lock()
-        self._step = 0
-        self._wrong: dict[bytes, int] = {}  # wrong codes by pass, in the present step only
+        self._latest = 0
+        self._freed_at = 0
+        self._held = 0
+        self._counts: dict[int, _Counts] = {}  # by step
+        _living.add(self)
 
     def enrol(self, issued: Pass) -> RotatingPass:
         """The pass with its secret, for the phone. Hand it over once, encrypted, and keep no copy of the secret."""
@@ -130,32 +146,60 @@ class RotatingCodes:
             The step of 30 s since 1970 that the code is of.
 
         Raises:
-            OtpError: the code is wrong, or too many codes of this pass were.
+            OtpError: the code is wrong, or too many codes of this pass were. The facts say when it was looked at and
+                with which steps it was compared.
             CannotCheckError: no master key was in force when the pass was issued.
         """
-        secret = self._secret(claims)
-        present, shown, found = now // STEP, int(otp).to_bytes(4, "big"), -1
-        key = kid + claims.nonce
-        with self._lock:
-            if present != self._step:
-                self._step = present
-                self._wrong.clear()
-            wrong = self._wrong.get(key, 0)
-        if wrong >= self._tries:
-            raise OtpError("otp.throttled", wrong=wrong)
-        for step in range(self.earliest(now), present + 1):
-            if hmac.compare_digest(_one_time_number(secret, step).to_bytes(4, "big"), shown):
-                found = step
+        secret, key = self._secret(claims), kid + claims.nonce
+        steps = range(self.earliest(now), now // STEP + 1)
+        with self._lock:  # comparing as well, or each thread could look at one code more
+            self._free()
+            compared = [step for step in steps if self._count(step, key) < self._tries]
+            found = _step_of(secret, otp, compared)
+            if found < 0:
+                for step in compared:
+                    self._count_wrong(step, key)
+        if not compared:
+            raise OtpError("otp.throttled", wrong=self._tries, **_looked_at(steps, now))
         if found < 0:
-            self._count(key)
-            raise OtpError("otp.wrong")
+            raise OtpError("otp.wrong", **_looked_at(steps, now))
         return found
 
-    def _count(self, key: bytes) -> None:
-        with self._lock:
-            self._wrong[key] = self._wrong.get(key, 0) + 1
-            if len(self._wrong) > self._capacity:
-                del self._wrong[next(iter(self._wrong))]
+    def recorded(self) -> RecordedCodes:
+        """The same codes for scans that were recorded: it counts nothing and compares no code that is still good."""
+        return RecordedCodes(self)
+
+    def _time(self) -> int:
+        self._latest = max(self._latest, int(self._clock()))
+        return self._latest
+
+    def _count(self, step: int, key: bytes) -> int:
+        counts = self._counts.get(step)
+        return 0 if counts is None else counts.wrong.get(key, 0)
+
+    def _count_wrong(self, step: int, key: bytes) -> None:
+        counts = self._counts.setdefault(step, _Counts())
+        # A verifier's clock may be far from this one, and its caller may give it any time. The count of a step that is
+        # still to come lasts until it is past; the count of a past one, as long as a right clock would look at it.
+        counts.end = max(self.window(step), self._time() + (self.steps_back + 1) * STEP) + _KEPT
+        if key not in counts.wrong:
+            self._held += 1
+        counts.wrong[key] = counts.wrong.get(key, 0) + 1
+        if self._held > self._capacity:
+            oldest = next(iter(self._counts))
+            wrong = self._counts[oldest].wrong
+            del wrong[next(iter(wrong))]
+            self._held -= 1
+            if not wrong:
+                del self._counts[oldest]
+
+    def _free(self) -> None:
+        now = self._time()
+        if now < self._freed_at + STEP:
+            return
+        self._freed_at = now
+        for step in [step for step, counts in self._counts.items() if counts.end <= now]:
+            self._held -= len(self._counts.pop(step).wrong)
 
     def _secret(self, claims: _PassClaims) -> bytes:
         master = self._keys.at(claims.issued_at)
@@ -170,6 +214,80 @@ class RotatingCodes:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("this holds master keys and is not pickled or copied")
+
+
+class RecordedCodes:
+    """The codes of `RotatingCodes` for scans that were recorded; used by a verifier that is given ``recorded=True``.
+
+    It counts nothing, because the verdicts on a recorded day do not depend on how often they are asked for. So that
+    nobody looks here for a code that is still good, a scan is refused (``otp.unavailable``) until no right clock
+    accepts any code that is compared with it.
+    """
+
+    __slots__ = ("_codes", "earliest", "window")
+
+    def __init__(self, codes: RotatingCodes) -> None:
+        self._codes = codes
+        self.window, self.earliest = codes.window, codes.earliest
+
+    def check(self, claims: _PassClaims, kid: bytes, otp: str, now: int) -> int:
+        """See `RotatingCodes.check`."""
+        codes, steps = self._codes, range(self.earliest(now), now // STEP + 1)
+        with codes._lock:
+            wait = self.window(steps[-1]) + _KEPT - codes._time()
+        if wait > 0:
+            raise CannotCheckError("otp.unavailable", reason=f"recorded too recently: it can be checked in {wait} s")
+        found = _step_of(codes._secret(claims), otp, steps)
+        if found < 0:
+            raise OtpError("otp.wrong", **_looked_at(steps, now))
+        return found
+
+    def recorded(self) -> RecordedCodes:
+        """Itself."""
+        return self
+
+
+class _Counts:
+    """The wrong codes that were compared with those of one step, by pass; ``end`` is when they are dropped."""
+
+    __slots__ = ("end", "wrong")
+
+    def __init__(self) -> None:
+        self.end = 0
+        self.wrong: dict[bytes, int] = {}
+
+
+def _step_of(secret: bytes, otp: str, steps: Iterable[int]) -> int:
+    """The last of some steps whose code was shown; -1 if none was. Every one is compared, and in full."""
+    shown, found = int(otp).to_bytes(4, "big"), -1
+    for step in steps:
+        if hmac.compare_digest(_one_time_number(secret, step).to_bytes(4, "big"), shown):
+            found = step
+    return found
+
+
+def _looked_at(steps: range, now: int) -> dict[str, int]:
+    """What was measured: the time, the steps whose codes were compared, and in how many seconds the next begins."""
+    return {"now": now, "first_step": steps[0], "last_step": steps[-1], "next_in": (steps[-1] + 1) * STEP - now}
+
+
+def _steady_clock() -> Callable[[], float]:
+    """The time of the system, which nobody sets from now on."""
+    base = time.time() - time.monotonic()
+    return lambda: base + time.monotonic()
+
+
+_living: WeakSet[RotatingCodes] = WeakSet()
+
+
+def _unlock() -> None:
+    """In a child process: a thread of the parent may have held the lock, and will not release it here."""
+    for codes in _living:
+        codes._lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 class RotatingPass:
