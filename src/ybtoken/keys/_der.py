@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = ["der_from_raw", "raw_from_der"]
 
-# The bytes before r and before s, by the top bits of r and s, for signatures in which neither begins with a zero byte
-# (all but one in 128). A number whose top bit is set gets a zero byte in front, which keeps it positive.
+# The bytes before r and before s, by the top bits of r and s, for signatures in which neither starts with a zero byte
+# (all but one in 128). A zero byte is put before a number whose top bit is set, because DER would read it as negative.
 _HEADS = {
     (r, s): (bytes((0x30, 68 + r + s, 0x02, 32 + r)) + bytes(r), bytes((0x02, 32 + s)) + bytes(s))
     for r in (0, 1)
@@ -23,7 +23,7 @@ def der_from_raw(signature: bytes) -> bytes:
 
 
 def raw_from_der(der: bytes) -> bytes:
-    """64 bytes ``r || s`` of a DER ``SEQUENCE { r, s }``; ValueError for any but the shortest encoding."""
+    """The 64 bytes ``r || s`` from a DER ``SEQUENCE { r, s }``; `ValueError` unless it is the shortest encoding."""
     try:
         end_of_r = 4 + der[3]
         r, s = der[4:end_of_r], der[end_of_r + 2 :]
@@ -37,7 +37,7 @@ def raw_from_der(der: bytes) -> bytes:
 
 def _integer(number: bytes) -> bytes:
     """A number of 32 bytes, big-endian, as a DER INTEGER; a zero byte leads only to keep it positive."""
-    # encode_dss_signature of `cryptography` does the same by way of two integers, in twice the time.
+    # `cryptography`'s encode_dss_signature does the same, but converts to integers and takes twice as long.
     if not 0 < number[0] < 0x80:
         number = number.lstrip(b"\0")
         if not number or number[0] >= 0x80:

@@ -1,4 +1,4 @@
-"""What the classes of keys need to read and write files, without the reader of every spelling (`keys.reading`)."""
+"""What the key classes need for PEM files, apart from the reader of partners' spellings (`ybtoken.keys.reading`)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Literal, TypeAlias
 __all__ = ["KeyCipher", "check_cipher", "check_passphrase", "pem_from_der", "refuse_path"]
 
 KeyCipher: TypeAlias = Literal["aes", "sm4"]
-"""What encrypts a private key's file: AES-256-CBC under PBKDF2 with HMAC-SHA-256, or SM4-CBC with HMAC-SM3."""
+"""How a private key's file is encrypted: AES-256-CBC and PBKDF2 with HMAC-SHA-256, or SM4-CBC with HMAC-SM3."""
 
 _PATH = re.compile(r"[^\n{}\[\]]*[./\\][^\n{}\[\]]*")
 _LONGEST_PATH = 4096
 
 
 def refuse_path(what: str, given: object) -> None:
-    """Raise `ValueError` if the name of a file was given instead of what is in it."""
+    """Raise `ValueError` if a file's name was given instead of its content."""
     text = given
-    if isinstance(given, bytes) and given.isascii():  # CBOR is not ASCII: its first byte, an array, is not
+    if isinstance(given, bytes) and given.isascii():  # CBOR is not: the first byte of an array is not ASCII
         text = given.decode()
     is_path = isinstance(text, str) and len(text) <= _LONGEST_PATH and text.isprintable() and _PATH.fullmatch(text)
     if isinstance(text, os.PathLike) or is_path:
@@ -27,13 +27,13 @@ def refuse_path(what: str, given: object) -> None:
 
 
 def check_passphrase(passphrase: bytes | None) -> None:
-    """Refuse a passphrase that is no bytes, such as a str: nobody may guess its encoding."""
+    """Refuse a passphrase that is not bytes, such as a str, whose encoding would have to be guessed."""
     if passphrase is not None and not isinstance(passphrase, bytes):
         raise TypeError(f"a passphrase is bytes or None, not {type(passphrase).__name__}: encode it first")
 
 
 def check_cipher(cipher: str, passphrase: bytes | None) -> bool:
-    """Whether SM4 is to encrypt; `ValueError` for another name, or where nothing is to be encrypted."""
+    """Whether SM4 is requested; `ValueError` for an unknown name, or if there is no passphrase to encrypt with."""
     if cipher not in ("aes", "sm4"):
         raise ValueError(f'cipher is "aes" or "sm4", not {cipher!r}')
     if cipher == "sm4" and passphrase is None:

@@ -1,7 +1,7 @@
-"""Secret keys that are rotated: each is in force from its own time until the next one's (ADR 0007).
+"""Secret keys that are rotated: each is in force from its own start time until the next key's (ADR 0007).
 
-What is made with such a key (an identity reference, the secret of a rotating pass) names no key. The time at which its
-token was issued selects it, so old keys stay for as long as something made with them is to be read.
+An identity reference or the secret of a rotating pass does not name the key with which it was made. The time at which
+its token was issued selects the key, so an old key must be kept as long as anything made with it is still in use.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ class KeysByTime(Generic[_Key]):
     """Secret keys by the time from which each is in force. Immutable; never shown, copied or pickled.
 
     Args:
-        name: what each key is, for messages: "a master key".
-        keys: one key; or each key by the time (seconds since 1970) from which it is in force.
-        load: checks a key and turns it into what is worked with; raises `ValueError` for a key that does not fit.
+        name: what each key is, for messages, such as "a master key".
+        keys: one key; or a mapping from the time (seconds since 1970) from which a key is in force to the key.
+        load: checks a key and converts it to the object that is used; raises `ValueError` for a wrong key.
 
     Raises:
-        TypeError: keys that are not bytes, or times that are not whole seconds.
-        ValueError: no key at all, or one that does not fit.
+        TypeError: a key is not bytes, or a time is not in whole seconds.
+        ValueError: there is no key at all, or `load` refuses one.
     """
 
     __slots__ = ("_loaded", "_since")
@@ -46,7 +46,7 @@ class KeysByTime(Generic[_Key]):
         self._loaded = [load(by_time[since]) for since in self._since]
 
     def at(self, time: int) -> _Key | None:
-        """The key in force at a time (seconds since 1970); ``None`` if the first one came later."""
+        """The key in force at a time (seconds since 1970); ``None`` if the first key starts later."""
         index = bisect_right(self._since, time)
         return self._loaded[index - 1] if index else None
 

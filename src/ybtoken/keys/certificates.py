@@ -1,7 +1,7 @@
-"""Certificates that somebody confirms: a chain of signatures from a holder's certificate up to a trusted public key.
+"""Certificate chains: signatures that lead from a holder's certificate to a trusted public key.
 
-Checked of each certificate (RFC 5280 section 6): its signature, its period, the names, that its issuer is a CA, that it
-has no critical extension that is not understood here. Not checked: revocation, name constraints, policies.
+For each certificate (RFC 5280 section 6) the signature, the period and the names are checked, that its issuer is a CA,
+and that it has no critical extension that is unknown here. Revocation, name constraints and policies are not checked.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ def read_certified_key(
     """Read a certificate's key if a chain of certificates leads from it to a trusted public key.
 
     Args:
-        data: the certificate and any between it and the anchor, in PEM in any order; or the certificate alone.
+        data: the certificate and any between it and the anchor, in PEM in any order; or one certificate in DER.
         anchors: the trusted public keys, such as those of root certificates.
-        now: the time at which every certificate is to be valid, in seconds since 1970.
+        now: the time at which every certificate must be valid, in seconds since 1970.
         curve: the key's curve, if it is known.
 
     Raises:
-        KeyReadError: no certificate, or ``key.chain``: no chain leads to an anchor; the words say where it ends.
+        KeyReadError: there is no certificate, or no chain leads to an anchor (``key.chain``); the message says where
+            the chain ends.
     """
     certificates = read_certificates(data)
     if not certificates:

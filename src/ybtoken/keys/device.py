@@ -1,4 +1,4 @@
-"""The key of a phone: how a pass carries it, and the check of what the phone signed (Spec 3.3)."""
+"""The key of a phone: its form in a pass, and the check of the phone's signature (Spec 3.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["check_presentation", "device_key_of"]
 
 @cache
 def _verify_on(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
-    # Imported at the first phone's signature: a verifier of profile 1 loads only the backend of its own issuers' keys.
+    # Imported at the first phone's signature, so that a verifier of profile 1 loads only what its issuers' keys need.
     if curve == Curve.P256:
         from ybtoken.keys.p256 import verify_compressed
     else:
@@ -26,10 +26,10 @@ def _verify_on(curve: int) -> Callable[[bytes, bool, bytes, bytes], None]:
 
 
 def device_key_of(key: VerifyingKey) -> DeviceKey:
-    """A phone's public key as a pass carries it.
+    """A phone's public key in the form that a pass has it.
 
     Raises:
-        ValueError: a P-256 key that is not ES256, or an SM2 key with a user id of its own: the curve fixes both.
+        ValueError: a P-256 key is not ES256, or an SM2 key has another user id than the default; the curve fixes both.
     """
     curve = key.algorithm.curve
     if key.algorithm is not DEVICE_ALGORITHMS[curve]:
@@ -45,11 +45,11 @@ def device_key_of(key: VerifyingKey) -> DeviceKey:
 
 
 def check_presentation(cut: CutPresentation, key: DeviceKey) -> None:
-    """Step 4 for the phone: check its signature with the key that the pass names.
+    """Check the phone's signature with the key in the pass (step 4 for the phone).
 
     Raises:
         SignatureError: ``device.signature``.
-        ClaimsError: the pass names a key that is no point of its curve.
+        ClaimsError: the key in the pass is not a point of its curve.
     """
     curve, x, y_is_odd = key
     if cut.curve != curve:

@@ -1,7 +1,7 @@
-"""Why a signature does not verify, found by trying: for developers and partners, never for a verdict.
+"""Finds by trial why a signature does not verify. It helps developers and partners, and never decides a verdict.
 
-A combination that verifies is a proof: nobody can make it by chance. So what is named is right, and what nothing
-explains is said to be unexplained. Nothing here makes a verifier accept anything.
+If a combination of deviations verifies, it is the explanation, because that does not happen by chance. If none does,
+the signature is reported as unexplained. Nothing here makes a verifier accept anything.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = ["Deviation", "Diagnosis", "diagnose_signature"]
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was found out about a signature or a text.
+    """The result of diagnosing a signature or a text.
 
     Args:
-        explained: whether some combination verifies. If not, the signature is over something else, by another key, or
-            damaged.
-        deviations: all that the signer did otherwise; none if the signature is good.
+        explained: whether some combination verifies. If not, the signature is over something else, made by another key,
+            or damaged.
+        deviations: everything in which the signer departed from the format; none if the signature is good.
     """
 
     explained: bool
@@ -90,12 +90,12 @@ def diagnose_signature(
     user_ids: Iterable[bytes] = (),
     others: Iterable[VerifyingKey] = (),
 ) -> Diagnosis:
-    """Say what is wrong with a signature, by trying what signers do.
+    """Find out what is wrong with a signature, by trying the usual mistakes of signers.
 
     Args:
         key: the public key that should verify it.
-        message: what should have been signed; of a token the whole Sig_structure.
-        signature: what was handed over, in whatever spelling.
+        message: what should have been signed; for a token, the whole Sig_structure.
+        signature: what was handed over, in any spelling.
         user_ids: SM2 user ids that may have been used, besides the usual ones.
         others: public keys that may have signed in its place.
     """

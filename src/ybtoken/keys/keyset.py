@@ -1,8 +1,8 @@
 """Key rings in files: JWK Sets (RFC 7517) and COSE_KeySets (RFC 9052 section 7).
 
-This module owns the names of our members beside the standard ones. A key set is configuration that is read from a
-trusted place, so whatever is wrong in it raises `ValueError`, never a `TokenError`. A set says the same to every reader
-in any language: no member stands twice, an integer has one spelling and at most 53 bits, and null is no value (Spec 5).
+This module owns the names of our members beside the standard ones. A key set is configuration from a trusted place, so
+anything wrong in it raises `ValueError`, never a `TokenError`. A set means the same to every reader in any language: no
+member occurs twice, an integer has one spelling and at most 53 bits, and null is not a value (Spec 5).
 
 | JWK member | COSE_Key label | meaning |
 |---|---|---|
@@ -17,8 +17,8 @@ in any language: no member stands twice, an integer has one spelling and at most
 
 Beside ``keys``, a JWK Set may state ``yb_version``: a later ring has a greater one.
 
-For SM2 no names are registered: ``"crv": "SM2"`` and ``"alg": "SM2"`` in JWK, and -65537 for both in COSE_Key, are our
-own.
+No names are registered for SM2: ``"crv": "SM2"`` and ``"alg": "SM2"`` in JWK, and -65537 for both in COSE_Key, are our
+own choice.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks", "lo
 
 _JWK_CURVES = {Curve.P256: "P-256", Curve.SM2: "SM2"}
 _JWK_ALGORITHMS = {Algorithm.ES256: "ES256", Algorithm.ESP256: "ESP256", Algorithm.SM2: "SM2"}
-_KID, _ALG = 2, 3  # of a COSE_Key; of a header they have other labels
+_KID, _ALG = 2, 3  # labels in a COSE_Key; those in a header differ
 _COSE_LABELS = {
     "yb_issuer": -65537,
     "yb_scope": -65538,
@@ -70,8 +70,8 @@ def load_jwks(document: str | bytes, *, sm2_backend: SM2Backend | None = None) -
 
     Raises:
         TypeError: the document is neither text nor bytes.
-        ValueError: not a JWK Set; an unknown member, algorithm or curve; a private key; a kid that is not the key's; a
-            point off its curve; two keys with one kid.
+        ValueError: this is not a JWK Set, a member, algorithm or curve is unknown, a key is private, a kid is not that
+            of its key, a point is not on its curve, or two keys have the same kid.
     """
     refuse_path("a JWK Set", document)
     if not isinstance(document, (str, bytes)):
@@ -106,7 +106,7 @@ def load_key_set(document: bytes, *, sm2_backend: SM2Backend | None = None) -> K
 
 
 def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) -> KeyRing:
-    """Read a key ring from a COSE_KeySet; takes and raises what `load_jwks` does."""
+    """Read a key ring from a COSE_KeySet. Arguments and errors are those of `load_jwks`."""
     refuse_path("a COSE_KeySet", document)
     if not isinstance(document, bytes):
         raise TypeError(f"a COSE_KeySet is bytes, not {type(document).__name__}")
@@ -117,7 +117,7 @@ def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) 
     if not isinstance(keys, (list, tuple)):
         raise ValueError("a COSE_KeySet is an array")
     _check_items(keys)
-    # cbor2 ignores what follows the array, and of two members with one label keeps the last: both could hide something.
+    # cbor2 ignores bytes after the array, and keeps the last of two members with the same label: both could hide a key.
     if cbor2.dumps(keys) != document:
         raise ValueError("a COSE_KeySet is in its shortest encoding, has each label once, and nothing follows it")
     return KeyRing(_numbered(keys, partial(_entry_from_cose_key, sm2_backend)))
@@ -130,11 +130,11 @@ def dump_cose_keyset(keys: KeyRing) -> bytes:
 
 _BOM = b"\xef\xbb\xbf"
 _MAX_INTEGER = (1 << 53) - 1
-"""The largest integer that every JSON reader has (RFC 7493 section 2.2)."""
+"""The largest integer that every JSON reader can represent (RFC 7493 section 2.2)."""
 
 
 def _json(document: str | bytes) -> Any:
-    """Read JSON that hides nothing: in UTF-8, no name twice, and no number but integers in their one spelling."""
+    """Read JSON that has one meaning: in UTF-8, no name twice, and the only numbers are integers in one spelling."""
     try:
         text = document if isinstance(document, str) else document.decode()
         return json.loads(
@@ -162,7 +162,7 @@ def _no_integer(text: str) -> NoReturn:
 
 
 def _check_items(item: Any) -> None:
-    """Refuse what is no integer, byte string, text, array or map: Python takes true and 1.0 for 1."""
+    """Refuse anything but integers, byte strings, texts, arrays and maps, because in Python true and 1.0 equal 1."""
     if isinstance(item, (list, tuple)):
         for inner in item:
             _check_items(inner)
@@ -199,7 +199,7 @@ def _entry_from_jwk(sm2_backend: SM2Backend | None, jwk: Mapping[Any, Any]) -> K
         raise ValueError(f"null is no value: {nulls}")
     if jwk["kty"] != "EC" or jwk.get("use", "sig") != "sig" or jwk.get("key_ops", ["verify"]) != ["verify"]:
         raise ValueError('a key has "kty": "EC" and is for verifying signatures')
-    if type(jwk.get("ext", True)) is not bool:  # WebCrypto writes it of every key; of a public one it says nothing
+    if type(jwk.get("ext", True)) is not bool:  # WebCrypto writes it; for a public key it has no meaning
         raise ValueError('"ext" is true or false')
     curve = _inverse(_JWK_CURVES, "crv", jwk["crv"])
     algorithm = _inverse(_JWK_ALGORITHMS, "alg", jwk["alg"])
@@ -266,7 +266,7 @@ def _entry(key: VerifyingKey, kid: bytes | None, members: Mapping[Any, Any]) -> 
 
 
 def _members(entry: KeyEntry) -> dict[str, Any]:
-    """Our members of an entry, without those that have their defaults."""
+    """The members of an entry that are our own, without those that have their default."""
     members = {
         "yb_issuer": entry.issuer,
         "yb_scope": list(entry.scope.prefixes),

@@ -1,4 +1,4 @@
-"""ECDSA on P-256 with SHA-256, by `cryptography` (OpenSSL).
+"""P-256 keys for ECDSA with SHA-256, on `cryptography` (OpenSSL).
 
 A key is parsed and checked once, when its object is made. The classes have the same constructors as those of
 `ybtoken.keys.sm2`: a public key from its point, a private key from its number, both from PEM.
@@ -29,10 +29,11 @@ _SIZE = 32
 _UNCOMPRESSED = serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
 _POINT_SIZE = 2 * _SIZE + 1
 
-# Reads an encoded point (SEC 1), compressed or not. OpenSSL refuses a coordinate that is not below p, a point off the
-# curve, and an x that has no y. The point at infinity has no encoding of these lengths, and every other point of P-256
-# has the group's order (the cofactor is 1), so no further check is needed. Decompressing spends two thirds of its time
-# on the square root; reading the same key as DER takes as long, and Python's pow() several times as long.
+# Reads an encoded point (SEC 1), compressed or not. OpenSSL refuses a coordinate that is not below p, a point that is
+# not on the curve, and an x that has no y. The point at infinity has no encoding of these lengths, and every other
+# point of P-256 has the group's order (the cofactor is 1), so no further check is needed. Two thirds of decompressing
+# is the square root. Reading the same key from DER takes as long; computing the root with Python's pow() takes several
+# times as long.
 _key_of_point = partial(ec.EllipticCurvePublicKey.from_encoded_point, ec.SECP256R1())
 
 
@@ -52,7 +53,7 @@ class P256VerifyingKey:
 
     Raises:
         TypeError: the point is neither bytes nor a string.
-        ValueError: not a point on the curve, or an algorithm of another curve.
+        ValueError: the point is not on the curve, or the algorithm belongs to another curve.
     """
 
     __slots__ = ("_public_key", "algorithm", "kid", "point")
@@ -67,25 +68,25 @@ class P256VerifyingKey:
 
     @classmethod
     def from_point(cls, x: bytes, y: bytes, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
-        """Take a point's coordinates, big-endian, 32 bytes each or in fields of 64; `ValueError` if off the curve."""
+        """Make a key from coordinates, big-endian, 32 bytes each or in fields of 64; `ValueError` if off the curve."""
         point = b"\x04" + coordinate("a coordinate x", x) + coordinate("a coordinate y", y)
         return cls(point, algorithm=algorithm)
 
     @classmethod
     def from_pem(cls, pem: bytes | str, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
-        """Read a public key's file: PEM, or what else `ybtoken.keys.reading` knows; `KeyReadError` says what it is."""
+        """Read a public key: PEM, or another form that `ybtoken.keys.reading` knows; `KeyReadError` if it is none."""
         return cls(_read_point(pem), algorithm=algorithm)
 
     @classmethod
     def from_cryptography(cls, key: object, *, algorithm: Algorithm = Algorithm.ES256) -> P256VerifyingKey:
-        """Take an ``EllipticCurvePublicKey`` of `cryptography`; `ValueError` for another kind of key or curve."""
+        """Make a key from an ``EllipticCurvePublicKey`` of `cryptography`; `ValueError` for any other key or curve."""
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise ValueError("this is not a P-256 public key")
         point = key.public_bytes(*_UNCOMPRESSED)
         return cls(point, algorithm=algorithm)
 
     def to_pem(self) -> bytes:
-        """The key as a SubjectPublicKeyInfo in PEM."""
+        """The key as SubjectPublicKeyInfo in PEM."""
         return self._public_key.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -100,17 +101,17 @@ class P256VerifyingKey:
 
 
 def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes) -> None:
-    """Check a signature with a phone's key as a pass carries it.
+    """Check a signature with a phone's key, given in the form that a pass has it.
 
     Raises:
-        ValueError: this is no point of the curve.
+        ValueError: no point of the curve has this x.
         SignatureError: ``device.signature``.
     """
     if not _is_good(_phone_key(x, y_is_odd), message, signature):
         raise SignatureError("device.signature")
 
 
-@lru_cache(maxsize=1024)  # loading a key takes a third of a verification, and some phones come again
+@lru_cache(maxsize=1024)  # loading a key takes a third of the time of a verification, and phones come back
 def _phone_key(x: bytes, y_is_odd: bool) -> ec.EllipticCurvePublicKey:
     return _key_of_point((b"\x03" if y_is_odd else b"\x02") + x)
 
@@ -139,7 +140,7 @@ class P256SigningKey:
 
     Raises:
         TypeError: the number is neither bytes nor a string.
-        ValueError: not 32 bytes, a number out of its bounds, or an algorithm of another curve.
+        ValueError: the number is not 32 bytes or out of its bounds, or the algorithm belongs to another curve.
     """
 
     __slots__ = ("_private_key", "algorithm", "kid", "verifying_key")
@@ -162,22 +163,23 @@ class P256SigningKey:
     def from_pem(
         cls, pem: bytes | str, *, passphrase: bytes | None = None, algorithm: Algorithm = Algorithm.ES256
     ) -> P256SigningKey:
-        """Read a private key's file: PKCS#8 or SEC 1 in PEM, or what else `ybtoken.keys.reading` knows.
+        """Read a private key: PKCS#8 or SEC 1 in PEM, or another form that `ybtoken.keys.reading` knows.
 
         Raises:
             TypeError: the passphrase is not bytes, or the PEM is neither bytes nor a string.
-            ValueError: not a P-256 key, or the passphrase is wrong, missing or not needed; `KeyReadError` says which.
+            ValueError: this is not a P-256 key, or the passphrase is wrong, missing or not needed; `KeyReadError` says
+                which.
         """
         return cls.from_read(_read_private(pem, passphrase), algorithm=algorithm)
 
     @classmethod
     def from_read(cls, read: PrivateKeyRead, *, algorithm: Algorithm = Algorithm.ES256) -> P256SigningKey:
-        """Take what `ybtoken.keys.reading` read; `ValueError` if it is on another curve."""
+        """Make a key from the result of `ybtoken.keys.reading`; `ValueError` if it is on another curve."""
         return cls.from_cryptography(_key_of(read), algorithm=algorithm)
 
     @classmethod
     def from_cryptography(cls, key: object, *, algorithm: Algorithm = Algorithm.ES256) -> P256SigningKey:
-        """Take an ``EllipticCurvePrivateKey`` of `cryptography`; `ValueError` for another kind of key or curve."""
+        """Make a key from an ``EllipticCurvePrivateKey`` of `cryptography`; `ValueError` for any other key or curve."""
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise ValueError("this is not a P-256 private key")
         made = cls.__new__(cls)
@@ -185,11 +187,11 @@ class P256SigningKey:
         return made
 
     def to_pem(self, *, passphrase: bytes | None, cipher: KeyCipher = "aes") -> bytes:
-        """The key as PKCS#8 in PEM, encrypted under a passphrase; ``None`` writes it in clear.
+        """The key as PKCS#8 in PEM, encrypted with a passphrase.
 
         Args:
-            passphrase: at least one byte.
-            cipher: ``"sm4"`` for SM4-CBC with HMAC-SM3 in place of AES.
+            passphrase: at least one byte; ``None`` writes the key unencrypted.
+            cipher: ``"aes"``, or ``"sm4"`` for SM4-CBC with HMAC-SM3.
         """
         check_passphrase(passphrase)
         if check_cipher(cipher, passphrase) and passphrase is not None:
@@ -224,8 +226,8 @@ def _key_of(read: PrivateKeyRead) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-# The reader of partners' spellings is a third of what a service would load, and a key that was generated, or comes as a
-# point from a key ring, does not need it.
+# The reader of partners' spellings is imported by the first key that needs it: it is a third of the code that a service
+# would load, and a key that was generated, or comes from a key ring as a point, does not need it.
 
 
 def _read_point(given: bytes | str) -> bytes:

@@ -1,4 +1,4 @@
-"""Keys as the format sees them: what signs, what verifies, and the kid of a public key.
+"""The protocols of keys that sign and verify, and the kid of a public key.
 
 This module owns the kid, and the rule that the raw protected header of a token selects its key by algorithm and kid
 together (Spec 4, step 3), so that no token can combine one key's kid with another algorithm.
@@ -20,7 +20,7 @@ __all__ = ["SigningKey", "VerifyingKey", "coordinate", "kid_of_point"]
 
 @runtime_checkable
 class SigningKey(Protocol):
-    """A private key that signs tokens: in software, in an HSM, in a KMS."""
+    """A private key that signs tokens, in software, in an HSM or in a KMS."""
 
     @property
     def algorithm(self) -> Algorithm:
@@ -33,7 +33,7 @@ class SigningKey(Protocol):
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """Sign a message (content, not a digest); returns r || s, 32 bytes each, big-endian."""
+        """Sign a message (the content, not a digest). Returns r || s, 32 bytes each, big-endian."""
         ...
 
 
@@ -60,7 +60,7 @@ class VerifyingKey(Protocol):
         """Check a signature r || s over a message.
 
         Raises:
-            SignatureError: the signature is not good, whatever the reason.
+            SignatureError: the signature is not good, for whatever reason.
         """
 
 
@@ -81,5 +81,5 @@ _HEADER_STARTS = frozenset(encode_header(algorithm, bytes(KID_SIZE))[:-KID_SIZE]
 
 
 def kid_of_header(header: bytes) -> bytes | None:
-    """The kid in a raw protected header; ``None`` if it has any but the exact shape of format 1."""
+    """The kid in a raw protected header; ``None`` if the header does not have the exact shape of format 1."""
     return header[-KID_SIZE:] if header[:-KID_SIZE] in _HEADER_STARTS else None

@@ -1,8 +1,8 @@
-"""The one reader of keys: P-256 and SM2, public and private, as partners' tools and devices write them.
+"""The one reader of keys: P-256 and SM2, public and private, in the forms that partners' tools and devices write.
 
-PEM and DER of PKCS#8, SEC 1, SubjectPublicKeyInfo and X.509 certificates; the same in hexadecimal and base64; bare
-private numbers and points in their various lengths; PKCS#8 encrypted by OpenSSL, GmSSL 3 and BouncyCastle. The reader
-says what it read. When it refuses, it says what it was given instead, and it never guesses between two meanings.
+It reads PEM and DER of PKCS#8, SEC 1, SubjectPublicKeyInfo and X.509 certificates; the same in hexadecimal and base64;
+bare private numbers and points in their various lengths; and PKCS#8 encrypted by OpenSSL, GmSSL 3 and BouncyCastle. It
+says which form it read. If it refuses, it says what it was given instead. It never guesses between two meanings.
 
     >>> read_public_key("0x04" + "32c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7"
     ...                 "bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0").spelling.en
@@ -70,14 +70,14 @@ _NAMES = {
 def read_public_key(data: bytes | str, *, curve: Curve | None = None) -> PublicKeyRead:
     """Read a public key, or the key and the period of a certificate.
 
-    Who signed a certificate is not looked at: see `ybtoken.keys.certificates`.
+    The certificate's signature is not verified; `ybtoken.keys.certificates` does that.
 
     Args:
         data: a file's content, or what was pasted.
-        curve: the key's curve, if it is known; a key on another is refused. A compressed point needs it.
+        curve: the key's curve, if it is known; a key on another curve is refused. A compressed point needs it.
 
     Raises:
-        KeyReadError: it is anything else; the words say what. It is a `ValueError`.
+        KeyReadError: it is not such a key; the message says what it is. A subclass of `ValueError`.
         TypeError: the data is neither bytes nor a string.
     """
     wanted = Wanted(curve)
@@ -110,12 +110,12 @@ def read_private_key(
 
     Args:
         data: a file's content, or what was pasted.
-        curve: the key's curve, if it is known; a key on another is refused. A bare private number needs it.
-        passphrase: of an encrypted key.
+        curve: the key's curve, if it is known; a key on another curve is refused. A bare private number needs it.
+        passphrase: the passphrase of an encrypted key.
 
     Raises:
-        KeyReadError: it is anything else, or the passphrase is missing, wrong or not needed; the words say which.
-            It is a `ValueError`.
+        KeyReadError: it is not such a key, or the passphrase is missing, wrong or not needed; the message says which. A
+            subclass of `ValueError`.
         TypeError: the data is neither bytes nor a string, or the passphrase is not bytes.
     """
     check_passphrase(passphrase)
@@ -158,7 +158,7 @@ def _private_of_block(block: Block, wanted: Wanted) -> PrivateKeyRead:
             private_of_der(plain, Wanted(wanted.curve))
         except DerError:
             return False
-        except KeyReadError:  # a key, but another one than is wanted
+        except KeyReadError:  # it is a key, although not the wanted one
             return True
         return True
 
@@ -170,7 +170,7 @@ def _private_of_block(block: Block, wanted: Wanted) -> PrivateKeyRead:
 
 
 def read_certificates(data: bytes | str) -> list[Certificate]:
-    """Every certificate in a file of PEM, or the one that the bytes are; none if there is none."""
+    """Every certificate in a PEM file, or the one certificate in DER; an empty list if there is none."""
     text = _checked_text(data)
     if text is not None and (blocks := pem_blocks(text)):
         return certificates_of(blocks)
@@ -183,7 +183,7 @@ def read_certificates(data: bytes | str) -> list[Certificate]:
 
 
 def certificates_of(blocks: list[Block]) -> list[Certificate]:
-    """The certificates among blocks of PEM; not those beside a private key, which is no public key's file."""
+    """The certificates among PEM blocks; none if a private key is among them, because that is not a public file."""
     if any("PRIVATE KEY" in block.label for block in blocks):
         return []
     return [in_der(lambda b=block: Certificate.read(b.data)) for block in blocks if block.label in _CERTIFICATES]  # type: ignore[misc]
@@ -230,7 +230,7 @@ def _only(chosen: list[Block], blocks: list[Block], wanted: Words, code: str) ->
 
 
 def in_der(read: Callable[[], _T]) -> _T:
-    """What was read from a block of PEM, in which there has to be DER."""
+    """Call `read` on the content of a PEM block, which must be DER."""
     try:
         return read()
     except DerError as error:
@@ -243,7 +243,7 @@ def in_der(read: Callable[[], _T]) -> _T:
 
 @contextmanager
 def _damage(data: bytes, error: DerError) -> Iterator[None]:
-    """Name what begins as DER does, and is no bare number either."""
+    """Refuse damaged DER by name: data that starts like DER and is not a bare number either."""
     try:
         yield
     except KeyReadError as refused:
@@ -257,11 +257,11 @@ def _damage(data: bytes, error: DerError) -> Iterator[None]:
 
 
 def _one_meaning(data: bytes | str, text: str | None, interpret: Callable[[Decoded], _Read]) -> _Read:
-    """The key that the input means in one of its readings, if it means one in just one of them."""
+    """The key that the input means, if exactly one of its possible decodings is a key."""
     meant: dict[bytes, _Read] = {}
     refused: list[KeyReadError] = []
     for found in decoded(data, text):
-        if b"-----BEGIN " in found.data:  # as a secret store keeps files
+        if b"-----BEGIN " in found.data:  # PEM encoded once more, as secret stores keep files
             text_inside = text_of(found.data)
             if text_inside is not None:
                 raise KeyReadError(
@@ -290,7 +290,7 @@ def _essence(read: PrivateKeyRead | PublicKeyRead) -> bytes:
 
 
 def _named(read: _Read, how: Words) -> _Read:
-    """The same with the whole sentence of how it was spelled."""
+    """The same result, with its spelling as a whole sentence."""
     kind = Words("private key", "私钥") if isinstance(read, PrivateKeyRead) else Words("public key", "公钥")
     name = CURVE_NAMES[read.curve]
     words = Words(f"{name} {kind.en}: {read.spelling.en}{how.en}", f"{name} {kind.zh}：{read.spelling.zh}{how.zh}")

@@ -26,8 +26,8 @@ MAX_KEYS = 0xFFFF
 
 _MAX_VERSION = (1 << 53) - 1
 
-# str.isprintable would depend on the Unicode version that Python knows (Spec 5): neither controls, nor characters that
-# are invisible or change the direction of text, nor half characters.
+# A name has no control characters, no characters that are invisible or change the direction of text, and no surrogates
+# (Spec 5). str.isprintable is not used, because it depends on Python's version of Unicode.
 _NAME = re.compile("[^\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
 
 
@@ -47,7 +47,7 @@ class KeyEntry:
     Args:
         key: the public key.
         issuer: the issuer's name, for people and logs.
-        scope: the insured places that it may sign for.
+        scope: the insured places for which it may sign.
         not_before: tokens issued before this time are refused.
         not_after: tokens issued at or after this time are refused.
         withdrawn_since: tokens issued at or after this time are refused because the key was compromised then.
@@ -55,8 +55,8 @@ class KeyEntry:
         status_uri: the address of the status list in which the passes signed with it have their places.
 
     Raises:
-        TypeError: a value of another kind, such as a private key or a time that is no int.
-        ValueError: a value out of its bounds, such as a time in milliseconds.
+        TypeError: a value has the wrong type, such as a private key or a time that is not an int.
+        ValueError: a value is out of its bounds, such as a time in milliseconds.
     """
 
     key: VerifyingKey
@@ -108,16 +108,16 @@ class KeyEntry:
 class KeyRing(Mapping[bytes, KeyEntry]):
     """The public keys that a verifier trusts, by kid. Immutable.
 
-    `with_entries` and `withdrawn` make a new ring of the next version: make a verifier of it beside the old one, then
+    `with_entries` and `withdrawn` make a new ring with the next version: make a verifier of it beside the old one, then
     swap the two. `ybtoken.trust` does that, and refuses a ring of an earlier version.
 
     Args:
         entries: the keys and their scopes.
-        version: which edition of the ring this is; 0 if it states none.
+        version: the version of this ring; 0 if it states none.
 
     Raises:
-        TypeError: what is given are not entries, such as raw keys.
-        ValueError: two entries have the same kid, under one algorithm or two; or they have different uses.
+        TypeError: something is not an entry, such as a raw key.
+        ValueError: two entries have the same kid, even with different algorithms, or they have different uses.
     """
 
     __slots__ = ("_by_kid", "by_header", "entries", "use", "version")
@@ -156,7 +156,7 @@ class KeyRing(Mapping[bytes, KeyEntry]):
 
     @property
     def sm2_only(self) -> bool:
-        """Whether every key is SM2; where that is so, references are sealed with SM4 and numbers derived with SM3."""
+        """Whether every key is SM2; if so, references are sealed with SM4 and numbers are derived with SM3."""
         return bool(self.entries) and all(entry.key.algorithm is Algorithm.SM2 for entry in self.entries)
 
     def with_entries(self, *entries: KeyEntry) -> KeyRing:

@@ -1,8 +1,8 @@
-"""SM2 with SM3 (GB/T 32918.2): keys that sign by OpenSSL's libcrypto and verify by it or in plain Python.
+"""SM2 keys with SM3 (GB/T 32918.2). OpenSSL's libcrypto signs; libcrypto or plain Python verifies.
 
-Signing needs a libcrypto of OpenSSL 3; verifying needs none. The two backends that verify give the same verdicts and
-differ in speed and memory only (ADR 0013): ``libcrypto`` is used where there is one, and ``tables``, which is plain
-Python, elsewhere or on request.
+Signing needs a libcrypto of OpenSSL 3 or later; verifying needs none. The two backends that verify give the same
+verdicts and differ only in speed and memory (ADR 0013). ``libcrypto`` is used if there is one; ``tables``, which is
+plain Python, is used otherwise or on request.
 
 The SM2 user id belongs to the key: signer and verifier must use the same, and key ring files store it with the key.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_USER_ID", "LibcryptoError", "SM2Backend", "SM2SigningKey", "SM2VerifyingKey"]
 
 SM2Backend: TypeAlias = Literal["libcrypto", "tables"]
-"""What verifies: OpenSSL; or plain Python, with a table in memory for each key in use (see `docs/why/capacity.md`)."""
+"""What verifies: OpenSSL, or plain Python with a table in memory for each key in use (see `docs/why/capacity.md`)."""
 
 _SPKI_LABEL = "PUBLIC KEY"
 _POINT_SIZE = 65
@@ -39,14 +39,14 @@ class SM2VerifyingKey:
     Args:
         point: the uncompressed point, 65 bytes: 04, x, y. Any other spelling that `ybtoken.keys.reading` knows is read
             as well, such as hexadecimal, or without 04.
-        user_id: the SM2 user id its signatures were made under.
-        backend: what verifies. By default libcrypto where one passes its self-test, else the tables.
+        user_id: the SM2 user id with which its signatures were made.
+        backend: what verifies. By default libcrypto if one passes its self-test, otherwise the tables.
         libcrypto: the path of a libcrypto to use. By default the one that this Python or the system has.
 
     Raises:
         TypeError: the user id is not bytes, or the point neither bytes nor a string.
-        ValueError: not a point on the SM2 curve, or a user id that is empty or too long.
-        LibcryptoError: libcrypto was asked for, by name or path, and cannot be used.
+        ValueError: the point is not on the SM2 curve, or the user id is empty or too long.
+        LibcryptoError: libcrypto was requested, by backend or path, and cannot be used.
     """
 
     __slots__ = ("_key", "algorithm", "backend", "kid", "point", "user_id")
@@ -80,7 +80,7 @@ class SM2VerifyingKey:
         backend: SM2Backend | None = None,
         libcrypto: str | None = None,
     ) -> SM2VerifyingKey:
-        """Take a point's coordinates, big-endian, 32 bytes each or in fields of 64; `ValueError` if off the curve."""
+        """Make a key from coordinates, big-endian, 32 bytes each or in fields of 64; `ValueError` if off the curve."""
         point = b"\x04" + coordinate("a coordinate x", x) + coordinate("a coordinate y", y)
         return cls(point, user_id=user_id, backend=backend, libcrypto=libcrypto)
 
@@ -93,12 +93,12 @@ class SM2VerifyingKey:
         backend: SM2Backend | None = None,
         libcrypto: str | None = None,
     ) -> SM2VerifyingKey:
-        """Read a public key's file: PEM, or what else `ybtoken.keys.reading` knows; `KeyReadError` says what it is."""
+        """Read a public key: PEM, or another form that `ybtoken.keys.reading` knows; `KeyReadError` if it is none."""
         point = _read_point(pem)
         return cls(point, user_id=user_id, backend=backend, libcrypto=libcrypto)
 
     def to_pem(self) -> bytes:
-        """The key as a SubjectPublicKeyInfo in PEM; the user id has no place in it."""
+        """The key as SubjectPublicKeyInfo in PEM, which does not contain the user id."""
         return pem_from_der(_SPKI_LABEL, spki_from_point(b"\x04" + b"".join(self.point)))
 
     def verify(self, message: bytes, signature: bytes) -> None:
@@ -107,7 +107,7 @@ class SM2VerifyingKey:
             raise SignatureError("signature.invalid", kid=self.kid.hex())
 
     def verifies_digest(self, digest: bytes, signature: bytes) -> bool:
-        """Whether a signature ``r || s`` is over a digest e, which `ybtoken.keys.signatures.sm2_digest` makes."""
+        """Whether a signature ``r || s`` is good for a digest e; see `ybtoken.keys.signatures.sm2_digest`."""
         return self._key.verify_digest(digest, signature)
 
     def __repr__(self) -> str:
@@ -115,10 +115,10 @@ class SM2VerifyingKey:
 
 
 def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes) -> None:
-    """Check a signature with a phone's key as a pass carries it, under the default user id.
+    """Check a signature with a phone's key, given in the form that a pass has it, and the default user id.
 
     Raises:
-        ValueError: this is no point of the curve.
+        ValueError: no point of the curve has this x.
         SignatureError: ``device.signature``.
     """
     key = _phone_key(x, y_is_odd)
@@ -136,21 +136,21 @@ def _phone_key(x: bytes, y_is_odd: bool) -> SM2VerifyingKey:
 
 
 class SM2SigningKey:
-    """An SM2 private key, in libcrypto's memory. It is never shown, compared, copied or pickled.
+    """An SM2 private key, held in libcrypto's memory. It is never shown, compared, copied or pickled.
 
-    See also `generate` and `from_pem`. There is no slower or less careful signer to fall back to where no libcrypto may
-    sign; see `ybtoken.keys.sm2_native` for another one.
+    See also `generate` and `from_pem`. If no libcrypto may sign, there is no fallback to a less careful signer; use the
+    key in `ybtoken.keys.sm2_native` instead.
 
     Args:
         number: the private number, 32 bytes, big-endian, 1 to n - 2. Any other spelling that `ybtoken.keys.reading`
             knows is read as well, such as hexadecimal.
-        user_id: the SM2 user id its signatures are made under.
+        user_id: the SM2 user id with which it signs.
         libcrypto: the path of a libcrypto to use. By default the one that this Python or the system has.
 
     Raises:
         TypeError: the user id is not bytes, or the number neither bytes nor a string.
-        ValueError: not 32 bytes, a number out of its bounds, or a user id that is empty or too long.
-        LibcryptoError: there is no libcrypto that may sign; it says what to install or to use instead.
+        ValueError: the number is not 32 bytes or out of its bounds, or the user id is empty or too long.
+        LibcryptoError: there is no libcrypto that may sign; the error says what to install or to use instead.
     """
 
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
@@ -185,12 +185,12 @@ class SM2SigningKey:
         user_id: bytes = DEFAULT_USER_ID,
         libcrypto: str | None = None,
     ) -> SM2SigningKey:
-        """Read a private key's file: PKCS#8 or SEC 1 in PEM, or what else `ybtoken.keys.reading` knows.
+        """Read a private key: PKCS#8 or SEC 1 in PEM, or another form that `ybtoken.keys.reading` knows.
 
         Raises:
             TypeError: the passphrase or the user id is not bytes, or the PEM is neither bytes nor a string.
-            ValueError: not an SM2 key, another key's public point, or the passphrase is wrong, missing or not needed;
-                `KeyReadError` says which.
+            ValueError: this is not an SM2 key, its public point belongs to another key, or the passphrase is wrong,
+                missing or not needed; `KeyReadError` says which.
         """
         read = _read_private(pem, passphrase)
         return cls.from_read(read, user_id=user_id, libcrypto=libcrypto)
@@ -199,15 +199,15 @@ class SM2SigningKey:
     def from_read(
         cls, read: PrivateKeyRead, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None
     ) -> SM2SigningKey:
-        """Take what `ybtoken.keys.reading` read; `ValueError` if it is on another curve."""
+        """Make a key from the result of `ybtoken.keys.reading`; `ValueError` if it is on another curve."""
         return cls._of(_key_of(read, user_id, libcrypto), user_id, libcrypto)
 
     def to_pem(self, *, passphrase: bytes | None, cipher: KeyCipher = "aes") -> bytes:
-        """The key as PKCS#8 in PEM, encrypted under a passphrase; ``None`` writes it in clear.
+        """The key as PKCS#8 in PEM, encrypted with a passphrase.
 
         Args:
-            passphrase: at least one byte, without NUL.
-            cipher: ``"sm4"`` for SM4-CBC with HMAC-SM3, which GmSSL 3 reads, in place of AES.
+            passphrase: at least one byte, without NUL; ``None`` writes the key unencrypted.
+            cipher: ``"aes"``, or ``"sm4"`` for SM4-CBC with HMAC-SM3, which GmSSL 3 reads.
         """
         check_passphrase(passphrase)
         if check_cipher(cipher, passphrase) and passphrase is not None:
@@ -237,7 +237,7 @@ def _key_of(read: PrivateKeyRead, user_id: bytes, libcrypto: str | None) -> EvpP
 
 
 def _library(backend: SM2Backend | None, path: str | None) -> Libcrypto | None:
-    """The libcrypto that is to verify; ``None`` for the tables."""
+    """The libcrypto that verifies; ``None`` if the tables do."""
     if backend not in (None, "libcrypto", "tables"):
         raise ValueError(f'backend is "libcrypto" or "tables", not {backend!r}')
     if backend == "tables":
@@ -250,7 +250,7 @@ def _library(backend: SM2Backend | None, path: str | None) -> Libcrypto | None:
         return None
 
 
-# The reader of partners' spellings is loaded with the first key that needs it, as in `ybtoken.keys.p256`.
+# The reader of partners' spellings is imported by the first key that needs it, as in `ybtoken.keys.p256`.
 
 
 def _read_point(given: bytes | str) -> bytes:

@@ -1,4 +1,4 @@
-"""SM2 keys that sign by the native module (extra ``native``), for where no libcrypto may (ADR 0013)."""
+"""SM2 keys that sign with the native module (extra ``native``), for machines without a usable libcrypto (ADR 0013)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ __all__ = ["NativeSM2SigningKey"]
 
 
 class NativeSM2SigningKey:
-    """An SM2 private key that signs by RustCrypto's constant-time arithmetic: for where no libcrypto may (ADR 0013).
+    """An SM2 private key on RustCrypto's constant-time arithmetic, for machines where no libcrypto may sign (ADR 0013).
 
     It is never shown, compared, copied or pickled. See also `generate` and `from_pem`.
 
     Args:
-        number: the private number, 32 bytes, big-endian, 1 to n - 2; many SM2 tools write keys so.
-        user_id: the SM2 user id its signatures are made under.
+        number: the private number, 32 bytes, big-endian, 1 to n - 2, as many SM2 tools write keys.
+        user_id: the SM2 user id with which it signs.
 
     Raises:
         TypeError: the user id is not bytes, or the number neither bytes nor a string.
-        ValueError: not 32 bytes, a number out of its bounds, or a user id that is empty or too long.
+        ValueError: the number is not 32 bytes or out of its bounds, or the user id is empty or too long.
     """
 
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
@@ -50,11 +50,12 @@ class NativeSM2SigningKey:
     def from_pem(
         cls, pem: bytes | str, *, passphrase: bytes | None = None, user_id: bytes = DEFAULT_USER_ID
     ) -> NativeSM2SigningKey:
-        """Read a private key's file as `SM2SigningKey.from_pem` does. No libcrypto is needed.
+        """Read a private key as `SM2SigningKey.from_pem` does. No libcrypto is needed.
 
         Raises:
             TypeError: the passphrase or the user id is not bytes, or the PEM is neither bytes nor a string.
-            ValueError: not an SM2 key, another key's public point, or the passphrase is wrong, missing or not needed.
+            ValueError: this is not an SM2 key, its public point belongs to another key, or the passphrase is wrong,
+                missing or not needed.
         """
         made = cls.__new__(cls)
         made._take(_key_of(read_private_key(pem, curve=Curve.SM2, passphrase=passphrase), user_id), user_id)

@@ -1,4 +1,4 @@
-"""For tests: keys without security, and the conformance suites that every implementation of a plug point runs.
+"""For tests: keys without security, and a conformance suite for every plug point.
 
-A suite is a function that takes what is to be tested and raises `AssertionError` where it departs from its protocol.
+A suite is a function. It takes an implementation and raises `AssertionError` if that departs from its protocol.
 """

@@ -19,14 +19,14 @@ def check_engine(
     now: int,
     limits: Limits = Limits(),  # noqa: B008
 ) -> None:
-    """The conformance suite of `Engine`: the same as the serial engine, alone and at any place in a batch.
+    """Check that an `Engine` gives the outcomes of the serial engine, for single texts and at any place in a batch.
 
     Args:
-        engine: the engine.
-        keys: a key ring.
+        engine: the engine to check.
+        keys: the key ring that it prepares.
         texts: good and bad texts; the more kinds, the better.
-        now: the time at which they are judged, in seconds since 1970.
-        limits: by which they are judged.
+        now: the time of verification, in seconds since 1970.
+        limits: the limits of verification.
     """
     reference, opener = SerialEngine().prepare(keys), engine.prepare(keys)
     expected = reference.open_many(texts, limits, now)

@@ -27,15 +27,15 @@ def check_replay_guard(
     lose: Callable[[], object] | None = None,
     threads: int = 16,
 ) -> None:
-    """The conformance suite of `ReplayGuard`.
+    """Check that a `ReplayGuard` accepts each claim once, also when threads claim together and after a loss.
 
     Args:
-        make: makes a guard over an empty store; the guard reads the given clock, as far as it reads one.
-        lose: makes the store of that guard lose every claim, as a crash would; leave it out for a guard that is itself
-            the store.
+        make: makes a guard over an empty store. If the guard reads a clock, it must read the given one.
+        lose: makes the store of that guard lose every claim, as a crash would. Leave it out if the guard keeps its
+            claims in its own memory.
         threads: how many threads claim the same keys at once.
     """
-    start = 4_000_000_000  # ahead of any real clock, so that a store with a clock of its own agrees
+    start = 4_000_000_000  # later than any real clock, so that a store with a clock of its own expires no claim
     now = [float(start)]
     guard = make(lambda: now[0])
     assert isinstance(guard, ReplayGuard)
@@ -52,13 +52,13 @@ def check_replay_guard(
     now[0] = start + 59
     refused(lambda: _claim(guard, b"a", start + 1, start + 60), RedeemError)
     now[0] = start + 60
-    try:  # past by the guard's clock: refused, or still remembered; never accepted a second time
+    try:  # the claim's end has passed: it may be refused as late or as used, but never accepted a second time
         _claim(guard, b"a", start + 1, start + 60)
     except (RedeemError, CannotCheckError):
         pass
     else:
         raise AssertionError("a claim was forgotten and accepted again")
-    for by in (start + 60, start + 1):  # judged long ago, claimed too late
+    for by in (start + 60, start + 1):  # verified long ago, claimed too late
         refused(lambda by=by: guard.claim(b"late", since=start + 1, by=by, until=start + 200), CannotCheckError)  # type: ignore[misc]
     _check_many(guard, start + 1, start + 120)
     _check_race(guard, start + 1, start + 120, threads)
@@ -71,7 +71,7 @@ def _claim(guard: ReplayGuard, key: bytes, since: int, until: int) -> None:
 
 
 def _begin(guard: ReplayGuard, now: int) -> None:
-    """The first claim on an empty store: a guard may refuse it, because the store may have lost an earlier one."""
+    """Make the first claim on an empty store. A guard may refuse it, because the store may have lost earlier claims."""
     with suppress(CannotCheckError):
         _claim(guard, b"first", now - 1, now + 60)
 
@@ -103,7 +103,7 @@ def _check_race(guard: ReplayGuard, since: int, until: int, threads: int) -> Non
 
 
 def _check_loss(guard: ReplayGuard, now: list[float], lose: Callable[[], object]) -> None:
-    """After a loss, what may have been claimed before it is refused, and what cannot have been is accepted at once."""
+    """After a loss, claims that may have been made before it are refused; those that cannot have been are accepted."""
     now[0] += 10
     at = int(now[0])
     _claim(guard, b"lost", at - 5, at + 60)
@@ -122,13 +122,13 @@ def check_async_replay_guard(
     lose: Callable[[], object] | None = None,
     threads: int = 16,
 ) -> None:
-    """The conformance suite of `AsyncReplayGuard`: `check_replay_guard` and `check_rotating_redemption` of it.
+    """Run `check_replay_guard` and `check_rotating_redemption` on an `AsyncReplayGuard`.
 
     Args:
-        make: makes an empty guard that reads the given clock, as far as it reads one; called in its event loop. If it
-            has an ``aclose``, that is awaited in the end.
+        make: makes an empty guard; called in the guard's event loop. If the guard reads a clock, it must read the given
+            one. If it has an ``aclose``, that is awaited at the end.
         lose: as for `check_replay_guard`.
-        threads: how many tasks claim the same keys at once.
+        threads: how many threads claim the same keys at once.
     """
     made: list[AsyncReplayGuard] = []
 
@@ -152,7 +152,7 @@ _T = TypeVar("_T")
 
 @contextmanager
 def _event_loop() -> Iterator[Callable[[Coroutine[Any, Any, _T]], _T]]:
-    """An event loop in a thread; gives what runs a coroutine there and waits for it."""
+    """Run an event loop in a thread; yields a function that runs a coroutine there and returns its result."""
     loop = asyncio.new_event_loop()
     thread = Thread(target=loop.run_forever)
     thread.start()
@@ -165,7 +165,7 @@ def _event_loop() -> Iterator[Callable[[Coroutine[Any, Any, _T]], _T]]:
 
 
 class _Awaited(ReplayGuard):
-    """An asynchronous guard, from threads."""
+    """Calls an asynchronous guard from threads."""
 
     def __init__(self, guard: AsyncReplayGuard, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         self._guard, self._run = guard, run
@@ -181,14 +181,14 @@ class _Awaited(ReplayGuard):
 def check_rotating_redemption(
     make: Callable[[Callable[[], float]], ReplayGuard], *, threads: int = 8, rounds: int = 10
 ) -> None:
-    """What a `ReplayGuard` does for rotating passes: a step is accepted once, and none before the last accepted one.
+    """Check a `ReplayGuard` with rotating passes: a time step is accepted once, and no step before the last accepted.
 
     Args:
-        make: makes an empty guard that reads the given clock, as far as it reads one.
-        threads: how many threads redeem the same pass at once.
-        rounds: how often they do.
+        make: makes an empty guard. If the guard reads a clock, it must read the given one.
+        threads: how many threads redeem the same pass at once, for each of two steps.
+        rounds: how many passes are tried.
     """
-    start = 4_000_000_020  # the first second of a step, ahead of any real clock
+    start = 4_000_000_020  # the first second of a step, later than any real clock
     key, codes = FakeKey("issuer"), RotatingCodes(bytes(32))
     issuer = Issuer(key, clock=lambda: start)
     now_of_guard = [start - 1000]

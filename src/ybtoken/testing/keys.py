@@ -15,9 +15,9 @@ __all__ = ["FakeKey", "check_key_pair"]
 
 
 class FakeKey:
-    """A signing and verifying key with no security at all: a signature is a hash that anybody can make.
+    """A signing and verifying key with no security at all: its signature is a hash that anyone can make.
 
-    It takes cryptography out of tests and benchmarks of everything else.
+    With it, tests and benchmarks of other parts contain no cryptography.
     """
 
     def __init__(self, name: str = "fake", algorithm: Algorithm = Algorithm.ES256) -> None:
@@ -40,17 +40,17 @@ class FakeKey:
         return f"FakeKey({self._name.decode()!r})"
 
 
-# One signature in 128 has an r or an s that begins with a zero byte: that none of so many has, happens once in 3,000.
-# A device that errs once in 100 signatures passes so many once in 29,000.
+# In one signature in 128, r or s starts with a zero byte; in one run in 3,000, none of these signatures has one. A
+# device that makes one bad signature in 100 passes one run in 29,000.
 _SIGNATURES = 1_024
 _THREADS, _SIGNATURES_OF_A_THREAD = 8, 16
 
 
 def check_key_pair(signing: SigningKey, verifying: VerifyingKey, *, other: VerifyingKey) -> None:
-    """The conformance suite of `SigningKey` and `VerifyingKey`. Every signature is verified, those of threads included.
+    """Check that a `SigningKey` and a `VerifyingKey` fit together, and that altered signatures are refused.
 
     Args:
-        signing: a private key.
+        signing: a private key; several threads use it at once.
         verifying: its public key.
         other: another public key of the same algorithm.
     """
@@ -92,7 +92,7 @@ def check_key_pair(signing: SigningKey, verifying: VerifyingKey, *, other: Verif
 
 
 def _check_threads(signing: SigningKey, verifying: VerifyingKey) -> None:
-    """Signatures that several threads ask for at once are each over their own message."""
+    """Check that signatures made by several threads at once are each over the right message."""
 
     def sign(thread: int) -> None:
         for number in range(_SIGNATURES_OF_A_THREAD):

@@ -15,10 +15,10 @@ __all__ = ["check_status_source"]
 
 
 def check_status_source(make: Callable[[StatusListReader, bytes], StatusSource]) -> None:
-    """The conformance suite of `StatusSource`.
+    """Check that a `StatusSource` reads statuses, and refuses places outside its list and times after its expiry.
 
     Args:
-        make: makes a source, without grace, that checks lists with this reader and has got this signed list.
+        make: makes a source without grace from a reader, which checks lists, and the signed list that it holds.
     """
     key, uri, issued_at = FakeKey("statuses"), "https://status.example/1", 4_000_000_000
     array = bytes.fromhex("c944f9")

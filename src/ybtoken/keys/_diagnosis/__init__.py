@@ -1,1 +1,1 @@
-"""The ways in which signatures go wrong, as alternatives to try: of the signature, the message, and the digest."""
+"""Mistakes that signers make, as alternatives to try: in the signature, the message and the digest."""

@@ -1,4 +1,4 @@
-"""How the 32 bytes that are signed may have been made from a message: without ZA, under another id, by another hash."""
+"""Digests that a signer may have made from a message: without ZA, with another user id, with another hash function."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _deviation(code: str, en: str, zh: str, remedy: Words) -> Deviation:
 
 
 def digests(key: VerifyingKey, user_ids: tuple[bytes, ...]) -> Iterator[tuple[Digest, tuple[Deviation, ...]]]:
-    """Ways from a message to 32 bytes, the right one first, each with what is wrong about it."""
+    """Functions from a message to 32 bytes, the right one first, each with what is wrong with it."""
     if Algorithm(key.algorithm).curve is Curve.SM2:
         yield from _sm2(key, user_ids)
     else:

@@ -1,4 +1,4 @@
-"""What somebody may have signed in place of the message: another encoding of it, a digest, another COSE structure."""
+"""What a signer may have signed instead of the message: another encoding of it, a digest, another COSE structure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _deviation(code: str, en: str, zh: str, remedy: Words) -> Deviation:
 
 
 def alternatives(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
-    """What may have been signed in place of the message, likely ways first."""
+    """What may have been signed instead of the message, the likely mistakes first."""
     yield from _hashed(message)
     yield from _texts(message)
     yield from _structures(message)
@@ -138,7 +138,7 @@ def _texts(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
             except UnicodeEncodeError:
                 continue
             yield changed, _deviation("charset", f"The message was encoded in {name}.", f"报文以 {name} 编码。", _BYTES)
-    # Bytes that went through a string of another program, with what it cannot hold replaced.
+    # The bytes passed through a string in another program, which replaced what the string cannot hold.
     through = _deviation(
         "charset",
         "The message's bytes went through a string, which changed them.",
@@ -152,7 +152,7 @@ def _texts(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
 
 
 def _structures(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
-    """Of a Sig_structure (RFC 9052 section 4.4): its parts alone, or with the header in another order."""
+    """For a Sig_structure (RFC 9052 section 4.4): single parts of it, and the header in another order."""
     try:
         context, header, aad, payload = cbor2.load(BytesIO(message))
         labels = cbor2.loads(header)

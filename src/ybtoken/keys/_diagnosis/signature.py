@@ -1,4 +1,4 @@
-"""What somebody may have handed over in place of ``r || s``, as 64 bytes of ``r || s`` again."""
+"""What a signer may have handed over instead of ``r || s``, converted back to the 64 bytes ``r || s``."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _RECOVERY = _spelled(
 
 
 def spellings(given: bytes) -> Iterator[tuple[bytes, tuple[Deviation, ...]]]:
-    """Every ``r || s`` that the bytes may mean, the plain one first, each with what was done to it."""
+    """Every ``r || s`` that the bytes may mean, the plain one first, each with its deviations."""
     for data, read in _decoded(given):
         for raw, spelled in _raws(data):
             yield raw, (*read, *spelled)
@@ -110,7 +110,7 @@ def _raws(data: bytes) -> Iterator[tuple[bytes, tuple[Deviation, ...]]]:
 
 
 def _loose(data: bytes) -> bytes | None:
-    """R and s of DER whose integers are not in their shortest form, or negative for want of a zero byte in front."""
+    """The ``r || s`` of DER whose integers are too long, or negative because the zero byte before them is missing."""
     try:
         reader = der.sequence(data)
         halves = [reader.take(der.INTEGER).lstrip(b"\0") for _ in range(2)]

@@ -1,6 +1,7 @@
-"""X.509 certificates (RFC 5280): the key, the period, the names, what the key may do. Nothing is verified here.
+"""Reads X.509 certificates (RFC 5280): the key, the period, the names and the key's usage. Verifies nothing.
 
-`cryptography` parses no SM2 certificate's key and warns of negative serial numbers, which partners' certificates have.
+`cryptography` is not used, because it cannot read the key of an SM2 certificate, and warns about negative serial
+numbers, which certificates of partners have.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _UNDERSTOOD = frozenset({_KEY_USAGE, _BASIC_CONSTRAINTS, "2.5.29.37", "2.5.29.17
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate, taken apart.
+    """The parts of a certificate.
 
     Args:
         signed: the bytes that the issuer signed.
         algorithm: the signature's object identifier.
-        signature: as it stands there, which for ECDSA and SM2 is DER.
+        signature: the bytes of the signature, which are DER for ECDSA and SM2.
         issuer: the issuer's name in DER.
         subject: the subject's name in DER.
         spki: the key as SubjectPublicKeyInfo in DER.
@@ -37,7 +38,7 @@ class Certificate:
         not_after: the first second after the period, at most 2**32.
         usage: the first byte of the key usage; None if the certificate states none.
         is_ca: whether it may sign other certificates by its basic constraints.
-        unknown: critical extensions that are not understood here.
+        unknown: critical extensions that are unknown here.
     """
 
     signed: bytes
@@ -54,7 +55,7 @@ class Certificate:
 
     @property
     def may_sign(self) -> bool:
-        """Whether its key is one that signs: anything, or certificates; and not one for encryption only."""
+        """Whether the key may sign data or certificates, so that it is not for encryption only."""
         return self.usage is None or bool(self.usage & (_SIGNS | _SIGNS_CERTIFICATES))
 
     @property
@@ -64,7 +65,7 @@ class Certificate:
 
     @classmethod
     def read(cls, data: bytes) -> Certificate:
-        """Take a certificate apart; `DerError` if it is none."""
+        """Read a certificate in DER; `DerError` if it is not one."""
         outer = der.sequence(data)
         signed = outer.raw(der.SEQUENCE)
         algorithm_bytes = outer.raw(der.SEQUENCE)
@@ -129,11 +130,11 @@ def _time(reader: Reader) -> int:
 
 
 def leaf_of(certificates: list[Certificate]) -> Certificate:
-    """The holder's own certificate: the only one that no other of them was issued by."""
+    """The holder's own certificate: the only one that did not issue any of the others."""
     issuers = {each.issuer for each in certificates if each.issuer != each.subject}
     leaves = [each for each in certificates if each.subject not in issuers]
     if len(leaves) > 1:
-        leaves = [each for each in leaves if each.may_sign]  # of a pair, the one for signatures
+        leaves = [each for each in leaves if each.may_sign]  # not the one for encryption, if there is a pair
     if len({each.spki for each in leaves}) != 1:
         raise KeyReadError(
             "key.ambiguous",

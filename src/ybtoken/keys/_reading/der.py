@@ -1,6 +1,6 @@
-"""DER, read strictly (X.690): one definite length in its shortest form, nothing after the end.
+"""A strict reader of DER (X.690): definite lengths in their shortest form, and nothing after the end.
 
-`cryptography` reads no key on the SM2 curve, so the few structures that hold keys are walked here.
+`cryptography` cannot read keys on the SM2 curve, so the few structures that hold keys are read here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DerError(ValueError):
 
 
 class Reader:
-    """Elements of DER one after another.
+    """Reads DER elements one after another.
 
     Args:
         data: the bytes of a whole number of elements.
@@ -41,7 +41,7 @@ class Reader:
         self._data, self._at = data, 0
 
     def __bool__(self) -> bool:
-        """Whether something follows."""
+        """Whether another element follows."""
         return self._at < len(self._data)
 
     @property
@@ -50,13 +50,13 @@ class Reader:
         return self._data[self._at] if self else -1
 
     def raw(self, tag: int) -> bytes:
-        """The next element, which has this tag, with its tag and length."""
+        """The next element with its tag and length; the tag must be this one."""
         start = self._at
         self.take(tag)
         return self._data[start : self._at]
 
     def take(self, tag: int) -> bytes:
-        """The content of the next element, which has this tag."""
+        """The content of the next element; its tag must be this one."""
         data, at = self._data, self._at
         if self.tag != tag or at + 2 > len(data) or tag & 0x1F == 0x1F:
             raise DerError(f"an element {tag:#04x} was expected")
@@ -101,17 +101,17 @@ class Reader:
         return ".".join(map(str, (first, numbers[0] - 40 * first, *numbers[1:])))
 
     def inside(self, tag: int) -> Reader:
-        """A reader of the content of the next element, which has this tag."""
+        """A reader of the content of the next element; its tag must be this one."""
         return Reader(self.take(tag))
 
     def end(self) -> None:
-        """Check that nothing follows."""
+        """Check that no further element follows."""
         if self:
             raise DerError("bytes follow the end")
 
 
 def sequence(data: bytes) -> Reader:
-    """A reader of the content of one SEQUENCE, which is all of the data."""
+    """A reader of the content of one SEQUENCE; nothing may follow it."""
     outer = Reader(data)
     inner = outer.inside(SEQUENCE)
     outer.end()
@@ -119,7 +119,7 @@ def sequence(data: bytes) -> Reader:
 
 
 def shape(data: bytes) -> list[int]:
-    """The tags of the elements in one SEQUENCE, which is all of the data."""
+    """The tags of the elements in one SEQUENCE; nothing may follow it."""
     reader, tags = sequence(data), []
     while reader:
         tags.append(reader.tag)

@@ -1,4 +1,4 @@
-"""What the reader of keys gives: a key's numbers, and in words how they were spelled."""
+"""The results of the reader of keys: a key's numbers, and a description of how they were spelled."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ CURVE_NAMES = {Curve.P256: "P-256", Curve.SM2: "SM2"}
 
 @dataclass(frozen=True, slots=True)
 class PublicKeyRead:
-    """A public key as it was read; nothing about it is trusted by having been read.
+    """A public key as it was read. Reading a key does not make it trusted.
 
     Args:
         curve: the key's curve.
         point: the point, which is on that curve: 65 bytes, 04, x, y.
         spelling: how it was written, for people.
-        not_before: of a certificate, when its period begins, in seconds since 1970; otherwise 0.
-        not_after: of a certificate, the first second after its period; otherwise 2**32, which is no end.
-        subject: of a certificate, the name of its subject in DER; otherwise nothing.
+        not_before: when a certificate's period begins, in seconds since 1970; 0 for other input.
+        not_after: the first second after a certificate's period; 2**32, which means no end, for other input.
+        subject: the name of a certificate's subject in DER; empty for other input.
     """
 
     curve: Curve
@@ -43,8 +43,8 @@ class PrivateKeyRead:
     Args:
         curve: the key's curve.
         number: the private number, 32 bytes, big-endian, within the curve's bounds.
-        point: the public point that was written beside it, if any: 65 bytes. That the two belong together is for the
-            class that makes the key to check.
+        point: the public point that was written beside it, if any: 65 bytes. The class that makes the key checks that
+            the two belong together.
         spelling: how it was written, for people.
     """
 
@@ -54,13 +54,13 @@ class PrivateKeyRead:
     spelling: Words
 
     def check_pair(self, point: bytes) -> None:
-        """Check that the public key that was written beside the private one, if any, is its own.
+        """Check that the public key written beside the private key, if any, belongs to it.
 
         Args:
-            point: the private key's own public point, as the class that calculates with it found it: 65 bytes.
+            point: the public point computed from the private key, 65 bytes.
 
         Raises:
-            KeyReadError: another key's point was written there.
+            KeyReadError: the point of another key was written there.
         """
         if self.point not in (None, point):
             raise KeyReadError(

@@ -1,4 +1,4 @@
-"""Object identifiers of what may stand where a key is expected, by the names that people know them by."""
+"""Names of the object identifiers that may be found where a key is expected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["CURVES", "EC", "OTHERS", "SM2_ITSELF", "name_of"]
 EC = "1.2.840.10045.2.1"
 CURVES = MappingProxyType({"1.2.840.10045.3.1.7": Curve.P256, "1.2.156.10197.1.301": Curve.SM2})
 SM2_ITSELF = frozenset({"1.2.156.10197.1.301", "1.2.156.10197.1.301.1"})
-"""Written as the algorithm of a key by some Chinese tools, in place of id-ecPublicKey with the curve."""
+"""Some Chinese tools write these as the algorithm of a key, instead of id-ecPublicKey with the curve."""
 
 OTHERS = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""Points and private numbers without any structure around them, in the lengths that tools and devices write."""
+"""Points and private numbers without a structure around them, in the lengths that tools and devices write."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def number_of(data: bytes) -> tuple[bytes, Words]:
     """A private number from bare bytes, 32 of them big-endian, and how it was written.
 
     Raises:
-        KeyReadError: another length, or what should be zero is not.
+        KeyReadError: the length is another, or bytes that should be zero are not.
     """
     size = len(data)
     if size == SIZE:
@@ -99,7 +99,7 @@ def number_of(data: bytes) -> tuple[bytes, Words]:
 
 
 def check_number(curve: Curve, number: bytes) -> bytes:
-    """A private number that is within a curve's bounds: 1 to n - 1, of SM2 to n - 2."""
+    """Return a private number if it is within the curve's bounds: 1 to n - 1, for SM2 1 to n - 2."""
     last = DOMAINS[curve].n - (2 if curve is Curve.SM2 else 1)
     if not 1 <= int.from_bytes(number, "big") <= last:
         raise KeyReadError(
@@ -114,11 +114,11 @@ def point_of(data: bytes, curve: Curve | None) -> tuple[Curve, bytes, Words]:
     """A public point from bare bytes: its curve, 65 bytes, and how it was written.
 
     Args:
-        data: 64 or 65 bytes, 33 (compressed), fields of 64 bytes, an SDF structure, or what ASN.1 wraps it in.
-        curve: the curve, if it is known. An uncompressed point states its curve: it is on no other.
+        data: 64 or 65 bytes, 33 (compressed), fields of 64 bytes, an SDF structure, or one of these wrapped in ASN.1.
+        curve: the curve, if it is known. An uncompressed point determines its curve, because it is on no other.
 
     Raises:
-        KeyReadError: another length, or not a point.
+        KeyReadError: the length is another, or the bytes are not a point.
     """
     if len(data) == SIZE + 1 and data[0] in (2, 3):
         return _decompressed(data, curve)
@@ -169,7 +169,7 @@ def _refuse_point(point: bytes, curve: Curve | None, size: int) -> None:
 
 
 def _candidates(data: bytes) -> list[tuple[bytes, Words]]:
-    """What the bytes may be as an uncompressed point, by their length and first bytes; on a curve or not."""
+    """The uncompressed points that the bytes may mean by their length and first bytes; they may be off the curve."""
     size = len(data)
     if size == 2 * SIZE:
         return [(b"\x04" + data, Words("64 bytes without 04", "64 字节，不含 04"))]

@@ -1,4 +1,4 @@
-"""The error of the reader of keys, which says what was found in place of a key."""
+"""The error of the reader of keys, which says what was found instead of a key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNKNOWN = "key.unknown"
 
 
 class KeyReadError(ValueError):
-    """What was given is not the key that was asked for; the words say what it is instead, and what to give.
+    """The input is not the requested key; the message says what it is instead, and what to give.
 
     Args:
         code: stable, for programs. ``key.unknown`` (no spelling of a key), ``key.kind`` (something else that is known),
@@ -34,7 +34,7 @@ class KeyReadError(ValueError):
 
 
 def unknown() -> KeyReadError:
-    """What was given has the form of no key at all."""
+    """The error for input that does not have the form of any key."""
     return KeyReadError(
         UNKNOWN,
         "this is no spelling of a key that is known here: PEM, DER, hexadecimal, base64, or bare bytes",

@@ -1,10 +1,10 @@
-"""Private keys encrypted under a passphrase: PKCS#8 as OpenSSL, GmSSL 3, BouncyCastle write it, and OpenSSL's old PEM.
+"""Private keys encrypted with a passphrase: PKCS#8 of OpenSSL, GmSSL 3 and BouncyCastle, and OpenSSL's old PEM.
 
-The passphrase is blamed only if it was tried: an encryption that is not read here is refused by its name.
+The error blames the passphrase only if it was tried. An encryption that cannot be read here is refused by its name.
 
-PBKDF2 with HMAC-SM3 has two object identifiers: GmSSL 3 and gmsm write 1.2.156.10197.1.401.2, GM/T 0091 and OpenSSL
-1.2.156.10197.1.401.3.1. Where no pseudorandom function is stated, RFC 8018 means HMAC-SHA-1 and GM/T 0091 HMAC-SM3;
-with SM4 both are tried, and the key that comes out shows which was meant.
+PBKDF2 with HMAC-SM3 has two object identifiers: GmSSL 3 and gmsm write 1.2.156.10197.1.401.2; GM/T 0091 and OpenSSL
+write 1.2.156.10197.1.401.3.1. If no pseudorandom function is stated, RFC 8018 means HMAC-SHA-1 and GM/T 0091 means
+HMAC-SM3. With SM4 both are tried; the one that gives a key was meant.
 """
 
 from __future__ import annotations
@@ -74,12 +74,12 @@ GMSSL_ROUNDS = 65_536
 
 
 def decrypt_pkcs8(data: bytes, passphrase: bytes | None, is_key: Callable[[bytes], bool]) -> bytes:
-    """The content of an EncryptedPrivateKeyInfo (RFC 5958) under a passphrase.
+    """The decrypted content of an EncryptedPrivateKeyInfo (RFC 5958).
 
     Args:
-        data: DER of its shape, a SEQUENCE of a SEQUENCE and an OCTET STRING.
-        passphrase: bytes, or none if there is none.
-        is_key: whether decrypted bytes are a private key; a wrong passphrase gives noise.
+        data: its DER, a SEQUENCE of a SEQUENCE and an OCTET STRING.
+        passphrase: bytes, or ``None`` if there is none.
+        is_key: whether decrypted bytes are a private key; after a wrong passphrase they are not.
     """
     reader = der.sequence(data)
     algorithm, sealed = reader.inside(der.SEQUENCE), reader.take(der.OCTET_STRING)
@@ -186,7 +186,7 @@ def decrypt_old_pem(header: str, sealed: bytes, passphrase: bytes | None, is_key
     Args:
         header: the value of ``DEK-Info``: the cipher's name, a comma, the initialisation vector in hexadecimal.
         sealed: the encrypted bytes.
-        passphrase: bytes, or none if there is none.
+        passphrase: bytes, or ``None`` if there is none.
         is_key: whether decrypted bytes are a private key.
     """
     name, _, vector = (part.strip() for part in header.partition(","))
@@ -205,16 +205,16 @@ def decrypt_old_pem(header: str, sealed: bytes, passphrase: bytes | None, is_key
 
 
 def encrypt_with_sm4(private_key_info: bytes, passphrase: bytes, rounds: int = GMSSL_ROUNDS) -> bytes:
-    """An EncryptedPrivateKeyInfo by PBKDF2 with HMAC-SM3 and SM4-CBC, which GmSSL 3 and OpenSSL 3 read.
+    """Encrypt to an EncryptedPrivateKeyInfo with PBKDF2, HMAC-SM3 and SM4-CBC, which GmSSL 3 and OpenSSL 3 read.
 
     Args:
         private_key_info: the key, as PKCS#8 in DER.
         passphrase: at least one byte.
-        rounds: of PBKDF2.
+        rounds: the number of rounds of PBKDF2.
     """
-    if not passphrase or b"\0" in passphrase:  # C programs would read it up to the NUL only
+    if not passphrase or b"\0" in passphrase:  # C programs would read it only up to the NUL
         raise ValueError("a passphrase is not empty and has no NUL byte (口令不能为空，且不能含 NUL 字节)")
-    salt, iv = os.urandom(8), os.urandom(16)  # GmSSL 3 takes salts of 8 bytes
+    salt, iv = os.urandom(8), os.urandom(16)  # GmSSL 3 needs a salt of 8 bytes
     cipher = Cipher(algorithms.SM4(PBKDF2HMAC(hashes.SM3(), 16, salt, rounds).derive(passphrase)), modes.CBC(iv))
     padding = 16 - len(private_key_info) % 16
     encryptor = cipher.encryptor()
@@ -230,7 +230,7 @@ def encrypt_with_sm4(private_key_info: bytes, passphrase: bytes, rounds: int = G
 
 
 def _open(cipher: CipherAlgorithm, iv: bytes, sealed: bytes) -> bytes | None:
-    """What was encrypted by CBC, without its padding; None if the padding is not one."""
+    """Decrypt CBC and remove the padding; ``None`` if the padding is wrong."""
     size: int = cipher.block_size // 8  # type: ignore[attr-defined]
     if len(iv) != size or not sealed or len(sealed) % size:
         raise DerError("encrypted bytes that are no whole number of blocks")

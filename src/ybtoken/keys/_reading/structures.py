@@ -1,4 +1,4 @@
-"""The structures in DER that hold keys: PKCS#8, SEC 1, SubjectPublicKeyInfo, X.509 certificates; others are named."""
+"""Reads the DER structures that hold keys: PKCS#8, SEC 1, SubjectPublicKeyInfo, X.509; names others that it refuses."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _POINT_IN_KEY = 0x81  # publicKey of RFC 5958, [1] IMPLICIT BIT STRING
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the caller asked for.
+    """The key that the caller asked for.
 
     Args:
         curve: the key's curve, if it is known.
-        passphrase: of an encrypted key.
+        passphrase: the passphrase of an encrypted key.
     """
 
     curve: Curve | None = None
     passphrase: bytes | None = None
 
     def check(self, curve: Curve, kind: Words) -> Curve:
-        """The curve that was found, which is the one that is wanted."""
+        """Return the curve that was found, if it is the wanted one."""
         if self.curve is not None and curve is not self.curve:
             found, wanted = CURVE_NAMES[curve], CURVE_NAMES[self.curve]
             raise KeyReadError(
@@ -50,11 +50,11 @@ _PUBLIC, _PRIVATE = Words("public key", "公钥"), Words("private key", "私钥"
 
 
 def public_of_der(data: bytes, wanted: Wanted) -> PublicKeyRead:
-    """The public key in one structure of DER.
+    """The public key in one DER structure.
 
     Raises:
-        DerError: it is no DER, or has the shape of nothing that is known.
-        KeyReadError: it is something else that is known, or the key is not as it is wanted.
+        DerError: the data is not DER, or its shape is unknown.
+        KeyReadError: the data is another known structure, or not the wanted key.
     """
     tags = der.shape(data)
     if tags == [der.SEQUENCE, der.BIT_STRING]:
@@ -79,7 +79,7 @@ def public_of_certificate(certificate: Certificate, wanted: Wanted) -> PublicKey
 
 
 def private_of_der(data: bytes, wanted: Wanted) -> PrivateKeyRead:
-    """The private key in one structure of DER, decrypted if that is needed. Errors are those of `public_of_der`."""
+    """The private key in one DER structure, decrypted if necessary. Errors are those of `public_of_der`."""
     tags = der.shape(data)
     if tags == [der.SEQUENCE, der.OCTET_STRING]:
         plain = decrypt_pkcs8(data, wanted.passphrase, _is_private_key_info)
@@ -98,7 +98,7 @@ def private_of_der(data: bytes, wanted: Wanted) -> PrivateKeyRead:
 
 
 def passphrase_unneeded() -> KeyReadError:
-    """A passphrase was given for a key that stands there in clear."""
+    """The error for a passphrase that was given for an unencrypted key."""
     return KeyReadError(
         "key.passphrase-unneeded",
         "a passphrase was given, but the key is not encrypted",
@@ -159,7 +159,7 @@ def _sec1(reader: Reader, curve: Curve | None, wanted: Wanted) -> PrivateKeyRead
         point = point_of(inside.bits(), curve)[1]
         inside.end()
     reader.end()
-    # 32 bytes by the standard; older tools drop leading zeros, or keep the sign's zero of an integer.
+    # The standard requires 32 bytes. Older tools drop leading zeros, or keep the zero byte before an integer.
     if not octets or len(octets.lstrip(b"\0")) > 32:
         raise DerError("a private number of another length")
     number = octets.lstrip(b"\0").rjust(32, b"\0")
@@ -187,7 +187,7 @@ def _algorithm(identifier: Reader, kind: Words) -> Curve:
 
 
 def _curve(parameters: Reader, kind: Words) -> Curve:
-    """The curve of ECParameters: named, or spelled out number by number."""
+    """The curve in ECParameters, which name it or spell out its numbers."""
     if parameters.tag == der.SEQUENCE:
         curve = _explicit(parameters.inside(der.SEQUENCE))
     elif parameters.tag == der.OID:
@@ -238,7 +238,7 @@ def _is_certificate(data: bytes) -> bool:
 
 
 def _name_other(data: bytes, tags: list[int], *, private: bool) -> ValueError:
-    """The refusal of a structure that is not the one asked for, by its name if its shape is known."""
+    """The error for a structure that was not asked for; it names the structure if its shape is known."""
     wanted = _PRIVATE if private else _PUBLIC
     code, found = "key.kind", _known(data, tags)
     if found in (_PUBLIC, _PRIVATE):

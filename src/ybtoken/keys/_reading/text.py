@@ -1,4 +1,4 @@
-"""From a file or from what a person pasted to bytes: PEM, hexadecimal, base64, bare bytes; editors' marks removed."""
+"""Decodes a file or pasted text to bytes: PEM, hexadecimal, base64 or bare bytes; removes the marks of editors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ybtoken.words import Words
 __all__ = ["Block", "Decoded", "decoded", "pem_blocks", "text_of"]
 
 LONGEST = 1 << 20
-"""Longer input is no key: a certificate with a whole chain has some ten thousand bytes."""
+"""Longer input cannot be a key: a certificate with its whole chain has some ten thousand bytes."""
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 #./]+)-----(.*?)-----END ([A-Z0-9 #./]+)-----", re.DOTALL)
-_NOTHING = re.compile("[\\s\u200b\u200c\u200d\u200e\u200f\u2060\ufeff]+")  # a chat or an editor adds them
+_NOTHING = re.compile("[\\s\u200b\u200c\u200d\u200e\u200f\u2060\ufeff]+")  # chats and editors add them
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}|[A-Za-z0-9_-]+={0,2}")
 _HEX_MARKS = re.compile(r"0[xX]|\\x|[,:;{}\[\]]")
@@ -36,7 +36,7 @@ class Block(NamedTuple):
     Args:
         label: what stands after BEGIN.
         data: the bytes.
-        sealed: the value of ``DEK-Info`` if the block is encrypted in OpenSSL's old way.
+        sealed: the value of ``DEK-Info``, if the block is encrypted in OpenSSL's old format.
     """
 
     label: str
@@ -50,7 +50,7 @@ def text_of(data: bytes | str) -> str | None:
         marks = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
         encoding = next((name for mark, name in marks.items() if data.startswith(mark)), "ascii")
         if encoding == "ascii" and b"-----BEGIN " in data:
-            encoding = "latin-1"  # words before the block, in whatever encoding
+            encoding = "latin-1"  # there may be words before the block, in any encoding
         try:
             data = data.decode(encoding)
         except UnicodeDecodeError:
@@ -64,7 +64,7 @@ def text_of(data: bytes | str) -> str | None:
 
 
 def pem_blocks(text: str) -> list[Block]:
-    """Every block of PEM in a text (RFC 7468); none if it has no beginning of one.
+    """Every PEM block in a text (RFC 7468); an empty list if none begins.
 
     Raises:
         KeyReadError: a block is cut off, or its content is not base64.
@@ -93,10 +93,10 @@ def _damaged(en: str, zh: str) -> KeyReadError:
 
 
 def decoded(data: bytes | str, text: str | None) -> list[Decoded]:
-    """Everything that the input can be as bytes, apart from PEM.
+    """The bytes that the input may mean in each encoding other than PEM.
 
     Raises:
-        KeyReadError: an odd number of hexadecimal digits.
+        KeyReadError: the number of hexadecimal digits is odd.
     """
     found = []
     compact = _NOTHING.sub("", text) if text is not None else None
@@ -121,7 +121,7 @@ def decoded(data: bytes | str, text: str | None) -> list[Decoded]:
 
 
 def _base64(text: str) -> bytes | None:
-    """Bytes of base64 in either alphabet, with padding or without; None if it is not the one spelling of them."""
+    """Decode base64 in either alphabet, with or without padding; ``None`` if the bytes have another spelling."""
     bare = text.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         data = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)

@@ -1,4 +1,4 @@
-"""Private keys written as PKCS#8, encrypted with SM4 under a passphrase if there is one: what GmSSL 3 reads."""
+"""Writes private keys as PKCS#8 encrypted with SM4, in the form that GmSSL 3 reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["sm4_pkcs8"]
 
 
 def sm4_pkcs8(curve: Curve, number: bytes, point: bytes, passphrase: bytes) -> bytes:
-    """A private key as EncryptedPrivateKeyInfo in DER. It states curve and public key, which GmSSL 3 insists on."""
+    """A private key as EncryptedPrivateKeyInfo in DER, with curve and public key, because GmSSL 3 requires both."""
     oid = der.encode_oid(next(oid for oid, each in CURVES.items() if each is curve))
     key = der.encode(
         der.SEQUENCE,

@@ -65,12 +65,12 @@ class EvpPublicKey(_EvpKey):
     """A public key that verifies.
 
     Args:
-        lib: what `load` gave.
+        lib: the result of `load`.
         point: the uncompressed point, 65 bytes; checked.
-        user_id: the SM2 user id ZA is computed over.
+        user_id: the SM2 user id in ZA.
 
     Raises:
-        ValueError: the point is not on the curve, or the user id does not fit.
+        ValueError: the point is not on the curve, or the user id is empty or too long.
         LibcryptoError: ``libcrypto.no-sm2``.
     """
 
@@ -109,7 +109,7 @@ class EvpPrivateKey(_EvpKey):
     """A private key that signs. It lives in libcrypto's memory; only `scalar` and `to_pem` bring it out.
 
     Raises:
-        LibcryptoError: ``libcrypto.timing``: this version's signing gives the key away, by its time.
+        LibcryptoError: the time of this version's signing leaks the key (``libcrypto.timing``).
     """
 
     __slots__ = ("point",)
@@ -151,7 +151,8 @@ class EvpPrivateKey(_EvpKey):
         """The key of a PKCS#8 or SEC1 PEM, encrypted or not, with its public point or without.
 
         Raises:
-            ValueError: no such PEM, a wrong or missing passphrase, another curve, another's public point.
+            ValueError: this is no such PEM, the passphrase is wrong or missing, the curve is another, or the public
+                point belongs to another key.
         """
         if passphrase is not None:
             _check_passphrase(passphrase)

@@ -1,16 +1,16 @@
-"""The OpenSSL libcrypto of this machine, found, checked and self-tested; SM2 keys on it are in `_evp_sm2`.
+"""Finds OpenSSL's libcrypto on this machine and checks its version. `ybtoken.keys._sm2.evp` has the SM2 keys on it.
 
-Why libcrypto: `cryptography` refuses the SM2 curve on every public route, and the SM2 packages of PyPI leak the
-nonce by timing, accept malformed input or have no wheels. OpenSSL 3 is maintained, its time does not follow the
-nonce, and it is in the process already: `hashlib` and `ssl` are linked with it.
+Why libcrypto: no public function of `cryptography` accepts the SM2 curve, and the SM2 packages of PyPI leak the nonce
+by timing, accept malformed input or have no wheels. OpenSSL 3 is maintained, its signing time does not depend on the
+nonce, and it is in the process already, because `hashlib` and `ssl` are linked with it.
 
-Why ctypes and not cffi: forty functions of plain pointers and integers, no structs, no callbacks. cffi's API mode
-needs a compiler and headers wherever a wheel is made, its ABI mode declares the same prototypes with one more
-dependency. A call through ctypes costs under a microsecond here, against 400 for a verification, and `CDLL`
-releases the GIL for its length.
+Why ctypes and not cffi: some thirty functions are needed, all of plain pointers and integers, without structs or
+callbacks. cffi's API mode needs a compiler and headers wherever a wheel is built; its ABI mode declares the same
+prototypes and adds a dependency. A call through ctypes costs under a microsecond, little against a verification, and
+`CDLL` releases the GIL during the call.
 
-Why the system's copy: a private one would need its own security updates. What is found is trusted only after the
-self-test of `_evp_sm2`, and a version whose SM2 signing leaks by timing verifies but never signs.
+Why the system's copy: a private copy would need security updates of its own. The copy found is used only after it
+passes the self-test in `evp`. A version whose SM2 signing leaks the nonce by timing verifies, but never signs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _REMEDY_ZH: Final = (
     "仅验签则均不需要（后端 'tables'）"
 )
 
-# name: (result, arguments). OpenSSL's own objects are void pointers: no struct is ever described here.
+# name: (result, arguments). Pointers to OpenSSL's objects are void pointers, because their structs are never accessed.
 _PROTOTYPES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "OPENSSL_version_major": (c_uint, ()),
     "OPENSSL_version_minor": (c_uint, ()),
@@ -70,7 +70,7 @@ _PROTOTYPES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
 
 
 class LibcryptoError(RuntimeError):
-    """No libcrypto here can do what was asked; `en` and `zh` say what is wrong and what to do.
+    """No libcrypto on this machine can do what was asked; `en` and `zh` say what is wrong and what to do.
 
     The stable `code` is ``libcrypto.missing``, ``libcrypto.version``, ``libcrypto.no-sm2``,
     ``libcrypto.self-test`` or ``libcrypto.timing``.
@@ -87,10 +87,11 @@ class Libcrypto:
     """The functions of one libcrypto of version 3 or later, as attributes by their C names.
 
     Args:
-        path: a shared library, or anything linked with one (its dependencies count; not on Windows).
+        path: a libcrypto, or (except on Windows) a shared library that is linked with one.
 
     Raises:
-        LibcryptoError: it does not load (``libcrypto.missing``) or is not OpenSSL 3 (``libcrypto.version``).
+        LibcryptoError: the library does not load (``libcrypto.missing``), or is older than OpenSSL 3
+            (``libcrypto.version``).
     """
 
     def __init__(self, path: str) -> None:
@@ -124,11 +125,11 @@ class Libcrypto:
 
     @property
     def may_sign(self) -> bool:
-        """Whether SM2 signing in this version takes the same time for every nonce, as far as is known."""
+        """Whether, as far as is known, this version takes the same time to sign with SM2 for every nonce."""
         return not leaks_by_timing(self.version, platform.machine())
 
     def last_error(self) -> str:
-        """OpenSSL's words for the last failure in this thread; clears the thread's error queue."""
+        """OpenSSL's message for the last failure in this thread; clears the thread's error queue."""
         text = ctypes.create_string_buffer(256)
         self.ERR_error_string_n(self.ERR_peek_last_error(), text, len(text))
         self.ERR_clear_error()
@@ -136,25 +137,26 @@ class Libcrypto:
 
 
 def leaks_by_timing(version: tuple[int, int, int], machine: str) -> bool:
-    """CVE-2025-9231: on 64-bit ARM, SM2 signing from 3.2 on took a time that depends on the nonce.
+    """Whether CVE-2025-9231 affects a version: on 64-bit ARM, the time of SM2 signing since 3.2 depends on the nonce.
 
-    A distribution that mended it without a new version number is refused too: only the number is seen.
+    Versions that a distribution has fixed under an old number are counted as affected, because only the number is
+    known.
     """
     fixed = {(3, 2): 6, (3, 3): 5, (3, 4): 3, (3, 5): 4}.get(version[:2], 0)
     return machine.lower() in ("aarch64", "arm64") and version[2] < fixed
 
 
 def candidates() -> Iterator[str]:
-    """Where a libcrypto may be found, best first: what this Python is linked with, then what the system has.
+    """Where a libcrypto may be found, best first: the one that this Python is linked with, then those of the system.
 
-    On macOS only whole paths: asking the system for a bare ``libcrypto`` ends the process.
+    On macOS all are full paths, because the system ends a process that loads a bare ``libcrypto``.
     """
     if sys.platform == "win32":
         for folder in ("DLLs", "Library/bin", "."):  # python.org, conda, embedded
             yield from map(str, sorted(Path(sys.base_prefix, folder).glob("libcrypto-[3-9]*.dll"), reverse=True))
         return
     linked = importlib.util.find_spec("_hashlib")
-    if linked and linked.has_location and linked.origin:  # else this Python has no OpenSSL, or has it built in
+    if linked and linked.has_location and linked.origin:  # otherwise Python has no OpenSSL, or has it built in
         yield linked.origin
     if sys.platform == "darwin":
         for prefix in (

@@ -27,10 +27,10 @@ class TableKey:
 
     Args:
         point: the uncompressed point, 65 bytes; checked.
-        user_id: the SM2 user id ZA is computed over.
+        user_id: the SM2 user id in ZA.
 
     Raises:
-        ValueError: the point is not on the curve, or the user id does not fit.
+        ValueError: the point is not on the curve, or the user id is empty or too long.
     """
 
     __slots__ = ("_hash", "_point", "_table")
@@ -70,7 +70,7 @@ def _pick(table: Table, scalar: bytes) -> list[Point]:
 
 
 def _sum_has_x(points: list[Point], x: int) -> bool:
-    """Whether the sum of `points` is a point whose x is congruent to `x` modulo n."""
+    """Whether the sum of `points` is a finite point whose x is congruent to `x` modulo n."""
     summed = points
     for _ in range(2):
         half = len(summed) // 2
@@ -81,7 +81,7 @@ def _sum_has_x(points: list[Point], x: int) -> bool:
     first_x, zz = _xyzz_sum(summed)
     if zz == 0:
         return _is_congruent(_careful_sum(points), x)
-    # The sum's x is below p, and n < p < 2n: modulo n, two values are congruent to it at most.
+    # The sum's x is below p, and n < p < 2n, so at most two values below p are congruent to x modulo n.
     return (x * zz - first_x) % P == 0 or (x < P - N and ((x + N) * zz - first_x) % P == 0)
 
 
@@ -90,7 +90,7 @@ def _is_congruent(point: Point | None, x: int) -> bool:
 
 
 def _add_pairs(left: list[Point], right: list[Point]) -> list[Point] | None:
-    """``left[i] + right[i]``, last first, by one inversion (Montgomery's trick); None if two x agree."""
+    """``left[i] + right[i]``, last first, with one inversion (Montgomery's trick); ``None`` if a pair has equal x."""
     p = P
     product = 1
     running = []
@@ -111,7 +111,7 @@ def _add_pairs(left: list[Point], right: list[Point]) -> list[Point] | None:
 
 
 def _xyzz_sum(points: list[Point]) -> tuple[int, int]:
-    """X and ZZ of the sum (x = X / ZZ); ZZ is 0 when a partial sum met its own x or there was nothing to add.
+    """X and ZZ of the sum (x = X / ZZ). ZZ is 0 if an addition met two points with equal x, or there are no points.
 
     The mixed addition is madd-2008-s of the Explicit-Formulas Database (Cohen, Miyaji, Ono coordinates).
     """
@@ -170,11 +170,11 @@ def _build_table(point: Point) -> Table:
     """Rows of ``value * 256**i * point``, highest i first: a row belongs to a byte of a big-endian scalar."""
     rows: Table = []
     for _ in range(32):
-        multiples = [point, _double(point)]  # of 1 and 2; each turn doubles how many there are
+        multiples = [point, _double(point)]  # 1 and 2 times the point; each round doubles the list
         while len(multiples) < 256:
             top = multiples[-1]
             added = _add_pairs(multiples[:-1], [top] * (len(multiples) - 1))
-            assert added is not None  # the multiples of a point of prime order n below n differ in x
+            assert added is not None  # different small multiples of a point of prime order have different x
             multiples += [*reversed(added), _double(top)]
         rows.append([(0, 0), *multiples[:255]])
         point = multiples[255]
