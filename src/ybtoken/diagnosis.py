@@ -1,7 +1,7 @@
-"""Why a text is refused, beyond the code of the refusal: for operators and developers, never for a verdict.
+"""Finds out why a text is refused, beyond the code of the refusal. It helps operators and developers, never a verdict.
 
-A text may be damaged in transit, cut off by a scanner, or signed in another way than the format's. A wrong digit and a
-way of signing are named only if the result verifies under a key of the ring.
+A text may be damaged in transit, cut off by a scanner, or not signed as the format requires. A wrong digit or a mistake
+in signing is reported only if the corrected text verifies with a key of the ring.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _SCAN_AGAIN = Words(
 
 
 def diagnose_text(text: str, ring: KeyRing, *, user_ids: Iterable[bytes] = ()) -> Diagnosis:
-    """Say what is wrong with a text, as far as its text and its signature go.
+    """Find out what is wrong with the spelling or the signature of a text.
 
     Args:
-        text: as it was scanned or sent.
+        text: the text as it was scanned or sent.
         ring: the public keys that may have signed it.
         user_ids: SM2 user ids that may have been used, besides the usual ones.
     """
@@ -42,10 +42,10 @@ def diagnose_text(text: str, ring: KeyRing, *, user_ids: Iterable[bytes] = ()) -
         profile, data = decode_text(plain)
     except TextError:
         return Diagnosis(True, (*noise, *_damage(plain, ring)))
-    if _ends_early(data):  # one text in 97 that is cut off has the right check digits by chance
+    if _ends_early(data):  # a text that is cut off has right check digits by chance, once in 97 times
         return Diagnosis(True, (*noise, _CUT))
     if profile == 3:
-        return Diagnosis(False)  # two signatures, of which the phone's key is in the claims
+        return Diagnosis(False)  # it has two signatures, and the phone's key is in the claims
     found = _diagnose_token(data, ring, tuple(user_ids))
     return Diagnosis(found.explained, (*noise, *found.deviations))
 
@@ -58,7 +58,7 @@ _CUT = _scan("cut", "The scan ends too early.", "扫码内容不完整，提前�
 
 
 def _ends_early(data: bytes) -> bool:
-    """Whether the bytes begin as a tagged COSE_Sign1 does and end before it does."""
+    """Whether the bytes are the start of a tagged COSE_Sign1 that is cut off."""
     try:
         cbor2.load(BytesIO(data))
     except (cbor2.CBORDecodeEOF, EOFError):
@@ -69,7 +69,7 @@ def _ends_early(data: bytes) -> bool:
 
 
 def _diagnose_token(data: bytes, ring: KeyRing, user_ids: tuple[bytes, ...]) -> Diagnosis:
-    """The envelope read loosely, so that a header in another order is found out."""
+    """Diagnose a token whose envelope is read loosely, so that a header in another order is recognised."""
     try:
         message = cbor2.load(BytesIO(data))
         header, _, payload, signature = message.value
@@ -136,7 +136,7 @@ def _damage(text: str, ring: KeyRing) -> tuple[Deviation, ...]:
 
 
 def _one_fault(text: str, ring: KeyRing) -> Iterator[Words]:
-    """One digit changed, lost, doubled, or two exchanged: where the text that then verifies differs."""
+    """Where a text that verifies differs: by one digit changed, inserted or removed, or by two digits exchanged."""
     for candidate, words in _candidates(text):
         if _verifies(candidate, ring):
             yield words

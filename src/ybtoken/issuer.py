@@ -45,9 +45,9 @@ class Issuer:
         purposes: the business types (用码业务类型) that it states. Any five digits are valid in a token, but a type
             that is not in `ybtoken.voucher.PURPOSES` is probably a slip. Where others are in use, give
             ``{*PURPOSES, "09001"}``, or ``None`` to allow any five digits.
-        verified_share: the share of signatures that are verified before a token leaves, 0.0 (none) to 1.0 (all). A
-            device that errs is then found here, and not by terminals that say "forged". Verifying takes about 80
-            microseconds with a P-256 key and 300 with an SM2 key.
+        verified_share: the share of signatures that are verified before a token is returned, 0.0 (none) to 1.0 (all). A
+            signing device that makes bad signatures is then found here, and not by terminals that say "forged".
+            Verifying takes about 80 microseconds with a P-256 key and 300 with an SM2 key.
         verifying_key: the key's public half. By default it is ``key.verifying_key``, or the key itself if it verifies.
         clock: returns seconds since 1970. A call reads it once, unless it was given its own ``now``.
         random: returns as many unpredictable bytes as it is asked for; the nonce comes from it.
@@ -204,7 +204,7 @@ class Issuer:
         if not self._scope.covers(voucher.city_code):
             raise IssueError("issue.place", city_code=voucher.city_code, scope=str(self._scope))
         payload = encode_claims(voucher)
-        # The nonce is what is random in a token: its checksum chooses the share evenly, and again the same.
+        # The nonce is random, so its checksum selects the share evenly, and repeatably for the same token.
         verifies = self._share >= 1 or zlib.crc32(voucher.nonce) < self._share * 2**32
         try:
             return sign1(self._header, payload, self._sign_and_verify if verifies else self._key.sign)
@@ -218,7 +218,7 @@ class Issuer:
         if not isinstance(signature, bytes):
             found = type(signature).__name__
             raise BoundsError(f"the key's signature is {found}, not bytes", f"密钥返回的签名为 {found}，应为 bytes")
-        if self._public is not None and len(signature) == SIGNATURE_SIZE:  # another length is refused by its own words
+        if self._public is not None and len(signature) == SIGNATURE_SIZE:  # encode_envelope refuses another length
             self._public.verify(message, signature)
         return signature
 
@@ -235,7 +235,7 @@ def _checked_share(share: float) -> float:
 
 
 def _public_half(key: SigningKey, given: VerifyingKey | None) -> VerifyingKey:
-    """What verifies the key's signatures: the public key that was given, the key's own, or the key itself."""
+    """The key that verifies the signatures: the given public key, the key's own public key, or the key itself."""
     own = getattr(key, "verifying_key", key if isinstance(key, VerifyingKey) else None)
     public: VerifyingKey | None = own if given is None else given
     if public is None:

@@ -1,4 +1,4 @@
-"""What an issuer refuses to sign: the one kind of misuse that a service answers and does not only log.
+"""What an issuer refuses to sign: the one kind of misuse that a service reports to its callers.
 
 A service passes its callers' values on to the issuer, so it has to tell its callers which value was wrong.
 `IssueError` does that with a stable code and words in two languages, in the form of `ybtoken.errors.TokenError`. Other

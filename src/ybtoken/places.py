@@ -1,4 +1,4 @@
-"""City codes and scopes: the one place that knows what an insured place (参保地) looks like.
+"""City codes and scopes: the one module that knows the form of an insured place (参保地).
 
 A city code is six digits in the shape of GB/T 2260: province, city, county, two digits each. A token's code is checked
 for this shape only, never against a list, because codes are retired while tokens live. A scope is a set of prefixes of
@@ -48,7 +48,7 @@ def _subtract(ranges: list[tuple[int, int]], hole: tuple[int, int]) -> list[tupl
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The insured places that a key may sign for, or that a terminal accepts.
+    """The insured places for which a key may sign, or which a terminal accepts.
 
     The first two digits of each prefix must be those of a province (see `PROVINCES`), because a scope that covers no
     real place would refuse every holder and look like a fault of their codes. Cities and counties are not looked up. A
@@ -56,11 +56,11 @@ class Scope:
 
     Args:
         prefixes: provinces, cities or counties (2, 4 or 6 digits); none at all means the whole country.
-        exclusions: what is taken out again, in the same form.
+        exclusions: prefixes of places that are excluded again.
 
     Raises:
-        TypeError: one string instead of a sequence of strings.
-        ValueError: another form, a province that does not exist, or exclusions that leave nothing.
+        TypeError: one string is given instead of a sequence of strings.
+        ValueError: a prefix has another form, a province does not exist, or the exclusions leave no place.
     """
 
     prefixes: tuple[str, ...] = ()

@@ -64,7 +64,8 @@ class Purpose:
     Args:
         purposes: five digits each; at least one, unless codes that state none are accepted.
         accept_unstated: also accept codes that state no business type.
-        known: an accepted type that is none of these is refused here as a slip; ``None`` allows any five digits.
+        known: the constructor refuses a type that is not one of these, because it is probably a slip; ``None`` allows
+            any five digits.
     """
 
     __slots__ = ("accept_unstated", "purposes")
@@ -202,7 +203,7 @@ class AllOf:
         self.policies = _policies("AllOf", policies)
 
     def check(self, voucher: VerifiedVoucher, now: int) -> Note | None:
-        """See `Policy`. The first note is returned; a policy that gives another adds nothing to it."""
+        """See `Policy`. Returns the first note of any of the policies; further notes are dropped."""
         notes = [policy.check(voucher, now) for policy in self.policies]
         return next((note for note in notes if note is not None), None)
 
@@ -228,7 +229,7 @@ class AnyOf:
 
 
 def _check_some(what: str, accepted: frozenset[object], accept_unstated: bool = False) -> None:
-    """A policy that would refuse every voucher is taken for a slip."""
+    """Refuse the values of a policy that would refuse every voucher, because that is probably a slip."""
     if not accepted and not accept_unstated:
         raise ValueError(f"this policy takes at least one {what}")
 

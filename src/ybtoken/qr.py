@@ -1,7 +1,7 @@
 """The QR code of a token's text, by segno (extra ``qr``): one numeric segment, no ECI, black on white.
 
 The symbol is black on white on dark pages too, and its quiet zone of 4 modules is part of the picture. A scanner needs
-both, and the dark mode of an app takes both away if they are left to the page.
+both, and a page in dark mode would remove both if they were left to the page.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ ACCEPTED: Final = 0
 """The number of a token that is not refused."""
 
 UNDECIDED: Final = 255
-"""What an engine writes for a text that it leaves to another engine; no verdict has this number."""
+"""The number that an engine writes for a text that it leaves to another engine. No verdict has this number."""
 
 
 class Code(IntEnum):
@@ -96,7 +96,7 @@ class Refusal:
     hint: Words
     """What the developer looks at."""
     cannot_check: bool = False
-    """Whether the verifier lacked what it needs to judge, and nothing was found wrong with the token."""
+    """Whether the verifier lacks something that it needs to decide, and nothing is known to be wrong with the token."""
     code: str = field(init=False)
     """The stable name, such as "time.expired"."""
     step: int = field(init=False)

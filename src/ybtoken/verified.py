@@ -1,7 +1,7 @@
 """What a verifier returns: a voucher that was found good.
 
-A `VerifiedVoucher` is a view: it holds the claims as they were read, the key's entry and what was judged, and shows
-them under the names that a `Voucher` has.
+A `VerifiedVoucher` is a view: it holds the claims as they were read, the key's entry and the results of the checks, and
+shows them by the names that a `Voucher` has.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["VerifiedVoucher"]
 _PROFILES = {int(profile): profile for profile in Profile}
 
 
-@lru_cache(maxsize=4096)  # more than there are places
+@lru_cache(maxsize=4096)  # more than there are city codes
 def city_code_of(city: int) -> str:
     """The six digits of a city code that a token holds as a number."""
     return f"{city:06d}"
 
 
 class Facts(NamedTuple):
-    """What a verified voucher shows."""
+    """The values behind a verified voucher."""
 
     claims: Claims
     entry: KeyEntry
@@ -43,20 +43,20 @@ else:
 
 
 class VerifiedVoucher(_Optional):
-    """A voucher whose signature, time, scope and policies were found good: only a `Verifier` makes one.
+    """A voucher whose signature, time, scope and policies were found good. Only a `Verifier` makes one.
 
-    It has the claims of a `Voucher`, the optional ones included, and what was checked:
+    It has the claims of a `Voucher`, including the optional ones, and the results of the checks:
 
     Attributes:
         kid: the id of the issuer's key, 8 bytes.
         algorithm: the key's algorithm.
         issuer: the name that the key ring has for the issuer.
-        verified_at: the time it was judged at, in seconds since 1970.
-        redeem_until: until this time a redemption has to be remembered, in seconds since 1970: when no verifier accepts
-            it any more, however wrong within the skew the clocks are.
-        time_step: of a rotating pass, the step of 30 s since 1970 whose one-time code was shown.
-        presentation: of a device-bound pass, what the phone signed.
-        notes: conditions under which it was accepted, such as a status list past its end.
+        verified_at: the time of verification, in seconds since 1970.
+        redeem_until: the time until which a redemption must be remembered, in seconds since 1970. From then on no
+            verifier whose clock is within the skew accepts this display any more.
+        time_step: the step of 30 s since 1970 whose one-time code was shown; ``None`` unless it is a rotating pass.
+        presentation: what the phone signed; ``None`` unless it is a device-bound pass.
+        notes: conditions under which it was accepted, such as an overdue status list.
     """
 
     __slots__ = ("_facts",)
@@ -66,7 +66,7 @@ class VerifiedVoucher(_Optional):
         raise TypeError("a VerifiedVoucher comes only from Verifier.verify, verify_many or redeem")
 
     def __getattr__(self, name: str) -> Any:
-        # Called for what is not found otherwise: the optional claims.
+        # Python calls this for attributes that it does not find, so for the optional claims.
         if name in _OPTIONAL_NAMES:
             return getattr(self._facts.claims.optional, name)
         raise AttributeError(f"a VerifiedVoucher has no attribute {name!r}")
@@ -103,7 +103,7 @@ class VerifiedVoucher(_Optional):
 
     @property
     def device_key(self) -> DeviceKey | None:
-        """The phone's public key, of a device-bound pass."""
+        """The phone's public key; ``None`` unless it is a device-bound pass."""
         return self._facts.claims.device_key
 
     @property
@@ -123,22 +123,22 @@ class VerifiedVoucher(_Optional):
 
     @property
     def verified_at(self) -> int:
-        """The time it was judged at, in seconds since 1970."""
+        """The time of verification, in seconds since 1970."""
         return self._facts.verified_at
 
     @property
     def redeem_until(self) -> int:
-        """Until when a redemption has to be remembered, in seconds since 1970."""
+        """The time until which a redemption must be remembered, in seconds since 1970."""
         return self._facts.redeem_until
 
     @property
     def time_step(self) -> int | None:
-        """The step of 30 s since 1970 whose one-time code was shown, of a rotating pass."""
+        """The step of 30 s since 1970 whose one-time code was shown; ``None`` unless it is a rotating pass."""
         return self._facts.time_step
 
     @property
     def presentation(self) -> DevicePresentation | None:
-        """What the phone signed, of a device-bound pass."""
+        """What the phone signed; ``None`` unless it is a device-bound pass."""
         return self._facts.presentation
 
     @property
@@ -148,9 +148,10 @@ class VerifiedVoucher(_Optional):
 
     @property
     def replay_key(self) -> bytes:
-        """What is claimed once when this display is redeemed: signed values, never the token's bytes.
+        """The key that is claimed once when this display is redeemed.
 
-        The kid and the nonce; then the time step of a rotating pass (4 bytes), or the nonce of what the phone signed.
+        It consists of signed values, never of the token's bytes: the kid and the nonce; then the time step of a
+        rotating pass (4 bytes), or the nonce that the phone signed.
         """
         if self.time_step is not None:
             return self.kid + self.nonce + self.time_step.to_bytes(4, "big")
@@ -198,7 +199,7 @@ _new, _set_facts = object.__new__, VerifiedVoucher.__dict__["_facts"].__set__
 
 
 def verified(facts: Facts) -> VerifiedVoucher:
-    """Make a verified voucher, past its constructor, which refuses everybody: for judging only."""
+    """Make a verified voucher without its constructor, which always refuses. Only `ybtoken.judging` may call this."""
     voucher = _new(VerifiedVoucher)
     _set_facts(voucher, facts)
     return voucher

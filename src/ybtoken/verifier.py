@@ -34,8 +34,8 @@ from ybtoken.wire.text import MAX_TEXT
 __all__ = ["Verifier"]
 
 _LONGEST_LINE = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
-_OFFLOAD_ABOVE = 8  # texts; so many are verified in about the time that makes a thread's start worth it
-# Far above the last second that a token can name, and far below any clock that counts milliseconds.
+_OFFLOAD_ABOVE = 8  # texts; verifying more than this takes long enough to be worth starting a thread
+# Far above the last second that a token can state, and far below any clock that counts milliseconds.
 _LATEST_CLOCK = 2**33 - 1
 # Vouchers whose claims go to the guard together. Redis takes most a second in long pipelines, but a client makes one of
 # 64 in 4 ms, and others on the event loop wait for that.
@@ -48,17 +48,17 @@ class Verifier:
     Args:
         keys: the public keys that are trusted.
         guard: where redeemed tokens are remembered; needed to `redeem`.
-        policies: what is insisted on beyond the format; all must agree.
+        policies: conditions beyond the format; all must accept.
         engine: what does steps 1 to 7; `SerialEngine` if it is not given.
-        skew: by how many seconds the clocks of issuer and verifier may differ, either way.
+        skew: by how many seconds the clocks of issuer and verifier may differ, in either direction.
         max_lifetime: refuse vouchers (profile 1) that are valid for more seconds than this.
         max_pass_lifetime: the same for passes (profiles 2 and 3).
         max_display_age: for how many seconds what a phone signed (profile 3) is accepted after it was shown.
         otp: checks the one-time codes of rotating passes (profile 2), which are refused without it.
-        clock: seconds since 1970; read once a call, unless the call is given its own ``now``.
+        clock: returns seconds since 1970. A call reads it once, unless it is given its own ``now``.
 
     Raises:
-        TypeError, ValueError: an argument of another kind, or out of its bounds; the message says what is expected.
+        TypeError, ValueError: an argument is of the wrong kind or out of its bounds; the message says what is expected.
     """
 
     __slots__ = ("_clock", "_guard", "_guard_is_async", "_judge", "_limits", "_opener", "_recorded")
@@ -110,18 +110,19 @@ class Verifier:
     def verify(
         self, text: str, *, now: int | None = None, challenge: Challenge | None = None, recorded: bool = False
     ) -> VerifiedVoucher:
-        """Verify one token: steps 1 to 8. It can be repeated, and does not make the token used.
+        """Verify one token: steps 1 to 8. This can be repeated, and does not use the token up.
 
-        A verified token may still be shown twice; only `redeem` makes it good for one use.
+        A verified token may have been shown before; only `redeem` accepts each display once.
 
         Args:
             text: the one exact spelling; see `normalize_scan` for what a scanner returns.
-            now: seconds since 1970; the verifier's clock if it is not given.
-            challenge: what this terminal asked: then only a device-bound pass that answers it is accepted. Without one,
-                a code that answers some challenge was made for another terminal, and is refused.
-            recorded: this verifies again what a terminal has accepted before: an answer to any challenge is accepted,
-                because the challenge is not known any more. So it goes without ``challenge``. Wrong one-time codes are
-                not counted, and a rotating pass is refused until its code has not been good for 5 minutes.
+            now: seconds since 1970. Without it the verifier reads its clock.
+            challenge: what this terminal asked. Only a device-bound pass that answers it is then accepted. Without a
+                challenge, a code that answers one is refused, because it was made for another terminal.
+            recorded: whether a terminal has accepted this text before, and it is verified again. The challenge is no
+                longer known then, so an answer to any challenge is accepted and ``challenge`` must not be given. Wrong
+                one-time codes are not counted, and a rotating pass is refused until its code has been invalid for 5
+                minutes.
 
         Raises:
             TokenError: the token is refused.
@@ -139,11 +140,11 @@ class Verifier:
         challenge: Challenge | None = None,
         recorded: bool = False,
     ) -> Verdicts:
-        """Verify many tokens: one verdict each, in order; a bad one raises nothing.
+        """Verify many tokens: one verdict for each, in order; a bad token raises nothing.
 
         Args:
             texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
-            now: in seconds since 1970, one time for all or one for each; the verifier's clock if it is not given.
+            now: in seconds since 1970, one time for all or one for each. Without it the verifier reads its clock once.
             challenge: one for all, as for `verify`.
             recorded: as for `verify`.
         """
@@ -154,7 +155,7 @@ class Verifier:
         batch = self._opener.open_many(texts, limits, self._times(now))
         refused: dict[int, TokenError] = {}
         notes: dict[int, tuple[Note, ...]] = {}
-        # Step 8 looks at every token only if there is something to look for; a pass may answer a challenge.
+        # Without policies and challenge, step 8 only concerns passes, because a pass may answer a challenge.
         for i in range(len(batch)) if self._judge.policies or challenge is not None else batch.passes:
             if batch.codes[i] == ACCEPTED:
                 at = batch.now_of(i)
@@ -182,7 +183,7 @@ class Verifier:
 
         Args:
             file: open for reading bytes. A line ends with a line feed and nothing else; the last may lack it.
-            now: in seconds since 1970, for all; the verifier's clock at each chunk if it is not given.
+            now: in seconds since 1970, for all. Without it the verifier reads its clock for each chunk.
             challenge: one for all, as for `verify`.
             recorded: as for `verify`.
             chunk_bytes: how much is read at a time: some 12,000 texts of the usual length by default.
@@ -198,16 +199,16 @@ class Verifier:
             if ended:
                 yield self.verify_many(rest + lines + ended, now=now, challenge=challenge, recorded=recorded)
                 rest = b""
-            # Of a line without an end no more is kept than it takes to see that it is too long.
+            # If a line has no end yet, keep only as much as shows that it is too long.
             rest = (rest + tail[:_LONGEST_LINE])[:_LONGEST_LINE]
         if rest:
             yield self.verify_many(rest, now=now, challenge=challenge, recorded=recorded)
 
     def redeem(self, text: str, *, now: int | None = None, challenge: Challenge | None = None) -> VerifiedVoucher:
-        """Verify one token and use it up: steps 1 to 9. Of any number of calls for one display, one returns.
+        """Verify one token and use it up: steps 1 to 9. Of several calls for one display, one returns.
 
         Args:
-            text: as for `verify`, and so are the others.
+            text: the text; all arguments are those of `verify`.
 
         Raises:
             TokenError: the token is refused.
@@ -228,15 +229,15 @@ class Verifier:
     def redeem_many(
         self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
     ) -> Verdicts:
-        """Verify many tokens and use up those that are accepted: to each what `redeem` would say, one after another.
+        """Verify many tokens and use up those that are accepted, with the verdicts of `redeem` on one after another.
 
-        A token that stands there twice is accepted the first time. Nothing is claimed for a text that is refused before
-        step 9. If the guard fails, the texts it was asked for are refused with its error, and what was accepted before
-        is used up. If the guard cannot be reached, it is not asked again: the remaining texts are refused with the same
-        error, and are not used up.
+        A token that occurs twice is accepted the first time. Nothing is claimed for a text that is refused before step
+        9. If the guard fails, the texts that it was asked for are refused with its error, and what was accepted before
+        stays used up. If the guard cannot be reached, it is not asked again: the remaining texts are refused with the
+        same error, and are not used up.
 
         Args:
-            texts: as for `verify_many`, and so are the others.
+            texts: the texts; all arguments are those of `verify_many`.
 
         Raises:
             TypeError: the verifier has no guard, or one for asyncio.
@@ -251,10 +252,10 @@ class Verifier:
     ) -> Verdicts:
         """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory).
 
-        More than a few texts are read and verified in a thread, and other tasks run between the claims. Cancelled
-        before the first claim, it has used up nothing; later, what it had claimed.
+        More than a few texts are read and verified in a thread, and other tasks run between the claims. If it is
+        cancelled before the first claim, nothing is used up; later, what was claimed by then.
         """
-        import asyncio  # loaded already by whoever awaits this, and by nobody else
+        import asyncio  # a caller that awaits this has loaded it already, and others do not need it
 
         guard = self._any_guard("redeem_many_async")
         texts = _held(texts)

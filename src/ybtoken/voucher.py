@@ -32,14 +32,14 @@ __all__ = [
 
 IDENTITY_REF_SIZE = 16
 STEP = 30
-"""For how many seconds a rotating pass shows a code; steps are counted from 1970."""
+"""For how many seconds a rotating pass shows a code. Time steps of this length are counted from 1970."""
 NONCE_SIZES = range(8, 17)
 MAX_UINT8 = 0xFF
 MAX_UINT32 = 0xFFFF_FFFF
 MAX_CHANNEL = 0xFFFF
 MAX_PURPOSE = 99_999
 CURVES = tuple(map(int, Curve))
-"""The COSE numbers of the curves a key may be on."""
+"""The COSE numbers of the curves that a key may be on."""
 _COORDINATE_SIZE = 32
 
 
@@ -86,7 +86,7 @@ PURPOSES = MappingProxyType(
 
 
 class DeviceKey(NamedTuple):
-    """The public key of a phone, as a device-bound pass carries it: a compressed point (RFC 9053 section 7.1.1)."""
+    """The public key of a phone in a device-bound pass, as a compressed point (RFC 9053 section 7.1.1)."""
 
     curve: int
     """The COSE number of its curve, one of `CURVES`."""
@@ -137,7 +137,7 @@ _COORDINATE_SIZES = range(_COORDINATE_SIZE, _COORDINATE_SIZE + 1)
 
 
 class OptionalClaim(NamedTuple):
-    """How an optional claim is bounded, and where it stands: a row of `OPTIONAL_CLAIMS`."""
+    """An optional claim: its bounds, its label and its names. A row of `OPTIONAL_CLAIMS`."""
 
     label: int
     """Its key in the map of optional claims (Spec 2.3)."""
@@ -146,7 +146,7 @@ class OptionalClaim(NamedTuple):
     maximum: int
     """The largest number; 0 for a claim of 16 bytes."""
     digits: int = 0
-    """How many digits the API writes the number with, as a string; 0 where it is an `int` there too."""
+    """With how many digits the API writes the number as a string; 0 if it is an `int` in the API too."""
     help: Words = Words("", "")
     """What it is, for people."""
     levels: type[IntEnum] | None = None
@@ -171,7 +171,7 @@ class OptionalClaim(NamedTuple):
             octets(self.name, value, _REF_SIZES)
 
     def to_wire(self, value: Any) -> Any:
-        """The number or the bytes that stand in the token."""
+        """The number or the bytes that the token contains."""
         return int(value) if self.digits else value
 
     def from_wire(self, value: Any) -> Any:
@@ -191,7 +191,7 @@ def _claim(*row: Any, **options: Any) -> Any:
 class OptionalClaims:
     """The claims that an issuer may leave out. **The one table of them**: each line here is a row.
 
-    What a token, a batch's columns, the command line and Arrow tables hold follows from these rows.
+    The contents of tokens, of a batch's columns, of command-line options and of Arrow tables follow from these rows.
     """
 
     channel: int | None = _claim(1, "channels", MAX_CHANNEL, help=Words("Who shows it.", "渠道。"))
@@ -214,7 +214,7 @@ OPTIONAL_CLAIMS: tuple[OptionalClaim, ...] = tuple(
 )
 """The rows of `OptionalClaims`, by ascending label."""
 NONE_STATED: Final = OptionalClaims()
-"""Of a token without optional claims."""
+"""The optional claims of a token that states none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,8 +236,8 @@ class Voucher(OptionalClaims):
         device_key: the phone's public key; a device-bound pass has one, and nothing else.
 
     Raises:
-        TypeError: a value of the wrong type.
-        ValueError: a value out of its bounds.
+        TypeError: a value has the wrong type.
+        ValueError: a value is out of its bounds.
     """
 
     identity_ref: bytes

@@ -1,4 +1,4 @@
-"""A sentence in the two languages of this library, and the error that states what a value has to be in both."""
+"""A sentence in the two languages of this library, and an error whose message is such a sentence."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ class BoundsError(ValueError):
 
 
 def words_of(error: Exception) -> Words:
-    """What an error says in both languages; the words of other libraries' errors stay as they are."""
+    """The message of an error in both languages; messages of other libraries' errors stay as they are."""
     words = getattr(error, "words", None)
     return words if isinstance(words, Words) else Words(str(error), str(error))

@@ -1,1 +1,1 @@
-"""Engines: what does the verification of one text or of many."""
+"""Engines: they do steps 1 to 7 of verification for one text or for many."""

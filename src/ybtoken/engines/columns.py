@@ -21,24 +21,24 @@ __all__ = ["COLUMNS", "NO_ENTRY", "Judged", "Opened", "OpenedBatch", "width_of"]
 
 
 class Opened(NamedTuple):
-    """A token that passed steps 1 to 7: who signed it, and what; and what the phone added to a pass."""
+    """A token that passed steps 1 to 7: the key's entry, the claims, and what the phone added to a pass."""
 
     entry: KeyEntry
     claims: Claims
     time_step: int | None = None
-    """Of a rotating pass, the step of 30 s since 1970 whose one-time code was shown."""
+    """The step of 30 s since 1970 whose one-time code was shown; ``None`` unless it is a rotating pass."""
     presentation: DevicePresentation | None = None
-    """Of a device-bound pass, what the phone signed."""
+    """What the phone signed; ``None`` unless it is a device-bound pass."""
 
 
 class Judged(NamedTuple):
-    """What an engine found about one text."""
+    """The outcome of steps 1 to 7 for one text."""
 
     outcome: Opened | TokenError
     entry: KeyEntry | None = None
-    """Whose key signed it, where the signature was checked."""
+    """The entry of the key that signed it; ``None`` before step 4."""
     claims: Claims | None = None
-    """The claims, where the signature was found good: also of what steps 6 and 7 refuse."""
+    """The claims if the signature is good, even if step 6 or 7 refuses the token."""
 
 
 _Kind = Literal["B", "H", "I", 16]
@@ -52,7 +52,7 @@ COLUMNS: Mapping[str, _Kind] = MappingProxyType(_FIXED_COLUMNS | _OPTIONAL_COLUM
 """The columns of a batch: the `array` type code of a number, or the width of bytes."""
 
 NO_ENTRY = 0xFFFF
-"""Stands in the column ``entries`` where no key of the ring was found."""
+"""The value in the column ``entries`` if no key of the ring was found."""
 _NO_BYTES = bytes(16)
 
 
@@ -93,10 +93,10 @@ class OpenedBatch:
 
     Args:
         keys: the ring that was used.
-        limits: by which the texts were judged.
-        now: the time at which they were judged, or a time for each.
+        limits: the limits of verification.
+        now: the time of verification, or a time for each text.
         columns: the items of each column in the machine's byte order, one after another.
-        passes: what became of every pass, by its place: what the phone added to it is in no column.
+        passes: the outcome of every pass, by its place, because no column has what the phone added to it.
     """
 
     __slots__ = ("_columns", "_views", "keys", "limits", "now", "passes")
@@ -129,7 +129,7 @@ class OpenedBatch:
 
     @classmethod
     def collect(cls, keys: KeyRing, limits: Limits, now: int | Sequence[int], texts: Iterable[Judged]) -> OpenedBatch:
-        """Gather what was found about one text at a time."""
+        """Make the columns from the outcomes of single texts."""
         columns = {name: array(kind if isinstance(kind, str) else "B") for name, kind in COLUMNS.items()}
         puts = [
             columns[name].append if isinstance(kind, str) else columns[name].frombytes for name, kind in COLUMNS.items()
@@ -157,7 +157,7 @@ class OpenedBatch:
         return view
 
     def now_of(self, i: int) -> int:
-        """The time at which the i-th text was judged, in seconds since 1970."""
+        """The time at which the i-th text was verified, in seconds since 1970."""
         return self.now if isinstance(self.now, int) else self.now[i]
 
     def opened(self, i: int) -> Opened:

@@ -1,4 +1,4 @@
-"""An engine for the cautious: runs two engines on every text, and raises where they differ."""
+"""An engine that runs two engines on every text and raises an error if they differ."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["CrossCheckEngine", "EnginesDisagreeError"]
 
 
 class EnginesDisagreeError(RuntimeError):
-    """Two engines gave two verdicts on one text: one of them has a bug. Nothing was accepted.
+    """Two engines gave different verdicts on one text, so one of them has a bug. Nothing was accepted.
 
-    It is no `TokenError`, because it says nothing about the token. ``text`` is what they differ on.
+    This is not a `TokenError`, because it says nothing about the token. ``text`` is the text on which they differ.
     """
 
     def __init__(self, text: str, first: object, second: object) -> None:
@@ -30,8 +30,8 @@ class CrossCheckEngine:
     """See `ybtoken.engines.protocols.Engine`.
 
     Args:
-        engine: the engine that is to be watched; its verdicts are returned.
-        reference: the one it is compared with.
+        engine: the engine to check; its verdicts are returned.
+        reference: the engine with which it is compared.
     """
 
     def __init__(self, engine: Engine, reference: Engine | None = None) -> None:
@@ -55,7 +55,7 @@ def _open(opener: Opener, text: str, limits: Limits, now: int) -> tuple[Opened |
 
 
 class _Remembered:
-    """A checker of one-time codes that gives the second engine the outcomes that the first got.
+    """A checker of one-time codes that gives the second engine the outcomes of the first.
 
     A wrong code is counted each time it is checked, so two engines must not check it twice.
     """
@@ -67,7 +67,7 @@ class _Remembered:
         self.window, self.earliest = codes.window, codes.earliest
 
     def second(self) -> None:
-        """From now on the second engine asks."""
+        """Answer the second engine from now on."""
         self._second = True
 
     def check(self, claims: Claims, kid: bytes, otp: str, now: int) -> int:

@@ -1,8 +1,7 @@
 """The native engine (extra ``native``): steps 1 to 7 in Rust, for one text and for many.
 
 The application passes it in, ``Verifier(keys, engine=NativeEngine())``; nothing is detected or registered by itself. It
-gives the same verdict as the serial engine for every input. What it does not open itself (profiles 2 and 3) it hands to
-the serial engine.
+gives the same verdict as the serial engine for every input. It leaves profiles 2 and 3 to the serial engine.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class NativeEngine:
             dropped. The generators' tables are not counted.
 
     Raises:
-        RuntimeError: the processor does not run the path.
+        RuntimeError: the processor cannot run the path.
     """
 
     name = "native"
@@ -76,7 +75,7 @@ class NativeEngine:
         Openers that are in use are not affected: prepare a new ring in the background, then swap verifiers.
 
         Raises:
-            ValueError: a key whose point is not on its curve, or an SM2 key without a ``user_id``.
+            ValueError: a key's point is not on its curve, or an SM2 key has no ``user_id``.
         """
         window = _WIDE if len(keys.entries) * _WIDE_BYTES <= self._table_bytes else _NARROW
         ring = self._engine.prepare([_key(entry, window) for entry in keys.entries], table_bytes=self._table_bytes)
@@ -147,7 +146,7 @@ class NativeOpener:
             _check_times(now, texts)
             found = self._ring.open_arrow(chunks, **bounds)
         else:
-            texts = tuple(cast("Iterable[str]", texts))  # they are looked at again where the serial engine takes over
+            texts = tuple(cast("Iterable[str]", texts))  # the serial engine may have to read them again
             _check_times(now, texts)
             found = self._ring.open_many(texts, **bounds)
         columns: dict[str, Buffer] = {name: getattr(found, name) for name in COLUMNS}
@@ -157,7 +156,7 @@ class NativeOpener:
     def _complete(
         self, columns: dict[str, Buffer], texts: Texts, limits: Limits, now: int | Sequence[int]
     ) -> tuple[dict[str, Buffer], dict[int, Opened | TokenError]]:
-        """Fill in the rows of texts that the native engine leaves to the serial one; and the passes among them."""
+        """Fill in the rows that the native engine leaves to the serial engine; also returns the passes among them."""
         codes = bytes(columns["codes"])
         if UNDECIDED not in codes:
             return columns, {}
@@ -203,7 +202,7 @@ def _arrow_chunks(texts: Any) -> tuple[list[tuple[Any, ...]], Any]:
     """The buffers of an Arrow array, chunk by chunk, and the array; copied only if its type has no plain buffers."""
     from ybtoken._arrow import pa
 
-    if not isinstance(texts, (pa.Array, pa.ChunkedArray)):  # another library's, by the Arrow PyCapsule interface
+    if not isinstance(texts, (pa.Array, pa.ChunkedArray)):  # an array of another library, by the PyCapsule interface
         texts = pa.chunked_array(texts) if hasattr(texts, "__arrow_c_stream__") else pa.array(texts)
     kinds = {pa.string(): 4, pa.binary(): 4, pa.large_string(): 8, pa.large_binary(): 8}
     if texts.type not in kinds:

@@ -1,6 +1,6 @@
-"""What an engine is, and what it takes and gives.
+"""The protocol of engines.
 
-An `Engine` prepares a key ring once and gives an `Opener`, which does steps 1 to 7 for one text or for many.
+An `Engine` prepares a key ring once and returns an `Opener`, which does steps 1 to 7 for one text or for many.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _decoded(text: bytes) -> str:
 
 
 def times_of(texts: Iterable[str], now: int | Sequence[int]) -> Iterator[tuple[str, int]]:
-    """Each text with the time at which it is judged.
+    """Each text with the time at which it is verified.
 
     Raises:
         ValueError: there are more or fewer times than texts.
@@ -61,7 +61,7 @@ def times_of(texts: Iterable[str], now: int | Sequence[int]) -> Iterator[tuple[s
 
 
 class Opener(Protocol):
-    """An engine with a key ring made ready; immutable, and safe to share between threads."""
+    """An engine with a prepared key ring; immutable, and safe to share between threads."""
 
     @property
     def keys(self) -> KeyRing:
@@ -82,7 +82,7 @@ class Opener(Protocol):
 
 @runtime_checkable
 class Engine(Protocol):
-    """What does steps 1 to 7; the application passes the one it wants to the verifier."""
+    """An implementation of steps 1 to 7. The application passes the one that it wants to the verifier."""
 
     @property
     def name(self) -> str:
@@ -90,5 +90,5 @@ class Engine(Protocol):
         ...
 
     def prepare(self, keys: KeyRing) -> Opener:
-        """Make a key ring ready; may take long, and runs beside an opener that is in use."""
+        """Prepare a key ring. This may take long, and does not affect openers that are in use."""
         ...

@@ -24,16 +24,16 @@ from ybtoken.wire.text import decode_text, otp_of_text
 __all__ = ["SerialEngine"]
 
 
-_VOUCHER, _DEVICE_BOUND = int(Profile.VOUCHER), int(Profile.DEVICE_BOUND)  # a member is slow to reach on Python 3.11
+_VOUCHER, _DEVICE_BOUND = int(Profile.VOUCHER), int(Profile.DEVICE_BOUND)  # enum members are slow on Python 3.11
 
 
 class SerialEngine:
-    """The reference engine: plain Python, one text at a time, signatures by the key's own backend."""
+    """The reference engine: plain Python, one text at a time. Each key verifies its signatures with its own backend."""
 
     name = "serial"
 
     def prepare(self, keys: KeyRing) -> SerialOpener:
-        """See `Engine`. Nothing to make ready: keys were parsed when they were made."""
+        """See `Engine`. There is nothing to prepare, because keys are parsed when they are made."""
         return SerialOpener(keys)
 
     def __repr__(self) -> str:
@@ -92,7 +92,7 @@ class SerialOpener:
         """Steps 1 to 5; raises `TokenError`."""
         # 1. text -> bytes
         profile, data = decode_text(text)
-        # 2. envelope; of a device-bound pass, first that of what the phone signed
+        # 2. envelope; for a device-bound pass, first the envelope that the phone signed
         cut = None
         if profile == _DEVICE_BOUND:
             cut = cut_presentation(data)
@@ -106,10 +106,10 @@ class SerialOpener:
         try:
             # 4. signature
             entry.key.verify(entry.prefix + signed, signature)
-            # 5. claims: nothing of them is looked at before this line
+            # 5. claims, of which nothing is read before this line
             claims = parse_claims(signed)
         except (SignatureError, ClaimsError) as error:
-            raise error_for(error.code, kid=entry.kid.hex()) from None  # the same facts, whoever made the key
+            raise error_for(error.code, kid=entry.kid.hex()) from None  # the same facts for keys of any class
         if claims.profile != profile:
             raise ClaimsError("claims.profile", kid=entry.kid.hex())
         if cut is None or claims.device_key is None:

@@ -1,7 +1,7 @@
 """Steps 6 and 7 for one token whose signatures are good: time and issuer scope (Spec 4).
 
-This module owns these two steps in Python; `native/engine/src/validity.rs` owns them in Rust. The clock is an argument.
-What is here is pure but for one thing: a checker of one-time codes counts the wrong ones.
+This module owns these two steps in Python; `native/engine/src/validity.rs` owns them in Rust. The time is an argument.
+The functions have one side effect: a checker of one-time codes counts wrong codes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class OneTimeCodes(Protocol):
     """Checks the one-time codes of rotating passes; see `ybtoken.passes.rotating.RotatingCodes`."""
 
     def check(self, claims: Claims, kid: bytes, otp: str, now: int) -> int:
-        """The step of 30 s since 1970 that a code is of; raises `TokenError`."""
+        """The step of 30 s since 1970 to which a code belongs; raises `TokenError`."""
         ...
 
     def window(self, step: int) -> int:
-        """From which time on the code of a step is refused."""
+        """The time from which the code of a step is refused."""
         ...
 
     def earliest(self, now: int) -> int:
@@ -35,12 +35,12 @@ class OneTimeCodes(Protocol):
         ...
 
     def recorded(self) -> OneTimeCodes:
-        """The same codes for scans that were recorded, which neither counts nor looks at a code that is still good."""
+        """A checker for recorded scans, which counts nothing and does not compare codes that are still valid."""
         ...
 
 
 class Limits(NamedTuple):
-    """How much time may lie between a clock, a token and a display; in seconds. See `ybtoken.verifier.Verifier`."""
+    """The times that a verifier allows, in seconds; see `ybtoken.verifier.Verifier`."""
 
     skew: int = 10
     max_lifetime: int = 300
@@ -50,10 +50,10 @@ class Limits(NamedTuple):
 
 
 def number_of(entry: KeyEntry, issued_at: int, expires_at: int, city: int, now: int, skew: int, longest: int) -> int:
-    """Steps 6 and 7 of what an issuer signed.
+    """Do steps 6 and 7 for a token or a pass.
 
     Args:
-        entry: the key that signed it.
+        entry: the entry of the key that signed it.
         issued_at: its claim iat.
         expires_at: its claim exp.
         city: its city code, as a number.
@@ -79,7 +79,7 @@ def number_of(entry: KeyEntry, issued_at: int, expires_at: int, city: int, now: 
     return ACCEPTED
 
 
-# A member of an enum is slow to reach on Python 3.11.
+# Access to enum members is slow on Python 3.11.
 _FUTURE, _EXPIRED, _LIFETIME = int(Code.TIME_FUTURE), int(Code.TIME_EXPIRED), int(Code.TIME_LIFETIME)
 _PERIOD, _WITHDRAWN, _PLACE = int(Code.SCOPE_PERIOD), int(Code.SCOPE_WITHDRAWN), int(Code.SCOPE_PLACE)
 
@@ -116,16 +116,16 @@ def check_pass(
     Args:
         entry: the key that signed the pass.
         claims: the pass's claims.
-        otp: the one-time code that a rotating pass was shown with.
-        presentation: what the phone signed, of a device-bound pass.
+        otp: the one-time code that was shown, for a rotating pass.
+        presentation: what the phone signed, for a device-bound pass.
         limits: see `Limits`.
         now: seconds since 1970.
 
     Returns:
-        The time step of the one-time code, of a rotating pass.
+        The time step of the one-time code, for a rotating pass; otherwise ``None``.
 
     Raises:
-        TokenError: it is refused.
+        TokenError: the pass is refused.
     """
     step = None
     number = number_of(
@@ -144,7 +144,7 @@ def check_pass(
 
 
 def _check_display(presented_at: int, limits: Limits, now: int) -> None:
-    """Step 6 of what a phone signed: not from the future, and not too old."""
+    """Do step 6 for what a phone signed: it must not be from the future, and not too old."""
     skew = limits.skew
     if presented_at > now + skew:
         raise TimeError("presentation.future", presented_at=presented_at, now=now, skew=skew, ahead=presented_at - now)

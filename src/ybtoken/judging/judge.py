@@ -20,7 +20,7 @@ class Judge:
     """The rules of step 8; safe to share between threads.
 
     Args:
-        policies: what is insisted on beyond the format; all must agree.
+        policies: conditions beyond the format; all must accept.
         limits: see `Limits`.
     """
 
@@ -28,15 +28,15 @@ class Judge:
     limits: Limits
 
     def voucher(self, opened: Opened, now: int, challenge: Challenge | None, *, recorded: bool) -> VerifiedVoucher:
-        """The verified voucher.
+        """Do step 8 for a token and return the verified voucher.
 
         Args:
             opened: the token.
             now: seconds since 1970.
-            challenge: as for `Verifier.verify`, and so is ``recorded``.
+            challenge: the argument of `Verifier.verify`, as is ``recorded``.
 
         Raises:
-            TokenError: it is refused.
+            TokenError: the token is refused.
         """
         voucher = self.unchecked(opened, now)
         notes = self.check(voucher, now, challenge, recorded=recorded)
@@ -53,7 +53,7 @@ class Judge:
         return tuple(note for policy in self.policies if (note := policy.check(voucher, now)) is not None)
 
     def unchecked(self, opened: Opened, now: int, notes: tuple[Note, ...] = ()) -> VerifiedVoucher:
-        """The voucher of a token for which step 8 is not done here, or was done before."""
+        """The verified voucher of a token for which step 8 was done before, or will be done by the caller."""
         entry, claims, step, presentation = opened
         skew, age, codes = self.limits.skew, self.limits.max_display_age, self.limits.one_time_codes
         until = claims.expires_at

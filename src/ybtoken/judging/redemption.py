@@ -1,7 +1,7 @@
 """Step 9 without I/O: what redeeming claims, and what the outcomes of the claims mean.
 
-`redemption` is a generator: it yields claims, is sent their outcomes, and returns who is refused. `drive` runs it with
-a guard that blocks, and `drive_async` with one for asyncio.
+`redemption` is a generator: it yields claims, is sent their outcomes, and returns the refusals. `drive` runs it with a
+guard that blocks, and `drive_async` with one for asyncio.
 
 The times of a claim follow from one assumption: no clock is further than the skew from the true time.
 
@@ -39,16 +39,16 @@ _OUT_OF_REACH = frozenset({"redeem.unavailable", "redeem.timeout"})
 def claims_of(
     voucher: VerifiedVoucher, skew: int, first_step: int | None = None, text: str | None = None
 ) -> list[Claim]:
-    """What redeeming a voucher claims. The first claim is its replay key, and decides.
+    """The claims that redeem a voucher. The first is for its replay key, and decides.
 
     Redeeming step n of a rotating pass also claims every earlier step that a clock within the skew could still accept,
     so accepted steps of a pass only increase, with any guard.
 
     Args:
-        voucher: what is redeemed.
-        skew: of the verifier, in seconds.
-        first_step: of a rotating pass, the earliest step that some verifier could still accept.
-        text: what was scanned.
+        voucher: the voucher to redeem.
+        skew: the verifier's skew, in seconds.
+        first_step: the earliest time step of a rotating pass that some verifier could still accept.
+        text: the scanned text.
     """
     since, until = _shown_at(voucher, skew) - 2 * skew, voucher.redeem_until
     by = until - 2 * skew
@@ -60,11 +60,11 @@ def claims_of(
 
 
 def _shown_at(voucher: VerifiedVoucher, skew: int) -> int:
-    """The earliest time that a display can state: no verifier accepted it more than a skew before, by a right clock."""
+    """The earliest time of the display as it is stated; the true time is at most a skew earlier."""
     if voucher.time_step is not None:
         return voucher.time_step * STEP
     if voucher.presentation is not None:
-        # By the phone's clock, for which nobody vouches: a verifier accepts a display that is dated up to a skew ahead.
+        # The phone's clock may be wrong: a verifier accepts a display that is dated up to a skew ahead.
         return voucher.presentation.issued_at - skew
     return voucher.issued_at
 
@@ -74,11 +74,11 @@ def redemption(vouchers: Iterable[tuple[int, VerifiedVoucher, str | None]], limi
 
     Args:
         vouchers: each with its place and its text.
-        limits: of the verifier.
+        limits: the verifier's limits.
         chunk: how many vouchers are claimed together.
 
     Yields:
-        The claims of the next chunk; it wants to be sent the list of their outcomes.
+        The claims of the next chunk. The list of their outcomes must be sent back.
 
     Returns:
         The refusals, by place. If the store was unreachable for every claim of a chunk, the remaining chunks get the
@@ -99,7 +99,7 @@ def redemption(vouchers: Iterable[tuple[int, VerifiedVoucher, str | None]], limi
 def _claims(voucher: VerifiedVoucher, text: str | None, limits: Limits) -> list[Claim]:
     first = None
     if voucher.time_step is not None and limits.one_time_codes is not None:
-        # Another verifier's clock may be behind this one's by twice the skew: one fast, the other slow.
+        # Another verifier's clock may be behind this one's by twice the skew, if one is fast and the other slow.
         first = limits.one_time_codes.earliest(voucher.verified_at - 2 * limits.skew)
     return claims_of(voucher, limits.skew, first, text)
 
@@ -111,7 +111,7 @@ def _failed(part: _Part, outcomes: object, skew: int) -> dict[int, TokenError]:
     remaining = iter(outcomes)
     for i, voucher, claims in part:
         first, *earlier = islice(remaining, len(claims))
-        # An earlier step that was used already is no reason to refuse; a store that failed is.
+        # An earlier step that was used before is no reason to refuse, but a store that failed is.
         for error in (first, *(error for error in earlier if not isinstance(error, RedeemError))):
             if error is not None:
                 failed.setdefault(i, _with_the_wait(error, voucher, skew))
@@ -119,23 +119,23 @@ def _failed(part: _Part, outcomes: object, skew: int) -> dict[int, TokenError]:
 
 
 def _with_the_wait(error: TokenError, voucher: VerifiedVoucher, skew: int) -> TokenError:
-    """Says after how many seconds a new display will be accepted, if the store lost its memory before this one."""
+    """Add after how many seconds a new display will be accepted, if the store may have lost claims on this one."""
     if error.code != "redeem.restarted" or not isinstance(error.facts.get("begun"), int):
         return error
     ahead = 3 * skew if voucher.presentation is not None else 2 * skew
-    first = error.begun + ahead + 1  # the first time that a display may state
+    first = error.begun + ahead + 1  # the earliest time of a display that will be accepted
     if voucher.time_step is not None:
         first += -first % STEP
     return CannotCheckError(error.code, **error.facts | {"retry_after": max(1, first - voucher.verified_at)})
 
 
 def drive(guard: ReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
-    """Make the claims of a redemption with a guard that blocks; returns who is refused, by place."""
+    """Make the claims of a redemption with a guard that blocks; returns the refusals by place."""
     try:
         claims = next(redeeming)
         while True:
             outcomes: object = guard.claim_many(claims)
-            if inspect.isawaitable(outcomes):  # an asynchronous guard behind a wrapper: nothing was claimed yet
+            if inspect.isawaitable(outcomes):  # an asynchronous guard in a wrapper; nothing was claimed yet
                 raise TypeError("the guard's claim_many() has to be awaited: use redeem_async or redeem_many_async")
             claims = redeeming.send(outcomes)
     except StopIteration as end:
@@ -145,7 +145,7 @@ def drive(guard: ReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
 
 async def drive_async(guard: ReplayGuard | AsyncReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
     """The same on an event loop, with a guard for asyncio or one that never waits."""
-    import asyncio  # loaded already by whoever awaits this, and by nobody else
+    import asyncio  # a caller that awaits this has loaded it already, and others do not need it
 
     try:
         claims = next(redeeming)
@@ -154,7 +154,7 @@ async def drive_async(guard: ReplayGuard | AsyncReplayGuard, redeeming: Redempti
             if inspect.isawaitable(outcomes):
                 outcomes = await outcomes
             else:
-                await asyncio.sleep(0)  # a guard that never waits does not let other tasks run either
+                await asyncio.sleep(0)  # let other tasks run, because a guard that never waits does not
             claims = redeeming.send(outcomes)
     except StopIteration as end:
         refused: dict[int, TokenError] = end.value

@@ -40,7 +40,7 @@ class Verdicts(Sequence[Verdict]):
     ) -> None:
         self.batch = batch
         self._judge = judge
-        self._refused = refused  # in steps 8 and 9, by place
+        self._refused = refused  # by steps 8 and 9, by place
         self._notes = notes
         codes = bytearray(batch.codes)
         for i, error in refused.items():
@@ -65,7 +65,7 @@ class Verdicts(Sequence[Verdict]):
         return self._judge.unchecked(self.batch.opened(i), self.batch.now_of(i), self._notes.get(i, ()))
 
     def refusing(self, errors: Mapping[int, TokenError]) -> Verdicts:
-        """The same verdicts, but for those that are refused after all, by their places."""
+        """The same verdicts, except that the given places are refused."""
         return Verdicts(self.batch, self._judge, {**self._refused, **errors}, self._notes)
 
     @property

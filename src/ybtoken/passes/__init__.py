@@ -1,1 +1,1 @@
-"""Passes, from which a phone makes codes offline, and what a terminal asks of a phone."""
+"""Passes, from which a phone makes codes offline, and the challenges of terminals."""

@@ -1,8 +1,8 @@
-"""A terminal's challenge: what a phone answers, so that a code relayed to another terminal fails (Spec 3.4).
+"""A terminal's challenge, which a phone answers, so that a code relayed to another terminal is refused (Spec 3.4).
 
 The terminal shows the challenge as a small QR code. The phone reads it, tells its holder which terminal asks for what,
-and signs the answer together with what it shows. The answer is a hash: it has the same size for every challenge, and
-only the terminal that asked can tell what it answers.
+and signs the answer together with what it shows. The answer is a hash, so it has the same size for every challenge, and
+only the terminal that asked can tell which challenge it answers.
 """
 
 from __future__ import annotations

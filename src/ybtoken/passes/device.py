@@ -39,7 +39,7 @@ class DeviceBoundPass:
 
     Args:
         data: the bytes of the pass, from the issuer (`ybtoken.tokens.Pass`).
-        key: the phone's private key, best in a secure element. `present` asks it for one signature.
+        key: the phone's private key, preferably in a secure element. `present` asks it for one signature.
         clock: returns seconds since 1970, by the phone's clock.
         random: returns as many unpredictable bytes as it is asked for.
     """

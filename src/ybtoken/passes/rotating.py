@@ -33,7 +33,7 @@ SECRET_SIZE = 32
 _INFO = b"ybtoken otp"
 _CODES: int = 10**OTP_DIGITS
 _MIN_MASTER_SIZE = 32
-_KEPT = 300  # seconds for which a count is kept, and a recorded scan is refused, after the step is over: clocks differ
+_KEPT = 300  # for so many seconds after a step's end, its counts are kept and recorded scans refused; clocks differ
 
 
 def one_time_code(secret: bytes, time_step: int) -> str:
@@ -55,7 +55,7 @@ def _check_master(key: bytes) -> bytes:
 
 
 class _PassClaims(Protocol):
-    """The claims of a pass that a code depends on."""
+    """The claims of a pass on which its codes depend."""
 
     @property
     def nonce(self) -> bytes: ...
@@ -81,12 +81,12 @@ class RotatingCodes:
         steps_back: how many steps before the present one are accepted, because a code may be read just after the phone
             changed it; 0 to 120. Later steps are never accepted.
         tries: how many wrong codes of one pass are compared with the code of a step.
-        capacity: how many counts are held, at about 150 bytes each: two for a pass and step that wrong codes were tried
-            for. A count is dropped 5 minutes after its step is over. Beyond the capacity the oldest counts are dropped,
-            and no pass is refused because of it.
-        clock: seconds since 1970, by which counts end and a recorded scan is known to be past. If it goes back, it is
-            taken to stand still. The default is the system's time when this object was made, and the monotonic clock
-            from there on.
+        capacity: how many counts are held, at about 150 bytes each. There are two for each pass and step with wrong
+            codes. A count is dropped 5 minutes after the end of its step. Beyond the capacity the oldest counts are
+            dropped; no pass is refused because of that.
+        clock: returns seconds since 1970. It decides when counts end and when a recorded scan is past. If it goes back,
+            it is treated as standing still. By default it starts at the system's time when this object is made, and
+            continues by the monotonic clock.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its bounds.
@@ -134,25 +134,25 @@ class RotatingCodes:
         return max(now // STEP - self.steps_back, 0)
 
     def check(self, claims: _PassClaims, kid: bytes, otp: str, now: int) -> int:
-        """Check the code that a pass was shown with, in constant time.
+        """Check the code that was shown with a pass, in constant time.
 
         Args:
-            claims: the claims of the pass, whose signature was good.
+            claims: the claims of the pass, whose signature is good.
             kid: the id of the issuer's key.
             otp: the code that was shown, 8 digits.
             now: seconds since 1970.
 
         Returns:
-            The step of 30 s since 1970 that the code is of.
+            The step of 30 s since 1970 to which the code belongs.
 
         Raises:
-            OtpError: the code is wrong, or too many codes of this pass were. The facts say when it was looked at and
-                with which steps it was compared.
+            OtpError: the code is wrong, or too many wrong codes of this pass were tried. The facts state the time and
+                the steps with whose codes it was compared.
             CannotCheckError: no master key was in force when the pass was issued.
         """
         secret, key = self._secret(claims), kid + claims.nonce
         steps = range(self.earliest(now), now // STEP + 1)
-        with self._lock:  # comparing as well, or each thread could look at one code more
+        with self._lock:  # held while comparing too, because otherwise each thread could try one code more
             self._free()
             compared = [step for step in steps if self._count(step, key) < self._tries]
             found = _step_of(secret, otp, compared)
@@ -166,7 +166,7 @@ class RotatingCodes:
         return found
 
     def recorded(self) -> RecordedCodes:
-        """The same codes for scans that were recorded: it counts nothing and compares no code that is still good."""
+        """A checker for recorded scans, which counts nothing and does not compare codes that are still valid."""
         return RecordedCodes(self)
 
     def _time(self) -> int:
@@ -179,8 +179,8 @@ class RotatingCodes:
 
     def _count_wrong(self, step: int, key: bytes) -> None:
         counts = self._counts.setdefault(step, _Counts())
-        # A verifier's clock may be far from this one, and its caller may give it any time. The count of a step that is
-        # still to come lasts until it is past; the count of a past one, as long as a right clock would look at it.
+        # A verifier's clock may be far from this one, and its caller may pass any time. The count of a future step
+        # lasts until the step is past; the count of a past step lasts as long as a right clock would accept the step.
         counts.end = max(self.window(step), self._time() + (self.steps_back + 1) * STEP) + _KEPT
         if key not in counts.wrong:
             self._held += 1
@@ -205,7 +205,7 @@ class RotatingCodes:
         master = self._keys.at(claims.issued_at)
         if master is None:
             raise CannotCheckError("otp.unavailable", reason="no master key was in force when the pass was issued")
-        # RFC 5869: extract, then the one block of expand that 32 bytes take.
+        # RFC 5869: extract, then one block of expand, which gives the 32 bytes.
         extracted = hmac.digest(claims.nonce, master, "sha256")
         return hmac.digest(extracted, _INFO + claims.identity_ref + b"\x01", "sha256")
 
@@ -217,11 +217,11 @@ class RotatingCodes:
 
 
 class RecordedCodes:
-    """The codes of `RotatingCodes` for scans that were recorded; used by a verifier that is given ``recorded=True``.
+    """Checks the codes of `RotatingCodes` in recorded scans; a verifier uses it if it is given ``recorded=True``.
 
-    It counts nothing, because the verdicts on a recorded day do not depend on how often they are asked for. So that
-    nobody looks here for a code that is still good, a scan is refused (``otp.unavailable``) until no right clock
-    accepts any code that is compared with it.
+    It counts nothing, so that repeating the verification of a recorded day gives the same verdicts. An attacker could
+    use that to try codes without limit. Therefore a scan is refused (``otp.unavailable``) until no right clock accepts
+    any code with which it is compared.
     """
 
     __slots__ = ("_codes", "earliest", "window")
@@ -258,7 +258,7 @@ class _Counts:
 
 
 def _step_of(secret: bytes, otp: str, steps: Iterable[int]) -> int:
-    """The last of some steps whose code was shown; -1 if none was. Every one is compared, and in full."""
+    """The last of the steps whose code was shown; -1 if there is none. All are compared, each in full."""
     shown, found = int(otp).to_bytes(4, "big"), -1
     for step in steps:
         if hmac.compare_digest(_one_time_number(secret, step).to_bytes(4, "big"), shown):
@@ -267,12 +267,12 @@ def _step_of(secret: bytes, otp: str, steps: Iterable[int]) -> int:
 
 
 def _looked_at(steps: range, now: int) -> dict[str, int]:
-    """What was measured: the time, the steps whose codes were compared, and in how many seconds the next begins."""
+    """Facts of an error: the time, the steps whose codes were compared, and the seconds until the next step begins."""
     return {"now": now, "first_step": steps[0], "last_step": steps[-1], "next_in": (steps[-1] + 1) * STEP - now}
 
 
 def _steady_clock() -> Callable[[], float]:
-    """The time of the system, which nobody sets from now on."""
+    """The system's time now, continued by the monotonic clock, which cannot be set."""
     base = time.time() - time.monotonic()
     return lambda: base + time.monotonic()
 
@@ -281,7 +281,7 @@ _living: WeakSet[RotatingCodes] = WeakSet()
 
 
 def _unlock() -> None:
-    """In a child process: a thread of the parent may have held the lock, and will not release it here."""
+    """Replace the locks in a forked process: a thread of the parent may have held one, and cannot release it here."""
     for codes in _living:
         codes._lock = Lock()
 
@@ -295,7 +295,7 @@ class RotatingPass:
 
     Args:
         data: the bytes of the pass, from the issuer.
-        secret: 32 bytes, from `RotatingCodes.enrol`. Anybody who copies it can show the pass, so keep it in the phone's
+        secret: 32 bytes, from `RotatingCodes.enrol`. Anyone who copies it can show the pass, so keep it in the phone's
             key store.
         clock: returns seconds since 1970, by the phone's clock.
     """
@@ -308,7 +308,7 @@ class RotatingPass:
         self._clock = callback("clock", clock, "seconds since 1970")
 
     def present(self, *, now: int | None = None) -> str:
-        """The text to show now. It changes at every full half minute.
+        """The text to show now. It changes every 30 seconds.
 
         Args:
             now: seconds since 1970. Without it the pass reads its clock.

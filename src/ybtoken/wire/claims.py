@@ -1,7 +1,7 @@
-"""The claims: the one place that knows their labels, bounds and bytes (Spec 2.3).
+"""The claims: the one module that knows their labels and bytes (Spec 2.3).
 
-Writing goes through `cbor2`. Reading accepts exactly one byte string for each set of claims, and so it does not decode
-and compare: it walks the one shape that is allowed, and refuses whatever differs. No general decoder sees the bytes.
+Writing uses `cbor2`. Reading accepts exactly one byte string for each set of claims. So it does not decode: it walks
+through the one shape that is allowed and refuses any other. No general decoder sees the bytes.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _EXP, _IAT, _CTI, _CNF, _VOUCHER = 4, 6, 7, 8, -65537
 _COSE_KEY, _KTY, _CRV, _X, _Y, _EC2 = 1, 1, -1, -2, -3, 2
 MAX_CITY = 999_999
 
-# Labels are written in ascending order of their encoding. For these labels RFC 8949's order and the older
-# length-first order of RFC 7049 agree, and a dict keeps the order it is written in: no canonical mode is needed.
+# Labels are written in the ascending order of their encodings. For these labels the order of RFC 8949 and the older
+# length-first order of RFC 7049 agree, and a dict keeps its order, so cbor2's canonical mode is not needed.
 
 
 class Claims(NamedTuple):
-    """The claims as they stand in a token: integers and bytes, within their bounds."""
+    """The claims as the token contains them: integers and bytes, within their bounds."""
 
     expires_at: int
     issued_at: int
@@ -83,8 +83,8 @@ def _walk_uint(payload: bytes, at: int, maximum: int) -> tuple[int, int]:
     """Read an unsigned integer in its shortest form (RFC 8949 section 4.2.1); returns it and where it ends.
 
     Raises:
-        ClaimsError: another form, or above the maximum.
-        IndexError: it lies behind the end.
+        ClaimsError: it has another form, or is above the maximum.
+        IndexError: the payload ends before it.
     """
     head = payload[at]
     if head < 0x18:
@@ -102,14 +102,14 @@ def _walk_uint(payload: bytes, at: int, maximum: int) -> tuple[int, int]:
 
 
 def walk_claims(payload: bytes) -> Claims:
-    """Read the claims by walking over the one shape that is allowed (step 5); see `ybtoken.wire.parse.parse_claims`.
+    """Read the claims by walking through the one allowed shape (step 5). `ybtoken.wire.parse.parse_claims` calls this.
 
     Args:
         payload: the payload with the CBOR head of its byte string.
 
     Raises:
-        ClaimsError: anything but the one encoding of allowed claims.
-        IndexError: it is cut short.
+        ClaimsError: the payload is not the one encoding of allowed claims.
+        IndexError: the payload is cut off.
     """
     # 58 n | a4 or a5 | 04 exp | 06 iat | 07 4x nonce | [08 cnf] |
     # 3a00010000 8x profile 50 identity_ref city_code [optional claims]

@@ -87,7 +87,7 @@ def sign1_prefix(header: bytes) -> bytes:
 
 
 def encode_byte_string(data: bytes) -> bytes:
-    """A byte string with its CBOR head: how a payload stands in the message and in the Sig_structure."""
+    """A byte string with its CBOR head, in the form that a payload has in the message and in the Sig_structure."""
     return cbor2.dumps(data)
 
 
@@ -135,7 +135,7 @@ TOKEN_HEADER_SIZES = frozenset(len(encode_header(algorithm, bytes(KID_SIZE))) fo
 def cut_envelope(
     data: bytes, header_sizes: Container[int] = TOKEN_HEADER_SIZES, *, longest: int = 0xFF
 ) -> tuple[bytes, bytes, bytes]:
-    """Cut a tagged COSE_Sign1 into its raw parts (step 2). Nothing of it is checked but its shape.
+    """Cut a tagged COSE_Sign1 into its raw parts (step 2). Only its shape is checked.
 
     Args:
         data: the message.
@@ -146,7 +146,7 @@ def cut_envelope(
         The protected header; the payload with its CBOR head, which is what is signed; the signature.
 
     Raises:
-        EnvelopeError: any other shape.
+        EnvelopeError: the shape is another.
     """
     # d2 84 | 4n or 58 n, header | a0 | 58 n, 59 nn or 5a nnnn, payload | 58 40, signature
     if data[:2] != b"\xd2\x84" or len(data) < _TAIL_SIZE:

@@ -1,4 +1,4 @@
-"""The presentation: the one place that knows the bytes of what a phone signs at a display (Spec 3.3).
+"""The presentation: the one module that knows the bytes that a phone signs at a display (Spec 3.3).
 
 A presentation is a second tagged COSE_Sign1 (see `ybtoken.wire.envelope`) around the pass, signed by the key that the
 pass names. Its header is {1: alg}, and its payload is
@@ -40,16 +40,16 @@ PRESENTATION_HEADERS = {int(curve): encode_header(algorithm) for curve, algorith
 PRESENTATION_PREFIXES = {curve: sign1_prefix(header) for curve, header in PRESENTATION_HEADERS.items()}
 _CURVES = {header: curve for curve, header in PRESENTATION_HEADERS.items()}
 _HEADER_SIZES = frozenset(map(len, _CURVES))
-_SHORTEST_TOKEN = 24  # the byte string of a shorter one would have a head of one byte
+_SHORTEST_TOKEN = 24  # the byte string of a shorter pass would have a CBOR head of one byte
 PRESENTATION_NONCE_SIZE = 8
 ANSWER_SIZE = 12
-"""The size of an answer, in bytes. To relay a code, an attacker would need a second challenge whose answer has the same
-96 bits, within a minute."""
+"""The size of an answer, in bytes. To relay a code, an attacker would have to find within a minute a second challenge
+whose answer has the same 96 bits."""
 _ANSWER_SIZES = {0x83: 0, 0x84: ANSWER_SIZE}
 
 
 class CutPresentation(NamedTuple):
-    """A presentation in its raw parts; nothing of it is checked but its shape."""
+    """The raw parts of a presentation, of which only the shape has been checked."""
 
     curve: int
     """The curve of the algorithm that its header names."""
@@ -101,10 +101,10 @@ def _layout(size: int, items: int, token_size: int) -> _Layout | None:
 
 
 def cut_presentation(data: bytes) -> CutPresentation:
-    """Cut a presentation into its raw parts, by the only shape there is (step 2).
+    """Cut a presentation, which has only one shape, into its raw parts (step 2).
 
     Raises:
-        EnvelopeError: any other shape.
+        EnvelopeError: the shape is another.
     """
     header, signed, signature = cut_envelope(data, _HEADER_SIZES)
     curve, layout = _CURVES.get(header), _layout(len(signed), signed[2], signed[4])

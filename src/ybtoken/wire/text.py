@@ -1,11 +1,11 @@
-"""The text in the QR code: the one place that knows its spelling (Spec 2.1).
+"""The text in the QR code: the one module that knows its spelling, with the check digits (Spec 2.1).
 
     text = prefix(2) || groups || [one-time code(8)] || check(2)
 
-Digits only, so that it fits QR numeric mode and survives any scanner. ``groups`` are 7 bytes at a time, little-endian,
-as 17 decimal digits; the last 1 to 6 bytes as 3, 5, 8, 10, 13 or 15 digits. A rotating pass (profile 2), and nothing
-else, has a one-time code. ``check`` is ISO 7064 MOD 97-10 over all that precedes. Decoding is one-to-one: a text is the
-spelling of one byte string and one code, and they have one spelling.
+It has only digits, so that it fits QR numeric mode and survives any scanner. ``groups`` are 7 bytes at a time,
+little-endian, as 17 decimal digits; the last 1 to 6 bytes as 3, 5, 8, 10, 13 or 15 digits. Only a rotating pass
+(profile 2) has a one-time code. ``check`` is ISO 7064 MOD 97-10 over everything before it. Decoding is one-to-one: each
+byte string with its one-time code has exactly one spelling.
 
 A terminal's challenge (`ybtoken.passes.challenge`) is spelled in the same way, under a prefix of its own.
 """
@@ -27,7 +27,7 @@ PREFIXES = {1: "96", 2: "97", 3: "98"}
 """The prefix of each profile's text; clear of the prefixes of pay codes in use (10-15, 25-30, 62)."""
 
 CHALLENGE = 95
-"""Takes the place of a profile in the text of a terminal's challenge, which is no token."""
+"""Stands for the profile in the text of a terminal's challenge, which is not a token."""
 
 OTP_DIGITS = 8
 """How many digits the one-time code of a rotating pass has (RFC 6238)."""
@@ -97,13 +97,13 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
 
     Args:
         text: the one exact spelling; see `normalize_scan` for what a scanner returns.
-        challenge: read the text of a challenge, and not of a token.
+        challenge: whether the text is that of a challenge and not of a token.
 
     Returns:
-        The profile that the prefix claims, and the bytes; for the one-time code of profile 2 see `otp_of_text`.
+        The profile that the prefix states, and the bytes; for the one-time code of profile 2 see `otp_of_text`.
 
     Raises:
-        TextError: any other spelling.
+        TextError: the text has any other spelling.
         TypeError: the text is not a string.
     """
     if not isinstance(text, str):
