@@ -1,1 +1,1 @@
-"""Private keys in hardware. A device's key is a `SigningKey`, and verifies every signature before it leaves."""
+"""Private keys in hardware. A device's key is a `SigningKey` that verifies every signature before it returns it."""

@@ -1,4 +1,4 @@
-"""What every device's key does with a signature: verify it, because devices and their drivers err."""
+"""Verifies every signature of a device before it is used, because devices and their drivers have faults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["DeviceError", "checked"]
 
 
 class DeviceError(RuntimeError):
-    """A device cannot be reached, or did not do what was asked. The sentence says what, in English and Chinese."""
+    """A device cannot be reached, or did not do what was asked. The message says what, in English and Chinese."""
 
     def __init__(self, en: str, zh: str) -> None:
         super().__init__(f"{en} ({zh})")
@@ -18,7 +18,7 @@ class DeviceError(RuntimeError):
 
 
 def checked(key: VerifyingKey, message: bytes, signature: bytes) -> bytes:
-    """The signature, which the public key has verified; `DeviceError` that says what is wrong with it otherwise."""
+    """Return a signature that the public key verifies; `DeviceError` that says what is wrong with any other."""
     if len(signature) == 64:
         try:
             key.verify(message, signature)

@@ -1,11 +1,10 @@
 """A private key in a PKCS#11 token, by `python-pkcs11` (extra ``pkcs11``).
 
-P-256 keys sign with CKM_ECDSA over a digest that is made here. SM2 has no number in the standard: give the vendor's
-mechanism; the token then signs e = SM3(ZA || message).
+P-256 keys sign with CKM_ECDSA over a digest that is computed here. The standard has no mechanism for SM2: give the
+vendor's mechanism, with which the token signs e = SM3(ZA || message).
 
-`python-pkcs11` initialises a library without locks for threads, so calls to a library take turns here. The token is
-logged in to once for each process, a session that was lost is replaced once, and a process that was forked initialises
-the library again.
+`python-pkcs11` initialises a library without locks for threads, so calls to a library are serialised here. Each process
+logs in to the token once, a lost session is replaced once, and a forked process initialises the library again.
 """
 
 from __future__ import annotations
@@ -59,11 +58,11 @@ class Pkcs11SigningKey:
         algorithm: ES256, ESP256, or SM2.
         mechanism: for SM2, the number of the vendor's mechanism that signs a digest.
         user_id: for SM2, the user id.
-        public_key: the public key in any spelling that `ybtoken.keys.reading` knows, if the token holds none.
+        public_key: the public key in any form that `ybtoken.keys.reading` knows, if the token does not hold it.
 
     Raises:
-        DeviceError: the library, the token, or the key is not there, or the PIN is wrong.
-        ValueError: an argument is missing or does not fit.
+        DeviceError: the library, the token or the key does not exist, or the PIN is wrong.
+        ValueError: an argument is missing, or does not fit the others.
     """
 
     __slots__ = ("_digest", "_find", "_mechanism", "_open", "_pid", "_private", "algorithm", "kid", "verifying_key")
@@ -126,7 +125,7 @@ class Pkcs11SigningKey:
 
     def _connected(self) -> Any:
         private = _one(self._open(), pkcs11.ObjectClass.PRIVATE_KEY, self._find, "private key")
-        private.key_type = pkcs11.KeyType.EC  # python-pkcs11 fails at a vendor's type, and with a mechanism needs none
+        private.key_type = pkcs11.KeyType.EC  # python-pkcs11 fails on a vendor's type, and does not use it here
         return private
 
     def _point(self, session: Any, given: bytes | str | None) -> bytes:
@@ -146,7 +145,7 @@ class Pkcs11SigningKey:
 
 
 def _vendors(number: int) -> Any:
-    """A vendor's mechanism. `python-pkcs11` passes the number of any `Mechanism` on, but names only the standard's."""
+    """A vendor's mechanism, made by hand: `python-pkcs11` accepts any `Mechanism`, but has only the standard's."""
     try:
         return pkcs11.Mechanism(number)
     except ValueError:
@@ -159,7 +158,7 @@ _WAITS = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds
 
 
 class _Turn:
-    """Whose turn it is to call a library: one thread's at a time, and none is waited for after a fork."""
+    """A lock for calls to a library: one thread at a time may call. After a fork it is free."""
 
     def __init__(self) -> None:
         self.forked()
@@ -191,8 +190,8 @@ def _opened(library: str, token: str, pin: str) -> Any:
     loaded = pkcs11.lib(library)
     if _turn.process == os.getpid():
         return _logged_in(loaded, token, pin)
-    # PKCS#11 leaves a forked process no session and no login. Processes that initialise a library at once may
-    # get in each other's way: with SoftHSM 2, four times of 25 a token was not found or a call failed.
+    # A forked process has no session and no login. Processes that initialise a library at the same time may disturb
+    # each other: with SoftHSM 2, in 4 of 25 trials a token was not found or a call failed.
     for wait in _WAITS:
         loaded.reinitialize()
         try:
@@ -211,7 +210,7 @@ def _logged_in(loaded: Any, token: str, pin: str) -> Any:
     found = loaded.get_token(token_label=token)
     try:
         return found.open(user_pin=pin)
-    except exceptions.UserAlreadyLoggedIn:  # a login holds for all sessions of the process
+    except exceptions.UserAlreadyLoggedIn:  # a login is valid for all sessions of the process
         return found.open()
 
 

@@ -2,9 +2,9 @@
 
 The sequence of calls: `SDF_OpenDevice`, `SDF_OpenSession`, `SDF_GetPrivateKeyAccessRight` with the key's index and
 password, `SDF_ExportSignPublicKey_ECC`; then for each signature `SDF_InternalSign_ECC` on e = SM3(ZA || message), 32
-bytes. Numbers stand in fields of 64 bytes, of which the first 32 are zero. A session serves one call at a time.
+bytes. Numbers are in fields of 64 bytes, of which the first 32 are zero. A session serves one call at a time.
 
-This was tried with a double in software only, and with no device: run ``ybtoken device check`` first with yours.
+This was only tested with a library that imitates a device in software. Run ``ybtoken device check`` with yours first.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ class SdfSigningKey:
     Args:
         library: the path of the vendor's SDF library.
         index: the key's index.
-        password: of the key's access right; None for a device that asks for none.
+        password: the password of the key's access right; ``None`` if the device does not ask for one.
         user_id: the SM2 user id.
 
     Raises:
-        DeviceError: the library or the key is not there, or the device refuses; the words name the call.
+        DeviceError: the library or the key does not exist, or the device refuses; the message names the call.
     """
 
     __slots__ = (
@@ -110,7 +110,7 @@ class SdfSigningKey:
                 self._connect()
             try:
                 self._sign(digest, signed)
-            except DeviceError:  # a session that was lost is replaced once
+            except DeviceError:  # a lost session is replaced once
                 self._connect()
                 self._sign(digest, signed)
         try:
@@ -131,7 +131,7 @@ class SdfSigningKey:
             self._call("SDF_GetPrivateKeyAccessRight", self._session, self._index, self._password, len(self._password))
 
     def close(self) -> None:
-        """Give the session and the device back."""
+        """Close the session and the device."""
         with self._lock:
             if self._password is not None:
                 self._library.SDF_ReleasePrivateKeyAccessRight(self._session, self._index)
@@ -157,7 +157,7 @@ _keys: WeakSet[SdfSigningKey] = WeakSet()
 
 
 def _free_locks() -> None:
-    """In a child process: no thread is there that could give back a lock that was held at the fork."""
+    """Replace the locks in a forked process, which has no thread that could release a lock held at the fork."""
     for key in _keys:
         key._lock = threading.Lock()
 

@@ -1,8 +1,8 @@
 """An audit file whose tampering is detected: every line holds the hash of the one before it.
 
-A line is ``<hash in hex> <JSON>``, by SHA-256 or, where national algorithms are asked for, by SM3. The hash is over the
+A line is ``<hash in hex> <JSON>``. The hash is SHA-256, or SM3 where national algorithms are required. It is over the
 previous line's hash and the JSON, so changing, removing or inserting a line breaks the chain from that line on. Cutting
-lines off the end does not break it: keep the last hash (`AuditFile.head`) elsewhere from time to time, and give it to
+lines off the end does not break it: from time to time keep the last hash (`AuditFile.head`) elsewhere, and give it to
 `check_audit`.
 """
 
@@ -22,7 +22,7 @@ from ybtoken.observers.event import VerdictEvent
 __all__ = ["AuditDigest", "AuditError", "AuditFile", "check_audit"]
 
 AuditDigest: TypeAlias = Literal["sha256", "sm3"]
-"""The hash of an audit file's chain. A file has one hash, and is checked with the same."""
+"""The hash function of an audit file. A file is checked with the one with which it was written."""
 
 
 class AuditError(ValueError):
@@ -66,7 +66,7 @@ def check_audit(path: str | os.PathLike[str], *, head: str | None = None, digest
     Args:
         path: the file.
         head: a hash that was kept elsewhere. If the file does not contain it, lines were cut off.
-        digest: the hash that the file was written with.
+        digest: the hash function with which the file was written.
 
     Raises:
         AuditError: the file was tampered with.
@@ -85,10 +85,10 @@ class AuditFile:
     Args:
         path: the file. If it exists, its chain is checked and it is continued.
         sync: force each line to the disk before the caller gets the verdict.
-        digest: the hash of the chain.
+        digest: the hash function of the chain.
 
     Raises:
-        AuditError: the file that is to be continued was tampered with.
+        AuditError: the existing file was tampered with.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, sync: bool = False, digest: AuditDigest = "sha256") -> None:

@@ -1,7 +1,7 @@
-"""A verdict as an event, and the observers that are told of it.
+"""A verdict as an event, and the protocol of observers.
 
-An event holds what the verdict itself shows: the voucher's claims if it was accepted, and the code and facts of the
-refusal if it was refused. It never holds a claim of a token that was not verified.
+An event holds what the verdict itself shows: the voucher's claims if it was accepted, or the code and facts of the
+refusal. It never holds a claim of a token that was not verified.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class VerdictEvent:
 
 @runtime_checkable
 class Observer(Protocol):
-    """What is told of every verdict."""
+    """An object that is told of every verdict."""
 
     def observe(self, event: VerdictEvent) -> None:
         """Take note of a verdict, and return soon.

@@ -58,7 +58,7 @@ class ObservedVerifier:
         self._clock = callback("clock", clock, "seconds since 1970")
 
     def at(self, terminal: str | None = None, place: str | None = None) -> ObservedVerifier:
-        """The same verifier and observers for another terminal or place. What is ``None`` stays as it is."""
+        """The same verifier and observers for another terminal or place. An argument of ``None`` changes nothing."""
         other = copy(self)
         if terminal is not None:
             other._terminal = instance("terminal", terminal, str, "a string")
@@ -123,7 +123,7 @@ class ObservedVerifier:
         begun = time.perf_counter()
         try:
             yield told
-        except TokenError as error:  # another exception is a misuse of the API, and no verdict
+        except TokenError as error:  # any other exception is misuse of the API and not a verdict
             verdicts.append(error)
             raise
         finally:

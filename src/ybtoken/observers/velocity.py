@@ -1,4 +1,4 @@
-"""Velocity rules (电子围栏): what looks like misuse although every single verdict was right.
+"""Velocity rules (电子围栏): they signal what looks like misuse although every single verdict was right.
 
 A rule watches redeemed vouchers and emits signals with their evidence. It never refuses a voucher, because an honest
 person may move fast or be treated far from home. People decide on the evidence.
@@ -25,8 +25,8 @@ class Signal:
 
     Args:
         kind: "two-places", "many-redemptions" or "away-from-home".
-        person: what stands for the person, from the observer's ``person_of``.
-        evidence: the redemptions that the signal is based on, oldest first: time, terminal, place, nonce.
+        person: the person, as the observer's ``person_of`` returned it.
+        evidence: the redemptions on which the signal is based, oldest first: time, terminal, place, nonce.
     """
 
     kind: str
@@ -37,19 +37,19 @@ class Signal:
 class VelocityObserver:
     """Watches the redemptions of each person.
 
-    Its memory is bounded: the person not seen for longest is forgotten first.
+    Its memory is bounded: the person who was not seen for longest is forgotten first.
 
     Args:
-        person_of: takes a voucher and returns what stands for its holder: the person number, which only the platform
-            can open (`IdentitySealer.open`). Two displays of one person have different references, so without it
-            nothing can be linked.
-        emit: takes every signal.
+        person_of: takes a voucher and returns a value that stands for its holder, such as the person number. Only the
+            platform can open it (`IdentitySealer.open`), and without it the displays of one person cannot be linked,
+            because each has another reference.
+        emit: is called with every signal.
         apart_seconds: signal a person who redeems in two different places within this time, in seconds.
         apart_digits: how many leading digits of the city code make a place: 2 province, 4 city, 6 county.
         most: signal a person with more redemptions than this ...
         most_seconds: ... within this time, in seconds.
-        away_digits: signal a terminal whose place differs from the insured place in this many leading digits; with 0
-            there is no such signal.
+        away_digits: signal a redemption at a place that differs from the insured place in this many leading digits; 0
+            means no such signal.
         capacity: the number of persons that are remembered.
 
     Raises:

@@ -1,1 +1,1 @@
-"""Replay guards, which make a display good for one use. One module a store."""
+"""Replay guards, which accept each display once. There is one module for each kind of store."""

@@ -17,18 +17,19 @@ __all__ = ["MemoryReplayGuard"]
 class MemoryReplayGuard(ReplayGuard):
     """Remembers every claim until it expires. When it is full it refuses new claims and forgets none.
 
-    It serves one process, and as long as that runs: verifiers in several processes, or on several machines, need a
-    shared store, and a service that restarts needs one that is kept, such as `ybtoken.replay.sqlite`. A new guard in
-    memory does not know what was redeemed before it was made; ``remembers_since`` says from when on nothing was.
+    It serves one process for as long as that runs. Verifiers in several processes or on several machines need a shared
+    store, and a service that restarts needs a store that persists, such as `ybtoken.replay.sqlite`. A new guard in
+    memory does not know what was redeemed before it was made; ``remembers_since`` states from when on it knows
+    everything.
 
     Args:
         capacity: the most claims held at once, about 200 bytes each. At 100 redemptions a second of tokens that live
             for 60 s, 6,000 claims are held.
-        remembers_since: seconds since 1970; a code that may have been redeemed by this time is refused. The default, 0,
-            states that no code was redeemed before, as in a test, in a demonstration, or at the first start of all.
+        remembers_since: seconds since 1970; a code that may have been redeemed up to this time is refused. The default,
+            0, states that no code was redeemed before, as in a test, in a demonstration, or at the very first start.
             After a restart give the time of the start.
-        clock: gives the seconds since 1970: the verifier's clock. Expired claims are freed by it. If it runs ahead of
-            the verifier's, claims that are expired by it are refused, because they may have been freed already.
+        clock: returns seconds since 1970: the verifier's clock. Expired claims are freed by it. If it runs ahead of the
+            verifier's, claims that have expired by it are refused, because they may have been freed already.
     """
 
     def __init__(
@@ -41,13 +42,14 @@ class MemoryReplayGuard(ReplayGuard):
         self._live: set[bytes] = set()
         self._by_expiry: dict[int, list[bytes]] = {}
         self._expiries: list[int] = []  # a heap of the keys of _by_expiry
-        self._freed_until = 0  # the latest expiry of all claims that were ever freed
+        self._freed_until = 0  # the latest expiry of any claim that was freed
 
     def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         """See `ybtoken.replay.protocols.ReplayGuard.claim`."""
         with self._lock:
             now = int(self._clock())
-            # The clock may be set back. Claims that were freed before are gone, so their times are refused as past.
+            # If the clock is set back, claims that were freed before are gone, so claims up to their expiry are
+            # refused.
             late = max(now - by, self._freed_until - until)
             if late >= 0:
                 raise CannotCheckError("redeem.clock", ahead=late)
@@ -61,8 +63,8 @@ class MemoryReplayGuard(ReplayGuard):
                     raise CannotCheckError("redeem.full", capacity=self._capacity)
             self._live.add(key)
             if until not in self._by_expiry:
-                # The heap has one entry for each second of expiry, however many claims expire in it. A new second comes
-                # once a second, so this is where expired claims are freed.
+                # The heap has one entry for each second in which claims expire. A new one is added about once a second,
+                # so expired claims are freed here.
                 self._free(now)
                 heapq.heappush(self._expiries, until)
             self._by_expiry.setdefault(until, []).append(key)
@@ -74,7 +76,7 @@ class MemoryReplayGuard(ReplayGuard):
 
     @property
     def held(self) -> int:
-        """How many claims are held, with expired ones that are not freed yet."""
+        """How many claims are held, including expired ones that are not freed yet."""
         return len(self._live)
 
     def __repr__(self) -> str:

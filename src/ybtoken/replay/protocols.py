@@ -2,13 +2,13 @@
 
 A claim states three times, so that a guard needs to know neither a skew nor how long tokens live:
 
-    since    no verifier can have redeemed the display earlier: a guard that remembers every claim from before then
+    since    no verifier can have redeemed the display earlier, so a guard that remembers every claim from before then
              knows every claim that was ever made on this key
-    by       the claimer accepts the display until then: a claim that is made later is refused
+    by       the claimer accepts the display until then, and a claim that is made later is refused
     until    the guard remembers the claim until then
 
-All are by the claimer's clock, and allow for the skew between it and every other clock. ``by`` is looked at when the
-claim is made, and not when the display was judged, because a process can be held up for long in between.
+All are times of the claimer's clock, and allow for the skew between it and every other clock. ``by`` is compared with
+the time of the claim, not of the verification, because a process can be suspended for long in between.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ class ReplayGuard(Protocol):
 
     @abstractmethod
     def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
-        """Claim a key. Returns if and only if nobody has claimed it before.
+        """Claim a key. Returns if and only if it was not claimed before.
 
         Args:
             key: the replay key, at most 64 bytes.
             since: seconds since 1970. If the store may have lost a claim that was made at this time or later, the guard
                 refuses, because the lost claim may have been on this key.
-            by: seconds since 1970; the guard refuses from then on, by its own clock.
+            by: seconds since 1970; from then on, by its own clock, the guard refuses.
             until: seconds since 1970, until which the claim must be remembered.
 
         Raises:
-            RedeemError: it was claimed already.
+            RedeemError: the key was claimed before.
             CannotCheckError: the store cannot tell, so the caller must refuse. The code is "redeem.restarted", with the
                 fact ``begun``, if the memory of the store only begins at ``begun`` and ``begun >= since``, and
                 "redeem.clock" if the claim was made too late.
@@ -69,7 +69,8 @@ class ReplayGuard(Protocol):
             claims: keys, each with its times.
 
         Returns:
-            For each key, in order, ``None`` or why it is refused. A refusal is not raised, and undoes no other claim.
+            For each key, in order, ``None`` or the error with which it is refused. A refusal is not raised, and does
+            not undo other claims.
         """
         outcomes: list[TokenError | None] = []
         for one in claims:

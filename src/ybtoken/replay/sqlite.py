@@ -1,15 +1,16 @@
 """A replay guard in a SQLite file: for a terminal or a small site, and for hours without a network.
 
-Exact over the threads and processes of one machine, kept over a kill and a restart, freed as claims end. With each
-claim it writes a row of a journal in the same transaction: what was accepted without a network is handed in later.
+It is exact for all threads and processes of one machine and survives kills and restarts; claims are freed as they end.
+With each claim it writes a row of a journal in the same transaction, so that what was accepted without a network can be
+handed in later.
 
-    redemption   one row for each accepted display: its text, when, and where; kept until it was handed in
+    redemption   one row for each accepted display: its text, when, and where; kept until it is handed in
     claim        one row for each replay key that is remembered
-    memory       since when the file remembers every claim, until when it has forgotten, and which file it was
+    memory       since when the file remembers every claim, until when claims were freed, and which file it is
 
-The file remembers every claim since it was made. A file that is missing is made anew, and a copy of a file (another
-inode) may lack claims that the original has: either way the guard remembers from that moment on, and refuses codes that
-were issued before.
+The file remembers every claim since it was made. A missing file is made anew. A copy of a file (another inode) may lack
+claims that the original has. In both cases the guard remembers from that moment on, and refuses codes that were issued
+before.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ _TABLES = (
     f"PRAGMA user_version = {_VERSION}",
 )
 _PAGE = 1000
-# File systems that other machines mount too. SQLite's write-ahead log needs memory that all its users share, so two
-# machines on one file would each accept a code once.
+# Network file systems. SQLite's write-ahead log needs memory that all users of the file share, so two machines on one
+# file would each accept a code once.
 _SHARED = frozenset({"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"})
 _MOUNTS = Path("/proc/self/mountinfo")
 
@@ -55,8 +56,8 @@ class Redemption:
         at: when it was accepted, by the guard's clock, in seconds since 1970.
         terminal: which terminal accepted it.
         place: where that terminal stands.
-        replay_key: what the display is known by; the same in every journal.
-        text: what was scanned; whoever it is handed in to verifies it again at the time ``at``.
+        replay_key: the display's key, which is the same in every journal.
+        text: the scanned text. The centre to which it is handed in verifies it again at the time ``at``.
     """
 
     number: int
@@ -79,14 +80,15 @@ class Redemption:
 
 
 class SqliteReplayGuard(ReplayGuard):
-    """A `ReplayGuard` in a file of one machine, with a journal of what was accepted. Thread-safe, and safe to fork.
+    """A `ReplayGuard` in a file on one machine, with a journal of what was accepted. Thread-safe, and safe to fork.
 
     Args:
-        path: the file; made, readable by its owner only, if it is not there. It has to be on a disk of this machine.
-        terminal: which terminal this is, for the journal.
-        place: where it stands, for the journal: a city code, or any other name.
+        path: the file. It must be on a disk of this machine. If it does not exist, it is made, readable by its owner
+            only.
+        terminal: the terminal's name, for the journal.
+        place: where the terminal stands, for the journal: a city code, or any other name.
         deadline: the longest time to wait for another process that is claiming, in seconds.
-        clock: seconds since 1970; the verifier's clock.
+        clock: returns seconds since 1970; the verifier's clock.
 
     Raises:
         ValueError: the file is not one of this guard's, or is on a file system that other machines share.
@@ -134,7 +136,7 @@ class SqliteReplayGuard(ReplayGuard):
             raise refused
 
     def claim_many(self, claims: Iterable[Claim]) -> list[TokenError | None]:
-        """See `ReplayGuard.claim_many`. All of them are one transaction, which is one write to the disk."""
+        """See `ReplayGuard.claim_many`. All claims are made in one transaction, which is one write to the disk."""
         claims = list(claims)
         try:
             with self._transaction() as connection:
@@ -147,7 +149,7 @@ class SqliteReplayGuard(ReplayGuard):
         if claim.by <= now:
             return CannotCheckError("redeem.clock", ahead=now - claim.by)
         begun, freed = connection.execute("SELECT begun, freed FROM memory").fetchone()
-        if claim.until <= freed:  # the clock was ahead and is set back: what it freed meanwhile is forgotten
+        if claim.until <= freed:  # the clock was ahead and is set back; the claims freed meanwhile are forgotten
             begun, freed = now, now
             connection.execute("UPDATE memory SET begun = ?, freed = ?", (now, now))
         if freed < now:
@@ -166,7 +168,7 @@ class SqliteReplayGuard(ReplayGuard):
         return None
 
     def journal(self, *, after: int = 0) -> Iterator[Redemption]:
-        """What was accepted and is not removed yet, the oldest first.
+        """The rows that are not removed yet, the oldest first.
 
         Args:
             after: leave out the rows up to this number.
@@ -181,7 +183,7 @@ class SqliteReplayGuard(ReplayGuard):
             after = rows[-1][0]
 
     def remove_handed_in(self, number: int) -> int:
-        """Remove the rows of the journal up to a number, because they were handed in; returns how many they were.
+        """Remove the rows of the journal up to a number, because they were handed in; returns how many there were.
 
         The claims stay: the codes remain used.
         """
@@ -197,7 +199,7 @@ class SqliteReplayGuard(ReplayGuard):
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction. No other thread and no other process has one on this file at the same time."""
+        """One transaction, exclusive among all threads and processes that use this file."""
         with self._lock:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
@@ -211,8 +213,8 @@ class SqliteReplayGuard(ReplayGuard):
                 raise
 
     def _open(self) -> sqlite3.Connection:
-        """The connection to the file that has the name now, which may be another than before."""
-        # Made here and not by SQLite, so that nobody else may read it from its first moment on.
+        """Connect to the file that has this name now; it may have been replaced since the last time."""
+        # The file is made here and not by SQLite, so that no other user can ever read it.
         about = os.stat(self.path) if self.path.exists() else _make(self.path)
         file = f"{about.st_dev}:{about.st_ino}"
         if self._connection is not None:
@@ -223,7 +225,7 @@ class SqliteReplayGuard(ReplayGuard):
         connection = sqlite3.connect(self.path, timeout=self._deadline, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")  # a claim is on the disk before it counts
+            connection.execute("PRAGMA synchronous = FULL")  # a claim is on the disk before it is acknowledged
         except BaseException:
             connection.close()
             raise
@@ -231,7 +233,7 @@ class SqliteReplayGuard(ReplayGuard):
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Make the tables of a new file; remember from now on in a file that is a copy of another."""
+        """Make the tables of a new file; if the file is a copy, let its memory begin now."""
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             for statement in _TABLES:
@@ -256,7 +258,7 @@ _of_the_parent: list[sqlite3.Connection | None] = []
 
 
 def _forget_connections() -> None:
-    """In a child process: leave the parent's connections alone, which SQLite forbids to use or to close there."""
+    """Forget the parent's connections in a forked process. SQLite forbids to use or to close them there."""
     for guard in _guards:
         guard._lock = Lock()
         _of_the_parent.append(guard._connection)
@@ -276,7 +278,7 @@ def _make(path: Path) -> os.stat_result:
 
 
 def _file_system(folder: Path) -> str:
-    """The kind of the file system that a folder is on; "" where this system does not say."""
+    """The type of the file system of a folder; "" if this system does not say."""
     try:
         lines = _MOUNTS.read_text().splitlines()
     except OSError:

@@ -1,9 +1,9 @@
 """Replay guards in Redis or Valkey (extra ``redis``), for verifiers on more than one machine.
 
-A claim is one run of a script in the server, which decides and looks in one step whether the server still remembers
-what it was told: see `ybtoken.replay.redis.scripts`. A key says nothing about a person: it is a hash of the kid and the
-nonce. In a cluster its first byte is the hash tag, so that claims spread over 256 tags and each shares its slot with an
-epoch.
+A claim is one run of a script in the server. In one step the script decides the claim and checks whether the server
+still remembers every earlier one: see `ybtoken.replay.redis.scripts`. A Redis key says nothing about a person, because
+it is a hash of the kid and the nonce. In a cluster the hash's first byte is the hash tag, so that claims spread over
+256 tags, and each tag has an epoch in the same slot.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What safety needs of a store, read from its own words: eviction, persistence, role; and steps of its clock."""
+"""Checks whether claims are safe in a store: its eviction, persistence and role by INFO, and steps of its clock."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ybtoken.errors import CannotCheckError, TokenError, error_for
 __all__ = ["KEPT_LONGER", "ServerClock", "check", "refusal", "steady"]
 
 _STEP = 1.0  # seconds by which a server's clock may run ahead between two answers before it counts as set
-_DRIFT = 0.001  # seconds a second: twice what NTP slews at most
+_DRIFT = 0.001  # seconds a second; NTP slews a clock by at most half of this
 KEPT_LONGER = 2
-"""Seconds for which a claim is kept past its end: more than a step and a drift that go unnoticed take away."""
+"""Seconds for which a claim is kept past its end. An unnoticed step and drift of the clock take away less than this."""
 
-# By class, or by a word: an error inside a script has the server's word for it somewhere in its text.
+# Errors by class, or by a word, because an error inside a script has the server's word for it only in its text.
 _CODES: tuple[tuple[type[Exception], str, str], ...] = (
     (redis.TimeoutError, "", "redeem.timeout"),
     (TimeoutError, "", "redeem.timeout"),
@@ -30,7 +30,7 @@ _CODES: tuple[tuple[type[Exception], str, str], ...] = (
 
 
 def refusal(error: object) -> TokenError:
-    """The refusal for what a client raised, or a server answered instead of a result."""
+    """The refusal for an exception of the client, or an error that the server answered."""
     reason = type(error).__name__  # a message of the client may hold the address, or a password in it
     if isinstance(error, Exception):
         text = str(error) if isinstance(error, redis.ResponseError) else ""
@@ -43,12 +43,12 @@ def refusal(error: object) -> TokenError:
 
 
 def check(info: Any, fsync: Any, *, trust: bool) -> TokenError | None:
-    """Why no claim may be made in a server, or ``None``.
+    """The reason why no claim may be made in a server, or ``None``.
 
     Args:
         info: the answer to INFO, or the error.
-        fsync: the answer to CONFIG GET appendfsync, or the error; looked at if persistence is trusted.
-        trust: whether the claims are to be kept over a restart by the server's persistence.
+        fsync: the answer to CONFIG GET appendfsync, or the error; used only if persistence is trusted.
+        trust: whether the server's persistence is trusted to keep the claims over a restart.
     """
     if isinstance(info, redis.ResponseError):
         return CannotCheckError("redeem.unchecked", reason="INFO is refused")
@@ -81,13 +81,13 @@ def check(info: Any, fsync: Any, *, trust: bool) -> TokenError | None:
 
 
 def steady() -> float:
-    """Seconds by a clock that nobody sets, and that runs while the machine sleeps."""
+    """Seconds of a clock that cannot be set, and that also runs while the machine sleeps."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class ServerClock:
-    """Watches a server's clock against a steady one. A clock that is set ahead ends every claim early."""
+    """Compares a server's clock with a steady one, because setting the server's clock ahead ends every claim early."""
 
     def __init__(self) -> None:
         self._most: float | None = None  # the server's clock less ours is at most this
@@ -98,9 +98,9 @@ class ServerClock:
 
         Args:
             server: the server's time in its answer.
-            sent: the steady clock before the question.
-            received: and after the answer.
-            begun_at: the server's time when the epoch was begun.
+            sent: the steady clock before the question was sent.
+            received: the steady clock after the answer was received.
+            begun_at: the server's time when the epoch began.
         """
         least, most = server - received, server - sent
         if self._most is None:
@@ -109,7 +109,8 @@ class ServerClock:
         expected = self._most + _DRIFT * max(0.0, received - self._at)
         if least > expected + _STEP:
             self._most, self._at = most, received
-            # If the epoch is of a time that the clock can only have shown since, another guard has begun it already.
+            # If the server's clock can only have shown the epoch's time since then, another guard has begun a new
+            # epoch.
             return begun_at <= expected + received + _STEP
         self._most, self._at = min(most, expected), received
         return False

@@ -1,4 +1,4 @@
-"""Connections of the guards' own, made with the settings of a client that they are given; that client is left alone."""
+"""The guards' own connections. They use the settings of the client that a guard is given, but never that client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["DEADLINE", "settings_of"]
 
 DEADLINE = 0.5  # seconds
 _CONNECTIONS = 32
-# What belongs to a client and not to a connection, or would change what comes out of one.
+# Options of a client that are not for connections, or that would change the answers.
 _NOT_OURS = frozenset(
     {
         "cache",
@@ -54,11 +54,11 @@ class Settings:
     """How to connect, and to which nodes.
 
     Args:
-        options: of a pool, and of its connections.
-        pool: makes one of such options.
+        options: the options of a pool and of its connections.
+        pool: makes a pool from such options.
         kind: `Connections` or `AsyncConnections`.
-        seeds: the nodes of a cluster that are known; none for one server.
-        address_remap: gives the address to connect to for the one that a cluster states.
+        seeds: the known nodes of a cluster; none for a single server.
+        address_remap: returns the address to which to connect for an address that a cluster states.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Settings:
         seeds: list[tuple[str, int]] | None = None,
         address_remap: Callable[[tuple[str, int]], tuple[str, int]] | None = None,
     ) -> None:
-        # A claim that waits without an end would stop the counter.
+        # Without a time-out, a claim could wait forever and stop the counter.
         timeout = options.get("socket_timeout") or DEADLINE
         connect_timeout = options.get("socket_connect_timeout") or timeout
         self.deadline: float = max(timeout, connect_timeout)
@@ -80,12 +80,12 @@ class Settings:
         self._remap = address_remap
 
     def connections(self, node: tuple[str, int] | None) -> Any:
-        """Connections to one server, or to one node of a cluster."""
+        """Make connections to a single server, or to one node of a cluster."""
         options = dict(self._options)
         if node is not None:
             options["host"], options["port"] = self._remap(node) if self._remap else node
-        # The pool only makes connections, and finds the primary if it is one of Sentinel's. Its own bound counts those
-        # that were ever made, and ours those at work.
+        # The pool only makes connections (and finds the primary, if it is a pool of Sentinel's). Its limit would count
+        # all connections ever made, so it is set out of reach; `Connections` limits those in use.
         pool = self._pool(**options, max_connections=1 << 31)
         return self._kind(pool, _CONNECTIONS, options["socket_timeout"])
 
@@ -94,15 +94,15 @@ def settings_of(client: Any, *, asynchronous: bool) -> Settings:
     """The settings of a client of redis-py.
 
     Raises:
-        TypeError: it is no client, or one of the other kind.
-        ValueError: it is for the replicas.
+        TypeError: this is not a client, or a client of the other kind (blocking or asyncio).
+        ValueError: the client is for replicas.
     """
     library: Any = redis.asyncio if asynchronous else redis
     name = "redis.asyncio" if asynchronous else "redis"
     wanted = f"a {name}.Redis or {name}.RedisCluster (from_url makes one of an address)"
     instance("client", client, (library.Redis, library.RedisCluster), wanted)
     retry: Any = AsyncRetry if asynchronous else Retry
-    # The guard itself sends once more what a dropped connection may have lost.
+    # No retries by the client, because the guard itself sends again what a dropped connection may have lost.
     ours = {"retry": retry(NoBackoff(), 0), "decode_responses": False}
     if isinstance(client, library.RedisCluster):
         return _of_cluster(client, library, ours)
@@ -138,9 +138,9 @@ def _of_cluster(client: Any, library: Any, ours: dict[str, Any]) -> Settings:
 class Connections:
     """Connections of one guard to one server. Thread-safe, and safe to fork.
 
-    They are kept here and not in the client's pool, which asks the operating system at each use whether a connection
-    still lives, and that takes half as long as a claim. Here a connection that died is found out by using it: then all
-    idle ones are dropped, and whoever sent sends again.
+    They are kept here and not in the client's pool, because that asks the operating system at each use whether the
+    connection is still alive, which takes half as long as a claim. Here a dead connection is noticed when it is used.
+    Then all idle connections are dropped, and the caller sends again.
     """
 
     def __init__(self, pool: Any, most: int, deadline: float) -> None:
@@ -153,9 +153,9 @@ class Connections:
         self._free = Semaphore(self._most)
 
     def talk(self, commands: list[tuple[Any, ...]]) -> list[Any]:
-        """Send commands on one connection and return their answers; an error that the server answers is one of them."""
+        """Send commands on one connection and return the answers, which may be errors of the server."""
         if os.getpid() != self._process:
-            self._reset()  # what was connected before the fork belongs to the parent
+            self._reset()  # connections made before the fork belong to the parent
         if not self._free.acquire(timeout=self._deadline):
             raise redis.TimeoutError("no connection became free")
         try:
@@ -170,7 +170,7 @@ class Connections:
                     except redis.ResponseError as error:
                         answers.append(error)
             except BaseException:
-                connection.disconnect()  # an answer that comes late must not be taken for that of the next command
+                connection.disconnect()  # a late answer must not be taken for the answer to the next command
                 self.close()
                 raise
             self._idle.append(connection)

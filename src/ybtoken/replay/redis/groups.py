@@ -1,4 +1,4 @@
-"""What travels between a guard and a store: claims in groups of one epoch, and pipelines of commands to nodes."""
+"""Messages between a guard and a store: groups of claims that share an epoch, and pipelines of commands to nodes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Command: TypeAlias = tuple[Any, ...]
 Requests: TypeAlias = list[tuple[Node, list[Command]]]
 """Commands for nodes; those for one node are a pipeline on one connection."""
 Answers: TypeAlias = Sequence[Sequence[Any]]
-"""An answer a command, in the same order; an exception where there is none."""
+"""One answer for each command, in the same order; an exception if there is no answer."""
 Conversation: TypeAlias = Generator[Requests, Answers, Any]
 
 
 class Group:
-    """Claims under one epoch: what one run of the script decides."""
+    """Claims that share an epoch. One run of the script decides them."""
 
     def __init__(self, tag: str) -> None:
         self.tag = tag
@@ -35,7 +35,7 @@ class Group:
         self.args: list[int] = []
         self.load = False  # whether the script has to be sent in full
         self.resent = False
-        self.shown = b""  # the epoch, as the server answered it
+        self.shown = b""  # the epoch as the server returned it
         self.epoch = Epoch(b"", 0, "", None)
         self.flags = b""
         self.error: TokenError | None = None  # for all of them
@@ -47,7 +47,7 @@ class Group:
         return (name, script, len(keys), *keys, mode, self.id, *self.args)
 
     def begun_at(self, begun: int) -> bytes:
-        """The epoch to put in place of the one that was shown."""
+        """The epoch that replaces the one that the server returned."""
         return bytes(self.epoch._replace(nonce=secrets.token_bytes(8), begun=begun))
 
     def outcomes(self) -> list[TokenError | None]:
@@ -59,7 +59,7 @@ class Group:
 
 
 def again(requests: Requests) -> Conversation:
-    """Send commands, and once more those whose connection was dropped: it may have died while it was idle."""
+    """Send commands; send those again whose connection was dropped, because it may have died while it was idle."""
     answers = list((yield requests))
     dropped = [i for i, (first, *_) in enumerate(answers) if isinstance(first, redis.ConnectionError)]
     if dropped:
@@ -69,7 +69,7 @@ def again(requests: Requests) -> Conversation:
 
 
 def by_node(groups: Iterable[Group]) -> dict[Node, list[Group]]:
-    """Groups by the node that has them."""
+    """Groups by the node that holds them."""
     parts: dict[Node, list[Group]] = {}
     for group in groups:
         parts.setdefault(group.node, []).append(group)

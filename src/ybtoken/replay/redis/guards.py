@@ -24,23 +24,23 @@ _IN_USE = "the store holds claims already, so this is not its first use: prepare
 class RedisReplayGuard(ReplayGuard):
     """A `ReplayGuard` in Redis 6 or later, Valkey, or a cluster of either. Thread-safe, and safe to fork.
 
-    At its first claim, and every 5 seconds, it asks the server with INFO whether claims are safe there: it refuses
-    where keys may be evicted, and at a replica. Within each claim it compares the server's run id and count of evicted
-    keys with those of the claims before.
+    At its first claim and then every 5 seconds it asks the server with INFO whether claims are safe there. It refuses
+    if keys may be evicted, or if the server is a replica. Within each claim the script compares the server's run id and
+    its count of evicted keys with those of earlier claims.
 
     Args:
-        client: a client of redis-py. The guard uses its address, credentials and time-outs for connections of its own.
-            If it has no time-out, the guard waits for an answer for 0.5 s. `from_url` makes one.
-        replicas: strict mode: a claim counts only when so many replicas have it. Without it, a claim that was not yet
-            replicated is lost when a replica takes over; with it, only if all those replicas fail as well.
+        client: a client of redis-py. The guard uses its address, credentials and time-outs for its own connections. If
+            the client has no time-out, the guard waits 0.5 s for an answer. `from_url` makes a client.
+        replicas: strict mode: a claim counts only when so many replicas have it. Without it, a claim that is not yet
+            replicated is lost if a replica takes over; with it, only if all those replicas fail as well.
         replica_timeout: how long to wait for the replicas, in seconds.
-        on_restart: "refuse" codes issued before the server last started, or "trust" its persistence, which then has to
-            be ``appendonly yes`` with ``appendfsync always``; the guard asks.
-        on_unchecked: what to do where the server forbids INFO: "refuse" every code, or "trust" the server without
-            asking: then the application vouches that no key is evicted, that a server that restarts is empty or has
-            lost nothing, and that it is the primary.
-        prefix: what the names of keys begin with.
-        clock: seconds since 1970; the verifier's clock.
+        on_restart: "refuse" codes issued before the server last started, or "trust" its persistence, which must then be
+            ``appendonly yes`` with ``appendfsync always``; the guard checks that.
+        on_unchecked: what to do if the server forbids INFO: "refuse" every code, or "trust" the server without checks.
+            The application then guarantees that no key is evicted, that a server that restarts is empty or has lost
+            nothing, and that it is the primary.
+        prefix: the start of the names of all keys.
+        clock: returns seconds since 1970; the verifier's clock.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class RedisReplayGuard(ReplayGuard):
 
         Args:
             url: the server; see `redis.Redis.from_url`.
-            deadline: the longest time that connecting, or waiting for a reply, may take, in seconds.
-            options: as for the class.
+            deadline: the longest time that connecting, or waiting for an answer, may take, in seconds.
+            options: the other arguments of the class.
         """
         return cls(redis.Redis.from_url(url, socket_timeout=deadline, socket_connect_timeout=deadline), **options)
 
@@ -85,30 +85,30 @@ class RedisReplayGuard(ReplayGuard):
             raise refused
 
     def claim_many(self, claims: Sequence[Claim]) -> list[TokenError | None]:
-        """See `ReplayGuard.claim_many`. All of them are one round trip, in a cluster one to each node.
+        """See `ReplayGuard.claim_many`. All claims take one round trip, in a cluster one to each node.
 
-        A node of a cluster that does not answer refuses its own claims only.
+        If a node of a cluster does not answer, only its own claims are refused.
         """
         outcomes: list[TokenError | None] = self._hold(self._rules.claim(claims))
         return outcomes
 
     def prepare(self, *, first_use: bool = False) -> int:
-        """Let a store remember from now on, so that the codes of its first half minute are not refused.
+        """Let a store begin to remember now, so that the codes of its first half minute are not refused.
 
-        The first claim on an empty store does the same, but refuses what was issued before it. Call this at least
-        2 x skew before the first code is redeemed; a store that is prepared already is left as it is.
+        The first claim on an empty store does the same, but refuses codes issued before it. Call this at least 2 x skew
+        before the first code is redeemed. A store that is already prepared stays as it is.
 
         Args:
             first_use: state that no code was ever redeemed with this store, so that no code is refused for its age.
-                Never state it after a loss, and never in a script that runs at each start: what was redeemed before
-                would be accepted again.
+                Never state this after a loss, and never in a script that runs at each start, because codes that were
+                redeemed before would be accepted again.
 
         Returns:
             Since when the store remembers every claim, in seconds since 1970.
 
         Raises:
             TokenError: the store does not answer, or is not safe.
-            ValueError: ``first_use`` was stated, and the store holds claims.
+            ValueError: ``first_use`` is stated although the store holds claims.
         """
         if first_use and self._hold(self._rules.claims_held()):
             raise ValueError(_IN_USE)

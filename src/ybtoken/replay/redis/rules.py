@@ -1,7 +1,7 @@
-"""What both guards share: which commands make claims, and what the answers mean. No I/O.
+"""The rules that both guards share: which commands make claims, and what the answers mean. No I/O.
 
-A conversation is a generator. It yields commands for nodes, is sent their answers, and returns a result; the guards
-drive it with a client that blocks or with one for asyncio. One server is a node as well, `None`.
+A conversation is a generator. It yields commands for nodes, is sent their answers, and returns a result. The guards
+drive it with connections that block or with those for asyncio. A single server is the node `None`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ OnRestart: TypeAlias = Literal["refuse", "trust"]
 OnUnchecked: TypeAlias = Literal["refuse", "trust"]
 
 _CHECK_EVERY: Final = 5.0  # seconds
-_ROUNDS: Final = 4  # a script that is not loaded, and a slot that moved, take a round each
+_ROUNDS: Final = 4  # a script that is not loaded takes an extra round, and so does a slot that moved
 
 
 class Rules:
@@ -62,20 +62,20 @@ class Rules:
         self._prefix = prefix
         self._tags = [f"{prefix}:{{{i:02x}}}:" for i in range(256)] if seeds else [f"{prefix}:"]
         self._clock = callback("clock", clock, "the seconds since 1970")
-        # A claim whose answer comes later than this is refused, and each claim is kept for as long past its end: no
-        # message that was sent before the end counts after it.
+        # A claim whose answer comes later than this is refused, and each claim is kept for so long past its end. So no
+        # message that was sent before the end is accepted after the claim is gone.
         self._patience = max(2, math.ceil(_ROUNDS * deadline + replica_timeout))
         self._seeds = list(seeds)
-        self._slots: list[Node] = []  # of a cluster, by slot
-        self._stale = True  # whether they have to be learnt anew
+        self._slots: list[Node] = []  # the node of each slot of a cluster
+        self._stale = True  # whether the slots must be learnt again
         self._down: set[Node] = set()  # nodes that did not answer the last time
         self.garbled: set[Node] = set()
-        """Nodes whose connections have to be dropped: an answer made no sense, and may be that of another question."""
-        self._checked: dict[Node, float] = {}  # when a node was found to be safe
+        """Nodes whose connections must be dropped: an answer made no sense and may belong to another command."""
+        self._checked: dict[Node, float] = {}  # when a node was last found to be safe
         self._clocks: dict[Node, ServerClock] = {}
 
     def claim(self, claims: Iterable[Claim]) -> Conversation:
-        """Claim keys; returns an outcome each."""
+        """Claim keys; returns one outcome for each."""
         started = steady()
         claims, now = list(claims), int(self._clock())
         outcomes: list[TokenError | None] = [None] * len(claims)
@@ -91,7 +91,7 @@ class Rules:
                 group = groups[tag] = Group(tag)
             group.places.append(i)
             group.names.append(tag + digest.hexdigest())
-            # A relative time: the server's own clock may be off by minutes, and an EXAT in its past would forget.
+            # A relative time, because the server's clock may be wrong by minutes, and an EXAT in its past would forget.
             group.args += (since, until - now + KEPT_LONGER + self._patience)
         if groups:
             yield from self._settle(list(groups.values()))
@@ -104,7 +104,7 @@ class Rules:
         return outcomes
 
     def prepare(self, *, first_use: bool) -> Conversation:
-        """Begin the epochs that are missing; returns since when the store remembers every claim."""
+        """Begin the missing epochs; returns since when the store remembers every claim."""
         groups = [Group(tag) for tag in self._tags]
         yield from self._settle(groups, begun=0 if first_use else None)
         for group in groups:
@@ -130,7 +130,7 @@ class Rules:
         return False
 
     def _settle(self, groups: list[Group], *, begun: int | None = None) -> Conversation:
-        """Run the script for groups, and begin the epochs that it found missing."""
+        """Run the script for groups, and begin the epochs that it finds missing."""
         todo = groups
         for last in (False,) * (_ROUNDS - 1) + (True,):
             yield from self._route(todo)
@@ -142,7 +142,7 @@ class Rules:
             yield from self._begin(lost, begun)
 
     def _ask(self, groups: list[Group], *, last: bool) -> Conversation:
-        """Run the script; returns the groups that have to be asked again."""
+        """Run the script; returns the groups for which it must run again."""
         if not groups:
             return []
         parts = by_node(groups)
@@ -187,7 +187,7 @@ class Rules:
             group.epoch = group.epoch._replace(at=int(server), begun=None)
 
     def _count(self, group: Group, acknowledged: Any) -> None:
-        """Strict mode: withhold what the script accepted unless the replicas have it."""
+        """In strict mode, withhold the accepted claims unless the replicas have them."""
         if isinstance(acknowledged, Exception):
             group.withheld = self._failed(acknowledged, group.node)
         elif not isinstance(acknowledged, int) or acknowledged < self._replicas:
@@ -201,9 +201,9 @@ class Rules:
 
     def _begin(self, lost: list[Group], begun: int | None) -> Conversation:
         """Begin epochs that the script found missing, at this guard's time."""
-        self._checked.clear()  # it may be another server
+        self._checked.clear()  # the server may have been replaced
         if self._slots:
-            # The other epochs may have been lost at the same time. Left alone, each would begin at its own first claim.
+            # The other epochs may have been lost at the same time. Otherwise each would begin at its own first claim.
             known = {group.tag for group in lost}
             others = [Group(tag) for tag in self._tags if tag not in known]
             for group in others:
@@ -232,7 +232,7 @@ class Rules:
                     group.epoch = epoch if epoch.begun is not None else epoch._replace(begun=at)
 
     def _check(self, groups: list[Group]) -> Conversation:
-        """Ask those nodes that were not asked for some seconds whether they are safe."""
+        """Ask the nodes that were not checked within the last seconds whether they are safe."""
         if self._mode == "blind":
             return
         now = steady()
@@ -252,7 +252,7 @@ class Rules:
                 group.error = error
 
     def _route(self, groups: list[Group]) -> Conversation:
-        """Find out which node of a cluster has a group."""
+        """Find out which node of a cluster holds each group."""
         if not self._seeds:
             return
         refused: TokenError = CannotCheckError("redeem.unavailable", reason="no node answers")
@@ -269,20 +269,20 @@ class Rules:
                 group.error = refused
 
     def _learn(self, seed: tuple[str, int], answer: Any) -> None:
-        """Read CLUSTER SLOTS: which primary has which slots."""
+        """Read the answer to CLUSTER SLOTS: which primary has which slots."""
         slots: list[Node] = [None] * 16384
         for first, last, (host, port, *_), *_ in answer:
-            # A node that does not know its own address leaves it out: it is the one that was asked.
+            # A node that does not know its own address leaves it out; then it is the node that was asked.
             name = host.decode() if host else ""
             slots[first : last + 1] = [(name if name not in ("", "?") else seed[0], port)] * (last + 1 - first)
         found = [node for node in dict.fromkeys(slots) if node is not None]
-        # Ask the one that answered first the next time, and the configured ones last.
+        # Next time, ask the node that answered first, and the configured ones last.
         self._seeds = list(dict.fromkeys([seed, *found, *self._seeds]))
         self._slots, self._stale = slots, False
 
 
 def _moved(reply: Any) -> bool:
-    """Whether the node answers that another one has the slot; older clients have no class for it."""
+    """Whether the node answers that another node has the slot. Older clients have no class for that error."""
     if isinstance(reply, (MovedError, AskError)):
         return True
     return isinstance(reply, redis.ResponseError) and str(reply).startswith(("MOVED ", "ASK "))

@@ -4,11 +4,11 @@ The epoch is a key beside the claims. It says since when the store remembers eve
 
     <nonce>:<server's time>:<run id>:<evicted keys>:<begun>
 
-The claim script compares it with the server that runs the script. If the key is missing, if the server is another run
-of the program, or if the server has evicted a key since, claims may be lost: the script leaves an epoch without
-``begun``, claims nothing, and answers. The guard then reads its own clock and puts the time there. It reads the clock
-after the server has said that claims are lost, so the time is never before the loss, however late a message arrives;
-and the second script only replaces the very epoch that the guard was shown, so it covers up no later loss.
+The claim script compares it with the server that runs the script. Claims may be lost if the key is missing, if the
+server has restarted, or if it has evicted a key since. The script then writes an epoch without ``begun``, claims
+nothing, and returns that epoch. The guard then reads its own clock and writes the time into the epoch with the second
+script. It reads the clock after the server has reported the loss, so the time is never before the loss, however late a
+message arrives. The second script replaces only the epoch that the guard was shown, so it cannot hide a later loss.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ _ID, _TIME = 8, 17  # bytes of a batch's id, and of "1800000000.000000"
 
 
 class Epoch(NamedTuple):
-    """An epoch as it stands in the store."""
+    """An epoch in the store."""
 
     nonce: bytes
     at: int
@@ -101,7 +101,7 @@ class Epoch(NamedTuple):
 
     @classmethod
     def read(cls, value: bytes) -> Epoch:
-        """Raises `ValueError` if it is none."""
+        """Read an epoch; `ValueError` if the value is not one."""
         at, run_id, evicted, begun = value[_ID + 1 :].decode("ascii").split(":")
         return cls(value[:_ID], int(at), f":{run_id}:{evicted}:", int(begun) if begun else None)
 
@@ -110,19 +110,19 @@ class Epoch(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the claim script answers."""
+    """The answer of the claim script."""
 
     batch: bytes
     time: float
-    """The server's."""
+    """The server's time, in seconds since 1970."""
     flags: bytes
-    """A letter a claim: A accepted, R replayed, L perhaps lost; none if the epoch has not begun."""
+    """One letter for each claim: A accepted, R replayed, L perhaps lost. Empty if the epoch has not begun."""
     shown: bytes
-    """The epoch, as it stands there."""
+    """The epoch in the store."""
 
     @classmethod
     def read(cls, value: bytes) -> Answer:
-        """Raises `ValueError` or `TypeError` if it is none."""
+        """Read an answer; `ValueError` or `TypeError` if the value is not one."""
         batch, time = value[:_ID], float(value[_ID : _ID + _TIME])
         flags, found, shown = value[_ID + _TIME :].partition(b"|")
         if not found:
