@@ -28,6 +28,7 @@ FLOORS = (
     ("policy",),
     ("judging",),
     ("verifier",),
+    ("batcher",),
     ("observers", "bulk", "testing"),
     ("cli",),
 )

@@ -23,6 +23,7 @@ NUMBERS = {
     "redeem.timeout": 150, "redeem.loading": 151, "redeem.readonly": 152, "redeem.memory": 153,
     "redeem.unreplicated": 154, "redeem.restarted": 155, "redeem.evicting": 156, "redeem.persistence": 157,
     "redeem.unchecked": 158,
+    "redeem.busy": 159,
 }  # fmt: skip
 
 

@@ -77,6 +77,7 @@ class Code(IntEnum):
     REDEEM_EVICTING = 156
     REDEEM_PERSISTENCE = 157
     REDEEM_UNCHECKED = 158
+    REDEEM_BUSY = 159
 
     @property
     def step(self) -> int:
@@ -497,6 +498,19 @@ REFUSALS = (
             "The store does not say whether it keeps claims ({reason}): allow the guard's user INFO and its commands, or "
             'vouch for the store with on_unchecked="trust".',
             '存储未说明能否保住记录（{reason}）：请允许防护所用账号执行 INFO 等命令，或以 on_unchecked="trust" 自行担保。',
+        ),
+        cannot_check=True,
+    ),
+    Refusal(
+        Code.REDEEM_BUSY,
+        Words(
+            "Too many codes are being redeemed at this moment. This code was not looked at, and stays good.",
+            "当前核销请求过多；此码未作处理，仍然有效。",
+        ),
+        Words("Wait a few seconds and scan again.", "请稍候几秒后重扫。"),
+        Words(
+            "The batcher's queue is full ({waiting} waiting), or it was closed: add processes, or look at why the store is slow.",
+            "批处理队列已满（{waiting} 个等待中）或已关闭：请增加进程，或检查存储为何变慢。",
         ),
         cannot_check=True,
     ),

@@ -12,7 +12,7 @@ import inspect
 import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeAlias, cast
 
 from ybtoken._checks import callback, duration, instance
 from ybtoken.engines.protocols import Engine, Texts, texts_of
@@ -21,7 +21,7 @@ from ybtoken.engines.validity import Limits, OneTimeCodes
 from ybtoken.errors import TokenError
 from ybtoken.judging.judge import Judge
 from ybtoken.judging.redemption import drive, drive_async, redemption
-from ybtoken.judging.verdicts import Verdicts
+from ybtoken.judging.verdicts import Verdict, Verdicts
 from ybtoken.keys.ring import KeyRing, Use
 from ybtoken.passes.challenge import Challenge
 from ybtoken.policy import Policy
@@ -31,10 +31,13 @@ from ybtoken.verified import VerifiedVoucher
 from ybtoken.voucher import Note
 from ybtoken.wire.text import MAX_TEXT
 
-__all__ = ["Verifier"]
+__all__ = ["Challenges", "Verifier"]
+
+Challenges: TypeAlias = Challenge | list[Challenge | None] | tuple[Challenge | None, ...] | None
+"""What was asked: of all texts, or of each."""
 
 _LONGEST_LINE = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
-_OFFLOAD_ABOVE = 8  # texts; verifying more than this takes long enough to be worth starting a thread
+_OFFLOAD_ABOVE = 8  # texts; verifying more takes long enough to be worth a thread; engines may state another number
 # Far above the last second that a token can state, and far below any clock that counts milliseconds.
 _LATEST_CLOCK = 2**33 - 1
 # Vouchers whose claims go to the guard together. Redis takes most a second in long pipelines, but a client makes one of
@@ -61,7 +64,17 @@ class Verifier:
         TypeError, ValueError: an argument is of the wrong kind or out of its bounds; the message says what is expected.
     """
 
-    __slots__ = ("_clock", "_guard", "_guard_is_async", "_judge", "_limits", "_opener", "_recorded")
+    __slots__ = (
+        "_clock",
+        "_guard",
+        "_guard_is_async",
+        "_guard_waits",
+        "_judge",
+        "_limits",
+        "_offload_above",
+        "_opener",
+        "_recorded",
+    )
 
     def __init__(
         self,
@@ -97,15 +110,27 @@ class Verifier:
             instance("guard", guard, kinds, "a ReplayGuard or an AsyncReplayGuard, such as MemoryReplayGuard()")
         self._guard = guard
         self._guard_is_async = guard is not None and inspect.iscoroutinefunction(guard.claim_many)
+        self._guard_waits = not self._guard_is_async and bool(getattr(guard, "waits", True))
         self._clock = callback("clock", clock, "seconds since 1970")
         if engine is None:
             engine = SerialEngine()
         self._opener = instance("engine", engine, Engine, "an engine, such as NativeEngine()").prepare(keys)
+        self._offload_above: int = getattr(engine, "offload_above", _OFFLOAD_ABOVE)
 
     @property
     def keys(self) -> KeyRing:
         """The public keys that are trusted."""
         return self._opener.keys
+
+    @property
+    def guard(self) -> ReplayGuard | AsyncReplayGuard | None:
+        """Where redeemed tokens are remembered."""
+        return self._guard
+
+    @property
+    def guard_waits(self) -> bool:
+        """Whether a claim may wait for a store, so that it is awaited, or made in a thread, on an event loop."""
+        return self._guard_is_async or self._guard_waits
 
     def verify(
         self, text: str, *, now: int | None = None, challenge: Challenge | None = None, recorded: bool = False
@@ -137,7 +162,7 @@ class Verifier:
         texts: Texts,
         *,
         now: int | Sequence[int] | None = None,
-        challenge: Challenge | None = None,
+        challenge: Challenges = None,
         recorded: bool = False,
     ) -> Verdicts:
         """Verify many tokens: one verdict for each, in order; a bad token raises nothing.
@@ -145,30 +170,49 @@ class Verifier:
         Args:
             texts: strings or byte strings; an Arrow array of them; or one buffer of lines, each ended by a line feed.
             now: in seconds since 1970, one time for all or one for each. Without it the verifier reads its clock once.
-            challenge: one for all, as for `verify`.
+            challenge: one for all, as for `verify`; or one for each, ``None`` where the terminal asked nothing.
             recorded: as for `verify`.
+
+        Raises:
+            ValueError: ``challenge`` has an entry for each text, and there are more or fewer texts.
         """
         if isinstance(texts, str):
             raise TypeError("this takes many texts, not one string")
-        _check_challenge(challenge, recorded=recorded)
+        asked = _each_challenge(challenge, recorded=recorded)
         limits = self._recorded if recorded else self._limits
         batch = self._opener.open_many(texts, limits, self._times(now))
+        if isinstance(asked, (list, tuple)) and len(asked) != len(batch):
+            raise ValueError(f"challenge has one entry for each text: {len(batch)}, not {len(asked)}")
         refused: dict[int, TokenError] = {}
         notes: dict[int, tuple[Note, ...]] = {}
         # Without policies and challenge, step 8 only concerns passes, because a pass may answer a challenge.
         for i in range(len(batch)) if self._judge.policies or challenge is not None else batch.passes:
             if batch.codes[i] == ACCEPTED:
-                at = batch.now_of(i)
+                at, one = batch.now_of(i), asked[i] if isinstance(asked, (list, tuple)) else asked
                 try:
-                    noted = self._judge.check(
-                        self._judge.unchecked(batch.opened(i), at), at, challenge, recorded=recorded
-                    )
+                    noted = self._judge.check(self._judge.unchecked(batch.opened(i), at), at, one, recorded=recorded)
                 except TokenError as error:
                     refused[i] = error
                 else:
                     if noted:
                         notes[i] = noted
         return Verdicts(batch, self._judge, refused, notes)
+
+    async def verify_many_async(
+        self,
+        texts: Texts,
+        *,
+        now: int | Sequence[int] | None = None,
+        challenge: Challenges = None,
+        recorded: bool = False,
+    ) -> Verdicts:
+        """The same for asyncio: more than a few texts are verified in a thread, and other tasks run meanwhile."""
+        import asyncio  # loaded already by whoever awaits this, and by nobody else
+
+        texts = _held(texts)
+        if isinstance(texts, Sized) and len(texts) <= self._offload_above:
+            return self.verify_many(texts, now=now, challenge=challenge, recorded=recorded)
+        return await asyncio.to_thread(self.verify_many, texts, now=now, challenge=challenge, recorded=recorded)
 
     def verify_lines(
         self,
@@ -221,13 +265,19 @@ class Verifier:
     async def redeem_async(
         self, text: str, *, now: int | None = None, challenge: Challenge | None = None
     ) -> VerifiedVoucher:
-        """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory)."""
+        """The same with an `AsyncReplayGuard`, or with a `ReplayGuard`.
+
+        A `ReplayGuard` is called in a thread, so that nobody on the event loop waits for its store, unless its
+        ``waits`` is false (as that of the one in memory).
+        """
         guard = self._any_guard("redeem_async")
         voucher = self.verify(text, now=now, challenge=challenge)
-        return _accepted(voucher, await drive_async(guard, redemption([(0, voucher, text)], self._limits, 1)))
+        return _accepted(
+            voucher, await drive_async(guard, self._guard_waits, redemption([(0, voucher, text)], self._limits, 1))
+        )
 
     def redeem_many(
-        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
+        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenges = None
     ) -> Verdicts:
         """Verify many tokens and use up those that are accepted, with the verdicts of `redeem` on one after another.
 
@@ -248,23 +298,42 @@ class Verifier:
         return verdicts.refusing(drive(guard, redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK)))
 
     async def redeem_many_async(
-        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
+        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenges = None
     ) -> Verdicts:
-        """The same with an `AsyncReplayGuard`, or with a guard that never waits (as the one in memory).
+        """The same with an `AsyncReplayGuard`, or with a `ReplayGuard`, which is called as by `redeem_async`.
 
         More than a few texts are read and verified in a thread, and other tasks run between the claims. If it is
         cancelled before the first claim, nothing is used up; later, what was claimed by then.
         """
-        import asyncio  # a caller that awaits this has loaded it already, and others do not need it
-
         guard = self._any_guard("redeem_many_async")
         texts = _held(texts)
-        if isinstance(texts, Sized) and len(texts) <= _OFFLOAD_ABOVE:
-            verdicts = self.verify_many(texts, now=now, challenge=challenge)
-        else:
-            verdicts = await asyncio.to_thread(self.verify_many, texts, now=now, challenge=challenge)
+        verdicts = await self.verify_many_async(texts, now=now, challenge=challenge)
         redeeming = redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK_ON_A_LOOP)
-        return verdicts.refusing(await drive_async(guard, redeeming))
+        return verdicts.refusing(await drive_async(guard, self._guard_waits, redeeming))
+
+    async def claim_verified(self, verdicts: Iterable[Verdict], texts: Iterable[str]) -> list[Verdict]:
+        """Step 9 alone: use up what this verifier has accepted just now. `redeem_many_async` does steps 1 to 9.
+
+        Args:
+            verdicts: of `verify` or `verify_many`.
+            texts: the same texts, in the same order.
+
+        Returns:
+            The verdicts, with a refusal in place of each voucher that was used before.
+
+        Raises:
+            TypeError: the verifier has no guard.
+        """
+        guard, outcomes = self._any_guard("claim_verified"), list(verdicts)
+        accepted = [
+            (i, verdict, text)
+            for i, (verdict, text) in enumerate(zip(outcomes, texts, strict=True))
+            if isinstance(verdict, VerifiedVoucher)
+        ]
+        refused = await drive_async(guard, self._guard_waits, redemption(accepted, self._limits, _CHUNK_ON_A_LOOP))
+        for i, error in refused.items():
+            outcomes[i] = error
+        return outcomes
 
     def _sync_guard(self, call: str) -> ReplayGuard:
         if self._guard is None or self._guard_is_async:
@@ -308,13 +377,23 @@ def _held(texts: Texts) -> Texts:
     return texts if isinstance(texts, Sized) else list(cast("Iterable[str]", texts))
 
 
-def _check_challenge(challenge: Challenge | None, *, recorded: bool) -> None:
+def _check_challenge(challenge: object, *, recorded: bool) -> None:
     if challenge is None:
         return
     if not isinstance(challenge, Challenge):
         raise TypeError(f"challenge is a Challenge, not {type(challenge).__name__}")
     if recorded:  # one of the two would be ignored
         raise ValueError("challenge is for a terminal that asked; recorded=True accepts an answer to any challenge")
+
+
+def _each_challenge(challenge: Challenges, *, recorded: bool) -> Challenges:
+    """One challenge for all texts, or a list with one for each, after a look at the type of each."""
+    if isinstance(challenge, (list, tuple)):
+        for one in challenge:
+            _check_challenge(one, recorded=recorded)
+    else:
+        _check_challenge(challenge, recorded=recorded)
+    return challenge
 
 
 def _accepted(voucher: VerifiedVoucher, refused: dict[int, TokenError]) -> VerifiedVoucher:

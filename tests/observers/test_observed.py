@@ -99,6 +99,7 @@ def test_it_has_the_methods_of_a_verifier_with_the_same_arguments() -> None:
     assert own.pop("at") == ["self", "terminal", "place"]
     verifiers = methods(Verifier)
     del verifiers["verify_lines"]  # a file of millions of lines is not observed line by line
+    del verifiers["claim_verified"]  # half of a redemption
     assert own == verifiers
 
 

@@ -53,6 +53,7 @@ class NativeEngine:
     """
 
     name = "native"
+    offload_above = 64  # texts; these take as long as eight do by the serial engine
 
     def __init__(
         self,

@@ -82,7 +82,11 @@ class Opener(Protocol):
 
 @runtime_checkable
 class Engine(Protocol):
-    """An implementation of steps 1 to 7. The application passes the one that it wants to the verifier."""
+    """An implementation of steps 1 to 7. The application passes the one that it wants to the verifier.
+
+    An engine may state ``offload_above``, the most texts that are verified on an event loop and not in a thread; else
+    it is 8.
+    """
 
     @property
     def name(self) -> str:

@@ -143,17 +143,23 @@ def drive(guard: ReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
         return refused
 
 
-async def drive_async(guard: ReplayGuard | AsyncReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
-    """The same on an event loop, with a guard for asyncio or one that never waits."""
+async def drive_async(
+    guard: ReplayGuard | AsyncReplayGuard, in_a_thread: bool, redeeming: Redemption
+) -> dict[int, TokenError]:
+    """The same on an event loop, with a guard for asyncio, one that never waits, or one that is called in a thread."""
     import asyncio  # a caller that awaits this has loaded it already, and others do not need it
 
     try:
         claims = next(redeeming)
         while True:
-            outcomes: object = guard.claim_many(claims)
+            outcomes: object
+            if in_a_thread:
+                outcomes = await asyncio.to_thread(guard.claim_many, claims)
+            else:
+                outcomes = guard.claim_many(claims)
             if inspect.isawaitable(outcomes):
                 outcomes = await outcomes
-            else:
+            elif not in_a_thread:
                 await asyncio.sleep(0)  # let other tasks run, because a guard that never waits does not
             claims = redeeming.send(outcomes)
     except StopIteration as end:

@@ -13,13 +13,14 @@ from copy import copy
 from typing import TypeVar
 
 from ybtoken._checks import callback, instance
+from ybtoken.batcher import RedemptionBatcher
 from ybtoken.engines.protocols import Texts
 from ybtoken.errors import TokenError
 from ybtoken.judging.verdicts import Verdicts
 from ybtoken.observers.event import Observer, VerdictEvent
 from ybtoken.passes.challenge import Challenge
 from ybtoken.verified import VerifiedVoucher
-from ybtoken.verifier import Verifier
+from ybtoken.verifier import Challenges, Verifier
 
 __all__ = ["ObservedVerifier"]
 
@@ -28,13 +29,17 @@ _Result = TypeVar("_Result", VerifiedVoucher, Verdicts)
 
 
 class ObservedVerifier:
-    """A verifier that tells observers of every verdict. Its methods are those of `Verifier`, except `verify_lines`.
+    """A verifier that tells observers of every verdict.
+
+    Its methods are those of `Verifier`, except `verify_lines` and `claim_verified`.
 
     If an observer raises an exception, that is logged and the verdict stands.
 
     Args:
         verifier: gives the verdicts.
         observers: are told of each verdict, in this order.
+        batcher: of the same verifier: then `redeem_async` goes through it. The verdict on a call that was cancelled too
+            late to stop its claim is told as well.
         terminal: the name of the terminal that this verifier serves; `at` names another.
         place: the city code of the place where the terminal stands, or "" if it is not known.
         clock: returns seconds since 1970; the events state its time.
@@ -45,11 +50,17 @@ class ObservedVerifier:
         verifier: Verifier,
         observers: Iterable[Observer],
         *,
+        batcher: RedemptionBatcher | None = None,
         terminal: str = "",
         place: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.verifier = instance("verifier", verifier, Verifier, "a Verifier")
+        self._batcher = batcher
+        if batcher is not None:
+            instance("batcher", batcher, RedemptionBatcher, "a RedemptionBatcher")
+            if batcher.verifier is not verifier:
+                raise ValueError("batcher is one of the same verifier: RedemptionBatcher(verifier)")
         self._observers = tuple(observers)
         for observer in self._observers:
             instance("an observer", observer, Observer, "an object with observe(event)")
@@ -78,12 +89,24 @@ class ObservedVerifier:
         texts: Texts,
         *,
         now: int | Sequence[int] | None = None,
-        challenge: Challenge | None = None,
+        challenge: Challenges = None,
         recorded: bool = False,
     ) -> Verdicts:
         """See `Verifier.verify_many`. Each text gets an event, in order, with an equal share of the time."""
         with self._telling("verify") as told:
             return told(self.verifier.verify_many(texts, now=now, challenge=challenge, recorded=recorded))
+
+    async def verify_many_async(
+        self,
+        texts: Texts,
+        *,
+        now: int | Sequence[int] | None = None,
+        challenge: Challenges = None,
+        recorded: bool = False,
+    ) -> Verdicts:
+        """See `Verifier.verify_many_async`. Events are told as by `verify_many`."""
+        with self._telling("verify") as told:
+            return told(await self.verifier.verify_many_async(texts, now=now, challenge=challenge, recorded=recorded))
 
     def redeem(self, text: str, *, now: int | None = None, challenge: Challenge | None = None) -> VerifiedVoucher:
         """See `Verifier.redeem`."""
@@ -91,7 +114,7 @@ class ObservedVerifier:
             return told(self.verifier.redeem(text, now=now, challenge=challenge))
 
     def redeem_many(
-        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
+        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenges = None
     ) -> Verdicts:
         """See `Verifier.redeem_many`. Events are told as by `verify_many`."""
         with self._telling("redeem") as told:
@@ -101,11 +124,18 @@ class ObservedVerifier:
         self, text: str, *, now: int | None = None, challenge: Challenge | None = None
     ) -> VerifiedVoucher:
         """See `Verifier.redeem_async`."""
+        begun = time.perf_counter()
         with self._telling("redeem") as told:
-            return told(await self.verifier.redeem_async(text, now=now, challenge=challenge))
+            if self._batcher is None or now is not None:  # a batch has one time
+                return told(await self.verifier.redeem_async(text, now=now, challenge=challenge))
+
+            def abandoned(verdict: VerifiedVoucher | TokenError) -> None:
+                self._tell("redeem", verdict, time.perf_counter() - begun)
+
+            return told(await self._batcher.redeem(text, challenge=challenge, abandoned=abandoned))
 
     async def redeem_many_async(
-        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenge | None = None
+        self, texts: Texts, *, now: int | Sequence[int] | None = None, challenge: Challenges = None
     ) -> Verdicts:
         """See `Verifier.redeem_many_async`. Events are told as by `verify_many`."""
         with self._telling("redeem") as told:

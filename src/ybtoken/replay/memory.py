@@ -32,6 +32,8 @@ class MemoryReplayGuard(ReplayGuard):
             verifier's, claims that have expired by it are refused, because they may have been freed already.
     """
 
+    waits = False
+
     def __init__(
         self, *, capacity: int = 1_000_000, remembers_since: int = 0, clock: Callable[[], float] = time.time
     ) -> None:

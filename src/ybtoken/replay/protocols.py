@@ -42,6 +42,9 @@ class ReplayGuard(Protocol):
     """A store that accepts each replay key once.
 
     A guard that inherits from this has a `claim_many` that calls `claim` for one key after another.
+
+    A guard that answers without waiting for a disk or a network may state ``waits = False``: then it is called on the
+    event loop. Every other guard is called in a thread there, so it has to be thread-safe.
     """
 
     @abstractmethod
