@@ -485,8 +485,9 @@ def test_a_guard_that_blocks_is_called_off_the_loop(tmp_path: Path) -> None:
     SqliteReplayGuard(path, clock=lambda: NOW - 3600).close()  # made long before these codes were issued
     guard = SqliteReplayGuard(path, terminal="T1", clock=lambda: NOW)
     verdicts = asyncio.run(run(guard))
-    assert verdicts == ["accepted"] * 30 + ["redeem.replayed"] * 30
-    assert [row.text for row in guard.journal()] == texts
+    pairs = zip(verdicts[:30], verdicts[30:], strict=True)  # of two in different batches, either may be the first
+    assert all(sorted(pair) == ["accepted", "redeem.replayed"] for pair in pairs)
+    assert sorted(row.text for row in guard.journal()) == sorted(texts)
     guard.close()
 
 
