@@ -14,7 +14,7 @@ ARGS ?=
 KILLS ?= 500
 PY := $(VENV)/bin/python
 NOX := scripts/nox
-EXTRAS := .[qr,cli,redis,otel,otp,pkcs11,status-http,bulk]
+EXTRAS := .[qr,cli,redis,otel,otp,pkcs11,status-http,tuf,bulk]
 # The tests of the library itself, without those that take long: pages, peers, processes, servers, searches.
 QUICK := tests $(foreach path,examples interop cli bulk replay test_docs.py test_laws.py,--ignore=tests/$(path))
 # Several processes share the tests; ARGS=-n0 runs them in one, as a debugger wants it.

@@ -20,7 +20,7 @@ nox.options.error_on_missing_interpreters = False
 nox.options.sessions = ["lint", "tests", "core", "lowest", "docs", "native", "wheels"]
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
-EXTRAS = ".[qr,cli,redis,otel,otp,pkcs11,status-http,bulk]"
+EXTRAS = ".[qr,cli,redis,otel,otp,pkcs11,status-http,tuf,bulk]"
 TESTS = ("--group", "test", "--group", "browser")
 PYTEST = ("python", "-m", "pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
 NATIVE = "native/python"

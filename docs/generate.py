@@ -292,6 +292,7 @@ PAGES = {
     "passes": "passes, from which a phone makes codes offline",
     "replay": "replay guards, which let each code be used once",
     "status": "status lists, which freeze and revoke passes",
+    "trust": "where key rings come from, and how a verifier follows the newest one",
     "testing": "conformance suites for keys, engines, guards and status sources of your own",
     "wire": "the text of a token",
 }

@@ -65,7 +65,7 @@ def test_the_class_of_an_error_fits_the_step():
     assert steps == {
         "TextError": {1}, "EnvelopeError": {2}, "UnknownKeyError": {3}, "SignatureError": {4}, "ClaimsError": {5},
         "TimeError": {6}, "ScopeError": {7}, "PolicyError": {8}, "StatusError": {8}, "RedeemError": {9},
-        "CannotCheckError": {6, 8, 9}, "OtpError": {6}, "ChallengeError": {8},
+        "CannotCheckError": {3, 6, 8, 9}, "OtpError": {6}, "ChallengeError": {8},
     }  # fmt: skip
 
 

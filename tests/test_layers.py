@@ -17,14 +17,14 @@ SOURCE = Path(ybtoken.__file__).parent
 # From the ground up. A name is a module, or a package with everything in it. A module imports from lower floors and
 # from its own package. `ybtoken/__init__.py` is the face: it names modules of every floor, and nothing imports it.
 FLOORS = (
-    ("words", "algorithms", "_arrow", "_native"),
+    ("words", "algorithms", "_arrow", "_native", "_state"),
     ("_checks",),
     ("places", "refusals", "misuse", "qr"),
     ("voucher", "errors"),
     ("wire", "tokens", "replay"),
     ("keys",),
     ("verified",),
-    ("devices", "diagnosis", "identity", "issuer", "passes", "engines", "status"),
+    ("devices", "diagnosis", "identity", "issuer", "passes", "engines", "status", "trust"),
     ("policy",),
     ("judging",),
     ("verifier",),
@@ -51,7 +51,10 @@ THIRD_PARTY = {
     "pyarrow": {"_arrow"},
     "pyotp": {"passes.otpauth"},
     "redis": {f"replay.redis{module}" for module in ("", ".checks", ".connections", ".groups", ".guards", ".rules")},
+    "securesystemslib": {"trust.signatures", "trust.repository"},
     "segno": {"qr"},
+    "tuf": {"trust.fetch", "trust.repository", "trust.tuf"},
+    "urllib3": {"trust.fetch"},
     "ybtoken_native": {"_native"},
 }
 

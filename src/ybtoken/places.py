@@ -102,6 +102,10 @@ class Scope:
         """Whether a city code (six digits) is in the scope."""
         return self.covers_number(int(check_city_code(city_code)))
 
+    def includes(self, other: Scope) -> bool:
+        """Whether every city code of another scope is in this one."""
+        return all(any(low >= a and high <= b for a, b in self.ranges) for low, high in other.ranges)
+
     def covers_number(self, city: int) -> bool:
         """Whether a city code, given as the number in the token, is in the scope."""
         for low, high in self.ranges:

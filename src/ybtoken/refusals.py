@@ -37,6 +37,8 @@ class Code(IntEnum):
     TEXT_CHECK = 21
     ENVELOPE_SHAPE = 33
     KEY_UNKNOWN = 49
+    KEY_RING_EXPIRED = 50
+    KEY_RING_UNAVAILABLE = 51
     SIGNATURE_INVALID = 65
     DEVICE_SIGNATURE = 66
     CLAIMS_SHAPE = 81
@@ -104,7 +106,7 @@ class Refusal:
     """The verification step (1-9, Spec 4) that refuses."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "code", self.number.name.lower().replace("_", "."))
+        object.__setattr__(self, "code", self.number.name.lower().replace("_", ".", 1))
         object.__setattr__(self, "step", self.number.step)
 
     @property
@@ -193,6 +195,31 @@ REFUSALS = (
             "Update the key ring, or the token is from another environment (test against production).",
             "请更新密钥环；也可能是其他环境（如测试环境）的凭证。",
         ),
+    ),
+    Refusal(
+        Code.KEY_RING_EXPIRED,
+        Words("The list of issuers' keys on this side ended {late} s ago.", "本机的签发机构密钥列表已过期 {late} 秒。"),
+        Words(
+            "Call support: this side has not received a new key list. The holder's phone is not the cause.",
+            "请联系技术支持：本机未收到新的密钥列表，与参保人手机无关。",
+        ),
+        Words(
+            "The ring ended at {expired_at} by this clock, and its source has brought no newer one: see the source's "
+            "problem, the network, the publisher's timestamp, and this machine's clock.",
+            "按本机时钟，密钥环已于 {expired_at} 到期且未取得更新：请检查 RingSource 的 problem、网络、发布方的 timestamp "
+            "以及本机时钟。",
+        ),
+        cannot_check=True,
+    ),
+    Refusal(
+        Code.KEY_RING_UNAVAILABLE,
+        Words("There is no list of issuers' keys on this side.", "本机没有签发机构密钥列表。"),
+        Words(
+            "Call support: this side has no key list yet. The holder's phone is not the cause.",
+            "请联系技术支持：本机尚无密钥列表，与参保人手机无关。",
+        ),
+        Words("The source of rings has none: {reason}.", "密钥环来源没有可用的密钥环：{reason}。"),
+        cannot_check=True,
     ),
     Refusal(
         Code.SIGNATURE_INVALID,

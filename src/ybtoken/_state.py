@@ -1,0 +1,98 @@
+"""A small file of state that survives: what was seen last is still known after a crash, a power loss, or a full disk.
+
+The file is replaced whole, after its bytes are on the disk, so a reader finds the old content or the new one. Processes
+that share the file take turns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+__all__ = ["DamagedStateError", "State", "replace_file"]
+
+_DIGEST = "sha256"
+
+
+class DamagedStateError(ValueError):
+    """The file is not what was written: half a file, or another one."""
+
+
+class State:
+    """A file that holds one JSON object.
+
+    Args:
+        path: the file; its folder is made if it is not there. ``None`` keeps the object in memory only.
+    """
+
+    def __init__(self, path: str | Path | None) -> None:
+        self.path = None if path is None else Path(path)
+        self._held: dict[str, Any] | None = None
+
+    def read(self) -> dict[str, Any] | None:
+        """The object; ``None`` if nothing was written yet.
+
+        Raises:
+            OSError: the file cannot be read.
+            DamagedStateError: it is damaged, and what was seen last is not known any more.
+        """
+        if self.path is None:
+            return self._held
+        try:
+            line, _, body = self.path.read_bytes().partition(b"\n")
+        except FileNotFoundError:
+            return None
+        if line.decode("ascii", "replace") != f"{_DIGEST} {hashlib.sha256(body).hexdigest()}":
+            raise DamagedStateError(
+                f"the state in {self.path} is damaged, so what was seen last is not known; delete it to begin anew"
+            )
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+    def write(self, content: dict[str, Any]) -> None:
+        """Replace the object; `OSError` if the disk does not take it, and then the old one stays."""
+        if self.path is None:
+            self._held = content
+            return
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        body = json.dumps(content, ensure_ascii=False).encode()
+        replace_file(self.path, f"{_DIGEST} {hashlib.sha256(body).hexdigest()}\n".encode() + body)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes that use this state out meanwhile, where the system has locks (not on Windows)."""
+        if self.path is None:
+            yield
+            return
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.path.with_name(f"{self.path.name}.lock").open("ab") as lock:
+            with suppress(ModuleNotFoundError):
+                import fcntl
+
+                fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file ends it
+            yield
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file by one that is on the disk already, so that no reader and no crash sees half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with draft.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # Windows has no descriptors of folders
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,147 @@
+"""The keeper: a verifier that follows the newest ring, without a moment in which there is none.
+
+A refresh happens in a thread of its own. A new ring's verifier is made beside the old one, and then the two are
+swapped. A request never waits for a network, never starts a fetch (also not for a key that is unknown), and fails only
+if the ring has ended.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from threading import Event, Lock, Thread
+from typing import Generic, Self, TypeVar
+
+from ybtoken._checks import callback, duration, instance
+from ybtoken.errors import CannotCheckError
+from ybtoken.keys.ring import KeyRing
+from ybtoken.trust.source import RingSource
+
+__all__ = ["Keeper"]
+
+_T = TypeVar("_T")
+
+
+class Keeper(Generic[_T]):
+    """Keeps what is made of a ring (a `Verifier`, or what wraps one) for the newest good ring of a source.
+
+    ::
+
+        source = TufRingSource("https://rings.example/", root, state="/var/lib/terminal/rings")
+        keeper = Keeper(source, lambda ring: Verifier(ring, guard=guard, policies=[RingPolicy(source)]))
+        with keeper:
+            keeper.current().redeem(text)
+
+    Used by ``with``, or by `start` and `close`, it refreshes in the background. Without, the application calls
+    `refresh` on a schedule of its own.
+
+    Args:
+        source: where rings come from.
+        make: makes the verifier of a ring. The guard, and whatever else remembers, has to be shared by all of them.
+        every: how many seconds lie between two refreshes; each is up to a tenth earlier or later, so that terminals
+            which started together do not fetch together.
+        clock: gives the seconds since 1970.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind, or out of its bounds.
+    """
+
+    def __init__(
+        self,
+        source: RingSource,
+        make: Callable[[KeyRing], _T],
+        *,
+        every: int = 60,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._source = instance("source", source, RingSource, "a RingSource, such as FileRingSource")
+        self._make = callback("make", make, "a verifier of a ring")
+        self._every = duration("every", every, minimum=1)
+        self._clock = callback("clock", clock, "the seconds since 1970")
+        self._refreshing = Lock()
+        self._made: tuple[KeyRing, _T] | None = None
+        self._unusable: CannotCheckError | None = None
+        self._stop = Event()
+        self._thread: Thread | None = None
+        self._swap(self._now())
+
+    @property
+    def problem(self) -> CannotCheckError | None:
+        """Why the last refresh did not succeed; ``None`` if it did."""
+        return self._unusable or self._source.problem
+
+    def current(self, now: int | None = None) -> _T:
+        """What was made of the newest good ring. This answers at once.
+
+        Args:
+            now: seconds since 1970; the keeper's clock if it is not given.
+
+        Raises:
+            CannotCheckError: ``key.ring_unavailable`` or ``key.ring_expired``: there is no ring to verify with.
+        """
+        self._source.ring(self._now() if now is None else now)
+        made = self._made
+        if made is None:
+            raise self._unusable or CannotCheckError("key.ring_unavailable", reason="the ring has just arrived")
+        return made[1]
+
+    def refresh(self, now: int | None = None) -> bool:
+        """Look for a newer ring, and swap. This waits for the source, and raises nothing: see ``problem``.
+
+        Returns:
+            Whether `current` gives another verifier from now on.
+        """
+        at = self._now() if now is None else now
+        with self._refreshing:
+            self._source.refresh(at)
+            return self._swap(at)
+
+    def _swap(self, now: int) -> bool:
+        try:
+            ring = self._source.ring(now)
+        except CannotCheckError:
+            return False  # `current` says so, too
+        if self._made is not None and self._made[0] is ring:
+            self._unusable = None
+            return False
+        try:
+            made = self._make(ring)
+        except ValueError as error:  # such as a ring of keys for status lists
+            self._unusable = CannotCheckError("key.ring_unavailable", reason=f"the ring cannot be used: {error}")
+            return False
+        self._made, self._unusable = (ring, made), None
+        return True
+
+    def start(self) -> None:
+        """Refresh once, and then in the background until `close`."""
+        if self._thread is not None:
+            raise ValueError("the keeper was started already")
+        self.refresh()
+        self._stop.clear()
+        self._thread = Thread(target=self._run, name="ybtoken ring keeper", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every * random.uniform(0.9, 1.1)):  # noqa: S311 - no secret
+            self.refresh()
+
+    def close(self) -> None:
+        """End the refreshes; what is held can still be used."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+            self._thread = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    def __repr__(self) -> str:
+        return f"Keeper({self._source!r})"

@@ -1,0 +1,139 @@
+"""Sources of key rings. A source holds the newest good ring that it has seen, and knows when that ring ends.
+
+A newer ring replaces an older one, never the other way round: an older ring would bring a withdrawn key back. No
+question to a source waits for a network: `refresh` does that, in a thread of its own (`ybtoken.trust.keeper`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol, runtime_checkable
+
+from ybtoken._checks import duration, instance
+from ybtoken.errors import CannotCheckError
+from ybtoken.keys.ring import KeyRing
+
+__all__ = ["FixedRingSource", "HeldRing", "RingSource"]
+
+
+@runtime_checkable
+class RingSource(Protocol):
+    """Knows the newest good ring."""
+
+    problem: CannotCheckError | None
+    """Why the last `refresh` failed; ``None`` if it succeeded."""
+
+    def ring(self, now: int) -> KeyRing:
+        """The ring to verify with at a time, in seconds since 1970. It answers at once.
+
+        Raises:
+            CannotCheckError: ``key.ring_unavailable``: there is no ring yet; ``key.ring_expired``: it is past its end.
+        """
+        ...
+
+    def overdue(self, now: int) -> int | None:
+        """For how many seconds the ring has been past its end, within the source's grace; ``None`` before its end."""
+        ...
+
+    def refresh(self, now: int) -> bool:
+        """Look for a newer ring; this may wait. A failure raises nothing: ``problem`` says what it was.
+
+        Returns:
+            Whether a newer ring was taken.
+        """
+        ...
+
+
+class FixedRingSource:
+    """One ring that never changes and never ends: what a verifier has that is made with a `KeyRing`.
+
+    Args:
+        ring: the ring.
+    """
+
+    problem: CannotCheckError | None = None
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = instance("ring", ring, KeyRing, "a KeyRing")
+
+    def ring(self, now: int) -> KeyRing:
+        """See `RingSource`."""
+        return self._ring
+
+    def overdue(self, now: int) -> int | None:
+        """See `RingSource`."""
+        return None
+
+    def refresh(self, now: int) -> bool:
+        """See `RingSource`."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    ring: KeyRing
+    expires_at: int | None
+    seen_at: int
+
+
+class HeldRing:
+    """What sources have in common: the ring that is held, its end by the verifier's clock, and a grace after it.
+
+    A clock that is set back does not make a ring good again: time is at least that of the refresh that brought the
+    ring, and a ring that was past its end once stays so until a newer statement arrives. Thread-safe.
+
+    Args:
+        grace: for how many seconds past its end a ring is still used. Each verdict then has a note, if the verifier has
+            a `ybtoken.trust.policy.RingPolicy`.
+    """
+
+    def __init__(self, *, grace: int = 0) -> None:
+        self._grace = duration("grace", grace)
+        self._held: _Held | None = None
+        self._has_ended = False
+        self._refreshing = Lock()
+        self.problem: CannotCheckError | None = None
+        """Why the last `refresh` failed; ``None`` if it succeeded."""
+
+    @property
+    def expires_at(self) -> int | None:
+        """When the ring that is held ends, in seconds since 1970; ``None`` if there is none, or no end."""
+        held = self._held
+        return None if held is None else held.expires_at
+
+    def ring(self, now: int) -> KeyRing:
+        """See `RingSource`."""
+        held = self._held
+        if held is None:
+            reason = "no ring has arrived yet" if self.problem is None else self.problem.reason
+            raise CannotCheckError("key.ring_unavailable", reason=reason)
+        late = self._late(held, now)
+        if late is not None and (late >= self._grace or self._has_ended):
+            self._has_ended = True
+            raise CannotCheckError("key.ring_expired", expired_at=held.expires_at, late=late)
+        return held.ring
+
+    def overdue(self, now: int) -> int | None:
+        """See `RingSource`."""
+        held = self._held
+        return None if held is None else self._late(held, now)
+
+    def _late(self, held: _Held, now: int) -> int | None:
+        if held.expires_at is None:
+            return None
+        late = max(now, held.seen_at) - held.expires_at
+        return max(late, 0) if late >= 0 or self._has_ended else None
+
+    def _take(self, ring: KeyRing, expires_at: int | None, seen_at: int) -> None:
+        """Hold what a newer statement says."""
+        self._held = _Held(ring, expires_at, seen_at)
+        self._has_ended = False
+
+    def _failed(self, reason: str) -> bool:
+        self.problem = CannotCheckError("key.ring_unavailable", reason=reason)
+        return False
+
+    def __repr__(self) -> str:
+        held = self._held
+        return f"{type(self).__name__}({None if held is None else held.ring!r}, expires_at={self.expires_at})"

@@ -1,0 +1,278 @@
+"""Rings from a TUF repository (extra ``tuf``), over HTTP or from a folder.
+
+`python-tuf` checks what The Update Framework says: thresholds of signatures, roots that replace each other in turn, no
+version below one that was seen, ends, sizes, hashes. What stands here is what it leaves to an application: the clock is
+an argument, the ring and its end are remembered on disk before they are used, and a province's ring may name that
+province's places only.
+"""
+
+# The faces of tuf and securesystemslib name everything by plain imports.
+# pyright: reportPrivateImportUsage=false
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from ybtoken._checks import instance, uint
+from ybtoken._state import DamagedStateError, State
+from ybtoken.keys.keyset import load_jwks
+from ybtoken.keys.ring import KeyEntry, KeyRing
+from ybtoken.places import Scope
+from ybtoken.trust.source import HeldRing
+
+try:
+    from tuf.api import exceptions
+    from tuf.api.metadata import Metadata, Root
+    from tuf.ngclient import Updater, UpdaterConfig
+
+    from ybtoken.trust import signatures as _  # noqa: F401 - so that SM2 signatures are known
+    from ybtoken.trust.fetch import FolderFetcher, HttpFetcher
+except ModuleNotFoundError as error:
+    if error.name is None or error.name.split(".")[0] not in ("tuf", "securesystemslib", "urllib3"):
+        raise
+    raise ModuleNotFoundError("rings from a TUF repository need: pip install 'ybtoken[tuf]'", name="tuf") from error
+
+__all__ = ["RING", "TufRingSource"]
+
+RING = "ring.jwks"
+"""The usual path of the national ring among a repository's targets."""
+
+_WHOLE_COUNTRY: Mapping[str, Scope] = {RING: Scope()}
+
+
+class _Statement(NamedTuple):
+    """What a refresh brought."""
+
+    versions: dict[str, int]
+    expires_at: int
+    documents: dict[str, str]
+
+
+class TufRingSource(HeldRing):
+    """The ring of a TUF repository.
+
+    Args:
+        repository: its address (``https://...``), or its folder as a `Path`; with ``metadata/`` and ``targets/`` below.
+        root: the bytes of the root metadata that this verifier was shipped with: what all trust begins with.
+        state: a folder that this source has for itself; it remembers the newest versions and the ring over restarts.
+        targets: paths of rings, each with the places that its entries may sign for; together they are the ring. A
+            province's ring, whose path is delegated to the province's keys, gets the province's scope. By default the
+            one ring ``ring.jwks`` for the whole country.
+        grace: see `HeldRing`.
+        timeout: after how many seconds a refresh is given up.
+        max_bytes: the most bytes of one ring.
+        proxy: the address of an HTTP proxy.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind, or out of its bounds; a root that is no root metadata.
+    """
+
+    def __init__(
+        self,
+        repository: str | Path,
+        root: bytes,
+        *,
+        state: str | Path,
+        targets: Mapping[str, Scope] = _WHOLE_COUNTRY,
+        grace: int = 0,
+        timeout: int = 20,
+        max_bytes: int = 1 << 24,
+        proxy: str | None = None,
+    ) -> None:
+        super().__init__(grace=grace)
+        self._repository = _checked_repository(repository)
+        self._root = _checked_root(root)
+        self._targets = dict(targets)
+        if not self._targets:
+            raise ValueError("targets has at least one path of a ring")
+        for path, scope in self._targets.items():
+            instance(f"the scope of {path!r}", scope, Scope, "a Scope")
+        self._timeout = uint("timeout", timeout, minimum=1)
+        self._max_bytes = uint("max_bytes", max_bytes, minimum=1)
+        self._proxy = proxy
+        self._folder = Path(state)
+        self._state = State(self._folder / "ring.state")
+        self._source = hashlib.sha256(repr((root, sorted(self._targets))).encode()).hexdigest()
+        self._remembered: _Statement | None = None
+        try:
+            self._remember()
+        except (OSError, DamagedStateError) as error:  # every refresh fails as well, until somebody looks
+            self._failed(_reason(error))
+
+    def refresh(self, now: int) -> bool:
+        """See `ybtoken.trust.source.RingSource`."""
+        with self._refreshing:
+            try:
+                with self._state.locked():
+                    self._remember()  # another process may have seen more
+                    at = now if self._held is None else max(now, self._held.seen_at)
+                    stated = self._fetch(at)
+                    taken = self._learn(stated, at)
+            except Exception as error:  # whatever stands in a repository, the ring that is held stays
+                return self._failed(_reason(error))
+            self.problem = None
+            return taken
+
+    def _remember(self) -> None:
+        """Take what was used last: by this process before a restart, or by another one."""
+        content = self._state.read()
+        if content is None or content["source"] != self._source:
+            return  # nothing yet, or what was learnt from another root
+        stated = _Statement(content["versions"], content["expires_at"], content["documents"])
+        if self._remembered is None or stated.versions != self._remembered.versions:
+            self._use(stated, content["seen_at"])
+
+    def _fetch(self, now: int) -> _Statement:
+        metadata = self._folder / "metadata"
+        metadata.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._sweep()
+        is_folder = isinstance(self._repository, Path)
+        base = "" if is_folder else f"{self._repository}/"
+        # Lengths that metadata states are signed; these bounds are for what is fetched before that is known.
+        config = UpdaterConfig(max_root_rotations=64, snapshot_max_length=1 << 20, targets_max_length=1 << 20)
+        with self._fetcher() as fetcher:
+            updater = Updater(
+                str(metadata),
+                f"{base}metadata/",
+                None,
+                f"{base}targets/",
+                fetcher,
+                config,
+                bootstrap=self._root,
+            )
+            # The clock is an argument here, and python-tuf reads its own once, into this attribute.
+            trusted = updater._trusted_set
+            trusted.reference_time = datetime.fromtimestamp(now, UTC)
+            updater.refresh()
+            documents = {path: self._target(updater, path) for path in self._targets}
+        versions = {signed.type: signed.version for signed in (trusted.root, trusted.timestamp, trusted.snapshot)}
+        versions |= {name.removesuffix(".json"): meta.version for name, meta in trusted.snapshot.meta.items()}
+        expires_at = min(int(signed.expires.timestamp()) for signed in trusted)
+        return _Statement(versions, expires_at, documents)
+
+    def _target(self, updater: Updater, path: str) -> str:
+        info = updater.get_targetinfo(path)
+        if info is None:
+            raise _UnusableError(f"the repository has no {path}, or its role may not sign that path")
+        if info.length > self._max_bytes:
+            raise _UnusableError(f"{path} has {info.length} bytes, and {self._max_bytes} are allowed")
+        file = self._folder / f"target.{hashlib.sha256(path.encode()).hexdigest()[:16]}"
+        if updater.find_cached_target(info, str(file)) is None:
+            updater.download_target(info, str(file))
+        data = file.read_bytes()
+        info.verify_length_and_hashes(data)  # what was read is what was checked
+        return data.decode()
+
+    def _fetcher(self) -> FolderFetcher | HttpFetcher:
+        if isinstance(self._repository, Path):
+            return FolderFetcher(self._repository)
+        return HttpFetcher(self._timeout, self._proxy)
+
+    def _learn(self, stated: _Statement, now: int) -> bool:
+        known = self._remembered
+        if known is not None:
+            # python-tuf compares with the metadata that it keeps; this also holds if those files were lost. A new root
+            # may begin the other roles anew: that is how a stolen key which signed far too high a version is replaced.
+            is_same_root = stated.versions[Root.type] == known.versions[Root.type]
+            for role, version in stated.versions.items():
+                if version < known.versions.get(role, 0) and (is_same_root or role == Root.type):
+                    raise _UnusableError(
+                        f"the repository offers {role} version {version}, and {known.versions[role]} was seen before"
+                    )
+            if stated.versions == known.versions:
+                return False
+        _ring_of(stated.documents, self._targets)  # refused before it is remembered
+        content = {"source": self._source, "seen_at": now, **stated._asdict()}
+        self._state.write(content)
+        return self._use(stated, now)
+
+    def _use(self, stated: _Statement, seen_at: int) -> bool:
+        held, known = self._held, self._remembered
+        is_same = held is not None and known is not None and known.documents == stated.documents
+        ring = held.ring if is_same and held is not None else _ring_of(stated.documents, self._targets)
+        self._take(ring, stated.expires_at, seen_at)
+        self._remembered = stated
+        return not is_same
+
+    def _sweep(self) -> None:
+        """Remove drafts that a process left when it was killed."""
+        for draft in (self._folder / "metadata").glob("tmp*"):
+            with suppress(OSError):
+                os.unlink(draft)
+
+
+class _UnusableError(Exception):
+    """Why what a repository offers is not used."""
+
+
+def _checked_repository(repository: str | Path) -> str | Path:
+    if isinstance(repository, Path):
+        return repository
+    if not isinstance(repository, str) or urlsplit(repository).scheme not in ("http", "https"):
+        raise TypeError("repository is the address of a repository (https://...), or its folder as a Path")
+    return repository.rstrip("/")
+
+
+def _checked_root(root: bytes) -> bytes:
+    if not isinstance(root, bytes):
+        raise TypeError(f"root is the bytes of root metadata, not {type(root).__name__}")
+    try:
+        Metadata[Root].from_bytes(root).verify_delegate(Root.type, Metadata[Root].from_bytes(root))
+    except exceptions.RepositoryError as error:
+        raise ValueError(f"root is no root metadata with enough good signatures: {error}") from error
+    return root
+
+
+def _ring_of(documents: Mapping[str, str], targets: Mapping[str, Scope]) -> KeyRing:
+    entries: list[KeyEntry] = []
+    version = 0
+    for path, document in documents.items():
+        try:
+            ring = load_jwks(document)
+        except (ValueError, RecursionError) as error:
+            raise _UnusableError(f"{path} is no key ring: {error}") from error
+        for entry in ring.entries:
+            if not targets[path].includes(entry.scope):
+                raise _UnusableError(
+                    f"{path} may state keys for {targets[path]} only, and {entry.kid.hex()} has {entry.scope}"
+                )
+        entries += ring.entries
+        version = max(version, ring.version)
+    try:
+        return KeyRing(entries, version=version)
+    except ValueError as error:
+        raise _UnusableError(f"the rings do not go together: {error}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, as a sentence for an operator."""
+    match error:
+        case _UnusableError() | DamagedStateError():
+            return str(error)
+        case exceptions.BadVersionNumberError():
+            return f"the repository offers an older or another version than was stated: {error}"
+        case exceptions.ExpiredMetadataError():
+            return f"the repository stands still, or this clock is wrong: {error}"
+        case exceptions.UnsignedMetadataError():
+            return f"too few good signatures: {error}"
+        case exceptions.LengthOrHashMismatchError():
+            return f"a file is not the one that was signed: {error}"
+        case exceptions.RepositoryError():
+            return f"the metadata is not valid: {error}"
+        case exceptions.DownloadLengthMismatchError():
+            return f"a file is longer than it may be: {error}"
+        case exceptions.SlowRetrievalError():
+            return "the repository did not answer in time"
+        case exceptions.DownloadHTTPError():
+            return f"a file is missing from the repository: {error}"
+        case exceptions.DownloadError():
+            return "the repository cannot be reached"
+        case OSError():
+            return f"the state in {error.filename} cannot be read or written: {error.strerror}"
+    return f"the repository's answer is not understood: {error}"

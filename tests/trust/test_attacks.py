@@ -1,0 +1,566 @@
+"""Attacks on a real repository that a web server serves on the loopback: what is held stays, and the reason is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ybtoken import CannotCheckError, Issuer, KeyEntry, KeyRing, Scope, TokenError, Verifier
+from ybtoken.keys.keyset import dump_jwks
+from ybtoken.keys.p256 import P256SigningKey
+
+from .conftest import START, Place, Server
+
+pytest.importorskip("tuf", reason="the extra tuf is not installed")
+
+from tuf.api.metadata import Metadata, MetaFile, TargetFile
+
+from ybtoken.trust.repository import ROLES, RingRepository
+from ybtoken.trust.signatures import MetadataSigner
+from ybtoken.trust.tuf import TufRingSource
+
+DAY = 86_400
+
+
+@pytest.fixture
+def source(place, server, tmp_path):
+    made = TufRingSource(server.address, place.root, state=tmp_path / "state", timeout=5)
+    assert made.refresh(START), made.problem
+    return made
+
+
+def again(source: TufRingSource, place: Place, server: Server, tmp_path: Path) -> TufRingSource:
+    """The same source after a restart."""
+    return TufRingSource(server.address, place.root, state=tmp_path / "state", timeout=5)
+
+
+def change(place: Place, role: str, edit: Callable[[Any], None], *, name: str | None = None, key: Any = None) -> None:
+    """Change a role's metadata behind the repository's back, and sign it as its keeper would."""
+    path = place.folder / "metadata" / (name or max(each.name for each in files(place, role)))
+    made: Any = Metadata.from_bytes(path.read_bytes())
+    edit(made.signed)
+    made.signatures.clear()
+    made.sign(MetadataSigner(key or place.keys[role]))
+    path.write_bytes(made.to_bytes())
+
+
+def files(place: Place, role: str) -> list[Path]:
+    return list((place.folder / "metadata").glob("timestamp.json" if role == "timestamp" else f"*.{role}.json"))
+
+
+def naming(snapshot: int) -> Callable[[Any], None]:
+    """Make the timestamp name this version of the snapshot."""
+
+    def edit(timestamp: Any) -> None:
+        timestamp.version += 1
+        timestamp.snapshot_meta = MetaFile(snapshot)
+
+    return edit
+
+
+def withdrawn(source: TufRingSource, now: int = START) -> int | None:
+    return source.ring(now).entries[0].withdrawn_since
+
+
+def refused(source: TufRingSource, now: int = START) -> str:
+    """Refresh, which must bring nothing; returns the reason."""
+    held = source.ring(now)
+    assert source.refresh(now) is False
+    assert source.problem is not None
+    assert source.problem.code == "key.ring_unavailable"
+    assert source.ring(now) is held
+    return str(source.problem.reason)
+
+
+def test_a_withdrawal_arrives_and_stays(place, server, source, tmp_path):
+    text = Issuer(place.issuer, clock=place.clock).issue(bytes(16), "330100").text
+    Verifier(source.ring(START), clock=place.clock).verify(text)
+    shutil.copytree(place.folder, tmp_path / "old")
+    place.withdraw()
+    assert source.refresh(START) is True
+    server.folder = tmp_path / "old"
+    for each in (source, again(source, place, server, tmp_path)):
+        assert "older" in refused(each)
+        with pytest.raises(TokenError, match=r"scope\.withdrawn"):
+            Verifier(each.ring(START), clock=place.clock).verify(text)
+    from_folder = TufRingSource(tmp_path / "old", place.root, state=tmp_path / "state")
+    assert "older" in refused(from_folder)
+    assert withdrawn(from_folder) == START - 60
+
+
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets"])
+def test_an_older_statement_of_any_role_is_refused(place, server, source, tmp_path, role):
+    old = {path.name: path.read_bytes() for path in files(place, role)}
+    before = place.repository.ends()[role][0]
+    place.withdraw()
+    source.refresh(START)
+    if role == "timestamp":
+        (place.folder / "metadata" / "timestamp.json").write_bytes(old["timestamp.json"])
+    elif role == "snapshot":  # a new timestamp that names the old snapshot: its key was stolen
+        change(
+            place,
+            "timestamp",
+            lambda t: (setattr(t, "version", t.version + 1), setattr(t, "snapshot_meta", MetaFile(before))),
+        )
+    else:  # and the snapshot's key as well
+        number = place.repository.ends()["snapshot"][0] + 1
+
+        def forget(snapshot: Any) -> None:
+            snapshot.version = number
+            snapshot.meta["targets.json"] = MetaFile(before)
+
+        shutil.copy(files(place, "snapshot")[0], place.folder / "metadata" / f"{number}.snapshot.json")
+        change(place, "snapshot", forget, name=f"{number}.snapshot.json")
+        change(
+            place,
+            "timestamp",
+            lambda t: (setattr(t, "version", t.version + 1), setattr(t, "snapshot_meta", MetaFile(number))),
+        )
+    assert "older" in refused(source)
+    assert withdrawn(again(source, place, server, tmp_path)) == START - 60
+
+
+def test_an_older_root_is_refused(place, server, source, tmp_path):
+    key = P256SigningKey.generate()
+    place.repository.rotate("root", [key.verifying_key], [*place.keys.values(), key])
+    source.refresh(START)
+    (place.folder / "metadata" / "2.root.json").write_bytes((place.folder / "metadata" / "1.root.json").read_bytes())
+    fresh = TufRingSource(server.address, place.root, state=tmp_path / "fresh")
+    assert fresh.refresh(START) is False
+    assert withdrawn(source) is None
+    (place.folder / "metadata" / "2.root.json").unlink()  # a verifier that knows the second root needs it no more
+    source.refresh(START)
+    assert source.problem is None
+    versions = json.loads((tmp_path / "state" / "ring.state").read_bytes().split(b"\n", 1)[1])["versions"]
+    assert versions["root"] == 2
+
+
+def test_versions_are_remembered_when_the_metadata_that_was_kept_is_lost(place, server, source, tmp_path):
+    shutil.copytree(place.folder, tmp_path / "old")
+    place.withdraw()
+    source.refresh(START)
+    shutil.rmtree(tmp_path / "state" / "metadata")
+    server.folder = tmp_path / "old"
+    assert "was seen before" in refused(again(source, place, server, tmp_path))
+
+
+def test_a_repository_that_stands_still_is_noticed(place, server, source, tmp_path):
+    end = source.expires_at
+    assert end == START + DAY
+    assert source.ring(end - 1)
+    assert source.refresh(end) is False
+    assert "stands still" in source.problem.reason
+    with pytest.raises(CannotCheckError) as caught:
+        source.ring(end)
+    assert caught.value.code == "key.ring_expired"
+    assert (caught.value.late, caught.value.expired_at) == (0, end)
+    place.clock.now = end
+    place.repository.publish({}, [place.keys["timestamp"], place.keys["snapshot"]])
+    source.refresh(end)
+    assert source.problem is None
+    assert source.ring(end)
+
+
+def test_a_clock_that_is_set_back_brings_nothing_back(place, server, source, tmp_path):
+    end = source.expires_at
+    with pytest.raises(CannotCheckError, match=r"key\.ring_expired"):
+        source.ring(end)
+    for now in (START, START - 10 * DAY, 0):
+        with pytest.raises(CannotCheckError, match=r"key\.ring_expired"):
+            source.ring(now)
+    source.refresh(START)  # the same statement again
+    with pytest.raises(CannotCheckError, match=r"key\.ring_expired"):
+        source.ring(START)
+    place.clock.now = START + 3600
+    place.publish()
+    source.refresh(START + 3600)
+    assert source.ring(START + 3600)
+    assert again(source, place, server, tmp_path).overdue(0) is None
+
+
+def test_a_restart_with_a_clock_that_is_set_back_knows_the_time_of_the_last_statement(place, server, source, tmp_path):
+    place.clock.now = START + DAY // 2
+    place.publish()
+    source.refresh(START + DAY // 2)
+    restarted = again(source, place, server, tmp_path)
+    shutil.copytree(place.folder, tmp_path / "frozen")
+    server.folder = tmp_path / "frozen"
+    restarted.refresh(0)
+    assert restarted.problem is None  # judged by the time that was known, which is before the end
+    assert restarted.ring(0)
+
+
+def test_parts_of_two_states_do_not_go_together(place, server, source):
+    old = place.repository.ends()["targets"][0]
+    place.withdraw()
+    new = place.repository.ends()["targets"][0]
+    metadata = place.folder / "metadata"
+    (metadata / f"{new}.targets.json").write_bytes((metadata / f"{old}.targets.json").read_bytes())
+    assert "another version" in refused(source)
+    assert withdrawn(source) is None
+
+
+def test_a_province_signs_its_own_path_and_its_own_places_only(place, server, tmp_path):
+    zhejiang, ring_key = P256SigningKey.generate(), P256SigningKey.generate()
+    platform = list(place.keys.values())
+    jiangsu = P256SigningKey.generate()
+    place.repository.delegate("zhejiang", ["33/*"], [zhejiang.verifying_key], platform)
+    place.repository.delegate("jiangsu", ["32/*"], [jiangsu.verifying_key], platform)
+    entry = KeyEntry(ring_key.verifying_key, "Zhejiang", Scope(("3301",)))
+    place.repository.publish({"33/ring.jwks": dump_jwks(KeyRing([entry])).encode()}, [zhejiang], role="zhejiang")
+    other = KeyEntry(P256SigningKey.generate().verifying_key, "Jiangsu", Scope(("32",)))
+    place.repository.publish({"32/ring.jwks": dump_jwks(KeyRing([other])).encode()}, [jiangsu], role="jiangsu")
+    place.repository.publish({}, platform)
+    targets = {"ring.jwks": Scope(), "33/ring.jwks": Scope(("33",)), "32/ring.jwks": Scope(("32",))}
+    source = TufRingSource(server.address, place.root, state=tmp_path / "three", targets=targets)
+    assert source.refresh(START), source.problem
+    assert [each.issuer for each in source.ring(START).entries] == ["Zhejiang", "Zhejiang", "Jiangsu"]
+
+    with pytest.raises(ValueError, match=r"may not sign 32/ring\.jwks"):
+        place.repository.publish({"32/ring.jwks": dump_jwks(KeyRing([entry])).encode()}, [zhejiang], role="zhejiang")
+    forged = dump_jwks(KeyRing([entry])).encode()  # Zhejiang states Jiangsu's ring nevertheless
+    info = TargetFile.from_data("32/ring.jwks", forged, ["sha256"])
+    (place.folder / "targets" / "32" / f"{info.hashes['sha256']}.ring.jwks").write_bytes(forged)
+    place.repository.publish({}, [zhejiang], role="zhejiang")
+
+    def steal(targets: Any) -> None:
+        targets.targets["32/ring.jwks"] = info
+
+    change(place, "zhejiang", steal, key=zhejiang)
+    fresh = TufRingSource(server.address, place.root, state=tmp_path / "fresh", targets=targets)
+    assert fresh.refresh(START), fresh.problem
+    assert [each.issuer for each in fresh.ring(START).entries] == ["Zhejiang", "Zhejiang", "Jiangsu"]
+
+    everywhere = KeyEntry(ring_key.verifying_key, "Zhejiang")
+    place.repository.publish({"33/ring.jwks": dump_jwks(KeyRing([everywhere])).encode()}, [zhejiang], role="zhejiang")
+    place.repository.publish({}, platform)
+    assert "may state keys for 33 only" in refused(fresh)
+
+
+def test_too_few_signatures_of_a_role_are_refused(tmp_path, clock):
+    keys = {role: [P256SigningKey.generate(), P256SigningKey.generate()] for role in ROLES}
+    public = {role: [key.verifying_key for key in pair] for role, pair in keys.items()}
+    every = [key for pair in keys.values() for key in pair]
+    repository = RingRepository.create(tmp_path / "two", public, every, thresholds=dict.fromkeys(ROLES, 2), clock=clock)
+    ring = dump_jwks(KeyRing([KeyEntry(P256SigningKey.generate().verifying_key, "A")])).encode()
+    with pytest.raises(ValueError, match="2 of the 2 keys of targets must sign, and 1 are here"):
+        repository.publish({"ring.jwks": ring}, every[:3] + every[4:])
+    repository.publish({"ring.jwks": ring}, every)
+    source = TufRingSource(tmp_path / "two", repository.root, state=tmp_path / "state")
+    assert source.refresh(START), source.problem
+    path = tmp_path / "two" / "metadata" / "timestamp.json"
+    made: Any = Metadata.from_bytes(path.read_bytes())
+    made.signed.version += 1
+    made.signatures.clear()
+    made.sign(MetadataSigner(keys["timestamp"][0]))
+    path.write_bytes(made.to_bytes())
+    assert "too few good signatures" in refused(source)
+    made.sign(MetadataSigner(P256SigningKey.generate()), append=True)
+    path.write_bytes(made.to_bytes())
+    assert "too few good signatures" in refused(source)
+
+
+def test_a_key_that_signs_twice_counts_once(place, tmp_path):
+    one = place.keys["root"]
+    with pytest.raises(ValueError, match="must sign, not 2"):
+        RingRepository.create(
+            tmp_path / "again",
+            {role: [one.verifying_key, one.verifying_key] for role in ROLES},
+            [one],
+            thresholds=dict.fromkeys(ROLES, 2),
+        )
+
+
+def test_a_root_that_has_ended_ends_everything(place, server, source):
+    year = 365 * DAY
+    place.clock.now = START + year - 3600
+    place.publish()
+    source.refresh(START + year - 3600)
+    assert source.expires_at == START + year
+    place.clock.now = START + year
+    place.publish()
+    assert source.refresh(START + year) is False
+    assert "stands still" in source.problem.reason
+    with pytest.raises(CannotCheckError, match=r"key\.ring_expired"):
+        source.ring(START + year)
+
+
+def test_roots_are_followed_in_three_steps(place, server, source, tmp_path):
+    keys = dict(place.keys)
+    for _ in range(3):
+        key = P256SigningKey.generate()
+        place.repository.rotate("root", [key.verifying_key], [*keys.values(), key])
+        keys["root"] = key
+    targets = P256SigningKey.generate()
+    place.repository.rotate("targets", [targets.verifying_key], [*keys.values(), targets])
+    old, place.keys = place.keys, keys | {"targets": targets}
+    place.withdraw()
+    for each in (source, TufRingSource(server.address, place.root, state=tmp_path / "fresh")):
+        assert each.refresh(START), each.problem
+        assert withdrawn(each) == START - 60
+    forger = Place.__new__(Place)
+    forger.__dict__.update(place.__dict__, keys=old)
+    change(forger, "targets", lambda t: None)  # the key that was replaced
+    fresh = TufRingSource(server.address, place.root, state=tmp_path / "other")
+    assert fresh.refresh(START) is False
+    assert "too few good signatures" in fresh.problem.reason
+
+
+def test_a_root_that_its_predecessor_did_not_sign_is_refused(place, server, source, tmp_path):
+    forged = Place(tmp_path / "forged", place.clock)
+    made: Any = Metadata.from_bytes(forged.root)
+    made.signed.version = 2
+    made.signatures.clear()
+    made.sign(MetadataSigner(forged.keys["root"]))
+    (place.folder / "metadata" / "2.root.json").write_bytes(made.to_bytes())
+    assert "too few good signatures" in refused(source)
+
+
+def test_another_file_of_the_same_length_is_refused(place, server, source):
+    place.withdraw()
+    (path,) = [each for each in (place.folder / "targets").iterdir() if b"withdrawn" in each.read_bytes()]
+    path.write_bytes(path.read_bytes().replace(b"Zhejiang", b"ZheJiang"))
+    assert "not the one that was signed" in refused(source)
+
+
+def _answer(send: Callable[[Any], None], length: int | None = None) -> Callable[[Any], None]:
+    def answer(handler: Any) -> None:
+        handler.send_response(200)
+        if length is not None:
+            handler.send_header("Content-Length", str(length))
+        handler.end_headers()
+        send(handler)
+        handler.close_connection = True
+
+    return answer
+
+
+def _endless(handler: Any) -> None:
+    while True:
+        handler.wfile.write(bytes(1 << 16))
+
+
+def _drip(handler: Any) -> None:
+    while True:
+        handler.wfile.write(b" ")
+        time.sleep(0.05)
+
+
+def _dripping_head(handler: Any) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+    _drip(handler)
+
+
+@pytest.mark.parametrize("name", ["timestamp.json", "2.root.json"])
+def test_an_endless_file_is_not_read_to_its_end(place, server, source, name):
+    server.answers[f"/metadata/{name}"] = _answer(_endless)
+    assert "longer than it may be" in refused(source)
+
+
+def test_an_endless_ring_is_not_read_to_its_end(place, server, source):
+    place.withdraw()
+    (path,) = [each for each in (place.folder / "targets").iterdir() if b"withdrawn" in each.read_bytes()]
+    server.answers[f"/targets/{path.name}"] = _answer(_endless)
+    assert "longer than it may be" in refused(source)
+
+
+def test_a_ring_above_the_bound_is_not_fetched(place, server, tmp_path):
+    source = TufRingSource(server.address, place.root, state=tmp_path / "small", max_bytes=100)
+    assert source.refresh(START) is False
+    assert "100 are allowed" in source.problem.reason
+    assert not [path for path in server.asked if path.startswith("/targets")]
+
+
+def test_half_a_file_is_refused(place, server, source):
+    place.withdraw()
+    data = (place.folder / "metadata" / "timestamp.json").read_bytes()
+    server.answers["/metadata/timestamp.json"] = _answer(lambda h: h.wfile.write(data[:100]), len(data))
+    assert refused(source)
+    server.answers["/metadata/timestamp.json"] = _answer(lambda h: h.wfile.write(data[:100]), 100)
+    assert "not valid" in refused(source)
+    server.answers.clear()
+    assert source.refresh(START) is True
+
+
+@pytest.mark.parametrize("drip", [_answer(_drip), _dripping_head], ids=["body", "head"])
+def test_a_server_that_drips_is_held_to_one_deadline(place, server, tmp_path, drip):
+    source = TufRingSource(server.address, place.root, state=tmp_path / "slow", timeout=1)
+    server.answers["/metadata/timestamp.json"] = drip
+    assert source.refresh(START) is False  # it comes to an end at all
+    assert source.problem.reason == "the repository did not answer in time"
+
+
+@pytest.mark.parametrize("status", [404, 500, 302])
+def test_a_server_that_has_nothing_leaves_what_is_held(place, server, source, status):
+    def answer(handler: Any) -> None:
+        handler.send_response(status)
+        handler.send_header("Location", f"{server.address}/elsewhere")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    server.answers["/metadata/timestamp.json"] = answer
+    assert str(status) in refused(source)
+    assert "/elsewhere" not in server.asked
+
+
+def test_nobody_answers(place, tmp_path):
+    source = TufRingSource("http://127.0.0.1:1", place.root, state=tmp_path / "nobody")
+    assert source.refresh(START) is False
+    with pytest.raises(CannotCheckError) as caught:
+        source.ring(START)
+    assert caught.value.code == "key.ring_unavailable"
+    assert caught.value.reason == "the repository cannot be reached"
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff", b"[" * 3000, b'{"signed": 1, "signatures": []}', b"null"])
+def test_metadata_that_is_none_is_refused(place, server, source, data):
+    server.answers["/metadata/timestamp.json"] = _answer(lambda h: h.wfile.write(data), len(data))
+    assert refused(source)
+
+
+def test_a_ring_that_is_no_ring_is_refused_although_it_is_signed(place, server, source):
+    with pytest.raises(ValueError, match=r"ring\.jwks is no key ring: key 0"):
+        place.repository.publish({"ring.jwks": b'{"keys": [{}]}'}, place.keys.values())
+    bad = b'{"keys": [{}]}'
+    info = TargetFile.from_data("ring.jwks", bad, ["sha256"])
+    (place.folder / "targets" / f"{info.hashes['sha256']}.ring.jwks").write_bytes(bad)
+    place.publish()
+    change(place, "targets", lambda t: t.targets.update({"ring.jwks": info}))
+    assert "ring.jwks is no key ring" in refused(source)
+
+
+CHILD = """
+import signal, sys
+from pathlib import Path
+from ybtoken.trust.tuf import TufRingSource
+root, address, state, now = Path(sys.argv[1]).read_bytes(), sys.argv[2], sys.argv[3], int(sys.argv[4])
+source = TufRingSource(address, root, state=state)
+"""
+
+
+def child(code: str, place: Place, server: Server, tmp_path: Path, **options: Any) -> subprocess.Popen[str]:
+    root = tmp_path / "root.json"
+    root.write_bytes(place.root)
+    arguments = [
+        sys.executable,
+        "-c",
+        CHILD + textwrap.dedent(code),
+        root,
+        server.address,
+        tmp_path / "state",
+        str(START),
+    ]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, **options)
+
+
+def test_a_disk_that_fills_leaves_what_is_held(place, server, source, tmp_path):
+    place.withdraw()
+    code = """
+        source.refresh(now)
+        print(source.ring(now).entries[0].withdrawn_since, source.problem.reason)
+    """
+
+    def no_room() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))  # bytes: no file of ours has room
+
+    process = child(code, place, server, tmp_path, preexec_fn=no_room)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.startswith("None the state in")
+    assert "File too large" in out
+    assert not list((tmp_path / "state").rglob("*.new"))
+    restarted = again(source, place, server, tmp_path)
+    assert withdrawn(restarted) is None
+    assert restarted.refresh(START) is True
+    assert withdrawn(restarted) == START - 60
+
+
+def test_state_survives_being_killed(place, server, source, tmp_path):
+    code = """
+        print("ready", flush=True)
+        while True:
+            source.refresh(now)
+    """
+    for _ in range(3):
+        process = child(code, place, server, tmp_path)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(3):
+            place.withdraw()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        restarted = again(source, place, server, tmp_path)
+        assert restarted.problem is None
+        known = restarted.ring(START).version
+        assert known >= source.ring(START).version
+        restarted.refresh(START)
+        assert restarted.problem is None
+        assert restarted.ring(START).version == place.ring.version
+        source = restarted
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: data.replace(b"1", b"2")]
+)
+def test_damaged_state_is_said_and_not_taken_for_no_state(place, server, source, tmp_path, damage):
+    path = tmp_path / "state" / "ring.state"
+    path.write_bytes(damage(path.read_bytes()))
+    restarted = again(source, place, server, tmp_path)
+    for _ in range(2):
+        with pytest.raises(CannotCheckError) as caught:
+            restarted.ring(START)
+        assert caught.value.code == "key.ring_unavailable"
+        assert "is damaged" in caught.value.reason
+        assert restarted.refresh(START) is False
+    path.unlink()
+    assert restarted.refresh(START) is True
+
+
+def test_what_was_learnt_from_another_root_is_not_used(place, server, source, tmp_path, clock):
+    other = Place(tmp_path / "other", clock)
+    made = TufRingSource(server.address, other.root, state=tmp_path / "state")
+    with pytest.raises(CannotCheckError):
+        made.ring(START)
+    assert made.refresh(START) is False
+    assert "too few good signatures" in made.problem.reason
+
+
+def test_two_processes_share_their_memory(place, server, source, tmp_path):
+    second = again(source, place, server, tmp_path)
+    shutil.copytree(place.folder, tmp_path / "old")
+    place.withdraw()
+    assert source.refresh(START) is True
+    server.folder = tmp_path / "old"
+    second.refresh(START)
+    assert "older" in second.problem.reason
+    assert withdrawn(second) == START - 60
+
+
+def test_arguments_are_checked(place, tmp_path):
+    for repository in ("ftp://a/", "/a/folder", 5):
+        with pytest.raises(TypeError, match="address of a repository"):
+            TufRingSource(repository, place.root, state=tmp_path)
+    with pytest.raises(TypeError, match="bytes of root metadata"):
+        TufRingSource("http://a", "root", state=tmp_path)
+    with pytest.raises(ValueError, match="no root metadata"):
+        TufRingSource("http://a", b"{}", state=tmp_path)
+    with pytest.raises(ValueError, match="at least one path"):
+        TufRingSource("http://a", place.root, state=tmp_path, targets={})
+
+
+def test_state_is_readable_by_its_owner_only(source, tmp_path):
+    assert os.stat(tmp_path / "state").st_mode & 0o77 == 0
