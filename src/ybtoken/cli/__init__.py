@@ -1,7 +1,7 @@
 """The command line ``ybtoken`` (extra ``cli``): keys, vouchers and verdicts in terminals, files and pipes.
 
-One module a command; `ybtoken.cli.app` puts them together. This one imports nothing beyond the standard library, so
-that `main` can say what is missing.
+There is one module for each command; `ybtoken.cli.app` collects them. This module imports only the standard library, so
+that `main` can say which package is missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def main() -> None:
     """Run the command line on the program's arguments."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # Chinese on a terminal that cannot show it is no reason to fail.
+            # Do not fail on a terminal that cannot show Chinese.
             stream.reconfigure(errors="replace")
     try:
         from ybtoken.cli.app import app

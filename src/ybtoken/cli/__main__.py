@@ -1,4 +1,4 @@
-"""``python -m ybtoken.cli``: the command line where no script is installed."""
+"""``python -m ybtoken.cli``: the command line, if no script is installed."""
 
 from ybtoken.cli import main
 

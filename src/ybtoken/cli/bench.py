@@ -65,7 +65,7 @@ def bench(
 
 
 def _rates(actions: dict[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """The best rate of each, in items a second; in turns, so that what else the machine does hits all alike."""
+    """The best rate of each action, in items a second. They take turns, so that other load affects all alike."""
     best = dict.fromkeys(actions, 0.0)
     for _ in range(_ROUNDS):
         for name, action in actions.items():

@@ -1,4 +1,4 @@
-"""``ybtoken verify`` and ``ybtoken redeem``: verdicts on texts, a line each."""
+"""``ybtoken verify`` and ``ybtoken redeem``: verdicts on texts, one line for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ybtoken device check``: try a signing device, before vouchers depend on it."""
+"""``ybtoken device check``: tests a signing device before vouchers depend on it."""
 
 from __future__ import annotations
 

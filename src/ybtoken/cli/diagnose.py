@@ -1,4 +1,4 @@
-"""``ybtoken diagnose``: why a text or a partner's signature does not verify; it gives no verdict."""
+"""``ybtoken diagnose``: finds out why a text or a partner's signature does not verify; it gives no verdict."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Tokens in CBOR diagnostic notation (RFC 8949 section 8, RFC 8610 appendix G), for reading by people.
+"""Tokens in CBOR diagnostic notation (RFC 8949 section 8, RFC 8610 appendix G), for people to read.
 
-Nothing here is verified. Only the format's own shape is spelled out; what departs from it stays a byte string.
+Nothing is verified here. Only the shape of the format is spelled out; anything else is shown as a byte string.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from ybtoken.wire.parse import parse_claims
 
 __all__ = ["diagnose"]
 
-_HEAD = 2  # of the payload's byte string
+_HEAD = 2  # the size of the CBOR head of the payload
 
 
 def diagnose(data: bytes) -> str:
     """A token's bytes in diagnostic notation, several lines.
 
     Raises:
-        EnvelopeError: it is no token of this format, and so nothing can be told apart in it.
+        EnvelopeError: the bytes are not a token of this format, so no parts can be shown.
     """
     header, payload, signature = cut_envelope(data)
     return "\n".join(

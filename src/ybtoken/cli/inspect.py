@@ -1,6 +1,6 @@
-"""``ybtoken inspect``: what each layer says of a text, and what it holds; the output is diagnostic notation throughout.
+"""``ybtoken inspect``: shows the outcome of each step for a text, and its content, all in diagnostic notation.
 
-It needs no key. With a key ring the layers of key, signature, time and scope are judged as well.
+It needs no key. With a key ring it also checks the key, the signature, the time and the scope.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def inspect(
                 _comment(f"text: {len(text)} digits, profile {profile}, check digits {text[-2:]}")
                 _comment(f"{len(data)} bytes: {data.hex()}")
                 typer.echo(diagnose(data) + "\n")
-            except TokenError:  # said above
+            except TokenError:  # reported above
                 damaged = True
                 typer.echo("")
     if damaged:
@@ -63,5 +63,5 @@ def inspect(
 
 
 def _comment(*parts: str) -> None:
-    # A slash would end a comment of diagnostic notation.
+    # In diagnostic notation a slash would end the comment.
     typer.echo("/ " + "  ".join(parts).replace("/", "|") + " /")

@@ -112,7 +112,7 @@ def issue(
 
 
 def _records(file: Path | None, speaker: Speaker) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Where each record stands, and what it says; one empty record where there is no file."""
+    """Each record with its place in the file; one empty record if there is no file."""
     if file is None:
         yield "", {}
         return

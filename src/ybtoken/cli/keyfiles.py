@@ -50,7 +50,7 @@ PassphraseEnv = Annotated[
 
 
 class KeyKind(StrEnum):
-    """The algorithms that the command line makes and reads keys for, by their names on it."""
+    """The algorithms whose keys the command line makes and reads, by their names in its options."""
 
     ES256 = "es256"
     ESP256 = "esp256"
@@ -66,7 +66,7 @@ SoftwareKey = P256SigningKey | SM2SigningKey
 
 
 def generate_key(kind: KeyKind, user_id: bytes = DEFAULT_USER_ID) -> SoftwareKey:
-    """Make a new signing key; the user id is for SM2."""
+    """Make a new signing key. Only an SM2 key uses the user id."""
     if kind is not KeyKind.SM2:
         return P256SigningKey.generate(algorithm=kind.algorithm)
     try:
@@ -80,14 +80,14 @@ def generate_key(kind: KeyKind, user_id: bytes = DEFAULT_USER_ID) -> SoftwareKey
 def load_signing_key(
     file: Path, passphrase: Callable[[], bytes | None], *, kind: KeyKind | None, ring: KeyRing | None
 ) -> SoftwareKey:
-    """Read a private key. Its file names the curve at most; algorithm and user id are those of the ring's entry.
+    """Read a private key. Its file states at most the curve, so algorithm and user id come from the ring's entry.
 
     Args:
-        file: PKCS#8 or SEC 1 in PEM, or any other spelling that `ybtoken.keys.reading` knows.
-        passphrase: gives the passphrase; asked only if the key is encrypted.
-        kind: the algorithm; if neither this nor the ring says, ES256 or SM2 by the key's curve. A bare private number
-            needs it.
-        ring: where the key's public half is, if anywhere.
+        file: PKCS#8 or SEC 1 in PEM, or any other form that `ybtoken.keys.reading` knows.
+        passphrase: returns the passphrase; called only if the key is encrypted.
+        kind: the algorithm. If neither this nor the ring states it, it is ES256 or SM2, by the key's curve. A bare
+            private number needs it.
+        ring: the key ring that may hold the key's public half.
     """
     curve = None if kind is None else kind.algorithm.curve
     data = file.read_bytes()
@@ -121,7 +121,7 @@ def _sm2_key(read: PrivateKeyRead, ring: KeyRing | None) -> SM2SigningKey:
 
 
 def load_ring(file: Path) -> KeyRing:
-    """Read a key ring: a JWK Set if it is JSON, else a COSE_KeySet."""
+    """Read a key ring: a JWK Set if it is JSON, otherwise a COSE_KeySet."""
     document = file.read_bytes()
     try:
         return load_key_set(document)
@@ -131,10 +131,10 @@ def load_ring(file: Path) -> KeyRing:
 
 @contextmanager
 def changing_ring(file: Path) -> Iterator[tuple[KeyRing, Callable[[KeyRing], None]]]:
-    """Change a key ring's file, or make it: gives the ring as it is, and a function that replaces it.
+    """Change a key ring's file, or make it: yields the present ring, and a function that replaces it.
 
-    The file is replaced whole, so that no reader sees half of it; the new file beside it, which only one program can
-    make, keeps others from changing the ring meanwhile.
+    The file is replaced as a whole, so that no reader sees half of it. The new file is first written beside it; only
+    one program can make that file, so no other program changes the ring meanwhile.
     """
     file = file.resolve()
     new = file.with_name(f"{file.name}.new")
@@ -159,7 +159,7 @@ def changing_ring(file: Path) -> Iterator[tuple[KeyRing, Callable[[KeyRing], Non
 
 
 def write_private(file: Path, data: bytes) -> None:
-    """Write a new file that only its owner may read; one that exists is never written over."""
+    """Write a new file that only its owner may read; an existing file is never overwritten."""
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -171,7 +171,7 @@ def write_private(file: Path, data: bytes) -> None:
 def passphrase_from(
     file: Path | None, variable: str | None, speaker: Speaker, *, confirm: bool = False
 ) -> Callable[[], bytes]:
-    """How to get a passphrase: from a file, from the environment, or from the person at the keyboard."""
+    """A function that gets the passphrase from a file, from the environment, or from the keyboard."""
     if file is not None and variable is not None:
         raise MisuseError(
             "Give --passphrase-file or --passphrase-env, not both.",
@@ -202,7 +202,7 @@ def load_sealer(file: Path, cipher: BlockCipher) -> IdentitySealer:
     """Read a sealing key, in hexadecimal, and make the sealer."""
     try:
         return IdentitySealer(bytes.fromhex(file.read_text(encoding="ascii")), cipher=cipher)
-    except ValueError:  # its words might quote the file
+    except ValueError:  # not chained, because its message might quote the file
         raise MisuseError(
             f"{file} is no sealing key: 32 hexadecimal digits (AES also 48 or 64), as from `openssl rand -hex 16`.",
             f"{file} 不是封装密钥：应为 32 位十六进制（AES 亦可 48 或 64 位），可由 openssl rand -hex 16 生成。",

@@ -1,4 +1,4 @@
-"""What each layer says of one text: for whoever has a token of another maker that is refused, and asks where."""
+"""The outcome of each step for one text, so that the maker of a refused token sees which step refuses it."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _DEVICE_SIGNATURE = "device.signature"
 
 
 def layers(text: str, ring: KeyRing | None, now: int) -> Iterator[tuple[Words, Words]]:
-    """Each of the steps 1 to 7, and what it says of a text.
+    """Each of the steps 1 to 7 with its outcome for a text.
 
     Args:
         text: the one exact spelling.
-        ring: the keys that are trusted; without them steps 3 and 4 are not checked.
+        ring: the trusted keys; without them steps 3 and 4 are not checked.
         now: seconds since 1970.
     """
     refused = _refusal(text, ring or KeyRing(), now)
     if ring is None and (refused is None or refused.step > 2):
         yield from _without_keys(text)
         return
-    # The phone's signature is a fault of step 4 that shows after step 5, because its key is in the claims.
+    # A bad signature of the phone belongs to step 4, but is found after step 5, because its key is in the claims.
     at = len(_NAMES) + 1 if refused is None else 5 if refused.code == _DEVICE_SIGNATURE else refused.step
     for number, name in enumerate(_NAMES, 1):
         if refused is not None and number == at:

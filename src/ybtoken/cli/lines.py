@@ -1,7 +1,7 @@
-"""Lines from arguments, files and pipes, in bounded memory: a batch is what there is to read at once.
+"""Reads lines from arguments, files and pipes in bounded memory. A batch is what can be read at once.
 
-From a file that is a megabyte at a time; from a pipe whatever has arrived, so that a scanner behind it is answered
-at once. A line that is longer than any that means something is cut, and says so.
+From a file this is a megabyte at a time; from a pipe it is what has arrived, so that a scanner gets its answer at once.
+A line that is too long to be a text is cut and marked as such.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Line(NamedTuple):
     """One line, without its end.
 
     Args:
-        source: the file's name, ``-`` for standard input, nothing for an argument.
-        number: the line's number there, from 1.
-        text: what it says; what is not UTF-8 reads as U+FFFD.
-        whole: false if it was longer than `LONGEST_LINE`, and is cut.
+        source: the file's name, ``-`` for standard input, "" for an argument.
+        number: the line's number in the source, from 1.
+        text: the line's text; bytes that are not UTF-8 are replaced by U+FFFD.
+        whole: false if the line was longer than `LONGEST_LINE` and is cut.
     """
 
     source: str
@@ -45,7 +45,7 @@ class Line(NamedTuple):
         return f"{self.source}:{self.number}" if self.source else str(self.number)
 
     def token(self, *, scanned: bool) -> str:
-        """The line as a token's text. One that was cut is left alone: it is too long for any."""
+        """The line as a token's text. A cut line is not normalised, because it is too long for a token."""
         return normalize_scan(self.text) if scanned and self.whole else self.text
 
 
@@ -54,7 +54,7 @@ class _Reader(Protocol):
 
 
 def read_lines(arguments: Sequence[str] | None, files: Sequence[Path] | None, speaker: Speaker) -> Iterator[list[Line]]:
-    """Batches of the lines that are not empty: the arguments; then the files; standard input where there is neither.
+    """Batches of the lines that are not empty: the arguments, then the files; standard input if there is neither.
 
     Raises:
         MisuseError: there is no line at all.
@@ -88,14 +88,14 @@ def _batches(arguments: Sequence[str], files: Sequence[Path], speaker: Speaker) 
 
 def _lines_of(stream: _Reader, source: str) -> Iterator[Iterable[Line]]:
     number = 0
-    rest, cut = b"", False  # the beginning of a line whose end is not read yet; whether some of it was dropped
-    before = b""  # what was read last
+    rest, cut = b"", False  # the start of a line whose end is not read yet; whether part of it was dropped
+    before = b""  # the chunk that was read last
     while chunk := stream.read1(_CHUNK):
         data = rest + chunk
         if not before:
             data = data.removeprefix(_BYTE_ORDER_MARK)
         elif before.endswith(b"\r"):
-            data = data.removeprefix(b"\n")  # the second half of a line's end that two reads share
+            data = data.removeprefix(b"\n")  # the second half of a CR LF that was split between two reads
         before = chunk
         pieces = data.splitlines()
         rest = pieces.pop() if pieces and not data.endswith((b"\n", b"\r")) else b""

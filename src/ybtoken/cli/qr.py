@@ -40,12 +40,12 @@ def qr(
     for count, token in enumerate(line.token(scanned=scanned) for line in lines):
         if out is not None and count:
             raise MisuseError(f"{out} holds the first text only.", f"{out} 仅含第一个码文。")
-        decode_text(token)  # a picture of what is no voucher would only fail at the counter
+        decode_text(token)  # do not draw a text that would only be refused at the counter
         code = QrCode(token)
         if out is None:
             typer.echo(
                 code.terminal(), color=True
-            )  # black on white even through a pipe: inverted, few scanners read it
+            )  # colours even in a pipe, because few scanners read an inverted symbol
             continue
         out.write_bytes(code.png(scale=scale) if kind == ".png" else code.svg(scale=scale).encode())
         side = 17 + 4 * code.version

@@ -1,4 +1,4 @@
-"""What ``verify`` and ``redeem`` print: a line for each verdict, progress on long work, and a summary."""
+"""The output of ``verify`` and ``redeem``: a line for each verdict, progress of long work, and a summary."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ybtoken.words import Words
 __all__ = ["Report"]
 
 _LONG_WORK = 2.0
-"""Seconds without an answer to be expected; beyond them progress is shown, once a second."""
+"""Work that takes more seconds than this shows its progress once a second."""
 
 
 class Report:
-    """Verdicts as they come: results on standard output, the rest on standard error.
+    """Prints verdicts as they come: results to standard output, everything else to standard error.
 
     Args:
-        speaker: in which language.
-        as_json: print JSON lines, which have both languages.
-        quiet: print verdicts only.
-        redeemed: the tokens were used up, not just verified.
+        speaker: speaks the language of the output.
+        as_json: whether to print JSON lines, which have both languages.
+        quiet: whether to print verdicts only.
+        redeemed: whether the tokens were used up, and not only verified.
 
     Attributes:
         refused: how many were refused, by code.
@@ -93,7 +93,7 @@ class Report:
         return f"{line.place}: {mark}  {self._speaker.choose(_describe(verdict))}"
 
     def _as_json(self, line: Line, verdict: VerifiedVoucher | TokenError) -> str:
-        # ASCII only, so that no terminal and no pipe can damage it. The text itself is left out: it may still be good.
+        # ASCII only, so that no terminal or pipe can damage it. The text is left out, because it may still be valid.
         row: dict[str, Any] = {"source": line.source, "line": line.number}
         if isinstance(verdict, TokenError):
             row |= {"accepted": False, "error": verdict.to_dict()}

@@ -1,6 +1,7 @@
-"""How the command line speaks, and how it ends: two languages, no traceback, and the exit codes.
+"""The languages of the command line, and its exit codes. No error shows a traceback.
 
-0 accepted or done, 1 a token was refused, 2 misuse (options, files), 130 interrupted, 141 the reader of a pipe went.
+0 accepted or done, 1 a token was refused, 2 misuse (options, files), 130 interrupted, 141 the reader of a pipe has
+gone.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ REFUSED, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 
 class Language(StrEnum):
-    """What people are spoken to in."""
+    """The languages of messages."""
 
     ZH = "zh"
     EN = "en"
@@ -39,7 +40,7 @@ Lang = Annotated[
 
 
 class MisuseError(Exception):
-    """The command line was given what it cannot work with: exit code 2."""
+    """The command line was given something that it cannot use: exit code 2."""
 
     def __init__(self, en: str, zh: str) -> None:
         super().__init__(en)
@@ -47,23 +48,23 @@ class MisuseError(Exception):
 
 
 class Speaker:
-    """Says things in the language that was asked for, or else in the locale's."""
+    """Prints messages in the requested language, or otherwise in that of the locale."""
 
     def __init__(self, language: Language | None) -> None:
         self.language = language or _language_of_locale()
 
     def choose(self, words: Words) -> str:
-        """The words in one language, or in both."""
+        """A message in the chosen language, or in both."""
         if self.language is Language.BOTH:
             return words.en + ("\n" if "\n" in words.en else " / ") + words.zh
         return words.zh if self.language is Language.ZH else words.en
 
     def say(self, en: str, zh: str) -> None:
-        """Say something that is a result: on standard output."""
+        """Print a result to standard output."""
         typer.echo(self.choose(Words(en, zh)))
 
     def note(self, en: str, zh: str) -> None:
-        """Say something beside the results: on standard error."""
+        """Print anything else to standard error."""
         typer.echo(self.choose(Words(en, zh)), err=True)
 
 
@@ -77,7 +78,7 @@ _Parameters = ParamSpec("_Parameters")
 
 
 def command(function: Callable[_Parameters, None]) -> Callable[_Parameters, None]:
-    """Make a function with a ``lang`` a command: what goes wrong in it becomes words and an exit code."""
+    """Make a function with an argument ``lang`` a command: its errors become messages and exit codes."""
 
     @wraps(function)
     def run(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> None:
@@ -106,7 +107,7 @@ def command(function: Callable[_Parameters, None]) -> Callable[_Parameters, None
 
 
 def _silence() -> None:
-    """Let the interpreter's last flush go nowhere: nobody reads any more."""
+    """Send the interpreter's last flush nowhere, because the reader has gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # a stream without a descriptor

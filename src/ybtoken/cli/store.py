@@ -39,7 +39,7 @@ def prepare(
     prefix: Annotated[str, typer.Option(help="What names of keys begin with. / 键名前缀。")] = "ybtoken",
     lang: Lang = None,
 ) -> None:
-    """Prepare a store, so that a first start refuses nobody."""
+    """Prepare a store, so that its first start refuses no code."""
     speaker = Speaker(lang)
     guard = _guard(url, prefix, cluster=cluster)
     try:
@@ -79,5 +79,5 @@ def _guard(url: str, prefix: str, *, cluster: bool) -> Any:
             return RedisReplayGuard(redis.RedisCluster.from_url(url), prefix=prefix)
         return RedisReplayGuard.from_url(url, prefix=prefix)
     except (ValueError, redis.RedisError, RedisClusterException) as error:
-        name = type(error).__name__  # its words may hold the address, and a password in it
+        name = type(error).__name__  # the message may hold the address with a password
         raise MisuseError(f"The address cannot be used ({name}).", f"地址不可用（{name}）。") from None

@@ -1,4 +1,4 @@
-"""Options that are more than a word or a number, and how they are read."""
+"""Reads options that are more than a word or a number."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Parameters = ParamSpec("_Parameters")
 
 
 def parse_time(value: str) -> int:
-    """Seconds since 1970, from such a number or from ISO 8601 with an offset."""
+    """Seconds since 1970, given as such a number or in ISO 8601 with an offset."""
     try:
         if value.isascii() and value.isdigit():
             seconds = int(value)
