@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.status.test_list import READER, URI
+from tests.status.test_list import READER, RING, URI
 from tests.status.test_source import signed, unavailable
 from tests.support import NOW
+from ybtoken.status.list import StatusListReader
 from ybtoken.testing.statuses import check_status_source
 
 httpx = pytest.importorskip("httpx")
@@ -24,7 +25,7 @@ class Server:
         self.asked.append(request)
         if self.fails is not None:
             raise self.fails
-        return httpx.Response(self.status, content=self.content, headers=self.headers)
+        return httpx.Response(self.status, stream=httpx.ByteStream(self.content), headers=self.headers)
 
     def source(self, reader=READER, **options) -> HttpStatusSource:
         client = httpx.Client(transport=httpx.MockTransport(self))
@@ -88,7 +89,7 @@ def test_without_a_network_the_list_is_asked_until_its_end():
     source.refresh()
     server.fails = httpx.ConnectTimeout("no answer from 10.0.0.1")
     assert not source.refresh(now=NOW + 500)
-    assert source.problem.reason == "the list cannot be fetched: ConnectTimeout"
+    assert source.problem.reason == "the server did not answer in time"
     assert source.status(0, NOW + 599).status == 1
     assert unavailable(source.status, 0, NOW + 600) == "the list is past its end"
 
@@ -122,10 +123,83 @@ def test_a_client_of_its_own_has_a_deadline():
     source._client.close()
 
 
+@pytest.mark.parametrize("coding", ["gzip", "gzip, gzip", "br", "deflate", "x"])
+def test_no_coding_is_accepted(coding):
+    import gzip
+
+    server = Server(gzip.compress(gzip.compress(signed())), headers={"Content-Encoding": coding})
+    source = server.source()
+    assert not source.refresh()
+    assert "compressed" in source.problem.reason
+    assert server.asked[0].headers["Accept-Encoding"] == "identity"
+
+
+def test_what_counts_are_the_bytes_that_are_sent():
+    server = Server(signed(), headers={"Content-Encoding": "Identity"})
+    assert server.source(max_bytes=len(signed())).refresh()
+    assert not server.source(max_bytes=len(signed()) - 1).refresh()
+
+
+@pytest.mark.parametrize("etag", ["\xff", "a\tb", "x" * 300, ""])
+def test_an_odd_tag_is_not_sent_back(etag):
+    server = Server(signed(), headers=[(b"ETag", etag.encode("latin-1"))])
+    source = server.source()
+    assert source.refresh()
+    source.refresh()
+    assert "If-None-Match" not in server.asked[1].headers
+
+
+@pytest.mark.parametrize("error", [httpx.InvalidURL("x"), UnicodeEncodeError("ascii", "x", 0, 1, "x"), KeyError("x"),
+                                   httpx.TooManyRedirects("x"), RuntimeError("x")])  # fmt: skip
+def test_whatever_goes_wrong_is_a_problem(error):
+    server = Server(signed())
+    server.fails = error
+    source = server.source()
+    assert not source.refresh()
+    assert source.problem.reason == "the list cannot be fetched"
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n", b""]
+)
+def test_a_server_that_drips_is_left_at_the_deadline(answer):
+    """It sends a byte every 20 ms: each read is short, and the whole would never end."""
+    import socket
+    import threading
+
+    ended = threading.Event()
+
+    def drip(listening):
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(answer)
+            try:
+                while not ended.wait(0.02):
+                    connection.sendall(b"x")
+            except OSError:
+                ended.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        reader = StatusListReader(RING, f"http://127.0.0.1:{listening.getsockname()[1]}/list")
+        source = HttpStatusSource(reader, deadline=0.5)
+        assert not source.refresh()
+        assert source.problem.reason == "the list was not there within 0.5 s"
+        assert ended.wait(60)  # the connection was shut, so no thread waits on it
+
+
+@pytest.mark.parametrize("uri", ["status.example/1", "ftp://a/b", "http://", "https://a\x01/", "https://é.\ud800/"])
+def test_an_address_that_is_none_is_misuse(uri):
+    with pytest.raises(ValueError, match="uri"):
+        HttpStatusSource(StatusListReader(RING, uri))
+
+
 def test_settings_of_other_kinds_are_refused():
     for options, complaint in (
         ({"client": httpx.AsyncClient()}, "client is an httpx.Client, not AsyncClient"),
         ({"client": httpx.Client}, "client is an httpx.Client, not the class"),
+        ({"deadline": 0}, "deadline is above 0"),
+        ({"deadline": "5"}, "deadline is a number of seconds"),
         ({"max_bytes": 0}, "max_bytes is at least 1"),
         ({"clock": NOW}, "clock is a function"),
     ):

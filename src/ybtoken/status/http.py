@@ -8,7 +8,11 @@ end.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from socket import SHUT_RDWR
+from threading import Thread
+from typing import Any
 
 from ybtoken._checks import callback, instance, uint
 from ybtoken.errors import CannotCheckError
@@ -24,7 +28,9 @@ except ModuleNotFoundError as error:
 
 __all__ = ["HttpStatusSource"]
 
-_HEADERS = {"Accept": "application/statuslist+cwt"}
+# A compressed response of some hundred bytes may become gigabytes, and a list is compressed already.
+_HEADERS = {"Accept": "application/statuslist+cwt", "Accept-Encoding": "identity"}
+_LONGEST_TAG = 256
 
 
 class HttpStatusSource(MemoryStatusSource):
@@ -32,10 +38,15 @@ class HttpStatusSource(MemoryStatusSource):
 
     Args:
         reader: checks the lists; its ``uri`` is the address.
-        client: a client with the application's time-outs, proxies and TLS settings; by default one that waits for 5 s.
+        client: a client with the application's proxies, TLS settings and time-outs for single operations.
         grace: for how many seconds past its end a list is still used.
         max_bytes: reading stops after this many bytes of a response, and the list is refused.
+        deadline: the longest time that a fetch may take in all, in seconds.
         clock: gives the seconds since 1970.
+
+    Raises:
+        TypeError, ValueError: an argument of another kind or out of its bounds, or the reader's ``uri`` is no address
+            of a web server.
     """
 
     def __init__(
@@ -45,44 +56,125 @@ class HttpStatusSource(MemoryStatusSource):
         client: httpx.Client | None = None,
         grace: int = 0,
         max_bytes: int = 1 << 25,
+        deadline: float = 10,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(reader, grace=grace)
         if client is not None:
             instance("client", client, httpx.Client, "an httpx.Client")
-        self._client = client or httpx.Client(timeout=5)
+        _check_address(self._reader.uri)
+        if isinstance(deadline, bool) or not isinstance(deadline, (int, float)):
+            raise TypeError(f"deadline is a number of seconds, not {type(deadline).__name__}")
+        if not 0 < deadline <= 3600:  # and no NaN
+            raise ValueError(f"deadline is above 0 and at most 3600 seconds, not {deadline}")
+        self._client = client or httpx.Client(timeout=min(5, deadline))
         self._max_bytes = uint("max_bytes", max_bytes, minimum=1)
+        self._deadline = deadline
         self._clock = callback("clock", clock, "the seconds since 1970")
         self._etag: str | None = None
 
     def refresh(self, *, now: int | None = None) -> bool:
-        """Fetch the list. A failure raises nothing: ``problem`` says what it was.
+        """Fetch the list, within the deadline. A failure raises nothing: ``problem`` says what it was.
 
         Returns:
             Whether a newer list was taken.
         """
         at = int(self._clock() if now is None else now)
         try:
-            headers = _HEADERS | ({"If-None-Match": self._etag} if self._etag else {})
-            with self._client.stream("GET", self._reader.uri, headers=headers) as response:
-                if response.status_code == httpx.codes.NOT_MODIFIED:
-                    self.problem = None
-                    return False
-                if response.status_code != httpx.codes.OK:
-                    return self._failed(f"the server answered {response.status_code}")
-                data = bytearray()
-                for chunk in response.iter_bytes():
-                    data += chunk
-                    if len(data) > self._max_bytes:
-                        return self._failed(f"the list has more than {self._max_bytes} bytes")
-            taken = self.load(bytes(data), at)
-            self._etag = response.headers.get("ETag")
-        except httpx.HTTPError as error:
-            return self._failed(f"the list cannot be fetched: {type(error).__name__}")
-        except CannotCheckError:
-            return False  # load has noted it
+            fetched = self._fetch()
+            if fetched is None:  # it has not changed
+                self.problem = None
+                return False
+            data, etag = fetched
+            taken = self.load(data, at)
+            self._etag = etag
+        except CannotCheckError as error:
+            self.problem = error
+            return False
         return taken
 
-    def _failed(self, reason: str) -> bool:
-        self.problem = CannotCheckError("status.unavailable", reason=reason)
-        return False
+    def _fetch(self) -> tuple[bytes, str | None] | None:
+        """The list and its tag, or None if it has not changed.
+
+        Time-outs of the client are for single reads, and a server that sends a byte at a time never exceeds them. So
+        the fetch is made in a thread of its own, whose connection is cut at the deadline.
+        """
+        fetch = _Fetch(self._client, self._reader.uri, self._etag, self._max_bytes)
+        thread = Thread(target=fetch.run, name="ybtoken status list", daemon=True)
+        thread.start()
+        thread.join(self._deadline)
+        if thread.is_alive():
+            fetch.cut()
+            raise _failed(f"the list was not there within {self._deadline} s")
+        if fetch.problem is not None:
+            raise fetch.problem
+        return fetch.found
+
+
+class _Fetch:
+    """One request. Whatever goes wrong becomes a `CannotCheckError` here, and nowhere else."""
+
+    def __init__(self, client: httpx.Client, uri: str, etag: str | None, max_bytes: int) -> None:
+        self._client, self._uri, self._etag, self._max_bytes = client, uri, etag, max_bytes
+        self._connection: Any = None
+        self._is_cut = False
+        self.found: tuple[bytes, str | None] | None = None
+        self.problem: CannotCheckError | None = None
+
+    def run(self) -> None:
+        try:
+            self._request()
+        except CannotCheckError as error:
+            self.problem = error
+        except httpx.TimeoutException:
+            self.problem = _failed("the server did not answer in time")
+        except httpx.TransportError:
+            self.problem = _failed("the connection to the server failed")
+        except Exception as error:
+            self.problem = _failed("the list cannot be fetched")
+            self.problem.__cause__ = error
+
+    def cut(self) -> None:
+        """Shut the connection, so that the thread that reads from it ends."""
+        self._is_cut = True
+        socket = self._connection and self._connection.get_extra_info("socket")
+        with suppress(OSError):
+            socket and socket.shutdown(SHUT_RDWR)
+
+    def _request(self) -> None:
+        # A connection of its own, because one that is kept is not told about.
+        headers = _HEADERS | {"Connection": "close"} | ({"If-None-Match": self._etag} if self._etag else {})
+        with self._client.stream("GET", self._uri, headers=headers, extensions={"trace": self._trace}) as response:
+            if response.status_code == httpx.codes.NOT_MODIFIED:
+                return
+            if response.status_code != httpx.codes.OK:
+                raise _failed(f"the server answered {response.status_code}")
+            if (coding := response.headers.get("Content-Encoding", "identity")).lower() != "identity":
+                raise _failed(f"the server compressed the list ({coding!r:.40}), which was not asked for")
+            data = bytearray()
+            for chunk in [response.content] if response.is_stream_consumed else response.iter_raw():
+                data += chunk
+                if len(data) > self._max_bytes:
+                    raise _failed(f"the list has more than {self._max_bytes} bytes")
+            etag = response.headers.get("ETag", "")
+            is_usable = etag.isascii() and etag.isprintable() and 0 < len(etag) <= _LONGEST_TAG
+            self.found = bytes(data), etag if is_usable else None
+
+    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete", ".connect_unix_socket.complete")):
+            self._connection = info["return_value"]
+            if self._is_cut:
+                self.cut()
+
+
+def _failed(reason: str) -> CannotCheckError:
+    return CannotCheckError("status.unavailable", reason=reason)
+
+
+def _check_address(uri: str) -> None:
+    try:
+        url = httpx.URL(uri)
+    except Exception as error:  # httpx.InvalidURL, or an error of its codecs
+        raise ValueError(f"the uri of the list is no address: {uri!r:.200}") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError(f"the uri of the list begins with https:// or http:// and has a host, not {uri!r:.200}")

@@ -14,7 +14,9 @@ such a ring. Whatever is wrong with a list, the outcome is `status.unavailable`,
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from enum import IntEnum
+from typing import Any
 
 import cbor2
 
@@ -33,8 +35,14 @@ MAX_ENTRIES = 1 << 28
 
 STATUS_BITS = (1, 2, 4, 8)
 _SUB, _EXP, _IAT, _STATUS_LIST, _TTL = 2, 4, 6, 65533, 65534
+_CLAIMS: Mapping[int | str, str] = {
+    _SUB: "sub (2)", _EXP: "exp (4)", _IAT: "iat (6)", _STATUS_LIST: "status_list (65533)", _TTL: "ttl (65534)",
+}  # fmt: skip
+_LIST: Mapping[int | str, str] = {"bits": "bits", "lst": "lst"}
 _TYPE = "application/statuslist+cwt"
 _LONGEST = 1 << 27
+LONGEST_LIST = _LONGEST + 1024
+"""The most bytes that a signed list has: its content, its header and its signature."""
 _HEADER_SIZES = frozenset(len(encode_header(algorithm, bytes(KID_SIZE), typ=_TYPE)) for algorithm in Algorithm)
 
 
@@ -151,7 +159,18 @@ class StatusListReader:
 
         Raises:
             CannotCheckError: ``status.unavailable``; the fact ``reason`` says what is wrong.
+            TypeError: the list is not bytes.
         """
+        if not isinstance(data, bytes):
+            raise TypeError(f"a signed status list is bytes, not {type(data).__name__}")
+        try:
+            return self._read(data, now)
+        except CannotCheckError:
+            raise
+        except Exception as error:  # the one place where whatever else a list brings about becomes a refusal
+            raise _unavailable("it is damaged") from error
+
+    def _read(self, data: bytes, now: int) -> StatusList:
         try:
             header, signed, signature = cut_envelope(data, _HEADER_SIZES, longest=_LONGEST)
         except EnvelopeError:
@@ -174,16 +193,21 @@ class StatusListReader:
         # This is a general CBOR decoder, but it reads only what a trusted key signed; `read` compares the encoding.
         try:
             claims = cbor2.loads(payload)
-            stated = claims[_STATUS_LIST]
-            bits, compressed = stated["bits"], stated["lst"]
-            if type(bits) is not int or bits not in STATUS_BITS:
-                raise ValueError(f"a status has {STATUS_BITS} bits")
-            array = _inflate(compressed, self._max_entries * bits // 8)
+        except Exception as error:
+            raise _unavailable("its content is not CBOR") from error
+        stated = _members("it", claims, _CLAIMS)[_STATUS_LIST]
+        bits, compressed = (_members("its status_list", stated, _LIST)[name] for name in ("bits", "lst"))
+        if type(bits) is not int or bits not in STATUS_BITS:
+            raise _unavailable(f"a status has 1, 2, 4 or 8 bits, not {bits!r:.20}")
+        if not isinstance(compressed, bytes):
+            raise _unavailable("its bit array (lst) is no byte string")
+        array = _inflate(compressed, self._max_entries * bits // 8)
+        try:
             statuses = StatusList(
                 claims[_SUB], bits, array, issued_at=claims[_IAT], expires_at=claims[_EXP], ttl=claims[_TTL]
             )
-        except (cbor2.CBORError, LookupError, TypeError, ValueError, EOFError, zlib.error) as error:
-            raise _unavailable(f"its content is not a status list's ({type(error).__name__})") from error
+        except (TypeError, ValueError) as error:
+            raise _unavailable(str(error)) from error
         return statuses, compressed
 
     def _check(self, statuses: StatusList, entry: KeyEntry, now: int) -> None:
@@ -202,12 +226,30 @@ def _unavailable(reason: str) -> CannotCheckError:
     return CannotCheckError("status.unavailable", reason=reason)
 
 
+def _members(what: str, stated: object, names: Mapping[int | str, str]) -> Mapping[Any, Any]:
+    """A map that has just these members, by label."""
+    if not isinstance(stated, Mapping):
+        raise _unavailable(f"{what} is no map")
+    if missing := [name for label, name in names.items() if label not in stated]:
+        raise _unavailable(
+            f"{what} does not state {', '.join(missing)}: {', '.join(names.values())} are all needed here"
+        )
+    if unknown := [label for label in stated if label not in names]:
+        raise _unavailable(
+            f"{what} has members that are not known here: {', '.join(f'{each!r:.30}' for each in unknown[:5])}"
+        )
+    return stated
+
+
 def _inflate(compressed: bytes, limit: int) -> bytes:
     """Decompress a bit array of at most ``limit`` bytes; without a limit, a list of a few KB could fill the memory."""
     inflating = zlib.decompressobj()
-    array = inflating.decompress(compressed, limit + 1)
+    try:
+        array = inflating.decompress(compressed, limit + 1)
+    except zlib.error as error:
+        raise _unavailable("its bit array (lst) is not compressed by zlib, or is damaged") from error
     if len(array) > limit:
-        raise ValueError(f"the list inflates to more than {limit} bytes")
+        raise _unavailable(f"its bit array has more than the {limit} bytes that max_entries allows")
     if not inflating.eof or inflating.unused_data:
-        raise ValueError("the list is cut short, or something follows it")
+        raise _unavailable("its bit array (lst) is cut short, or something follows it")
     return array

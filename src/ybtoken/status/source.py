@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from ybtoken._checks import duration, instance
 from ybtoken.errors import CannotCheckError
-from ybtoken.status.list import StatusList, StatusListReader
+from ybtoken.status.list import LONGEST_LIST, StatusList, StatusListReader
 
 __all__ = ["FileStatusSource", "MemoryStatusSource", "StatusAnswer", "StatusSource"]
 
@@ -148,7 +148,11 @@ class FileStatusSource(MemoryStatusSource):
             seen = (about.st_mtime_ns, about.st_size, about.st_ino)
             if seen == self._seen:
                 return
-            self.load(self._path.read_bytes(), now)
+            if about.st_size > LONGEST_LIST:
+                self.problem = CannotCheckError("status.unavailable", reason=f"the file has {about.st_size} bytes")
+                return
+            with self._path.open("rb") as file:
+                self.load(file.read(LONGEST_LIST + 1), now)
             self._seen = seen
         except OSError as error:
             self.problem = CannotCheckError("status.unavailable", reason=f"the file is not readable: {error.strerror}")
