@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ybtoken.words import BoundsError
 
-__all__ = ["LAST_SECOND", "callback", "duration", "instance", "instant", "octets", "string", "uint"]
+__all__ = ["LAST_SECOND", "callback", "duration", "exact_string", "instance", "instant", "octets", "string", "uint"]
 
 LAST_SECOND = 2**32
 """One second after the last time that a token can state; as the end of a period it means "no end"."""
@@ -69,6 +69,11 @@ def string(name: str, value: str) -> str:
     if not value or not value.isprintable():
         raise ValueError(f"{name} is a printable string that is not empty")
     return value
+
+
+def exact_string(text: str) -> str:
+    """The same text as a `str` and nothing else: a subclass may say another text of itself than it has."""
+    return text if type(text) is str else str.__str__(text)
 
 
 def instance(name: str, value: _T, kind: type[Any] | tuple[type[Any], ...], wanted: str) -> _T:

@@ -47,9 +47,9 @@ class TokenError(Exception):
     """
 
     def __init__(self, code: str, **facts: Any) -> None:
-        if not isinstance(self, _CLASSES.get(code, ())):
+        if type(self) is not (kind := _CLASSES.get(code)) and not (kind and isinstance(self, kind)):
             raise ValueError(f"{type(self).__name__} has no code {code!r}")
-        super().__init__(code)
+        self.args = (code,)
         self.code = code
         self.facts = facts
 

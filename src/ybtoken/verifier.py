@@ -11,14 +11,15 @@ from __future__ import annotations
 import inspect
 import time
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from typing import BinaryIO, TypeAlias, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO, TypeAlias
 
-from ybtoken._checks import callback, duration, instance
-from ybtoken.engines.protocols import Engine, Texts, texts_of
+from ybtoken._checks import callback, duration, exact_string, instance
+from ybtoken.engines.protocols import Engine
 from ybtoken.engines.serial import SerialEngine
+from ybtoken.engines.texts import Held, Texts, held, texts_of
 from ybtoken.engines.validity import Limits, OneTimeCodes
-from ybtoken.errors import TokenError
+from ybtoken.errors import TextError, TokenError
 from ybtoken.judging.judge import Judge
 from ybtoken.judging.redemption import drive, drive_async, redemption
 from ybtoken.judging.verdicts import Verdict, Verdicts
@@ -37,6 +38,7 @@ Challenges: TypeAlias = Challenge | list[Challenge | None] | tuple[Challenge | N
 """What was asked: of all texts, or of each."""
 
 _LONGEST_LINE = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
+_MOST_LINES = 1 << 14
 _OFFLOAD_ABOVE = 8  # texts; verifying more takes long enough to be worth a thread; engines may state another number
 # Far above the last second that a token can state, and far below any clock that counts milliseconds.
 _LATEST_CLOCK = 2**33 - 1
@@ -176,8 +178,7 @@ class Verifier:
         Raises:
             ValueError: ``challenge`` has an entry for each text, and there are more or fewer texts.
         """
-        if isinstance(texts, str):
-            raise TypeError("this takes many texts, not one string")
+        texts = held(texts)
         asked = _each_challenge(challenge, recorded=recorded)
         limits = self._recorded if recorded else self._limits
         batch = self._opener.open_many(texts, limits, self._times(now))
@@ -209,8 +210,8 @@ class Verifier:
         """The same for asyncio: more than a few texts are verified in a thread, and other tasks run meanwhile."""
         import asyncio  # loaded already by whoever awaits this, and by nobody else
 
-        texts = _held(texts)
-        if isinstance(texts, Sized) and len(texts) <= self._offload_above:
+        texts = held(texts)
+        if type(texts) is Held and len(texts) <= self._offload_above:
             return self.verify_many(texts, now=now, challenge=challenge, recorded=recorded)
         return await asyncio.to_thread(self.verify_many, texts, now=now, challenge=challenge, recorded=recorded)
 
@@ -230,7 +231,8 @@ class Verifier:
             now: in seconds since 1970, for all. Without it the verifier reads its clock for each chunk.
             challenge: one for all, as for `verify`.
             recorded: as for `verify`.
-            chunk_bytes: how much is read at a time: some 12,000 texts of the usual length by default.
+            chunk_bytes: how much is read at a time: some 12,000 texts of the usual length by default. At most 16,384
+                lines are verified together, because an empty line takes as much memory as any.
 
         Yields:
             The verdicts of the next lines, in order.
@@ -241,7 +243,8 @@ class Verifier:
         while block := file.read(chunk_bytes):
             lines, ended, tail = block.rpartition(b"\n")
             if ended:
-                yield self.verify_many(rest + lines + ended, now=now, challenge=challenge, recorded=recorded)
+                for part in _parts(rest + lines + ended):
+                    yield self.verify_many(part, now=now, challenge=challenge, recorded=recorded)
                 rest = b""
             # If a line has no end yet, keep only as much as shows that it is too long.
             rest = (rest + tail[:_LONGEST_LINE])[:_LONGEST_LINE]
@@ -293,7 +296,7 @@ class Verifier:
             TypeError: the verifier has no guard, or one for asyncio.
         """
         guard = self._sync_guard("redeem_many")
-        texts = _held(texts)
+        texts = held(texts)
         verdicts = self.verify_many(texts, now=now, challenge=challenge)
         return verdicts.refusing(drive(guard, redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK)))
 
@@ -306,7 +309,7 @@ class Verifier:
         cancelled before the first claim, nothing is used up; later, what was claimed by then.
         """
         guard = self._any_guard("redeem_many_async")
-        texts = _held(texts)
+        texts = held(texts)
         verdicts = await self.verify_many_async(texts, now=now, challenge=challenge)
         redeeming = redemption(_accepted_of(verdicts, texts), self._limits, _CHUNK_ON_A_LOOP)
         return verdicts.refusing(await drive_async(guard, self._guard_waits, redeeming))
@@ -347,34 +350,49 @@ class Verifier:
 
     def _now(self, now: int | None) -> int:
         at = int(self._clock()) if now is None else now
-        if isinstance(at, bool) or not isinstance(at, int):
+        if type(at) is not int and (isinstance(at, bool) or not isinstance(at, int)):
             raise TypeError(f"now is a time in whole seconds since 1970 (an int), not {type(at).__name__}")
         if not 0 <= at <= _LATEST_CLOCK:
             name = "the clock" if now is None else "now"
             raise ValueError(f"{name} is 0 to 2**33 - 1 seconds since 1970, not {at}; is it in milliseconds?")
-        return at
+        return at if type(at) is int else int.__index__(at)
 
     def _times(self, now: int | Sequence[int] | None) -> int | Sequence[int]:
         if now is None or isinstance(now, int) or not isinstance(now, (Sequence, array)):
             return self._now(now)
         try:
             times = array("q", now)
-        except (TypeError, OverflowError) as error:
+        except OverflowError:
+            raise ValueError("every time in now is 0 to 2**33 - 1 seconds since 1970") from None
+        except TypeError as error:
             raise TypeError(f"now is one time for each text, in whole seconds since 1970: {error}") from None
         if times and not (min(times) >= 0 and max(times) <= _LATEST_CLOCK):
             raise ValueError("every time in now is 0 to 2**33 - 1 seconds since 1970; are they milliseconds?")
         return times
 
 
+def _parts(lines: bytes) -> Iterator[bytes]:
+    """The lines of a buffer, at most so many together."""
+    if lines.count(b"\n") <= _MOST_LINES:
+        yield lines
+        return
+    start = 0
+    while start < len(lines):
+        end = start
+        for _ in range(_MOST_LINES):
+            if not (end := lines.find(b"\n", end) + 1):
+                end = len(lines)
+                break
+        yield lines[start:end]
+        start = end
+
+
 def _text(text: str) -> str:
     if not isinstance(text, str):
         raise TypeError(f"a text is a str, not {type(text).__name__}")
-    return text
-
-
-def _held(texts: Texts) -> Texts:
-    """Texts that can be read twice: to verify them, and again to say what was redeemed."""
-    return texts if isinstance(texts, Sized) else list(cast("Iterable[str]", texts))
+    if len(text) > MAX_TEXT:  # step 1, here and not in an engine: it costs least
+        raise TextError("text.length")
+    return exact_string(text)
 
 
 def _check_challenge(challenge: object, *, recorded: bool) -> None:

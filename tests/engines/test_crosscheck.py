@@ -10,7 +10,8 @@ from tests.support import CITY, EXTRAS, HOLDER, NOW, RING, a_voucher, fake_issue
 from ybtoken import Engine, KeyRing, SerialEngine, TokenError, Verifier
 from ybtoken.engines.columns import Judged, Opened, OpenedBatch
 from ybtoken.engines.crosscheck import CrossCheckEngine, EnginesDisagreeError
-from ybtoken.engines.protocols import Opener, Texts, texts_of, times_of
+from ybtoken.engines.protocols import Opener
+from ybtoken.engines.texts import Texts, texts_of, times_of
 from ybtoken.engines.validity import Limits
 from ybtoken.errors import SignatureError, TextError
 from ybtoken.testing.engines import check_engine

@@ -25,7 +25,7 @@ from tests.support import (
 )
 from ybtoken import Engine, KeyEntry, KeyRing, Profile, Scope, SerialEngine
 from ybtoken.engines.columns import COLUMNS, NO_ENTRY, Opened, OpenedBatch
-from ybtoken.engines.protocols import texts_of
+from ybtoken.engines.texts import texts_of
 from ybtoken.engines.validity import Limits, number_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError, TokenError, UnknownKeyError
 from ybtoken.keys.p256 import P256SigningKey

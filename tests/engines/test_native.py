@@ -245,6 +245,111 @@ def test_arrow_arrays_give_the_same_columns(kind: str) -> None:
     assert columns_of(opener.open_many(pa.chunked_array([array[:99], array[99:]]))) == reference
 
 
+class Liar(str):
+    """Says another text of itself than it has."""
+
+    def encode(self, *_: object) -> bytes:
+        return MIXTURE[0].encode()
+
+    def __str__(self) -> str:
+        return MIXTURE[0]
+
+    def __getitem__(self, at: Any) -> str:
+        return MIXTURE[0][at]
+
+    def __len__(self) -> int:
+        return len(MIXTURE[0])
+
+
+FORMS = [
+    "str", "liars", "bytes", "mixed", "iterator", "lines", "bytearray", "memoryview", "string", "large_string",
+    "binary", "large_binary", "string_view", "binary_view", "dictionary", "fixed_size_binary", "chunked", "scalars",
+    "capsule", "null", "nulls", "int64", "numbers", "nested", "none",
+]  # fmt: skip
+ENCODED = [text.encode("utf-8", "surrogatepass") for text in MIXTURE[::7]]
+
+
+def in_form(form: str, texts: list[bytes]) -> Any:
+    """Byte strings, which need not be UTF-8, as an application may hold them."""
+    pa = pytest.importorskip("pyarrow")
+    decoded = [text.decode("utf-8", "surrogateescape") for text in texts]
+    binary = pa.array(texts, pa.large_binary())
+    match form:
+        case "str":
+            return decoded
+        case "liars":
+            return [Liar(text) for text in decoded]
+        case "bytes" | "iterator":
+            return texts if form == "bytes" else iter(texts)
+        case "mixed":
+            return [each[i % 2] for i, each in enumerate(zip(texts, decoded, strict=True))]
+        case "lines" | "bytearray" | "memoryview":
+            lines = b"\n".join(texts)
+            return lines if form == "lines" else {"bytearray": bytearray, "memoryview": memoryview}[form](lines)
+        case "string" | "large_string" | "binary" | "large_binary" | "string_view" | "binary_view":
+            # Not checked for UTF-8, as arrays that come out of a file are not.
+            plain = binary.cast(pa.binary())
+            if form in ("string", "large_string", "string_view"):
+                wide = form == "large_string"
+                source = binary if wide else plain
+                kind = pa.large_string() if wide else pa.string()
+                array = pa.Array.from_buffers(kind, len(source), source.buffers(), offset=source.offset)
+                return array if form != "string_view" else array.cast(pa.string_view())
+            return binary.cast(getattr(pa, form)())
+        case "dictionary" | "chunked" | "scalars":
+            if form == "dictionary":
+                return plain_dictionary(binary)
+            return list(binary) if form == "scalars" else pa.chunked_array([binary[:1], binary[1:]])
+        case "fixed_size_binary":
+            return pa.array([text.ljust(8, b"0")[:8] for text in texts], pa.binary(8))
+        case "capsule":
+            return type(
+                "Foreign", (), {"__arrow_c_array__": lambda self, schema=None: binary.__arrow_c_array__(schema)}
+            )()
+        case "null":
+            return pa.array([*texts, None], pa.binary())
+        case "nulls":
+            return pa.nulls(len(texts))
+        case "int64" | "numbers":
+            numbers = pa.array(range(len(texts)), pa.int64())
+            return numbers if form == "int64" else numbers.dictionary_encode()
+        case "nested":
+            return [[text] for text in decoded] or [[""]]
+        case _:
+            return [*decoded, None]
+
+
+def plain_dictionary(binary: Any) -> Any:
+    return binary.dictionary_encode()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(FORMS),
+    st.lists(st.sampled_from(ENCODED) | st.binary(max_size=12), max_size=5),
+    st.sampled_from([NOW, [NOW] * 3, "1800000000", 2**70, [2**70], [NOW, "x"], [True], None, 1.5, -1]),
+)  # fmt: skip
+def test_whatever_form_texts_and_times_have_engines_say_the_same(form: str, texts: list[bytes], now: Any) -> None:
+    said = []
+    for engine in (SerialEngine(), NativeEngine()):
+        verifier = Verifier(RING, engine=engine, clock=lambda: NOW)
+        try:
+            verdicts = verifier.verify_many(in_form(form, texts), now=now)
+            said.append((bytes(verdicts.codes), *(bytes(verdicts.batch.column(name)) for name in COLUMNS)))
+        except (TypeError, ValueError) as error:
+            said.append((type(error), str(error)))
+    assert said[0] == said[1]
+
+
+def test_a_text_that_lies_is_taken_for_what_it_is() -> None:
+    for engine in (SerialEngine(), NativeEngine()):
+        verifier = Verifier(RING, engine=engine, clock=lambda: NOW)
+        with pytest.raises(TokenError):
+            verifier.verify(Liar("96"))
+        assert verifier.verify_many([Liar("96")]).accepted == 0
+    assert verifier.verify(MIXTURE[0])
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.binary(max_size=20),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ybtoken.engines.columns import COLUMNS, Opened, OpenedBatch
-from ybtoken.engines.protocols import Engine, Opener, Texts, texts_of
+from ybtoken.engines.protocols import Engine, Opener
 from ybtoken.engines.serial import SerialEngine
+from ybtoken.engines.texts import Texts, held, texts_of
 from ybtoken.engines.validity import Limits, OneTimeCodes
 from ybtoken.errors import TokenError
 from ybtoken.keys.ring import KeyRing
@@ -118,8 +119,7 @@ class CrossCheckOpener:
 
     def open_many(self, texts: Texts, limits: Limits, now: int | Sequence[int]) -> OpenedBatch:
         """Open many texts with both; raises `EnginesDisagreeError`."""
-        if not isinstance(texts, (bytes, bytearray, memoryview)):
-            texts = list(texts_of(texts))
+        texts = held(texts)
         limits, second = _shared(limits)
         batch = self._opener.open_many(texts, limits, now)
         second()

@@ -7,14 +7,14 @@ gives the same verdict as the serial engine for every input. It leaves profiles 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from ybtoken._native import ybtoken_native
 from ybtoken.algorithms import Algorithm
 from ybtoken.engines.columns import COLUMNS, Opened, OpenedBatch, width_of
-from ybtoken.engines.protocols import Texts, texts_of
 from ybtoken.engines.serial import SerialOpener
+from ybtoken.engines.texts import Held, Texts, held, texts_of
 from ybtoken.engines.validity import Limits, refusal_of
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing
@@ -139,19 +139,16 @@ class NativeOpener:
         """
         bounds: Any = {"skew": limits.skew, "max_lifetime": limits.max_lifetime}
         bounds["now"] = now if isinstance(now, int) else array("q", now).tobytes()
-        if isinstance(texts, (bytes, bytearray, memoryview)):
-            _check_times(now, texts)
-            found, _ = self._ring.open_lines(texts, **bounds)
-        elif hasattr(texts, "__arrow_c_array__") or hasattr(texts, "__arrow_c_stream__"):
-            chunks, texts = _arrow_chunks(texts)
-            _check_times(now, texts)
-            found = self._ring.open_arrow(chunks, **bounds)
+        plain = held(texts)  # they are looked at again where the serial engine takes over
+        _check_times(now, plain)
+        if type(plain) is bytes:
+            found, _ = self._ring.open_lines(plain, **bounds)
+        elif type(plain) is Held:
+            found = self._ring.open_many(plain, **bounds)
         else:
-            texts = tuple(cast("Iterable[str]", texts))  # the serial engine may have to read them again
-            _check_times(now, texts)
-            found = self._ring.open_many(texts, **bounds)
+            found = self._ring.open_arrow(_arrow_chunks(plain), **bounds)
         columns: dict[str, Buffer] = {name: getattr(found, name) for name in COLUMNS}
-        columns, passes = self._complete(columns, texts, limits, now)
+        columns, passes = self._complete(columns, plain, limits, now)
         return OpenedBatch(self.keys, limits, now, columns, passes)
 
     def _complete(
@@ -194,32 +191,18 @@ _NONE = (None,) * len(OPTIONAL_CLAIMS)
 def _check_times(now: int | Sequence[int], texts: Any) -> None:
     if isinstance(now, int):
         return
-    count = sum(1 for _ in texts_of(texts)) if isinstance(texts, (bytes, bytearray, memoryview)) else len(texts)
+    count = len(texts)
+    if type(texts) is bytes:
+        count = texts.count(b"\n") + (not texts.endswith(b"\n") and texts != b"")
     if len(now) != count:
         raise ValueError(f"{len(now)} times for {count} texts")
 
 
-def _arrow_chunks(texts: Any) -> tuple[list[tuple[Any, ...]], Any]:
-    """The buffers of an Arrow array, chunk by chunk, and the array; copied only if its type has no plain buffers."""
-    from ybtoken._arrow import pa
-
-    if not isinstance(texts, (pa.Array, pa.ChunkedArray)):  # an array of another library, by the PyCapsule interface
-        texts = pa.chunked_array(texts) if hasattr(texts, "__arrow_c_stream__") else pa.array(texts)
-    kinds = {pa.string(): 4, pa.binary(): 4, pa.large_string(): 8, pa.large_binary(): 8}
-    if texts.type not in kinds:
-        value_type = texts.type.value_type if pa.types.is_dictionary(texts.type) else texts.type
-        is_text = pa.types.is_string(value_type) or pa.types.is_large_string(value_type) or "view" in str(value_type)
-        binary = "binary" in str(value_type)
-        if not is_text and not binary:
-            raise TypeError(f"an Arrow array of texts is of strings or binary, not {texts.type}")
-        plain = pa.large_binary() if binary else pa.large_string()
-        try:
-            texts = texts.cast(plain)
-        except pa.ArrowNotImplementedError:  # views, before pyarrow learned to cast them
-            texts = pa.array(texts.to_pylist(), plain)
-    width = kinds[texts.type]
-    chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    return [(*_buffers(chunk), width, chunk.offset, len(chunk)) for chunk in chunks], texts
+def _arrow_chunks(texts: Any) -> list[tuple[Any, ...]]:
+    """The buffers of an Arrow array, chunk by chunk: read in place."""
+    width = 8 if str(texts.type).startswith("large") else 4
+    chunks = getattr(texts, "chunks", None)
+    return [(*_buffers(chunk), width, chunk.offset, len(chunk)) for chunk in ([texts] if chunks is None else chunks)]
 
 
 def _buffers(chunk: Any) -> tuple[Any, Any, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ybtoken.engines.columns import Judged, Opened, OpenedBatch
-from ybtoken.engines.protocols import Texts, texts_of, times_of
+from ybtoken.engines.texts import Texts, texts_of, times_of
 from ybtoken.engines.validity import Limits, check_pass, number_of, refusal_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
 from ybtoken.keys.device import check_presentation

@@ -16,6 +16,7 @@ import re
 from functools import lru_cache
 from struct import Struct
 
+from ybtoken._checks import exact_string
 from ybtoken.errors import TextError
 
 __all__ = ["decode_text", "encode_text", "normalize_scan"]
@@ -108,6 +109,7 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
     """
     if not isinstance(text, str):
         raise TypeError(f"a token's text is a string, not {type(text).__name__}")
+    text = exact_string(text)
     size = len(text)
     if size > MAX_TEXT:
         raise TextError("text.length")
@@ -153,5 +155,7 @@ def normalize_scan(scanned: str) -> str:
     echoes of an ECI (``\000026``). Full-width digits, which an input method makes, become ASCII digits. Any other
     fault is left for `Verifier.verify` to refuse.
     """
-    text = _ADDED_BY_SCANNERS.sub("", scanned).translate(_FULL_WIDTH_DIGITS)
+    if not isinstance(scanned, str):
+        raise TypeError(f"what was scanned is a string, not {type(scanned).__name__}")
+    text = _ADDED_BY_SCANNERS.sub("", exact_string(scanned)).translate(_FULL_WIDTH_DIGITS)
     return _AIM_AND_ECI.sub("", text)
