@@ -17,7 +17,7 @@ SOURCE = Path(ybtoken.__file__).parent
 # From the ground up. A name is a module, or a package with everything in it. A module imports from lower floors and
 # from its own package. `ybtoken/__init__.py` is the face: it names modules of every floor, and nothing imports it.
 FLOORS = (
-    ("words", "algorithms", "_arrow", "_native", "_state"),
+    ("words", "algorithms", "_arrow", "_forks", "_native", "_state"),
     ("_checks",),
     ("places", "refusals", "misuse", "qr"),
     ("voucher", "errors"),

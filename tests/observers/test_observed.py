@@ -169,7 +169,7 @@ def audited(path: Path, verdicts: int = 5) -> str:
 def test_an_audit_file_is_whole_and_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     assert audited(path) != audited(path)
-    assert check_audit(path) == 10
+    assert check_audit(path) == (10, ())
 
 
 @pytest.mark.parametrize("tamper", ["change", "remove", "insert", "swap", "cut a line short", "first"])
@@ -193,16 +193,17 @@ def test_tampering_with_an_audit_file_is_found(tmp_path: Path, tamper: str) -> N
     with pytest.raises(AuditError) as found:
         check_audit(path)
     assert found.value.line == {"first": 1, "swap": 2, "cut a line short": 5}.get(tamper, 3)
-    with pytest.raises(AuditError):
-        AuditFile(path)
+    if tamper != "cut a line short":  # as a crash leaves it, too
+        with pytest.raises(AuditError):
+            AuditFile(path)
 
 
 def test_lines_cut_off_the_end_are_found_by_a_head_that_was_kept(tmp_path: Path) -> None:
     path = tmp_path / "audit"
     head = audited(path)
-    assert check_audit(path, head=head) == 5
+    assert check_audit(path, head=head).lines == 5
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-    assert check_audit(path) == 4
+    assert check_audit(path).lines == 4
     with pytest.raises(AuditError):
         check_audit(path, head=head)
 
@@ -215,7 +216,7 @@ def test_an_audit_file_takes_many_threads(tmp_path: Path) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert check_audit(path) == 1600
+    assert check_audit(path) == (1600, ())
 
 
 class Scene:

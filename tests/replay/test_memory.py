@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 import time
 import tracemalloc
@@ -264,3 +265,26 @@ def test_an_empty_guard_is_not_falsy():
 def test_settings_of_other_kinds_are_type_errors(options, complaint):
     with pytest.raises(TypeError, match=complaint):
         MemoryReplayGuard(**options)
+
+
+def test_it_is_not_copied():
+    import copy
+    import pickle
+
+    for act in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="copied"):
+            act(MemoryReplayGuard())
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_in_a_child_process_it_refuses_and_does_not_wait():
+    from tests.support import in_child
+
+    guard = MemoryReplayGuard(clock=lambda: 5)
+    with guard._lock, pytest.raises(CannotCheckError) as caught:  # a thread may hold it
+        in_child(lambda: guard.claim(b"key", since=1, by=9, until=10))
+    assert caught.value.code == "redeem.unavailable"
+    assert "forked" in caught.value.reason
+    guard.claim(b"key", since=1, by=9, until=10)
+    made_there = in_child(lambda: MemoryReplayGuard(clock=lambda: 5).claim(b"key", since=1, by=9, until=10))
+    assert made_there is None

@@ -4,6 +4,10 @@ A line is ``<hash in hex> <JSON>``. The hash is SHA-256, or SM3 where national a
 previous line's hash and the JSON, so changing, removing or inserting a line breaks the chain from that line on. Cutting
 lines off the end does not break it: from time to time keep the last hash (`AuditFile.head`) elsewhere, and give it to
 `check_audit`.
+
+A write that fails, as on a full disk, may leave half a line. The next record that can be written stands behind a line
+that states the gap: ``{"gap": {"lost": 2, "bytes": 17, "hash": "..."}}`` says how many records were lost, and how many
+bytes, with which hash, stand between the line before and this one. So the chain goes on, and says what is missing.
 """
 
 from __future__ import annotations
@@ -13,13 +17,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn, TypeAlias
 
 from cryptography.hazmat.primitives import hashes
 
+from ybtoken._forks import generation
 from ybtoken.observers.event import VerdictEvent
 
-__all__ = ["AuditDigest", "AuditError", "AuditFile", "check_audit"]
+__all__ = ["AuditCheck", "AuditDigest", "AuditError", "AuditFile", "AuditGap", "check_audit"]
 
 AuditDigest: TypeAlias = Literal["sha256", "sm3"]
 """The hash function of an audit file. A file is checked with the one with which it was written."""
@@ -31,6 +36,9 @@ class AuditError(ValueError):
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
         self.line = line
+
+
+_GAP = b'{"gap":'
 
 
 def _hash(digest: AuditDigest, data: bytes) -> str:
@@ -45,42 +53,111 @@ def _start(digest: AuditDigest) -> str:
     return _hash(digest, b"ybtoken audit 1")
 
 
-def _link(digest: AuditDigest, previous: str, record: str) -> str:
-    return _hash(digest, f"{previous}\n{record}".encode())
+def _link(digest: AuditDigest, previous: str, record: bytes) -> str:
+    return _hash(digest, f"{previous}\n".encode() + record)
 
 
-def _walk(path: Path, digest: AuditDigest) -> Iterator[tuple[int, str]]:
-    head = _start(digest)
-    with path.open(encoding="utf-8", newline="\n") as file:
-        for number, line in enumerate(file, 1):
-            stated, _, record = line.rstrip("\n").partition(" ")
-            head = _link(digest, head, record)
-            if not line.endswith("\n") or stated != head:
-                raise AuditError(number, "changed, inserted, cut short, or what stood before it is missing")
-            yield number, head
+class AuditGap(NamedTuple):
+    """A place where records were lost."""
+
+    line: int
+    """The number of the line that states it."""
+    lost: int
+    """How many records, as far as the writer knew."""
+    size: int
+    """How many bytes stand there that are no lines of the chain."""
 
 
-def check_audit(path: str | os.PathLike[str], *, head: str | None = None, digest: AuditDigest = "sha256") -> int:
-    """Check the whole chain of a file, and return the number of its lines.
+class AuditCheck(NamedTuple):
+    """What a check found."""
+
+    lines: int
+    """How many lines the chain has, those that state a gap among them."""
+    gaps: tuple[AuditGap, ...]
+
+
+class _Line(NamedTuple):
+    number: int
+    head: str
+    gap: AuditGap | None
+
+
+class _TornError(AuditError):
+    """What stands at the end is no whole line, as after a write that failed."""
+
+    def __init__(self, line: int, torn: bytes) -> None:
+        super().__init__(line, "cut short at the end")
+        self.torn = torn
+
+
+def _walk(file: BinaryIO, digest: AuditDigest) -> Iterator[_Line]:
+    """The lines of the chain.
+
+    Raises:
+        AuditError: a line does not fit, and no gap states it.
+    """
+    head, bad, first_bad = _start(digest), b"", 0
+    for number, line in enumerate(file, 1):
+        stated, _, record = line.rstrip(b"\n").partition(b" ")
+        link = _link(digest, head, record)
+        fits = line.endswith(b"\n") and stated == link.encode()
+        gap = _gap_of(digest, number, record, bad) if fits else None
+        if fits and (gap is not None or not (bad or record.startswith(_GAP))):
+            head, bad = link, b""
+            yield _Line(number, head, gap)
+        else:
+            first_bad = first_bad if bad else number
+            bad += line
+    if bad and b"\n" not in bad:
+        raise _TornError(first_bad, bad)
+    if bad:
+        raise AuditError(first_bad, "changed, inserted, cut short, or what stood before it is missing")
+
+
+def _gap_of(digest: AuditDigest, number: int, record: bytes, skipped: bytes) -> AuditGap | None:
+    """The gap that a record states, if it states just the bytes that were skipped."""
+    if not record.startswith(_GAP):
+        return None
+    try:
+        gap = json.loads(record)["gap"]
+        lost, size, hashed = gap["lost"], gap["bytes"], gap["hash"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    if type(lost) is not int or size != len(skipped) or hashed != _hash(digest, skipped):
+        return None
+    return AuditGap(number, lost, size)
+
+
+def check_audit(path: str | os.PathLike[str], *, head: str | None = None, digest: AuditDigest = "sha256") -> AuditCheck:
+    """Check the whole chain of a file.
 
     Args:
         path: the file.
         head: a hash that was kept elsewhere. If the file does not contain it, lines were cut off.
         digest: the hash function with which the file was written.
 
+    Returns:
+        How many lines there are, and where records were lost.
+
     Raises:
-        AuditError: the file was tampered with.
+        AuditError: the file was tampered with, or ends with a line that is cut short.
     """
-    count, found = 0, head is None or head == _start(digest)
-    for number, here in _walk(Path(path), digest):
-        count, found = number, found or here == head
+    found, lines, last, gaps = head is None or head == _start(digest), 0, 0, list[AuditGap]()
+    with Path(path).open("rb") as file:
+        for last, here, gap in _walk(file, digest):  # noqa: B007 - used after the loop
+            lines, found = lines + 1, found or here == head
+            if gap is not None:
+                gaps.append(gap)
     if not found:
-        raise AuditError(count + 1, "lines are missing: the head that was kept is not in the file")
-    return count
+        raise AuditError(last + 1, "lines are missing: the head that was kept is not in the file")
+    return AuditCheck(lines, tuple(gaps))
 
 
 class AuditFile:
     """An observer that appends every verdict to a chained file. Thread-safe, but a file has one writer at a time.
+
+    A record that cannot be written is lost, and `append` raises an `OSError`. The next one that can be written stands
+    behind a line that states the gap, also after a restart.
 
     Args:
         path: the file. If it exists, its chain is checked and it is continued.
@@ -92,29 +169,68 @@ class AuditFile:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, sync: bool = False, digest: AuditDigest = "sha256") -> None:
-        self._path, self._sync, self._lock = Path(path), sync, Lock()
+        self._sync, self._lock, self._made_in = sync, Lock(), generation()
         self._digest: AuditDigest = digest
         self.head = _start(digest)
         """The hash of the last line: keep it elsewhere."""
-        if self._path.exists():
-            for _, head in _walk(self._path, digest):
-                self.head = head
-        self._file = self._path.open("a", encoding="utf-8", newline="\n")
+        self._torn = b""  # what stands behind the last line
+        self.lost = 0
+        """How many records were lost since the last line."""
+        if Path(path).exists():
+            with Path(path).open("rb") as file:
+                try:
+                    for line in _walk(file, digest):
+                        self.head = line.head
+                except _TornError as error:
+                    self._torn, self.lost = error.torn, 1
+        self._file = Path(path).open("ab", buffering=0)  # noqa: SIM115 - `close` closes it
 
     def observe(self, event: VerdictEvent) -> None:
         """See `ybtoken.observers.event.Observer`."""
         self.append(event.to_dict())
 
     def append(self, record: dict[str, Any]) -> None:
-        """Append any record of JSON-ready values."""
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        """Append any record of JSON-ready values.
+
+        Raises:
+            ValueError: a number that JSON does not have, such as NaN, or a member "gap"; nothing is written.
+            OSError: it cannot be written, and is lost.
+            RuntimeError: this process was forked from the one that writes the file.
+        """
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        if "gap" in record:
+            raise ValueError('a record has no member "gap", which states that records are missing')
+        if self._made_in != generation():
+            raise RuntimeError("an audit file has one writer, and this process was forked from it: open one of its own")
         with self._lock:
-            head = _link(self._digest, self.head, text)
-            self._file.write(f"{head} {text}\n")
-            self._file.flush()
-            if self._sync:
-                os.fsync(self._file.fileno())
-            self.head = head
+            try:
+                if self._torn or self.lost:
+                    self._state_the_gap()
+                self._write(b"", text.encode("utf-8", "backslashreplace"))  # half a character is an escape in JSON too
+                if self._sync:
+                    os.fsync(self._file.fileno())
+            except OSError:
+                self.lost += 1
+                raise
+
+    def _state_the_gap(self) -> None:
+        end = b"~\n" if self._torn else b""  # not the line feed alone, which may be all that the line lacked
+        skipped = self._torn + end
+        gap = {"gap": {"lost": self.lost, "bytes": len(skipped), "hash": _hash(self._digest, skipped)}}
+        self._write(end, json.dumps(gap, separators=(",", ":")).encode())
+        self.lost = 0
+
+    def _write(self, before: bytes, record: bytes) -> None:
+        """Write a line of the chain, or remember how much of it was written."""
+        head = _link(self._digest, self.head, record)
+        rest = data = before + head.encode() + b" " + record + b"\n"
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) or 0 :]
+        except OSError:
+            self._torn += data[: len(data) - len(rest)]
+            raise
+        self._torn, self.head = b"", head
 
     def close(self) -> None:
         """Close the file."""
@@ -125,3 +241,6 @@ class AuditFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an audit file has one writer, and is not pickled or copied")

@@ -6,20 +6,25 @@ import heapq
 import time
 from collections.abc import Callable
 from threading import Lock
+from typing import NoReturn
 
 from ybtoken._checks import callback, instant, uint
+from ybtoken._forks import generation
 from ybtoken.errors import CannotCheckError, RedeemError
 from ybtoken.replay.protocols import ReplayGuard
 
 __all__ = ["MemoryReplayGuard"]
 
+_FORKED = "a guard in memory serves one process, and this one was forked: make the guard in it, or use a shared store"
+
 
 class MemoryReplayGuard(ReplayGuard):
     """Remembers every claim until it expires. When it is full it refuses new claims and forgets none.
 
-    It serves one process for as long as that runs. Verifiers in several processes or on several machines need a shared
-    store, and a service that restarts needs a store that persists, such as `ybtoken.replay.sqlite`. A new guard in
-    memory does not know what was redeemed before it was made; ``remembers_since`` states from when on it knows
+    It serves one process for as long as that runs. It is not copied, and in a process that was forked it refuses every
+    claim, because parent and child would each accept a code. Verifiers in several processes or on several machines need
+    a shared store, and a service that restarts needs a store that persists, such as `ybtoken.replay.sqlite`. A new
+    guard in memory does not know what was redeemed before it was made; ``remembers_since`` states from when on it knows
     everything.
 
     Args:
@@ -41,6 +46,7 @@ class MemoryReplayGuard(ReplayGuard):
         self._begun = instant("remembers_since", remembers_since)
         self._clock = callback("clock", clock, "the seconds since 1970")
         self._lock = Lock()
+        self._made_in = generation()
         self._live: set[bytes] = set()
         self._by_expiry: dict[int, list[bytes]] = {}
         self._expiries: list[int] = []  # a heap of the keys of _by_expiry
@@ -48,6 +54,8 @@ class MemoryReplayGuard(ReplayGuard):
 
     def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         """See `ybtoken.replay.protocols.ReplayGuard.claim`."""
+        if self._made_in != generation():
+            raise CannotCheckError("redeem.unavailable", reason=_FORKED)
         with self._lock:
             now = int(self._clock())
             # If the clock is set back, claims that were freed before are gone, so claims up to their expiry are
@@ -80,6 +88,9 @@ class MemoryReplayGuard(ReplayGuard):
     def held(self) -> int:
         """How many claims are held, including expired ones that are not freed yet."""
         return len(self._live)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a guard is not pickled or copied, because both copies would accept a code")
 
     def __repr__(self) -> str:
         return f"MemoryReplayGuard({self.held} of {self._capacity})"

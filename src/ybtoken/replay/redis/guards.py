@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import redis
 import redis.asyncio
@@ -144,6 +144,9 @@ class RedisReplayGuard(ReplayGuard):
     def __repr__(self) -> str:
         return "RedisReplayGuard()"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a guard is not pickled or copied: make one with the same client where it is used")
+
 
 class AsyncRedisReplayGuard(AsyncReplayGuard):
     """The same for asyncio: an `AsyncReplayGuard` for one event loop. See `RedisReplayGuard`."""
@@ -228,3 +231,6 @@ class AsyncRedisReplayGuard(AsyncReplayGuard):
 
     def __repr__(self) -> str:
         return "AsyncRedisReplayGuard()"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a guard is not pickled or copied: make one with the same client where it is used")
