@@ -1,108 +1,150 @@
-"""What a settlement officer reads of bulk verdicts: counts by refusal, province, hour, and a plot (extra ``bulk``)."""
+"""The summary of a run, for a settlement officer: counted from its verdicts, and told or drawn (extra ``bulk``)."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ybtoken._arrow import pa, pc, pq
-from ybtoken.places import PROVINCES
-from ybtoken.refusals import BY_CODE
+from ybtoken.bulk.columns import ScansError
+from ybtoken.bulk.counts import CHINA, HOUR, Counts, double_as_dict
+from ybtoken.bulk.doubles import Doubles, VerdictFile, find_doubles
+from ybtoken.bulk.plot import draw
+from ybtoken.bulk.report import Language, render
+from ybtoken.bulk.run import JOURNAL_FOLDER, MANIFEST
+from ybtoken.bulk.schema import PREFIX
 
-__all__ = ["Summary", "summarize"]
+__all__ = ["PLACES", "Summary", "summarize"]
 
-_CHINA = "Asia/Shanghai"
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Counts of verdicts.
-
-    Attributes:
-        total: all scans.
-        by_code: scans by "accepted" or the refusal's code, the most frequent first.
-        by_province: scans with a good signature, by the first two digits of the insured place.
-        by_hour: for each hour of the day in China, accepted and refused scans.
-    """
-
-    total: int
-    by_code: dict[str, int]
-    by_province: dict[str, int]
-    by_hour: dict[int, tuple[int, int]]
-
-    def text(self) -> str:
-        """The summary for people, in Chinese and English."""
-        lines = [f"scans 扫码 {self.total:,}"]
-        for code, count in self.by_code.items():
-            what = "通过" if code == "accepted" else BY_CODE[code].what.zh.partition("{")[0] or code
-            lines.append(f"{count:>12,}  {count / self.total:>8.3%}  {code:<22} {what}")
-        lines.append("insured place 参保地")
-        for province, count in self.by_province.items():
-            names = PROVINCES.get(province)
-            name = f"{names.zh} {names.en}" if names else ""
-            lines.append(f"{count:>12,}  {count / self.total:>8.3%}  {province} {name}".rstrip())
-        return "\n".join(lines) + "\n"
-
-    def plot(self, path: str | os.PathLike[str]) -> None:
-        """Draw refusals by code, scans by province and by hour, into an SVG, PNG or PDF file by its ending."""
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(10, 9), layout="constrained")
-        codes, provinces, hours = figure.subplots(3, 1)
-        refused = {code: count for code, count in self.by_code.items() if code != "accepted"}
-        codes.barh(list(refused)[::-1], list(refused.values())[::-1], color="#b3402a")
-        accepted = self.by_code.get("accepted", 0)
-        codes.set_title(f"{self.total:,} scans, {accepted:,} accepted; the others by reason")
-        names = [PROVINCES[code].en if code in PROVINCES else code for code in self.by_province]
-        provinces.bar(names, list(self.by_province.values()), color="#2a5fb3")
-        provinces.tick_params(axis="x", labelrotation=60)
-        provinces.set_title("By insured place (good signatures)")
-        day = range(24)
-        good, bad = ([self.by_hour.get(hour, (0, 0))[i] for hour in day] for i in (0, 1))
-        hours.bar(day, good, color="#2a8f5c", label="accepted")
-        hours.bar(day, bad, bottom=good, color="#b3402a", label="refused")
-        hours.set_title("By hour of the day in China")
-        hours.set_xticks(list(day))
-        hours.legend()
-        figure.savefig(path)
+PLACES = ("place", "terminal")
+"""The columns that say where a scan was made, if nothing else is asked for."""
+DOUBLES_FILE = "_doubles.jsonl"
 
 
-def summarize(folder: str | os.PathLike[str], *, scanned_at: str = "scanned_at") -> Summary:
-    """Count the verdicts that `ybtoken.bulk.parquet.verify_parquet` wrote; a part at a time.
+class Summary(Counts):
+    """The counts, which can be told and drawn."""
+
+    __slots__ = ()
+
+    def text(self, language: Language = "en") -> str:
+        """The summary for people, in one language."""
+        return render(self, language)
+
+    def plot(self, path: str | os.PathLike[str], language: Language = "en") -> None:
+        """Draw it into an SVG, PNG or PDF file by its ending; see `ybtoken.bulk.plot.draw`."""
+        draw(self, path, language)
+
+
+def summarize(folder: str | os.PathLike[str], *, places: Sequence[str] = PLACES) -> Summary:
+    """Count the verdicts that `ybtoken.bulk.run.verify_files` wrote; a part at a time.
+
+    It lists the displays that were accepted more than once in ``_doubles.jsonl`` in the folder, one JSON object each.
 
     Args:
         folder: what it wrote.
-        scanned_at: the column of the times of the scans.
+        places: the columns of the sources that say where a scan was made.
+
+    Raises:
+        ScansError: the folder is none of that kind.
     """
-    codes: Counter[str] = Counter()
-    provinces: Counter[str] = Counter()
-    hours: Counter[tuple[int, bool]] = Counter()
-    for part in sorted(Path(folder).glob("part-*.parquet")):
-        for batch in pq.ParquetFile(part).iter_batches(columns=["code", "city_code", scanned_at]):
-            code = batch["code"].cast(pa.string())
-            codes.update(_counts(code))
-            provinces.update(_counts(pc.utf8_slice_codeunits(batch["city_code"], 0, 2).drop_null()))
-            accepted = pc.equal(code, "accepted")
-            for flag in (True, False):
-                times = batch[scanned_at].filter(pc.equal(accepted, flag))
-                hours.update({(hour, flag): count for hour, count in _counts(_hours(times)).items()})
-    return Summary(
-        sum(codes.values()),
-        dict(codes.most_common()),
-        dict(provinces.most_common()),
-        {hour: (hours[hour, True], hours[hour, False]) for hour in sorted({hour for hour, _ in hours})},
+    folder = Path(folder)
+    scans, journals = _files(folder)
+    tally = _Tally()
+    for file in scans:
+        tally.add(file.path)
+    journal: Counter[str] = Counter()
+    for file in journals:
+        for batch in pq.ParquetFile(file.path).iter_batches(columns=[PREFIX + "code"]):
+            journal.update(_counts(batch[0]))
+    doubles = find_doubles([*scans, *journals], places, folder)
+    (folder / DOUBLES_FILE).write_text(
+        "".join(json.dumps(double_as_dict(double), ensure_ascii=False) + "\n" for double in doubles.listed),
+        encoding="utf-8",
     )
+    return tally.summary(dict(journal.most_common()), doubles)
 
 
-def _hours(times: pa.Array) -> pa.Array:
-    if not pa.types.is_timestamp(times.type):
-        times = times.cast(pa.int64()).cast(pa.timestamp("s"))
-    if times.type.tz is None:
-        times = pc.assume_timezone(times, "UTC")
-    return pc.hour(times.cast(pa.timestamp("s", tz=_CHINA), safe=False))
+def _files(folder: Path) -> tuple[list[VerdictFile], list[VerdictFile]]:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ScansError(f"{folder} holds no verdicts of a bulk run", f"{folder} 中没有批量验证的结果") from None
+    found: tuple[list[VerdictFile], list[VerdictFile]] = [], []
+    for journal, below in enumerate((folder, folder / JOURNAL_FOLDER)):
+        before: tuple[int, int] = (-1, 0)
+        for path in sorted(below.glob("part-*.parquet")):
+            number = int(path.name.split("-")[1])
+            first = before[1] if before[0] == number else 0
+            rows = pq.read_metadata(path).num_rows
+            source = manifest["journals" if journal else "sources"][number]["name"]
+            found[journal].append(VerdictFile(path, source, first, rows, bool(journal)))
+            before = number, first + rows
+    return found
+
+
+class _Tally:
+    """What is counted, a batch at a time."""
+
+    def __init__(self) -> None:
+        self.codes: Counter[str] = Counter()
+        self.provinces: Counter[str] = Counter()
+        self.hours: Counter[tuple[int, bool]] = Counter()
+        self.offsets: Counter[int] = Counter()  # in minutes, of good signatures that were refused for their time
+        self.cleaned = self.cleanable = self.signed = 0
+
+    def add(self, path: Path) -> None:
+        """Count the verdicts of a part."""
+        columns = [PREFIX + name for name in ("code", "noise", "city_code", "at", "issued_at")]
+        for batch in pq.ParquetFile(path).iter_batches(columns=columns):
+            code, noise, city, at, issued = batch.columns
+            self.codes.update(_counts(code))
+            self.provinces.update(_counts(pc.utf8_slice_codeunits(city, 0, 2).drop_null()))
+            self.signed += len(city) - city.null_count
+            accepted = pc.equal(code, "accepted")
+            hour = pc.divide(pc.add(at.cast(pa.int64()), 8 * HOUR * 10**6), HOUR * 10**6)
+            for flag in (True, False):
+                chosen = hour.filter(pc.equal(accepted, flag)).drop_null()
+                self.hours.update({(number, flag): count for number, count in _counts(chosen).items()})
+            good = pc.sum(pc.and_(noise, accepted)).as_py() or 0
+            self.cleaned += good
+            self.cleanable += (pc.sum(noise).as_py() or 0) - good
+            late = pc.subtract(at.cast(pa.int64()), issued.cast(pa.int64()))
+            late = late.filter(pc.starts_with(code, "time.")).drop_null()
+            self.offsets.update(_counts(pc.divide(late, 60 * 10**6)))
+
+    def summary(self, journal: dict[str, int], doubles: Doubles) -> Summary:
+        """The sums."""
+        offset, refused = None, self.offsets.total()
+        if refused * 2 > self.signed:
+            passed = 0
+            for minutes in sorted(self.offsets):
+                passed += self.offsets[minutes]
+                if passed * 2 >= refused:
+                    offset = minutes * 60
+                    break
+        hours = sorted({hour for hour, _ in self.hours})
+        return Summary(
+            total=self.codes.total(),
+            by_code=dict(self.codes.most_common()),
+            by_province=dict(self.provinces.most_common()),
+            by_hour={
+                datetime.fromtimestamp(hour * HOUR - 8 * HOUR, UTC).astimezone(CHINA): (
+                    self.hours[hour, True],
+                    self.hours[hour, False],
+                )
+                for hour in hours
+            },
+            cleaned=self.cleaned,
+            cleanable=self.cleanable,
+            time_offset=offset,
+            journal=journal,
+            doubles=doubles,
+        )
 
 
 def _counts(array: pa.Array) -> dict[Any, int]:

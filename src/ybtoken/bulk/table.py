@@ -7,19 +7,28 @@ A scan is judged at the time at which it was recorded, not now. Nothing is redee
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from ybtoken._arrow import pa, pc
+from ybtoken.bulk.columns import ScansError, check_columns, plain_texts, seconds_of, zone_of
+from ybtoken.bulk.schema import NO_TEXT, NO_TIME, NOT_TEXT, VERDICT_SCHEMA, verdict_columns
 from ybtoken.engines.protocols import Engine
 from ybtoken.judging.verdicts import Verdicts
 from ybtoken.keys.keyset import load_jwks
-from ybtoken.refusals import ACCEPTED, BY_NUMBER
+from ybtoken.refusals import ACCEPTED
 from ybtoken.verifier import Verifier
-from ybtoken.voucher import OPTIONAL_CLAIMS, OptionalClaim
+from ybtoken.wire.text import normalize_scan
 
-__all__ = ["BulkVerifier", "verdict_table"]
+__all__ = ["BulkVerifier"]
+
+ROWS = 65_536
+"""How many rows are verified at a time, which bounds the memory that it takes."""
+_LONGEST_SCAN = 8192  # characters; a longer cell is no scan, and is refused as it is
+_TEXT_STEP = range(16, 32)  # the numbers of what is wrong with a text
+_FIRST_TIMED = 96  # from this number on, a verdict depends on the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +37,10 @@ class BulkVerifier:
 
     Args:
         key_set: the text of a JWK Set (`ybtoken.keys.keyset.load_jwks`).
-        text: the column of texts.
-        scanned_at: the column of times at which they were scanned: timestamps, or seconds since 1970.
+        text: the column of texts: strings or bytes of any Arrow type.
+        scanned_at: the column of times at which they were scanned: timestamps, seconds since 1970, or ISO 8601.
+        tz: the zone of times that name none, such as "Asia/Shanghai" or "+08:00".
+        scanned: whether to remove what scanners add (`ybtoken.normalize_scan`) before a text is judged.
         skew: see `Verifier`.
         max_lifetime: see `Verifier`.
         native: whether to use the native engine, which must be installed wherever this runs.
@@ -39,25 +50,108 @@ class BulkVerifier:
     key_set: str
     text: str = "text"
     scanned_at: str = "scanned_at"
+    tz: str | None = None
+    scanned: bool = False
     skew: int = 10
     max_lifetime: int = 300
     native: bool = False
     threads: int = 1
 
     def __post_init__(self) -> None:
+        if self.text == self.scanned_at:
+            raise ValueError(f"text and scanned_at are two columns, not both {self.text!r}")
+        zone_of(self.tz)
         _verifier(self)  # what is wrong with the key set shows here, not in a worker
 
     def __call__(self, table: pa.Table | pa.RecordBatch) -> pa.Table:
-        """The table's columns, and those of `verdict_table` after them."""
+        """The table's columns, and those of `VERDICT_SCHEMA` after them.
+
+        Raises:
+            ScansError: a column that cannot hold texts or times, or a time that cannot be meant so; it names the row.
+        """
+        schema = self.schema(table.schema)
         if isinstance(table, pa.RecordBatch):
             table = pa.Table.from_batches([table])
-        verdicts = _verifier(self).verify_many(
-            table[self.text].combine_chunks(), now=_seconds(table[self.scanned_at]).to_pylist(), recorded=True
-        )
-        found = verdict_table(verdicts)
-        for name in found.column_names:
-            table = table.append_column(name, found[name])
-        return table
+        return pa.Table.from_batches(self.map_batches(table.to_batches(max_chunksize=ROWS)), schema)
+
+    def schema(self, source: pa.Schema) -> pa.Schema:
+        """The schema of the verdicts on a source of this schema.
+
+        Raises:
+            ScansError: no texts or times are in it, or columns that begin with ``verdict_``.
+        """
+        check_columns(source, self.text, self.scanned_at, self.tz)
+        if taken := sorted(set(source.names) & set(VERDICT_SCHEMA.names)):
+            raise ScansError(
+                f"the column {taken[0]!r} is there already: are these verdicts? Rename or drop it",
+                f"已有列 {taken[0]!r}：这些是验证结果吗？请改名或删除该列",
+            )
+        return pa.schema([*source, *VERDICT_SCHEMA], source.metadata)
+
+    def map_batches(
+        self, batches: Iterable[pa.RecordBatch], *, source: str = "", rows_before: int = 0
+    ) -> Iterator[pa.RecordBatch]:
+        """The same for a stream of record batches, such as Spark's ``mapInArrow`` gives; rows are counted across them.
+
+        Args:
+            batches: of any size.
+            source: what errors call it.
+            rows_before: how many rows of the source precede the first batch.
+
+        Raises:
+            ScansError: as for a call.
+        """
+        for batch in batches:
+            schema = self.schema(batch.schema)
+            for start in range(0, len(batch), ROWS):
+                part = batch.slice(start, ROWS)
+                try:
+                    added = self._verdicts(part)
+                except ScansError as error:
+                    raise error.within(source, rows_before + start) from None
+                yield pa.RecordBatch.from_arrays([*part.columns, *added], schema=schema)
+            rows_before += len(batch)
+
+    def _verdicts(self, batch: pa.RecordBatch) -> list[pa.Array]:
+        texts = plain_texts(batch[self.text])
+        times = seconds_of(batch[self.scanned_at], self.scanned_at, zone_of(self.tz))
+        verdicts = self._verify(texts, times)
+        codes = bytearray(verdicts.codes)
+        noise = bytearray(len(codes))
+        places, cleaned = [], []
+        for place, text in _without_noise(texts, codes):
+            places.append(place)
+            cleaned.append(text)
+        again: Verdicts | None = None
+        if places:
+            again = self._verify(cleaned, times.take(pa.array(places, pa.int64())))
+            for place, code in zip(places, again.codes, strict=True):
+                noise[place] = code == ACCEPTED
+        _mark_untimed(codes, times)
+        found = verdict_columns(verdicts, bytes(codes), _flags(noise), times)
+        return self._cleaned(found, places, again, noise, times) if self.scanned and again is not None else found
+
+    def _verify(self, texts: Any, times: pa.Array) -> Verdicts:
+        if isinstance(texts, pa.Array) and texts.null_count:
+            texts = pc.fill_null(texts, pa.scalar(b"", texts.type))
+        now = pc.fill_null(times, 0)
+        start = 8 * now.offset
+        seconds = memoryview(now.buffers()[1])[start : start + 8 * len(now)].cast("q") if len(now) else ()
+        return _verifier(self).verify_many(texts, now=seconds, recorded=True)
+
+    def _cleaned(
+        self, found: list[pa.Array], places: list[int], again: Verdicts, noise: bytearray, times: pa.Array
+    ) -> list[pa.Array]:
+        """The verdicts on texts without a scanner's additions take the place of those on the texts as recorded."""
+        chosen = times.take(pa.array(places, pa.int64()))
+        codes = bytearray(again.codes)
+        _mark_untimed(codes, chosen)
+        cleaned = verdict_columns(again, bytes(codes), _flags(bytes(noise[place] for place in places)), chosen)
+        rows = list(range(len(noise)))
+        for number, place in enumerate(places, len(rows)):
+            rows[place] = number
+        indices = pa.array(rows, pa.int64())
+        return [pa.concat_arrays([one, other]).take(indices) for one, other in zip(found, cleaned, strict=True)]
 
 
 @lru_cache(maxsize=8)
@@ -70,79 +164,35 @@ def _verifier(bulk: BulkVerifier) -> Verifier:
     return Verifier(load_jwks(bulk.key_set), engine=engine, skew=bulk.skew, max_lifetime=bulk.max_lifetime)
 
 
-def _seconds(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    if times.null_count:
-        raise ValueError("a scan without a time cannot be judged")
-    if pa.types.is_timestamp(times.type):
-        times = times.cast(pa.timestamp("s", tz=times.type.tz), safe=False)
-    return times.cast(pa.int64())
-
-
-_ARROW_TYPES: dict[Any, pa.DataType] = {"B": pa.uint8(), "H": pa.uint16(), "I": pa.uint32()}
-_CODE_NAMES = {ACCEPTED: "accepted"} | {number: refusal.code for number, refusal in BY_NUMBER.items()}
-
-
-def verdict_table(verdicts: Verdicts) -> pa.Table:
-    """Verdicts as an Arrow table, a row a text.
-
-    Columns: ``code`` ("accepted", or the refusal's), ``issuer``, ``city_code``, ``issued_at``, ``expires_at`` (UTC),
-    ``profile``, ``identity_ref``, ``nonce``, and one for each optional claim (`ybtoken.voucher.OPTIONAL_CLAIMS`).
-    All but the first are null where the signature was not good; what a token leaves out is null too.
-    """
-    batch, rows = verdicts.batch, len(verdicts)
-    signed = pc.greater(_numbers(batch.profiles, pa.uint8()), 0)  # the claims were read
-    present = _numbers(batch.present, pa.uint8())
-
-    def column(array: pa.Array, bit: int | None = None) -> pa.Array:
-        there = signed if bit is None else pc.and_(signed, pc.not_equal(pc.bit_wise_and(present, 1 << bit), 0))
-        return pc.if_else(there, array, pa.scalar(None, array.type))
-
-    def digits(numbers: pa.Array, width: int) -> pa.Array:
-        return pc.utf8_lpad(pc.cast(numbers, pa.string()), width, "0")
-
-    def moment(seconds: pa.Array) -> pa.Array:
-        return pc.cast(pc.cast(seconds, pa.int64()), pa.timestamp("s", tz="UTC"))
-
-    def optional(row: OptionalClaim) -> pa.Array:
-        items = batch.column(row.column)
-        if not row.maximum:
-            return _bytes(items, rows)
-        numbers = _numbers(items, _ARROW_TYPES[row.kind])
-        return digits(numbers, row.digits) if row.digits else numbers
-
-    names = pa.array([_CODE_NAMES.get(number, "?") for number in range(256)])
-    issuers = pa.array([entry.issuer for entry in batch.keys.entries], pa.string())
-    entries = column(_numbers(batch.entries, pa.uint16()))
-    return pa.table(
-        {
-            "code": pa.DictionaryArray.from_arrays(_numbers(verdicts.codes, pa.uint8()).cast(pa.int16()), names),
-            "issuer": pc.take(issuers, entries) if len(issuers) else pa.nulls(rows, pa.string()),
-            "city_code": column(digits(_numbers(batch.cities, pa.uint32()), 6)),
-            "issued_at": column(moment(_numbers(batch.issued_at, pa.uint32()))),
-            "expires_at": column(moment(_numbers(batch.expires_at, pa.uint32()))),
-            "profile": column(_numbers(batch.profiles, pa.uint8())),
-            "identity_ref": column(_bytes(batch.identity_refs, rows)),
-            "nonce": column(_nonces(verdicts)),
-        }
-        | {row.name: column(optional(row), bit) for bit, row in enumerate(OPTIONAL_CLAIMS)}
-    )
-
-
-def _numbers(items: Any, kind: pa.DataType) -> pa.Array:
+def _flags(items: bytes | bytearray) -> pa.Array:
     view = memoryview(items)
-    return pa.Array.from_buffers(kind, len(view), [None, pa.py_buffer(view)])
+    return pc.equal(pa.Array.from_buffers(pa.uint8(), len(view), [None, pa.py_buffer(view)]), 1)
 
 
-def _bytes(items: memoryview, rows: int) -> pa.Array:
-    return pa.Array.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(items)])
+def _without_noise(texts: pa.Array, codes: bytearray) -> Iterator[tuple[int, str]]:
+    """The texts that a scanner may have added to, without that; notes in ``codes`` the cells that hold no text.
+
+    Only texts that were refused for their spelling are looked at: what is accepted has nothing to remove.
+    """
+    refused = [place for place, code in enumerate(codes) if code in _TEXT_STEP]
+    if not refused:
+        return
+    for place, cell in zip(refused, texts.take(pa.array(refused, pa.int64())).to_pylist(), strict=True):
+        if cell is None:
+            codes[place] = NO_TEXT
+            continue
+        try:
+            text = cell.decode()
+        except UnicodeDecodeError:
+            codes[place] = NOT_TEXT
+            continue
+        if len(text) <= _LONGEST_SCAN and (cleaned := normalize_scan(text)) != text:
+            yield place, cleaned
 
 
-def _nonces(verdicts: Verdicts) -> pa.Array:
-    """The nonces at their own lengths; nearly always they are all of 8 bytes."""
-    batch = verdicts.batch
-    padded = _bytes(batch.nonces, len(verdicts)).cast(pa.binary())
-    sizes = _numbers(batch.nonce_sizes, pa.uint8())
-    nonces = pa.nulls(len(verdicts), pa.binary())
-    for size in pc.unique(sizes).to_pylist():
-        nonces = pc.if_else(pc.equal(sizes, size), pc.binary_slice(padded, 0, size), nonces)
-    return nonces
+def _mark_untimed(codes: bytearray, times: pa.Array) -> None:
+    if not times.null_count:
+        return
+    for place, missing in enumerate(pc.is_null(times).to_pylist()):
+        if missing and (codes[place] == ACCEPTED or codes[place] >= _FIRST_TIMED):
+            codes[place] = NO_TIME

@@ -1,0 +1,221 @@
+"""Files of scans into a folder of verdicts (extra ``bulk``), streamed.
+
+Memory does not grow with the files, and an interrupted run goes on where it stopped: each part of a source is a file
+that gets its name when it is whole. A manifest in the folder says which sources, by a hash of their content, and which
+settings the verdicts are of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ybtoken._arrow import pa, pq
+from ybtoken.bulk.columns import ScansError
+from ybtoken.bulk.sources import Source, find_sources, open_source
+from ybtoken.bulk.table import BulkVerifier
+from ybtoken.words import Words
+
+__all__ = ["JOURNAL_FOLDER", "MANIFEST", "Progress", "verify_files"]
+
+MANIFEST = "_manifest.json"
+JOURNAL_FOLDER = "_journal"
+"""Where the verdicts on journals are, below those on scans; readers of data sets leave out what begins with ``_``."""
+_VERSION = 1
+
+
+class Progress(NamedTuple):
+    """How far a run is.
+
+    Args:
+        rows: how many rows have a verdict, those of earlier runs included.
+        verified: how many of them this run verified.
+        share: how much of all sources has been read, 0 to 1.
+    """
+
+    rows: int
+    verified: int
+    share: float
+
+
+_Path = str | os.PathLike[str]
+
+
+def verify_files(
+    bulk: BulkVerifier,
+    sources: _Path | Iterable[_Path],
+    destination: _Path,
+    *,
+    journals: Iterable[_Path] = (),
+    encoding: str = "utf-8",
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Progress:
+    """Verify files of scans into a folder of Parquet files.
+
+    Args:
+        bulk: the verifier. The columns of the sources stay, but for the texts: a text may still be good, and the rows
+            of a part are those of its source in their order.
+        sources: files (Parquet, CSV, JSON lines), or folders of them.
+        destination: the folder; made if it is not there. It is a data set for any reader of Parquet. If an earlier run
+            left verdicts on the same sources, this one adds what is missing.
+        journals: what terminals accepted without a network, as files of `ybtoken.replay.sqlite.Redemption.to_dict`, one
+            JSON object a line. Their verdicts are in the folder ``_journal``, and are not counted as scans.
+        encoding: of CSV.
+        progress: called after every batch.
+
+    Returns:
+        How much was done.
+
+    Raises:
+        ScansError: the folder holds the verdicts on something else, a source cannot be read, or a column cannot hold
+            what it should; it names the file and the row. What was verified before stays.
+        OSError: a file cannot be read or written.
+    """
+    folder = Path(destination)
+    scans = [open_source(file, encoding) for file in find_sources(_paths(sources))]
+    terminals = [open_source(file) for file in find_sources(listed)] if (listed := _paths(journals)) else []
+    every = [*scans, *terminals]
+    for source in every:  # before the first row
+        try:
+            bulk.schema(source.schema)
+        except ScansError as error:
+            raise error.within(str(source.path)) from None
+    note = _note(bulk, scans, terminals, encoding)
+    _claim_folder(folder, note)
+    sizes = [max(source.path.stat().st_size, 1) for source in every]
+    rows = verified = 0
+    for place, source in enumerate(every):
+        below, number = (folder, place) if place < len(scans) else (folder / JOURNAL_FOLDER, place - len(scans))
+        below.mkdir(exist_ok=True)
+        with _Writer(below, f"part-{number:05d}") as writer, closing(source.chunks(writer.is_done)) as chunks:
+            for chunk in chunks:
+                if chunk.batch is not None:
+                    found = bulk.map_batches([chunk.batch], source=str(source.path), rows_before=chunk.first)
+                    for batch in found:
+                        writer.write(chunk.part, batch.drop_columns([bulk.text]))
+                    verified += chunk.rows
+                rows += chunk.rows
+                share = (sum(sizes[:place]) + sizes[place] * chunk.share) / sum(sizes)
+                progress(Progress(rows, verified, share))
+    _write_manifest(folder, note | {"rows": rows})
+    return Progress(rows, verified, 1.0)
+
+
+def _paths(paths: _Path | Iterable[_Path]) -> list[Path]:
+    return [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
+
+
+class _Writer:
+    """Writes the parts of one source, each under another name until it is whole."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._part = -1
+        self._writer: pq.ParquetWriter | None = None
+
+    def _path(self, part: int) -> Path:
+        return self._folder / f"{self._name}-{part:05d}.parquet"
+
+    def _unfinished(self, part: int) -> Path:
+        return self._folder / f"_{self._name}-{part:05d}.unfinished"
+
+    def is_done(self, part: int) -> bool:
+        """Whether a part is there, from this run or an earlier one."""
+        return self._path(part).exists()
+
+    def write(self, part: int, batch: pa.RecordBatch) -> None:
+        """Write rows; those of another part finish the one before."""
+        if part != self._part:
+            self._finish()
+            self._part = part
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._unfinished(part), batch.schema)
+        self._writer.write_batch(batch)
+
+    def _finish(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._unfinished(self._part).rename(self._path(self._part))
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._finish()
+        elif self._writer is not None:
+            self._writer.close()
+
+
+def _note(bulk: BulkVerifier, scans: Sequence[Source], journals: Sequence[Source], encoding: str) -> dict[str, Any]:
+    settings = {name: value for name, value in asdict(bulk).items() if name not in ("native", "threads")}
+    return {
+        "version": _VERSION,
+        "sources": [_about(source.path) for source in scans],
+        "journals": [_about(source.path) for source in journals],
+        "settings": settings | {"encoding": encoding},
+    }
+
+
+def _about(path: Path) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        return {"name": path.name, "bytes": path.stat().st_size, "sha256": _digest(stream)}
+
+
+def _digest(stream: Any) -> str:
+    digest, block = sha256(), bytearray(1 << 20)
+    while count := stream.readinto(block):
+        digest.update(memoryview(block)[:count])
+    return digest.hexdigest()
+
+
+def _claim_folder(folder: Path, note: dict[str, Any]) -> None:
+    """Note what the folder's verdicts are on, or refuse to mix them with others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = folder / MANIFEST
+    if not manifest.exists():
+        if any(folder.iterdir()):
+            raise ScansError(
+                f"{folder} is not empty, and was not made by this: name a new folder",
+                f"{folder} 不是空目录，也不是由本命令生成的：请另给目录",
+            )
+        _write_manifest(folder, note)
+        return
+    try:
+        earlier = json.loads(manifest.read_text(encoding="utf-8"))
+    except ValueError:
+        earlier = {}
+    if difference := _difference(earlier, note):
+        raise ScansError(
+            f"{folder} holds the verdicts of another run ({difference.en}): name a new folder, or delete this one",
+            f"{folder} 中是另一次运行的结果（{difference.zh}）：请另给目录，或删除该目录",
+        )
+
+
+def _difference(earlier: dict[str, Any], note: dict[str, Any]) -> Words | None:
+    if earlier.get("version") != note["version"]:
+        return Words("made by another version", "由其他版本生成")
+    if earlier.get("settings") != note["settings"]:
+        old = earlier.get("settings", {})
+        names = ", ".join(sorted(name for name, value in note["settings"].items() if old.get(name, ...) != value))
+        return Words(f"other settings: {names}", f"设置不同：{names}")
+    before, now = ([*told.get("sources", []), *told.get("journals", [])] for told in (earlier, note))
+    if (before, len(earlier.get("journals", []))) == (now, len(note["journals"])):
+        return None
+    if len(before) != len(now):
+        return Words(f"{len(before)} files then, {len(now)} now", f"当时 {len(before)} 个文件，现为 {len(now)} 个")
+    name = next((new["name"] for old, new in zip(before, now, strict=True) if old != new), now[-1]["name"])
+    return Words(f"{name} is another file, or was changed", f"{name} 是另一个文件，或内容已改")
+
+
+def _write_manifest(folder: Path, note: dict[str, Any]) -> None:
+    new = folder / f"{MANIFEST}.new"
+    new.write_text(json.dumps(note, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    new.replace(folder / MANIFEST)

@@ -1,0 +1,301 @@
+"""Files of scans: Parquet, CSV and JSON lines, read a batch at a time (extra ``bulk``).
+
+A source is cut into parts, which are what a run finishes or repeats: the row groups of a Parquet file, and
+`ROWS_OF_A_PART` rows of any other. Only Parquet has types. Every CSV field is read as the string that stands there, so
+that no digits and no leading zeros are lost, and so is every JSON member that is not a string.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from ybtoken._arrow import pa, pa_csv, pq
+from ybtoken.bulk.columns import ScansError
+
+__all__ = ["Chunk", "Source", "find_sources", "open_source"]
+
+ROWS_OF_A_PART = 1 << 20
+_ROWS = 65_536
+_PARQUET, _CSV, _LINES = (".parquet", ".pq"), (".csv",), (".jsonl", ".ndjson")
+_PACKED = (".gz", ".bz2", ".zst")
+_LONGEST_JSON_LINE = 1 << 20
+
+
+class Chunk(NamedTuple):
+    """Some rows of a part.
+
+    Args:
+        part: which part of the source.
+        first: the row that it begins with, counted from 0.
+        rows: how many there are.
+        batch: the rows; ``None`` if the part was done before, and they were not read.
+        share: how much of the source has been read with it, 0 to 1.
+    """
+
+    part: int
+    first: int
+    rows: int
+    batch: pa.RecordBatch | None
+    share: float
+
+
+class Source(Protocol):
+    """A file of scans."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Its columns."""
+        ...
+
+    def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
+        """Its rows in order; those of a part that is ``done`` come as one chunk or several without a batch."""
+        ...
+
+
+def find_sources(paths: Iterable[Path]) -> list[Path]:
+    """The files of scans among these paths; of a folder those in it and below, but for hidden ones, by their names.
+
+    Raises:
+        ScansError: a path is no file of a kind that is read, a folder has none, or a file stands there twice.
+        OSError: it is not there.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            path.stat()
+            _kind(path)
+            found.append(path)
+            continue
+        below = sorted(file for file in path.rglob("*") if file.is_file() and _is_visible(file.relative_to(path)))
+        if not (files := [file for file in below if _kind_or_none(file)]):
+            raise ScansError(f"{path}: no {_KINDS} in this folder", f"{path}：此目录中没有 {_KINDS} 文件")
+        found += files
+    for number, file in enumerate(found):
+        if any(file.samefile(other) for other in found[:number]):
+            raise ScansError(f"{file}: this file is named twice", f"{file}：该文件重复给出")
+    if not found:
+        raise ScansError("no files were given", "未给出文件")
+    return found
+
+
+_KINDS = "*.parquet, *.csv, *.jsonl"
+
+
+def _is_visible(path: Path) -> bool:
+    return not any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _kind_or_none(path: Path) -> str | None:
+    name = path.name.lower()
+    for ending in _PACKED:
+        name = name.removesuffix(ending)
+    ending = Path(name).suffix
+    return ending if ending in (*_PARQUET, *_CSV, *_LINES) else None
+
+
+def _kind(path: Path) -> str:
+    if kind := _kind_or_none(path):
+        return kind
+    raise ScansError(
+        f"{path}: what is it? Files of scans are {_KINDS}, each also as .gz, .bz2 or .zst",
+        f"{path}：无法识别。扫码记录文件应为 {_KINDS}，也可压缩为 .gz、.bz2 或 .zst",
+    )
+
+
+def open_source(path: Path, encoding: str = "utf-8") -> Source:
+    """Open a file of scans by its ending.
+
+    Args:
+        path: the file.
+        encoding: of CSV; a spreadsheet in China often writes gb18030.
+
+    Raises:
+        ScansError: its content is not what its ending says.
+        OSError: it cannot be read.
+    """
+    kind = _kind(path)
+    try:
+        if kind in _PARQUET:
+            return _Parquet(path, pq.read_schema(path))
+        return _Csv(path, encoding) if kind in _CSV else _JsonLines(path)
+    except pa.ArrowException as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> ScansError:
+    reason = str(error).partition("\n")[0][:200]
+    return ScansError(f"{path} cannot be read: {reason}", f"无法读取 {path}：{reason}")
+
+
+@dataclass(frozen=True)
+class _Parquet:
+    path: Path
+    schema: pa.Schema
+
+    def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
+        # Buffered, so that a row group is not in memory whole.
+        with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
+            total, first = max(file.metadata.num_rows, 1), 0
+            for part in range(file.num_row_groups):
+                rows = file.metadata.row_group(part).num_rows
+                if done(part):
+                    yield Chunk(part, first, rows, None, (first + rows) / total)
+                else:
+                    at = first
+                    try:
+                        for batch in file.iter_batches(batch_size=_ROWS, row_groups=[part]):
+                            yield Chunk(part, at, len(batch), batch, (at + len(batch)) / total)
+                            at += len(batch)
+                    except pa.ArrowException as error:
+                        raise _unreadable(self.path, error) from None
+                first += rows
+
+
+class _Stream:
+    """A file that is read from its beginning to its end, unpacked on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._size = max(path.stat().st_size, 1)
+        codec = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}.get(path.suffix.lower())
+        self.stream: Any = self._file if codec is None else pa.CompressedInputStream(self._file, codec)
+        self.lines: Any = self._file if codec is None else BufferedReader(self.stream, 1 << 20)
+
+    @property
+    def share(self) -> float:
+        """How much of the file was read, 0 to 1."""
+        return min(self._file.tell() / self._size, 1.0)
+
+    def __enter__(self) -> _Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for opened in (self.lines, self.stream, self._file):
+            opened.close()
+
+
+class _Csv:
+    def __init__(self, path: Path, encoding: str) -> None:
+        self.path = path
+        self._encoding = encoding
+        self._bad_line: int | None = None
+        with _Stream(path) as stream, self._reader(stream, {}) as reader:
+            self.schema = pa.schema([(name, pa.string()) for name in reader.schema.names])
+
+    def _reader(self, stream: _Stream, types: dict[str, pa.DataType]) -> Any:
+        try:
+            return pa_csv.open_csv(
+                stream.stream,
+                read_options=pa_csv.ReadOptions(block_size=16 << 20, use_threads=False, encoding=self._encoding),
+                parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._note_bad_row),
+                convert_options=pa_csv.ConvertOptions(
+                    column_types=types, strings_can_be_null=True, null_values=[""], check_utf8=False
+                ),
+            )
+        except (pa.ArrowException, LookupError, UnicodeError) as error:
+            raise self._error(error) from None
+
+    def _note_bad_row(self, row: Any) -> str:
+        self._bad_line = row.number
+        return "error"
+
+    def _error(self, error: Exception) -> ScansError:
+        if self._bad_line is None:
+            return _unreadable(self.path, error)
+        return ScansError(  # pyarrow's own sentence quotes the line, and so a text
+            f"{self.path}, line {self._bad_line:,}: another number of fields than in the first line",
+            f"{self.path} 第 {self._bad_line:,} 行：字段数与首行不符",
+        )
+
+    def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
+        first = 0
+        with (
+            _Stream(self.path) as stream,
+            self._reader(stream, dict.fromkeys(self.schema.names, pa.string())) as reader,
+        ):
+            while True:
+                try:
+                    batch = reader.read_next_batch()
+                except StopIteration:
+                    return
+                except (pa.ArrowException, UnicodeError) as error:
+                    raise self._error(error) from None
+                yield from _cut(batch, first, done, stream.share)
+                first += len(batch)
+
+
+class _JsonLines:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        names: dict[str, None] = {}
+        with _Stream(path) as stream:
+            for _, record in islice(self._records(stream), _ROWS):
+                names |= dict.fromkeys(record)
+        self.schema = pa.schema([(name, pa.string()) for name in names])
+
+    def _records(self, stream: _Stream) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The objects with the numbers of their lines."""
+        number = 0
+        while line := stream.lines.readline(_LONGEST_JSON_LINE):
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                # Bytes that are not UTF-8 go through as they are: their row gets a verdict of its own.
+                record = json.loads(line.decode("utf-8-sig", "surrogateescape"))
+            except (ValueError, RecursionError):
+                record = None
+            if not isinstance(record, dict):
+                raise ScansError(
+                    f"{self.path}, line {number:,}: not a JSON object", f"{self.path} 第 {number:,} 行：不是 JSON 对象"
+                )
+            yield number, record
+
+    def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
+        names, first = self.schema.names, 0
+        known = set(names)
+        with _Stream(self.path) as stream:
+            records = self._records(stream)
+            while block := list(islice(records, _ROWS)):
+                for number, record in block:
+                    if unknown := record.keys() - known:
+                        name = min(unknown)
+                        raise ScansError(
+                            f"{self.path}, line {number:,}: none of the first {_ROWS:,} lines has the member {name!r}",
+                            f"{self.path} 第 {number:,} 行：前 {_ROWS:,} 行中均无成员 {name!r}",
+                        )
+                columns = [pa.array([_spelled(record.get(name)) for _, record in block], pa.binary()) for name in names]
+                batch = pa.RecordBatch.from_arrays([column.view(pa.string()) for column in columns], schema=self.schema)
+                yield from _cut(batch, first, done, stream.share)
+                first += len(batch)
+
+
+def _spelled(value: Any) -> bytes | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair, which JSON can spell and no text can hold
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _cut(batch: pa.RecordBatch, first: int, done: Callable[[int], bool], share: float) -> Iterator[Chunk]:
+    """A batch of a stream, cut where parts end."""
+    at = 0
+    while at < len(batch):
+        part, inside = divmod(first + at, ROWS_OF_A_PART)
+        rows = min(len(batch) - at, ROWS_OF_A_PART - inside, _ROWS)
+        yield Chunk(part, first + at, rows, None if done(part) else batch.slice(at, rows), share)
+        at += rows
