@@ -21,7 +21,7 @@ QUICK := tests $(foreach path,examples interop cli bulk replay test_docs.py test
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo serve test chaos check lint bench vectors docs native differential miri js conform compare kit wheels clean
+.PHONY: help environment demo serve test chaos check lint bench vectors docs native differential miri js clusters conform compare kit wheels clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -71,6 +71,9 @@ miri: ## the native engine's tests in an interpreter that sees undefined behavio
 
 js: ## the JavaScript verifier: its own tests, its types and its size
 	$(NOX) -s js
+
+clusters: ## bulk verification on Dask, Spark and Ray: every night, it takes minutes
+	$(NOX) -s clusters -- $(ARGS)
 
 conform: ## every program of this repository through the conformance kit
 	$(NOX) -s conform

@@ -63,7 +63,7 @@ def _seconds(call: Callable[[], int]) -> float:
 
 
 def _accepted(scans: pa.Table, bulk: BulkVerifier, times: int = 1) -> int:
-    return sum(bulk(scans)["code"].to_pylist().count("accepted") for _ in range(times))
+    return sum(bulk(scans)["verdict_code"].to_pylist().count("accepted") for _ in range(times))
 
 
 def _on_dask(client: Any, bulk: BulkVerifier, scans: pa.Table) -> Callable[[], int]:

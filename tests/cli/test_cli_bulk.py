@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
-pa = pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow")
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from typer.testing import Result
 
@@ -70,7 +72,7 @@ def test_it_prints_the_summary_as_json(bulk: Any, office: Office) -> None:
 def test_local_times_are_refused_until_a_zone_is_named(bulk: Any, office: Office) -> None:
     table = scans(office)
     local = table["scanned_at"].cast(pa.timestamp("s", tz="Asia/Shanghai")).cast(pa.timestamp("us", tz="Asia/Shanghai"))
-    naive = pa.chunked_array([pa.compute.local_timestamp(chunk) for chunk in local.chunks])
+    naive = pa.chunked_array([pc.local_timestamp(chunk) for chunk in local.chunks])
     table = table.set_column(1, "scanned_at", naive)
     refused = bulk(table, "--lang", "both")
     assert refused.exit_code == 2

@@ -26,6 +26,8 @@ LABELS = {
     "text.check": Words("wrong check digits", "校验位不符"),
     "envelope.shape": Words("malformed token", "封装结构不符"),
     "key.unknown": Words("unknown issuer's key", "签发密钥未知"),
+    "key.ring_expired": Words("issuers' keys out of date here", "本机密钥列表已过期"),
+    "key.ring_unavailable": Words("no issuers' keys here", "本机无密钥列表"),
     "signature.invalid": Words("bad signature", "签名无效"),
     "device.signature": Words("bad phone's signature", "手机签名无效"),
     "claims.shape": Words("malformed claims", "内容格式不符"),
