@@ -61,6 +61,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Office:
     folder = tmp_path_factory.mktemp("office")
     key = P256SigningKey.generate()
     (folder / "key.pem").write_bytes(key.to_pem(passphrase=None))
+    (folder / "key.pem").chmod(0o600)
     ring = KeyRing([KeyEntry(key.verifying_key, "浙江 office", Scope(("33",)))])
     (folder / "ring.jwks").write_text(dump_jwks(ring), encoding="utf-8")
     return Office(folder / "key.pem", folder / "ring.jwks", Issuer(key, clock=lambda: NOW))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import pytest
 
@@ -209,3 +210,28 @@ def test_progress_is_shown_on_long_work_in_a_terminal(monkeypatch, capsys, on_te
     progress = capsys.readouterr().err.splitlines()
     assert len(progress) == shown
     assert progress[:1] == ["... 200 codes, 100/s"][:shown]
+
+
+def test_redeem_keeps_used_codes_in_a_file(check, office, tmp_path):
+    text, store = office.text(), str(tmp_path / "used.db")
+    assert "[redeem.restarted]" in check(text, "--store", store, name="redeem").stdout  # it is new: it cannot know
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE memory SET begun = 0")
+    first = check(text, "--store", store, "--terminal", "counter 3", name="redeem")
+    assert (first.exit_code, "for this run only" in first.stderr) == (0, False)
+    again = check(text, "--store", store, name="redeem")
+    assert again.exit_code == 1
+    assert "[redeem.replayed]" in again.stdout
+    with sqlite3.connect(store) as connection:
+        assert connection.execute("SELECT terminal, text FROM redemption").fetchall() == [("counter 3", text)]
+
+
+@pytest.mark.parametrize("store", ["http://x", "redis://x:y", "."])
+def test_a_store_that_cannot_be_used_is_misuse(check, office, store):
+    result = check(office.text(), "--store", store, name="redeem")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+def test_verify_needs_no_store(check, office, tmp_path):
+    assert check(office.text(), "--store", str(tmp_path / "used.db"), name="verify").exit_code == 2

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -168,3 +169,15 @@ def test_what_is_issued_is_refused_under_another_key(run, office):
     text = run("issue", "330100", "--key", office.key).stdout.strip()
     with pytest.raises(TokenError, match=r"key\.unknown"):
         Verifier(KeyRing()).verify(text)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no such permissions here")
+def test_a_private_key_that_others_may_read_is_warned_of(run, office, tmp_path):
+    key = tmp_path / "key.pem"
+    key.write_bytes(office.key.read_bytes())
+    key.chmod(0o644)
+    result = run("issue", "330100", "-k", key)
+    assert (result.exit_code, "chmod 600" in result.stderr) == (0, True)
+    assert "chmod 600" not in result.stdout
+    key.chmod(0o600)
+    assert run("issue", "330100", "-k", key).stderr == ""

@@ -20,10 +20,11 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         from ybtoken.cli.app import app
+        from ybtoken.cli.language import run
     except ModuleNotFoundError as error:
         if error.name != "typer":
             raise
         sys.stderr.write("The command line needs Typer: pip install 'ybtoken[cli]'\n")
         sys.stderr.write("命令行需要 Typer：pip install 'ybtoken[cli]'\n")
         sys.exit(2)
-    app(prog_name="ybtoken")
+    sys.exit(run(app, sys.argv[1:]))

@@ -17,6 +17,7 @@ from ybtoken.cli.issue import issue
 from ybtoken.cli.keygen import keygen
 from ybtoken.cli.qr import qr
 from ybtoken.cli.store import store
+from ybtoken.cli.values import without_options
 
 __all__ = ["app"]
 
@@ -47,10 +48,10 @@ def _root(
 app.command("keygen", help="Make a signing key and enter it in a key ring. / 生成签名密钥，并登记到密钥环。")(keygen)
 app.command("issue", help="Issue vouchers; prints their texts. / 签发凭证，输出码文。")(issue)
 app.command("qr", help="Draw a text as a QR code. / 将码文绘成二维码。")(qr)
-app.command("verify", help="Verify texts, any number of times. / 验证码文（可重复）。")(check)
-app.command("redeem", help="Verify texts and use each up, within this run. / 验证并核销码文（仅本次运行内去重）。")(
-    check
+app.command("verify", help="Verify texts, any number of times. / 验证码文（可重复）。")(
+    without_options(check, "store", "terminal")
 )
+app.command("redeem", help="Verify texts and use each up. / 验证并核销码文。")(check)
 app.command("inspect", help="Show what a text holds, UNVERIFIED. / 查看码文内容（未经验证）。")(inspect)
 app.command("diagnose", help="Say why a text or a signature does not verify. / 分析码文或签名不能通过的原因。")(
     diagnose

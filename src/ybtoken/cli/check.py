@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ybtoken.cli.guards import Store, guard_of
 from ybtoken.cli.keyfiles import Ring, load_ring
 from ybtoken.cli.lines import read_lines
 from ybtoken.cli.report import Report
@@ -16,7 +17,6 @@ from ybtoken.cli.values import AssuranceLevel, Files, Now, Scanned, Texts
 from ybtoken.errors import TokenError
 from ybtoken.places import Scope
 from ybtoken.policy import Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
-from ybtoken.replay.memory import MemoryReplayGuard
 from ybtoken.verified import VerifiedVoucher
 from ybtoken.verifier import Verifier
 
@@ -45,6 +45,11 @@ def check(
     max_lifetime: Annotated[
         int, typer.Option(min=1, metavar="SECONDS", help="The longest life of a code. / 有效期上限。")
     ] = 300,
+    store: Store = None,
+    terminal: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="This terminal's name in a file's journal. / 本终端名称，记入文件日志。"),
+    ] = "",
     now: Now = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line. / 逐行 JSON。")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary. / 不显示进度和汇总。")] = False,
@@ -61,18 +66,20 @@ def check(
         policies = _policies(place, purpose, channel, assurance, max_age)
     except ValueError as error:
         raise MisuseError(str(error), f"参数有误：{error}") from None
+    guard = guard_of(store, terminal=terminal, clock=clock) if redeem else None
     verifier = Verifier(
         load_ring(ring),
-        guard=MemoryReplayGuard(clock=clock) if redeem else None,
+        guard=guard,
         policies=policies,
         skew=skew,
         max_lifetime=max_lifetime,
         clock=clock,
     )
-    if redeem and not quiet:
+    if redeem and store is None and not quiet:
         speaker.note(
-            "Used codes are remembered in memory, for this run only: another run accepts them again while they live.",
-            "已用码仅记录在本次运行的内存中：另一次运行在有效期内会再次受理。",
+            "Used codes are remembered in memory, for this run only: another run accepts them again while they live. "
+            "--store keeps them.",
+            "已用码仅记录在本次运行的内存中：另一次运行在有效期内会再次受理。可用 --store 保存。",
         )
     report = Report(speaker, as_json=as_json, quiet=quiet, redeemed=redeem)
     for batch in read_lines(texts, files, speaker):

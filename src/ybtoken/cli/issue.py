@@ -90,13 +90,14 @@ def issue(
         raise MisuseError("Give a city code, or --file with records.", "请给出参保地代码，或用 --file 给出记录。")
     passphrase = passphrase_from(passphrase_file, passphrase_env, speaker)
     keys = None if ring is None else load_ring(ring)
-    signing_key = load_signing_key(key, passphrase, kind=kind, ring=keys)
+    signing_key = load_signing_key(key, passphrase, kind=kind, ring=keys, speaker=speaker)
     if keys is not None and signing_key.kid not in keys:
         raise MisuseError(f"{ring} has no entry for {key}.", f"{ring} 中没有 {key} 的条目。")
     scope = Scope() if keys is None else keys[signing_key.kid].scope
     issuer = Issuer(signing_key, scope=scope, lifetime=lifetime)
     sm2_only = signing_key.algorithm is Algorithm.SM2 if keys is None else keys.sm2_only
-    sealer = None if sealing_key is None else load_sealer(sealing_key, cipher or BlockCipher.default(sm2_only=sm2_only))
+    cipher = cipher or BlockCipher.default(sm2_only=sm2_only)
+    sealer = None if sealing_key is None else load_sealer(sealing_key, cipher, speaker)
     options = {"city_code": city_code, "identity_ref": identity_ref, "person": person} | claims
     for place, record in _records(file, speaker):
         try:

@@ -78,7 +78,7 @@ def generate_key(kind: KeyKind, user_id: bytes = DEFAULT_USER_ID) -> SoftwareKey
 
 
 def load_signing_key(
-    file: Path, passphrase: Callable[[], bytes | None], *, kind: KeyKind | None, ring: KeyRing | None
+    file: Path, passphrase: Callable[[], bytes | None], *, kind: KeyKind | None, ring: KeyRing | None, speaker: Speaker
 ) -> SoftwareKey:
     """Read a private key. Its file states at most the curve, so algorithm and user id come from the ring's entry.
 
@@ -88,9 +88,10 @@ def load_signing_key(
         kind: the algorithm. If neither this nor the ring states it, it is ES256 or SM2, by the key's curve. A bare
             private number needs it.
         ring: the key ring that may hold the key's public half.
+        speaker: warns of a file that others may read.
     """
     curve = None if kind is None else kind.algorithm.curve
-    data = file.read_bytes()
+    data = _private_bytes(file, speaker)
     try:
         try:
             read = read_private_key(data, curve=curve)
@@ -110,6 +111,18 @@ def load_signing_key(
         raise MisuseError(f"{file}: {error.words.en}", f"{file}：{error.words.zh}") from None
     except ValueError as error:
         raise MisuseError(f"{file}: {error}", f"{file}：无法读取私钥（{error}）") from None
+
+
+def _private_bytes(file: Path, speaker: Speaker) -> bytes:
+    """What is in a file that nobody else should read; a word on standard error if others may."""
+    with file.open("rb") as opened:
+        mode = os.fstat(opened.fileno()).st_mode
+        if os.name == "posix" and mode & 0o077:
+            speaker.note(
+                f"Others may read {file}, which holds a secret key: chmod 600 {file}",
+                f"{file} 存有密钥，其他用户也可读取：请执行 chmod 600 {file}",
+            )
+        return opened.read()
 
 
 def _sm2_key(read: PrivateKeyRead, ring: KeyRing | None) -> SM2SigningKey:
@@ -198,10 +211,10 @@ def passphrase_from(
     return get
 
 
-def load_sealer(file: Path, cipher: BlockCipher) -> IdentitySealer:
+def load_sealer(file: Path, cipher: BlockCipher, speaker: Speaker) -> IdentitySealer:
     """Read a sealing key, in hexadecimal, and make the sealer."""
     try:
-        return IdentitySealer(bytes.fromhex(file.read_text(encoding="ascii")), cipher=cipher)
+        return IdentitySealer(bytes.fromhex(_private_bytes(file, speaker).decode("ascii")), cipher=cipher)
     except ValueError:  # not chained, because its message might quote the file
         raise MisuseError(
             f"{file} is no sealing key: 32 hexadecimal digits (AES also 48 or 64), as from `openssl rand -hex 16`.",

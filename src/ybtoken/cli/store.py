@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from ybtoken.cli.guards import redis_guard
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.errors import TokenError
 
@@ -41,7 +42,7 @@ def prepare(
 ) -> None:
     """Prepare a store, so that its first start refuses no code."""
     speaker = Speaker(lang)
-    guard = _guard(url, prefix, cluster=cluster)
+    guard = redis_guard(url, cluster=cluster, prefix=prefix)
     try:
         begun = guard.prepare(first_use=first_use)
     except ValueError:
@@ -64,20 +65,3 @@ def prepare(
         f"default skew, 21 s after it.",
         f"存储自 {at} 起有记录；此后超过 2 倍 skew（默认 21 秒后）签发的码可正常受理。",
     )
-
-
-def _guard(url: str, prefix: str, *, cluster: bool) -> Any:
-    try:
-        import redis
-        from redis.exceptions import RedisClusterException
-
-        from ybtoken.replay.redis import RedisReplayGuard
-    except ModuleNotFoundError as error:
-        raise MisuseError(str(error), "需要 redis-py：pip install 'ybtoken[redis]'") from None
-    try:
-        if cluster:
-            return RedisReplayGuard(redis.RedisCluster.from_url(url), prefix=prefix)
-        return RedisReplayGuard.from_url(url, prefix=prefix)
-    except (ValueError, redis.RedisError, RedisClusterException) as error:
-        name = type(error).__name__  # the message may hold the address with a password
-        raise MisuseError(f"The address cannot be used ({name}).", f"地址不可用（{name}）。") from None

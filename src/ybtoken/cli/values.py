@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from datetime import datetime
 from enum import IntEnum
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec
 
@@ -23,6 +23,7 @@ __all__ = [
     "parse_assurance",
     "parse_time",
     "with_claim_options",
+    "without_options",
 ]
 
 _Parameters = ParamSpec("_Parameters")
@@ -70,8 +71,24 @@ def with_claim_options(function: Callable[_Parameters, None]) -> Callable[_Param
         inspect.Parameter(row.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(row))
         for row in OPTIONAL_CLAIMS
     ]
-    parameters = [*stated, *claims]
-    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return _with_parameters(function, [*stated, *claims])
+
+
+def without_options(function: Callable[..., None], *names: str) -> Callable[..., None]:
+    """The same command without some of its options, which keep their defaults."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        function(*args, **kwargs)
+
+    signature = inspect.signature(function, eval_str=True)
+    return _with_parameters(run, [each for name, each in signature.parameters.items() if name not in names])
+
+
+def _with_parameters(
+    function: Callable[_Parameters, None], parameters: list[inspect.Parameter]
+) -> Callable[_Parameters, None]:
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     function.__annotations__ = {each.name: each.annotation for each in parameters}
     return function
 

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("typer", reason="the extra cli is not installed")
+
+import typer
+from typer.main import get_command
+
+from ybtoken.cli.app import app
+from ybtoken.cli.language import language_of, localize
+from ybtoken.cli.speech import Language
+
+CHINESE = re.compile("[\u4e00-\u9fff]")
+
+
+def ybtoken(*args: str, lang: str = "en_US.UTF-8") -> subprocess.CompletedProcess[str]:
+    environment = {"LC_ALL": lang, "PYTHONIOENCODING": "utf-8", "COLUMNS": "80", "NO_COLOR": "1", "PATH": ""}
+    environment["PYTHONPATH"] = ":".join(filter(None, sys.path))
+    command = [sys.executable, "-m", "ybtoken.cli", *args]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=60, check=False)
+
+
+def tree(command: Any, path: str = "ybtoken") -> Iterator[tuple[str, str]]:
+    """Every text of help, with its place."""
+    yield path, command.help or ""
+    for parameter in command.params:
+        if parameter.name not in {"install_completion", "show_completion"}:
+            yield f"{path} {parameter.name}", parameter.help or ""
+    for name, each in getattr(command, "commands", {}).items():
+        yield from tree(each, f"{path} {name}")
+
+
+def test_every_option_and_command_has_help_in_both_languages():
+    english, chinese = get_command(app), get_command(app)
+    localize(english, Language.EN)
+    localize(chinese, Language.ZH)
+    for (place, en), (_, zh) in zip(tree(english), tree(chinese), strict=True):
+        assert en, place
+        assert not CHINESE.search(en), place
+        assert CHINESE.search(zh), (place, zh)
+
+
+def test_help_is_in_one_language():
+    english = ybtoken("redeem", "--help")
+    assert english.returncode == 0
+    assert "Verify texts and use each up." in english.stdout
+    assert not CHINESE.search(english.stdout)
+    for chinese in (ybtoken("redeem", "--help", lang="zh_CN.UTF-8"), ybtoken("redeem", "--help", "--lang", "zh")):
+        assert "核销码文" in chinese.stdout
+        assert "显示本帮助" in chinese.stdout
+        assert "Verify texts" not in chinese.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "en", "zh"),
+    [
+        (["verify"], "--ring", "缺少 --ring"),
+        (["verify", "--nope"], "No such option", "没有选项 --nope"),
+        (["nope"], "No such command", "没有命令 nope"),
+        (["verify", "-r", "ring", "--skew", "x"], "Invalid value", "--skew 的值无效"),
+        (["verify", "-r", "ring", "--now", "yesterday"], "a time is seconds", "时间为 1970 年起的秒数"),
+        (["device", "nope"], "No such command", "没有命令 nope"),
+    ],
+)
+def test_a_wrong_option_is_named_in_the_readers_language(args, en, zh):
+    english, chinese = ybtoken(*args), ybtoken(*args, "--lang=zh")
+    assert (english.returncode, chinese.returncode) == (2, 2)
+    assert (english.stdout, chinese.stdout) == ("", "")
+    assert en in english.stderr
+    assert "--help" in english.stderr
+    assert not CHINESE.search(english.stderr)
+    assert zh in chinese.stderr
+
+
+def test_without_a_command_help_is_shown_and_that_is_no_success():
+    result = ybtoken()
+    assert result.returncode == 2
+    assert "keygen" in result.stdout + result.stderr
+
+
+def test_the_language_is_found_before_the_options_are_read(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    assert language_of(["verify", "--lang", "zh"]) is Language.ZH
+    assert language_of(["verify", "--lang=both"]) is Language.BOTH
+    assert language_of(["verify", "--lang"]) is Language.EN
+    assert language_of(["verify", "--lang", "klingon"]) is Language.EN
+
+
+def test_both_languages_are_left_as_they_are():
+    command = get_command(app)
+    before = list(tree(command))
+    localize(command, Language.BOTH)
+    assert list(tree(command)) == before
+    assert isinstance(app, typer.Typer)
