@@ -286,3 +286,12 @@ def test_whatever_a_member_is_there_is_a_ring_or_a_value_error(member, value):
 def test_whatever_a_label_holds_there_is_a_ring_or_a_value_error(label, value):
     with suppress(ValueError):
         load_cose_keyset(cbor2.dumps([COSE_KEY | {label: value}]))
+
+
+@pytest.mark.parametrize(
+    ("load", "document"),
+    [(load_jwks, json.dumps({"keys": [{}] * 65_536})), (load_cose_keyset, cbor2.dumps([{}] * 65_536))],
+)
+def test_too_many_keys_are_refused_before_one_is_read(load, document):
+    with pytest.raises(ValueError, match="at most 65535 keys, not 65536"):
+        load(document)

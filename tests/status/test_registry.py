@@ -120,7 +120,7 @@ class TestChanges:
 
     def test_it_must_be_said_which(self, registry):
         for act in (registry.suspend, registry.reinstate, registry.revoke):
-            with pytest.raises(ValueError, match="say which"):
+            with pytest.raises(ValueError, match="state which"):
                 act()
 
 
@@ -251,3 +251,22 @@ def test_times_and_persons_are_within_their_bounds(registry):
     for person, error in ((2**64, ValueError), (-1, ValueError), ("1", TypeError), (True, TypeError)):
         with pytest.raises(error, match="person is"):
             registry.enter(NOW + 60, person=person)
+
+
+@pytest.mark.parametrize(
+    ("index", "error"), [(-1, ValueError), (1.5, TypeError), ("1", TypeError), (True, TypeError), (1024, ValueError)]
+)
+def test_an_index_is_one_of_the_list(index, error):
+    registry = StatusRegistry(":memory:", URI, size=1024)
+    for act in (
+        registry.status,
+        *(lambda at, call=call: call(index=at) for call in (registry.suspend, registry.reinstate, registry.revoke)),
+    ):
+        with pytest.raises(error, match="index is"):
+            act(index)
+        act(1023)
+    for channel in (-1, "1", 65_536):
+        with pytest.raises((TypeError, ValueError), match="channel is"):
+            registry.suspend(channel=channel)
+    with pytest.raises(ValueError, match="channel is"):
+        registry.enter(5, channel=65_536)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import islice
 from types import MappingProxyType
 
 from ybtoken._checks import LAST_SECOND, instance, instant, uint
@@ -125,7 +126,7 @@ class KeyRing(Mapping[bytes, KeyEntry]):
     def __init__(self, entries: Iterable[KeyEntry] = (), *, version: int = 0) -> None:
         if isinstance(entries, KeyEntry):
             raise TypeError("a key ring takes a sequence of entries, not one KeyEntry")
-        self.entries: tuple[KeyEntry, ...] = tuple(entries)
+        self.entries: tuple[KeyEntry, ...] = tuple(islice(entries, MAX_KEYS + 1))
         for entry in self.entries:
             instance("an entry of a key ring", entry, KeyEntry, "a KeyEntry(key, issuer)")
         if len(self.entries) > MAX_KEYS:

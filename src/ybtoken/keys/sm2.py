@@ -110,6 +110,11 @@ class SM2VerifyingKey:
         """Whether a signature ``r || s`` is good for a digest e; see `ybtoken.keys.signatures.sm2_digest`."""
         return self._key.verify_digest(digest, signature)
 
+    def _verify_once(self, message: bytes, signature: bytes) -> bool:
+        """Whether a signature is good; no table is kept, because those of thousands of phones would fill the memory."""
+        key = self._key
+        return key.verify_once(message, signature) if isinstance(key, TableKey) else key.verify(message, signature)
+
     def __repr__(self) -> str:
         return f"SM2VerifyingKey(kid={self.kid.hex()}, backend={self.backend})"
 
@@ -121,13 +126,8 @@ def verify_compressed(x: bytes, y_is_odd: bool, message: bytes, signature: bytes
         ValueError: no point of the curve has this x.
         SignatureError: ``device.signature``.
     """
-    key = _phone_key(x, y_is_odd)
-    if key.backend == "tables":  # a cached key would keep its table, and thousands of tables would fill the memory
-        key = SM2VerifyingKey.from_point(*key.point, backend="tables")
-    try:
-        key.verify(message, signature)
-    except SignatureError:
-        raise SignatureError("device.signature") from None
+    if not _phone_key(x, y_is_odd)._verify_once(message, signature):
+        raise SignatureError("device.signature")
 
 
 @lru_cache(maxsize=1024)

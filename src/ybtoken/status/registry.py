@@ -21,6 +21,7 @@ from threading import Lock
 from ybtoken._checks import callback, instant, string, uint
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, sign_status_list
+from ybtoken.voucher import MAX_CHANNEL
 
 __all__ = ["StatusRegistry"]
 
@@ -115,6 +116,8 @@ class StatusRegistry:
             RuntimeError: the list is full.
         """
         instant("expires_at", expires_at)
+        if channel is not None:
+            uint("channel", channel, MAX_CHANNEL)
         with self._transaction() as db:
             freed = db.execute("DELETE FROM passes WHERE expires_at < ?", (int(self._clock()) - _MARGIN,)).rowcount
             db.execute("UPDATE list SET taken = taken + 2 - ?", (freed,))
@@ -130,7 +133,7 @@ class StatusRegistry:
 
         A pass that is issued later to a suspended person or channel is suspended from the start.
         """
-        rule = _rule(index, person, channel)
+        rule = self._rule(index, person, channel)
         with self._transaction() as db:
             db.execute(f"DELETE FROM suspensions WHERE {_SAME_RULE}", rule)  # noqa: S608
             db.execute("INSERT INTO suspensions VALUES (:place, :person, :channel)", rule)
@@ -142,7 +145,7 @@ class StatusRegistry:
         Returns:
             Whether there was such a suspension.
         """
-        rule = _rule(index, person, channel)
+        rule = self._rule(index, person, channel)
         with self._transaction() as db:
             lifted = db.execute(f"DELETE FROM suspensions WHERE {_SAME_RULE}", rule).rowcount  # noqa: S608
             self._stir(db, rule)
@@ -154,7 +157,7 @@ class StatusRegistry:
         Returns:
             How many passes were revoked.
         """
-        rule = _rule(index, person, channel)
+        rule = self._rule(index, person, channel)
         with self._transaction() as db:
             sql = f"UPDATE passes SET status = {Status.INVALID:d} WHERE {_SELECTED}"  # noqa: S608
             revoked = db.execute(sql, rule).rowcount
@@ -163,6 +166,7 @@ class StatusRegistry:
 
     def status(self, index: int) -> Status:
         """What the next list will say of the pass with this index."""
+        uint("index", index, self._size - 1)
         with self._transaction() as db:
             row = db.execute("SELECT status FROM passes WHERE place = ?", (index,)).fetchone()
             if row is None or row[0] != Status.VALID:
@@ -197,6 +201,16 @@ class StatusRegistry:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _rule(self, index: int | None, person: int | None, channel: int | None) -> dict[str, object]:
+        """Which passes are meant; raises `TypeError` or `ValueError` if a value can be none's."""
+        if index is None and person is None and channel is None:
+            raise ValueError("state which passes: index, person or channel")
+        if index is not None:
+            uint("index", index, self._size - 1)
+        if channel is not None:
+            uint("channel", channel, MAX_CHANNEL)
+        return {"place": index, "person": _blob(person), "channel": channel}
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -233,12 +247,6 @@ class StatusRegistry:
 
     def __repr__(self) -> str:
         return f"StatusRegistry({self._uri!r}, {self._size} places)"
-
-
-def _rule(index: int | None, person: int | None, channel: int | None) -> dict[str, object]:
-    if index is None and person is None and channel is None:
-        raise ValueError("say which passes: index, person or channel")
-    return {"place": index, "person": _blob(person), "channel": channel}
 
 
 def _blob(person: int | None) -> bytes | None:

@@ -19,6 +19,18 @@ from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.keys._sm2.tables import TableKey
 
 
+class Once(TableKey):
+    """Verifies without a table."""
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        return self.verify_once(message, signature)
+
+    def verify_digest(self, digest: bytes, signature: bytes, *, once: bool = True) -> bool:
+        found = super().verify_digest(digest, signature, once=once)
+        assert self._table is None
+        return found
+
+
 class Verifier(Protocol):
     def verify(self, message: bytes, signature: bytes) -> bool: ...
     def verify_digest(self, digest: bytes, signature: bytes) -> bool: ...
@@ -27,6 +39,7 @@ class Verifier(Protocol):
 VERIFIERS: dict[str, Callable[[bytes, bytes], Verifier]] = {
     "libcrypto": lambda point, user_id: EvpPublicKey(load(), point, user_id),
     "tables": TableKey,
+    "once": Once,
 }
 both = pytest.mark.parametrize("make", VERIFIERS.values(), ids=VERIFIERS)
 G_POINT = b"\x04" + G[0].to_bytes(32, "big") + G[1].to_bytes(32, "big")
@@ -198,3 +211,18 @@ def test_points_of_other_forms_are_refused() -> None:
     for point in (b"", G_POINT[1:], b"\x02" + G_POINT[1:33], G_POINT + b"\0", b"\x04" + bytes(64)):
         with pytest.raises(ValueError, match="SM2"):
             check_point(point)
+
+
+@pytest.mark.parametrize(
+    "scalar", [1, 2, 3, 5, 15, 16, 17, 31, 32, 33, N // 2, N - 1, N - 2, N - 3, N - 6, N - 15, N - 32]
+)
+def test_multiples_at_the_edges_are_those_of_careful_additions(scalar: int) -> None:
+    """N - 6 ends with an addition of two equal points, which the fast formulas cannot do."""
+    assert _sm2_tables._multiple(G, scalar) == _sm2_tables._careful_multiple(G, scalar)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, N - 1))
+def test_any_multiple_is_that_of_the_table(scalar: int) -> None:
+    known = _sm2_tables._pick(_sm2_tables._base_table(), scalar.to_bytes(32, "big"))
+    assert _sm2_tables._multiple(G, scalar) == _sm2_tables._careful_sum(known)

@@ -9,6 +9,9 @@ The sum is computed in three steps. The points are added pairwise, twice, in aff
 inversion each time (6 multiplications an addition). The remaining points, at most 16, are added in XYZZ coordinates (10
 multiplications an addition, no inversion). These fast formulas fail when two summands have the same x. They then
 produce a zero that stays zero, and `_careful_sum`, which handles every case, computes the sum again.
+
+Building a table takes as long as some twenty verifications without one. A phone's key is seldom met twice, so
+`TableKey.verify_once` computes ``t*Q`` by doublings instead.
 """
 
 from __future__ import annotations
@@ -46,7 +49,13 @@ class TableKey:
         state.update(message)
         return self.verify_digest(state.finalize(), signature)
 
-    def verify_digest(self, digest: bytes, signature: bytes) -> bool:
+    def verify_once(self, message: bytes, signature: bytes) -> bool:
+        """The same as `verify`, without building a table: for a key that is not met often."""
+        state = self._hash.copy()
+        state.update(message)
+        return self.verify_digest(state.finalize(), signature, once=True)
+
+    def verify_digest(self, digest: bytes, signature: bytes, *, once: bool = False) -> bool:
         """Whether `signature` is this key's over the message whose digest ``e = SM3(ZA || message)`` is given."""
         if not isinstance(signature, bytes):
             raise TypeError(f"a signature is bytes, not {type(signature).__name__}")
@@ -58,9 +67,13 @@ class TableKey:
         t = (r + s) % N
         if t == 0:
             return False
-        if self._table is None:
-            self._table = _build_table(self._point)
-        summands = _pick(_base_table(), signature[32:]) + _pick(self._table, t.to_bytes(32, "big"))
+        summands = _pick(_base_table(), signature[32:])
+        if once and self._table is None:
+            summands.append(_multiple(self._point, t))
+        else:
+            if self._table is None:
+                self._table = _build_table(self._point)
+            summands += _pick(self._table, t.to_bytes(32, "big"))
         return _sum_has_x(summands, (r - int.from_bytes(digest, "big")) % N)
 
 
@@ -159,6 +172,72 @@ def _double(point: Point) -> Point:
     slope = (3 * x1 * x1 + A) * pow(2 * y1, -1, P) % P
     x3 = (slope * slope - 2 * x1) % P
     return x3, (slope * (x1 - x3) - y1) % P
+
+
+def _multiple(point: Point, scalar: int) -> Point:
+    """``scalar * point`` for a scalar from 1 to n - 1: doublings in Jacobian coordinates, and digits of 5 bits (wNAF).
+
+    The formulas are dbl-2001-b and madd of the Explicit-Formulas Database. As in `_xyzz_sum`, an addition of two points
+    with equal x gives a zero that stays, and then every step is computed again with care.
+    """
+    p = P
+    twice = _double(point)
+    odd = [point]  # 1, 3, ... 15 times the point
+    while len(odd) < 8:
+        odd.append(_careful_sum([odd[-1], twice]) or (0, 0))  # different small multiples never add up to infinity
+    digits = _digits(scalar)
+    x1, y1, z1 = 0, 0, 0
+    for digit in reversed(digits):
+        if z1:
+            square = y1 * y1 % p
+            delta = z1 * z1 % p
+            beta = x1 * square % p
+            alpha = 3 * (x1 - delta) * (x1 + delta) % p
+            z1 = 2 * y1 * z1 % p
+            x1 = (alpha * alpha - 8 * beta) % p
+            y1 = (alpha * (4 * beta - x1) - 8 * square * square) % p
+        if digit:
+            x2, y2 = odd[abs(digit) >> 1]
+            y2 = y2 if digit > 0 else -y2
+            if not z1:
+                x1, y1, z1 = x2, y2, 1
+                continue
+            zz = z1 * z1 % p
+            run = (x2 * zz - x1) % p
+            rise = (y2 * zz * z1 - y1) % p
+            if not run:
+                return _careful_multiple(point, scalar)
+            square = run * run % p
+            cube = square * run % p
+            shift = x1 * square % p
+            x1 = (rise * rise - cube - 2 * shift) % p
+            y1 = (rise * (shift - x1) - y1 * cube) % p
+            z1 = z1 * run % p
+    inverse = pow(z1, -1, p)
+    square = inverse * inverse % p
+    return x1 * square % p, y1 * square * inverse % p
+
+
+def _digits(scalar: int) -> list[int]:
+    """The digits of a scalar, lowest first: 0, or odd from -15 to 15; of five in a row at most one is not 0."""
+    digits = []
+    while scalar:
+        digit = 0
+        if scalar & 1:
+            digit = (scalar & 31) - (scalar & 16) * 2
+            scalar -= digit
+        digits.append(digit)
+        scalar >>= 1
+    return digits
+
+
+def _careful_multiple(point: Point, scalar: int) -> Point:
+    total: Point | None = None
+    for bit in f"{scalar:b}":
+        total = total and _double(total)
+        total = _add(total, point) if bit == "1" else total
+    assert total is not None  # the scalar is from 1 to n - 1
+    return total
 
 
 @cache
