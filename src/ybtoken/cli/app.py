@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ybtoken.cli import repository as _  # noqa: F401 - adds its commands to `ring`
+from ybtoken.cli.audit import audit
 from ybtoken.cli.bench import bench
 from ybtoken.cli.bulk import bulk
 from ybtoken.cli.check import check
@@ -16,6 +18,8 @@ from ybtoken.cli.inspect import inspect
 from ybtoken.cli.issue import issue
 from ybtoken.cli.keygen import keygen
 from ybtoken.cli.qr import qr
+from ybtoken.cli.ring import ring
+from ybtoken.cli.status import status
 from ybtoken.cli.store import store
 from ybtoken.cli.values import without_options
 
@@ -60,3 +64,6 @@ app.add_typer(device, name="device")
 app.command("bulk", help="Verify a Parquet file of recorded scans. / 批量验证扫码记录（Parquet）。")(bulk)
 app.command("bench", help="Measure this machine. / 测量本机速度。")(bench)
 app.add_typer(store, name="store")
+app.add_typer(ring, name="ring")
+app.add_typer(status, name="status")
+app.add_typer(audit, name="audit")

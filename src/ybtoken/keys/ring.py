@@ -164,6 +164,12 @@ class KeyRing(Mapping[bytes, KeyEntry]):
         """A ring that also holds these entries."""
         return KeyRing((*self.entries, *entries), version=self.version + 1)
 
+    def without(self, kid: bytes) -> KeyRing:
+        """A ring without this key."""
+        if kid not in self:
+            raise ValueError(f"no key {kid.hex()} in this ring")
+        return KeyRing((e for e in self.entries if e.kid != kid), version=self.version + 1)
+
     def withdrawn(self, kid: bytes, *, since: int) -> KeyRing:
         """A ring that refuses every token issued with this key at or after a time (seconds since 1970)."""
         if kid not in self:

@@ -27,7 +27,8 @@ __all__ = ["StatusRegistry"]
 
 _BITS = 2
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS list (size INTEGER NOT NULL, taken INTEGER NOT NULL, issued_at INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS list (
+  size INTEGER NOT NULL, taken INTEGER NOT NULL, issued_at INTEGER NOT NULL, uri TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS passes (
   place INTEGER PRIMARY KEY, person BLOB, channel INTEGER, expires_at INTEGER NOT NULL,
   is_decoy INTEGER NOT NULL, status INTEGER NOT NULL);
@@ -67,7 +68,7 @@ class StatusRegistry:
 
     Raises:
         TypeError: a value of another kind.
-        ValueError: a size out of its bounds, or the file holds a list of another size.
+        ValueError: a size out of its bounds, or the file holds a list of another size or address.
     """
 
     def __init__(
@@ -94,13 +95,31 @@ class StatusRegistry:
             with self._transaction() as db:
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
-                db.execute("INSERT INTO list SELECT ?, 0, 0 WHERE NOT EXISTS (SELECT * FROM list)", (size,))
-                (found,) = db.execute("SELECT size FROM list").fetchone()
+                db.execute("INSERT INTO list SELECT ?, 0, 0, ? WHERE NOT EXISTS (SELECT * FROM list)", (size, uri))
+                found, address = db.execute("SELECT size, uri FROM list").fetchone()
             if found != size:
                 raise ValueError(f"this registry has {found} places, not {size}")
+            if address != uri:
+                raise ValueError(f"this registry is of the list at {address}, not at {uri}")
         except BaseException:
             self._db.close()
             raise
+
+    @classmethod
+    def open(cls, path: str | Path, *, clock: Callable[[], float] = time.time) -> StatusRegistry:
+        """Open a registry that is there, with the size and the address that it was made with.
+
+        Raises:
+            ValueError: the file is no registry.
+        """
+        db = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=rw", uri=True)
+        try:
+            row = db.execute("SELECT size, uri FROM list").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f"the file is no registry: {error}") from error
+        finally:
+            db.close()
+        return cls(path, row[1], size=row[0], clock=clock)
 
     def enter(self, expires_at: int, *, person: int | None = None, channel: int | None = None) -> int:
         """Give a pass its place: the ``status_index`` to issue it with.
