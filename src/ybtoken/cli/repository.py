@@ -119,7 +119,7 @@ def publish(
     """Publish a ring's file, after saying what it changes. A timer calls this without a ring, before each end."""
     speaker = Speaker(lang)
     held = _repository(repository)
-    signers = _load_keys(keys, passphrase_from(passphrase_file, passphrase_env, speaker))
+    signers = _load_keys(keys, passphrase_from(passphrase_file, passphrase_env, speaker), speaker)
     rings, changes, new = {}, [], KeyRing()
     if file is not None:
         document = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
@@ -171,7 +171,7 @@ def rotate(
     speaker = Speaker(lang)
     held = _repository(repository)
     passphrase = passphrase_from(passphrase_file, passphrase_env, speaker)
-    signers = _load_keys(keys, passphrase)
+    signers = _load_keys(keys, passphrase, speaker)
     made = [generate_key(kind) for _ in new]
     for path, key in zip(new, made, strict=True):
         write_private(path, key.to_pem(passphrase=None if in_clear else passphrase()))
@@ -204,7 +204,7 @@ def delegate(
 
     speaker = Speaker(lang)
     held = _repository(repository)
-    signers = _load_keys(keys, passphrase_from(passphrase_file, passphrase_env, speaker))
+    signers = _load_keys(keys, passphrase_from(passphrase_file, passphrase_env, speaker), speaker)
     with _misuse():
         read = [_public_key(path, None, None) for path in public]
         held.delegate(role, paths, read, signers, threshold=threshold)
@@ -305,8 +305,8 @@ def _repository(folder: Path) -> RingRepository:
     return held
 
 
-def _load_keys(files: list[Path], passphrase: Callable[[], bytes | None]) -> list[SoftwareKey]:
-    return [load_signing_key(file, passphrase, kind=None, ring=None) for file in files]
+def _load_keys(files: list[Path], passphrase: Callable[[], bytes | None], speaker: Speaker) -> list[SoftwareKey]:
+    return [load_signing_key(file, passphrase, kind=None, ring=None, speaker=speaker) for file in files]
 
 
 def _roles(ends: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:

@@ -114,7 +114,8 @@ def publish(
 ) -> None:
     """Publish the list as it is now."""
     speaker = Speaker(lang)
-    signing = load_signing_key(key, passphrase_from(passphrase_file, passphrase_env, speaker), kind=None, ring=None)
+    passphrase = passphrase_from(passphrase_file, passphrase_env, speaker)
+    signing = load_signing_key(key, passphrase, kind=None, ring=None, speaker=speaker)
     data = _with(registry, lambda opened: opened.publish(signing, lifetime=lifetime, ttl=ttl))
     replace_file(out, data)
     _done(speaker, f"{out}: {len(data)} bytes", f"{out}：{len(data)} 字节", as_json=as_json, bytes=len(data))
