@@ -304,6 +304,7 @@ def test_keys_of_roles_are_rotated(run, published, tmp_path):
 def test_a_province_publishes_its_own_ring(run, ring, published, tmp_path):
     province = P256SigningKey.generate()
     (tmp_path / "province.pem").write_bytes(province.to_pem(passphrase=None))
+    (tmp_path / "province.pem").chmod(0o600)
     (tmp_path / "province.pub").write_bytes(province.verifying_key.to_pem())
     keys = [part for role in ("targets", "snapshot", "timestamp") for part in ("-k", tmp_path / "keys" / f"{role}.pem")]
     options = ["--path", "33/*", "--public", tmp_path / "province.pub"]

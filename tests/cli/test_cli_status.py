@@ -19,6 +19,7 @@ URI = "https://status.example/1"
 def files(tmp_path):
     key = P256SigningKey.generate()
     (tmp_path / "key.pem").write_bytes(key.to_pem(passphrase=None))
+    (tmp_path / "key.pem").chmod(0o600)
     ring = KeyRing([KeyEntry(key.verifying_key, "A", use=Use.STATUS)])
     (tmp_path / "status.jwks").write_text(dump_jwks(ring), encoding="utf-8")
     registry = StatusRegistry(tmp_path / "registry.db", URI, size=4096)
