@@ -44,7 +44,7 @@ def check(
     """Check every line against the one before it."""
     speaker = Speaker(lang)
     try:
-        count = check_audit(file, head=head, digest=digest.value)
+        found = check_audit(file, head=head, digest=digest.value)
     except (AuditError, UnicodeDecodeError) as error:
         line = error.line if isinstance(error, AuditError) else None
         if as_json:
@@ -52,11 +52,17 @@ def check(
         else:
             speaker.say(f"BROKEN: {error}", f"审计链断裂：{error}")
         raise typer.Exit(REFUSED) from None
+    gaps = [gap._asdict() for gap in found.gaps]
     if as_json:
-        say_json({"good": True, "lines": count, "head_checked": head is not None})
-        return
-    speaker.say(f"whole: {count} lines", f"完整：{count} 行")
-    if head is None:
-        speaker.note(
-            "Whether lines were cut off the end is not known: give --head.", "无法判断末尾是否被截断：请给出 --head。"
-        )
+        say_json({"good": not gaps, "lines": found.lines, "gaps": gaps, "head_checked": head is not None})
+    else:
+        speaker.say(f"whole: {found.lines} lines", f"完整：{found.lines} 行")
+        if gaps:
+            speaker.say(f"GAPS, where records were lost: {gaps}", f"有记录丢失：{gaps}")
+        if head is None:
+            speaker.note(
+                "Whether lines were cut off the end is not known: give --head.",
+                "无法判断末尾是否被截断：请给出 --head。",
+            )
+    if gaps:
+        raise typer.Exit(REFUSED)
