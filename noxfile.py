@@ -1,7 +1,7 @@
-"""What is checked before a change is taken, a session for each: `scripts/nox --list`, `scripts/nox -s lint`.
+"""The checks of a change, one session for each: `scripts/nox --list`, `scripts/nox -s lint`.
 
-Arguments after `--` go to the session's program: `scripts/nox -s tests -- -k chaos`. Programs that are missing (cargo,
-another Python) leave out what needs them, and the session says so.
+Arguments after `--` go to the session's program: `scripts/nox -s tests -- -k chaos`. If a program is missing (cargo,
+another Python), the checks that need it are left out, and the session says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TESTS = ("--group", "test", "--group", "browser")
 PYTEST = ("python", "-m", "pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "worksteal")
 NATIVE = "native/python"
 
-# Modules whose branches are covered to the last: the format, the keys, issuer and verifier, the guard in memory.
+# Modules of which the tests must cover every branch: the format, the keys, issuer and verifier, the guard in memory.
 WHOLE = [
     "wire/*", "_checks", "voucher", "places", "keys/ring", "keys/protocols", "engines/columns", "engines/validity",
     "engines/serial", "judging/*", "verifier", "policy", "issuer", "tokens", "replay/memory", "passes/challenge",
@@ -34,7 +34,7 @@ WHOLE = [
 
 
 def has_cargo() -> bool:
-    """Whether the native engine can be built; what is missing has been said if not."""
+    """Whether the native engine can be built. If not, the script prints what is missing."""
     return subprocess.run(["scripts/cargo"], check=False).returncode == 0
 
 
@@ -72,7 +72,7 @@ def lowest(session: nox.Session) -> None:
         session.skip("uv is needed, which resolves to the lowest versions")
     session.install("--resolution", "lowest-direct", "-e", EXTRAS, *TESTS)
     install_native(session)
-    # Old versions warn of what newer ones of their own dependencies have deprecated.
+    # Old versions warn about features that newer versions of their dependencies have deprecated.
     warnings = ("-W", "ignore::DeprecationWarning", "-W", "ignore::pytest.PytestUnraisableExceptionWarning")
     session.run(*PYTEST, *warnings, *session.posargs)
 
@@ -107,7 +107,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Whether vectors and documents are as they would be generated; `-- --write` writes them anew."""
+    """Whether the generated vectors and documents are up to date; `-- --write` writes them."""
     session.install("-e", ".", "--group", "test")
     arguments = [] if session.posargs == ["--write"] else [*session.posargs, "--check"]
     session.run("python", "vectors/generate.py", *arguments)
@@ -116,7 +116,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def native(session: nox.Session) -> None:
-    """The native engine's own tests, in Rust with the bounds of every number asserted, and of its module."""
+    """The native engine's tests in Rust, with the bounds of every number asserted, and those of its Python module."""
     if not has_cargo():
         session.skip("the native engine cannot be built here")
     session.install("-e", ".[bulk]", "--group", "test")
@@ -142,9 +142,9 @@ def differential(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def miri(session: nox.Session) -> None:
-    """The native engine's tests in an interpreter that sees undefined behaviour; needs a nightly toolchain."""
+    """The native engine's tests in Miri, which detects undefined behaviour; needs a nightly toolchain."""
     vectors = "avx512f avx512bw avx512dq avx512vl avx512ifma avx512vbmi avx512vbmi2 bmi2 adx"
-    environment = {  # Miri says that the processor has what it is compiled for
+    environment = {  # Miri reports the features for which the code is compiled as those of the processor
         "MIRIFLAGS": "-Zmiri-disable-isolation",
         "RUSTFLAGS": "-Ctarget-feature=" + ",".join(f"+{name}" for name in vectors.split()),
         "PROPTEST_CASES": "2",
@@ -164,7 +164,7 @@ def clusters(session: nox.Session) -> None:
 
 @nox.session
 def interop(session: nox.Session) -> None:
-    """Tokens to and from other libraries, which are made ready first."""
+    """Tokens to and from other libraries, which are prepared first."""
     session.install("-e", EXTRAS, *TESTS)
     session.run("python", "interop/prepare.py")
     session.run("python", "-m", "pytest", "tests/interop", *session.posargs)
@@ -203,7 +203,7 @@ def conform(session: nox.Session) -> None:
 
 @nox.session
 def compare(session: nox.Session) -> None:
-    """20,000 inputs at random, the same to three verifiers; `-- --count 1000000` for a night, `-- --seed N` again."""
+    """Give 20,000 random inputs to three verifiers; `-- --count 1000000` for a night, `-- --seed N` to repeat a run."""
     session.install("-e", EXTRAS)
     install_native(session)
     install_javascript(session)
@@ -216,7 +216,7 @@ def compare(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """The library broken in a hundred ways: the vectors have to notice 95."""
+    """Break the library in a hundred ways, of which the vectors must notice 95."""
     session.install("-e", EXTRAS)
     session.run("python", "interop/mutants.py", *session.posargs)
 

@@ -1,7 +1,7 @@
 """Intel crypto_mb (``pip install ipp-crypto intel-cmplr-lib-rt``) through ctypes: eight signatures a call, any keys.
 
-The arrays of pointers are laid out once, so that a call costs what the library costs. All messages of a call have one
-length: mixing lengths under and over 32 bytes makes some versions crash.
+The arrays of pointers are made once, so that a call costs only what the library costs. All messages of a call have the
+same length, because some versions crash if lengths below and above 32 bytes are mixed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LANES = 8
 
 
 class Job(NamedTuple):
-    """A good signature; the message is a digest for P-256, and itself for SM2."""
+    """A good signature. The message is its digest for P-256, and the message itself for SM2."""
 
     message: bytes
     r: bytes
@@ -28,12 +28,12 @@ class Job(NamedTuple):
 
 
 def load() -> ctypes.CDLL:
-    """The library, with what it needs loaded before it; raises `AbsentError`."""
+    """The library, loaded after its own dependencies; raises `AbsentError`."""
     return find()[1]
 
 
 def find() -> tuple[Path, ctypes.CDLL]:
-    """The same, and where it lies."""
+    """The path of the library, and the library itself."""
     folders = [Path(sys.prefix) / "lib", Path(sys.prefix) / "Library" / "bin"]
     for folder in folders:
         try:

@@ -1,7 +1,7 @@
-"""How time is taken: calls in turn, one of each a round, on one core, and a low quantile of each.
+"""How time is measured: calls take turns on one core, one of each in a round, and a low quantile of each is reported.
 
-A shared machine is disturbed all the time, and never by the same amount twice. What is measured side by side, call by
-call, is disturbed alike; and the tenth of the calls that were disturbed least says what the code costs.
+On a shared machine measurements are disturbed all the time, and never by the same amount. Calls that take turns are
+disturbed alike, and the tenth of the calls that was disturbed least shows what the code costs.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["AbsentError", "Bench", "Row", "Times", "machine", "pin"]
 
 QUANTILE = 0.1
 CHUNKS = 10
-"""Into how many parts a measurement is cut to see how far they differ: the noise."""
+"""Into how many parts a measurement is divided; the noise is how far they differ."""
 
 
 class AbsentError(Exception):
-    """A family cannot be measured here; its text says what is missing."""
+    """A family cannot be measured here; the message says what is missing."""
 
 
 def _low(times: list[int]) -> float:
@@ -32,12 +32,12 @@ def _low(times: list[int]) -> float:
 
 
 def _take(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[int]]:
-    for call in calls.values():  # once untimed: caches, lazy imports
+    for call in calls.values():  # once untimed, for caches and lazy imports
         call()
     times: dict[str, list[int]] = {name: [] for name in calls}
     takers = [(call, times[name].append) for name, call in calls.items()]
     gc.collect()
-    gc.disable()  # what other calls left behind is not collected at the cost of this one
+    gc.disable()  # so that no call pays for the garbage of others
     try:
         for _ in range(rounds):
             for call, note in takers:
@@ -56,7 +56,7 @@ def _chunks(times: list[int]) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Times:
-    """What each call took, in nanoseconds, in order."""
+    """The time of every call in nanoseconds, in order."""
 
     of: Mapping[str, list[int]]
 
@@ -65,11 +65,11 @@ class Times:
         return _low(self.of[name]) / 1e9
 
     def best_seconds(self, name: str) -> float:
-        """The time of one call in the best of the chunks: in others a shared machine's clock may be a third lower."""
+        """The time of one call in the best chunk, because in others a shared machine's clock may be a third lower."""
         return min(_low(chunk) for chunk in _chunks(self.of[name])) / 1e9
 
     def ratio(self, name: str, to: str) -> tuple[float, float]:
-        """By how much longer ``name`` takes than ``to``, and the noise: half the range over the chunks."""
+        """How many times as long ``name`` takes as ``to``, and the noise: half the range over the chunks."""
         above, below = self.of[name], self.of[to]
         parts = [_low(over) / _low(under) for over, under in zip(_chunks(above), _chunks(below), strict=True)]
         return _low(above) / _low(below), (max(parts) - min(parts)) / 2
@@ -87,20 +87,20 @@ class Row:
     target: str = ""
     note: str = ""
     facts: Mapping[str, int] = field(default_factory=dict)
-    """Sizes that stand beside the figure: ``token_bytes``, ``qr_version``."""
+    """Sizes that are reported with the figure: ``token_bytes``, ``qr_version``."""
 
     def entry(self) -> dict[str, object]:
-        """As the JSON file has it."""
+        """The figure's entry in the JSON file."""
         more = {"noise": self.noise, "target": self.target, "note": self.note, **self.facts}
         stated = {key: value for key, value in more.items() if value not in (None, "")}
         return {"value": self.value, "unit": self.unit, "better": self.better} | stated
 
 
 class Bench:
-    """What a family is given: it measures with `take` and reports with `row`.
+    """The object with which a family measures (`take`) and reports (`row`).
 
     Args:
-        scale: 1 for figures; a small fraction to see only that everything runs.
+        scale: 1 for figures; a small fraction only to see whether everything runs.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -108,18 +108,18 @@ class Bench:
         self.rows: list[Row] = []
 
     def rounds(self, wanted: int) -> int:
-        """So many rounds as are to be run in place of ``wanted``."""
+        """The number of rounds to run instead of ``wanted``."""
         return max(CHUNKS, int(wanted * self.scale))
 
     def take(self, calls: Mapping[str, Callable[[], object]], rounds: int) -> Times:
-        """Time each call once a round, in turn."""
+        """Measure the calls in turn, each once in a round."""
         return Times(_take(calls, self.rounds(rounds)))
 
     def take_in_turns(self, groups: Mapping[str, tuple[Mapping[str, Callable[[], object]], int]]) -> dict[str, Times]:
-        """`take` of several groups (calls and rounds), a part of each in turn.
+        """`take` several groups (calls and rounds), a chunk of each in turn.
 
-        The clock of a shared machine may be a third lower for many seconds: so every group is measured from the
-        beginning to the end, a chunk at a time.
+        The clock of a shared machine may be a third lower for many seconds, so the measurements of every group are
+        spread over the whole time.
         """
         taken: dict[str, dict[str, list[int]]] = {
             name: {call: [] for call in calls} for name, (calls, _) in groups.items()
@@ -138,16 +138,16 @@ class Bench:
 
 
 def pin() -> int | None:
-    """Stay on one core from now on, children included; returns which, or ``None`` where that cannot be asked for."""
+    """Stay on one core from now on, also in child processes; returns which, or ``None`` if the system cannot do so."""
     if not hasattr(os, "sched_setaffinity"):
         return None
-    core = max(os.sched_getaffinity(0))  # the first one is where most interrupts go
+    core = max(os.sched_getaffinity(0))  # the first core gets most interrupts
     os.sched_setaffinity(0, {core})
     return core
 
 
 def machine(packages: Iterable[str]) -> dict[str, object]:
-    """What was measured on: hardware, system, versions."""
+    """The machine of the measurement: hardware, system, versions."""
     versions = {}
     for package in packages:
         try:

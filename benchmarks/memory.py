@@ -1,9 +1,9 @@
 """Whether memory grows: `python -m benchmarks.memory [--operations 1000000]`.
 
-SM2 on libcrypto, where memory is managed by hand, through the same doors as in service: good and bad tokens
-are verified, tokens are issued, keys are made and dropped. After the first tenth the resident set has what
-it needs; what it has gained at the end is printed, and more than 2 MB makes the exit code 1. A leak of one
-context an operation would be hundreds.
+SM2 on libcrypto is tried, where memory is managed by hand, with the calls of a service: good and bad tokens are
+verified, tokens are issued, keys are made and dropped. After the first tenth, the resident set should not grow. Its
+growth until the end is printed, and more than 2 MB makes the exit code 1. A leak of one context in each operation would
+be hundreds.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ PAGE = resource.getpagesize()
 
 
 def resident() -> int:
-    """The bytes of memory this process holds now."""
+    """The resident memory of this process, in bytes."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
 
 
 def operations() -> list[Callable[[], object]]:
-    """What is done in turn."""
+    """The operations, which take turns."""
     key = SM2SigningKey.generate()
     issuer = Issuer(key, clock=lambda: NOW)
     verifier = Verifier(KeyRing([KeyEntry(key.verifying_key, "memory")]), clock=lambda: NOW)

@@ -1,4 +1,4 @@
-"""What is measured: a voucher and the bare verification that everything is held against; passes and a status list."""
+"""The objects of the benchmarks: a voucher and the bare verification to compare with; passes and a status list."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _ECDSA = ec.ECDSA(hashes.SHA256())
 
 
 class P256Sample:
-    """A key pair, a token of it, and all that is needed to issue and verify it.
+    """A key pair, a token signed with it, and all that is needed to issue and verify it.
 
-    The key is made anew each time: nothing depends on which it is.
+    The key is new each time, because no figure depends on it.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class P256Sample:
         return self.verifier.verify(self.token.text)
 
     def bare(self) -> object:
-        """The same signature by `cryptography` alone, with everything it needs laid ready: the lower bound."""
+        """Verify the same signature with `cryptography` alone, with prepared inputs: the lower bound."""
         return self._verify(self.der, self.message, _ECDSA)
 
 
@@ -98,11 +98,11 @@ class PassSample:
         return self.verifier.verify(self.rotating)
 
     def verify_bound(self) -> object:
-        """Profile 3, a phone that is seen again and again."""
+        """Profile 3, always the same phone."""
         return self.verifier.verify(self.bound[0])
 
     def verify_unseen(self) -> object:
-        """Profile 3, each time another phone."""
+        """Profile 3, another phone each time."""
         return self.verifier.verify(next(self.unseen))
 
     def ask_many(self) -> None:
@@ -112,7 +112,7 @@ class PassSample:
             ask(index, NOW)
 
     def loop_only(self) -> None:
-        """What the loop itself takes."""
+        """Run the loop without a call, to know what the loop itself costs."""
         for _ in self.indexes:
             pass
 

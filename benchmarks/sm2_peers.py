@@ -1,8 +1,7 @@
-"""SM2 packages of PyPI as benchmark peers, each used as its documentation says; one that is not here is left out.
+"""SM2 packages of PyPI as benchmark peers, each used as its documentation says. A missing package is left out.
 
-A peer is made from a public point (65 bytes) and a private scalar (32 bytes), prepares what it can once, and
-verifies raw signatures over messages under the default user id. Signing is measured where the package makes its own
-nonces.
+A peer is made from a public point (65 bytes) and a private scalar (32 bytes), prepares once what it can, and verifies
+raw signatures over messages with the default user id. Signing is measured if the package makes its own nonces.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class Peer(NamedTuple):
 def _gmssl(point: bytes, scalar: bytes) -> Peer:
     from gmssl import sm2
 
-    # The key without its 04: with it, one key in eight is mangled.
+    # The key is given without its 04, because the package damages one key in eight that has it.
     key = sm2.CryptSM2(private_key=scalar.hex(), public_key=point[1:].hex())
     return Peer(
         "gmssl",
@@ -110,7 +109,7 @@ _MAKERS: list[Callable[[bytes, bytes], Peer]] = [
 
 
 def peers(point: bytes, scalar: bytes, message: bytes, signature: bytes) -> tuple[list[Peer], list[str]]:
-    """The peers that are here and accept a good signature, and for each other a line that says why it is left out."""
+    """The installed peers that accept a good signature, and for each other a line that says why it is left out."""
     present: list[Peer] = []
     absent: list[str] = []
     for make in _MAKERS:
@@ -120,7 +119,7 @@ def peers(point: bytes, scalar: bytes, message: bytes, signature: bytes) -> tupl
             good = peer.verify(message, signature)
         except ImportError as error:
             absent.append(f"{name}: not here ({error})")
-        except Exception as error:  # whatever a peer raises, the others are measured
+        except Exception as error:  # the others are measured even if a peer fails
             absent.append(f"{name}: {type(error).__name__}: {error}")
         else:
             if good:

@@ -1,18 +1,18 @@
-"""Whether the time of an SM2 signature tells something of its nonce.
+"""Tests whether the time of an SM2 signature depends on its nonce.
 
     python -m benchmarks.sm2_timing [--signatures 20000] [--signer libcrypto|native|leaky|PEER]
 
-Method. Whoever holds the private key d can compute the nonce of a signature: ``k = s (1 + d) + r d mod n``. Sign random
-messages one by one and note the CPU time of each. Divide it by the median of its block of 50: machines slow down and
-recover, and that does not depend on k. Leave out the slowest tenth: those were interrupted. Correlate the rest with two
-properties of k: its Hamming weight (double-and-add, windows that skip zeros) and its length in bits (ladders that
-start at the first one). With Pearson's r over m signatures, ``z = atanh(r) sqrt(m - 3)`` is about normal when there is
-no correlation: ``|z| < 4`` passes, and would fail by chance once in 16,000 runs. z of a leak grows with the square root
-of the number of signatures.
+Method. With the private key d one can compute the nonce of a signature: ``k = s (1 + d) + r d mod n``. Random messages
+are signed one by one, and the CPU time of each is measured. It is divided by the median of its block of 50, because
+machines slow down and recover independently of k. The slowest tenth is left out, because those calls were interrupted.
+The rest is correlated with two properties of k: its Hamming weight (which matters in double-and-add, and in windows
+that skip zeros) and its length in bits (which matters in ladders that start at the first one). With Pearson's r over m
+signatures, ``z = atanh(r) sqrt(m - 3)`` is about normally distributed if there is no correlation. ``|z| < 4`` passes;
+by chance it fails once in 16,000 runs. The z of a leak grows with the square root of the number of signatures.
 
-The signer ``native`` is the native engine's distribution's. ``leaky`` is the control: double-and-add in plain Python,
-which this must find. Any SM2 package of `sm2_peers` that is installed can be named too.
-Exits with 1 when a correlation is found.
+The signer ``native`` is that of the native distribution. ``leaky`` is the control: double-and-add in plain Python,
+whose leak must be found. Any installed SM2 package of `sm2_peers` can be named too. The exit code is 1 if a correlation
+is found.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Signer = Callable[[bytes], bytes]
 
 
 def leaky(point: bytes, scalar: bytes) -> Signer:
-    """A signer whose time follows its nonce."""
+    """A signer whose time depends on its nonce."""
     d, za = int.from_bytes(scalar, "big"), message_hash(point, DEFAULT_USER_ID)
 
     def sign(message: bytes) -> bytes:

@@ -1,8 +1,8 @@
-"""Whether a file of any length is verified in constant memory: `python -m benchmarks.stream [--lines 10000000]`.
+"""Tests whether a file of any length is verified in constant memory: `python -m benchmarks.stream [--lines 10000000]`.
 
-Writes a temporary file of lines (3.4 GB for ten million: texts of 32 issuers, one in a hundred of them bad, again and
-again), and verifies it by `Verifier.verify_lines` with the native engine where it is installed. After the first tenth
-the process has what it needs; more than 8 MB beyond that at the end makes the exit code 1.
+It writes a temporary file of lines (3.4 GB for ten million), which repeats texts of 32 issuers, one in a hundred of
+them bad. It verifies the file with `Verifier.verify_lines`, and with the native engine if that is installed. After the
+first tenth, memory should not grow; if it has grown by more than 8 MB at the end, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_GROWTH = 8 << 20
 
 
 def peak() -> int:
-    """The most bytes of memory this process has held."""
+    """The largest resident memory that this process has had, in bytes."""
     kept = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kept if sys.platform == "darwin" else kept * 1024
 

@@ -1,4 +1,4 @@
-"""Every family runs, on a few rounds: the figures are not looked at, their shape is."""
+"""Every family runs, with a few rounds. The form of the figures is checked, not their values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from benchmarks import __main__ as runner
 from benchmarks.families import FAMILIES
 from benchmarks.measure import AbsentError, Bench, Row, Times
 
-# Sizes that the scale leaves alone, because figures depend on them; here they only take time.
+# Sizes that do not follow the scale, because figures depend on them; here they would only take time.
 SMALLER = {"native": {"BATCH": 256, "ISSUERS": 4}, "bulk": {"PARTS": 2, "RUNS": 1}}
 
 
 @pytest.fixture(autouse=True)
 def _what_other_tests_left_is_not_collected() -> Iterator[None]:
-    """A measurement collects garbage before each of its parts, which takes long over a whole test run's objects."""
+    """A measurement collects garbage before each part, which takes long with the objects of a whole test run."""
     gc.freeze()
     yield
     gc.unfreeze()

@@ -1,4 +1,4 @@
-"""Text, envelope and claims by themselves; a key without cryptography isolates what the format costs."""
+"""Text, envelope and claims alone. A key without cryptography isolates the cost of the format."""
 
 from __future__ import annotations
 

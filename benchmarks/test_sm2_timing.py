@@ -1,4 +1,4 @@
-"""The test for leaks finds one where there is one, none where there is none; and the memory run does what it says."""
+"""The test for leaks finds a leak, and finds none if there is none; and the memory run works."""
 
 from __future__ import annotations
 

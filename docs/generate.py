@@ -1,4 +1,4 @@
-"""Fill what is generated in the documents: `python docs/generate.py`, or compare with what is committed: `--check`.
+"""Generates parts of the documents: `python docs/generate.py`; `--check` compares them with what is committed.
 
 * marked blocks: the worked example (from the vectors), the tables of refusals (from the code)
 * reference/: every public name with its docstring, read from the sources without importing them
@@ -27,7 +27,7 @@ _LAST_BYTES = {0: 0, 3: 1, 5: 2, 8: 3, 10: 4, 13: 5, 15: 6}
 
 
 def _items(data: bytes, at: int, depth: int) -> Iterator[tuple[int, int, int, str]]:
-    """The items of an encoding: depth, start, end of what is shown, and what it is. Only what the format uses."""
+    """The items of an encoding, as far as the format uses them: depth, start, end, and a description."""
     major, info = data[at] >> 5, data[at] & 31
     width = {24: 1, 25: 2, 26: 4}.get(info, 0)
     body = at + 1 + width
@@ -160,7 +160,7 @@ def _wrapped(digits: str) -> str:
 
 
 def _table(module: str) -> Any:
-    """A module of the package that holds a table; it imports nothing that has to be installed."""
+    """Import a module of the package that holds a table and needs no installed package."""
     sys.path.insert(0, str(PACKAGE.parent))
     try:
         return import_module(f"ybtoken.{module}")
@@ -200,7 +200,7 @@ def _vector(id_: str) -> dict[str, Any]:
 
 
 def _more_examples() -> str:
-    """SM2's ZA and e, a one-time code, a presentation: what a reader computes, with the numbers in between."""
+    """SM2's ZA and e, a one-time code, a presentation: with intermediate values, for readers who compute them."""
     sys.path.insert(0, str(ROOT / "vectors"))
     from cases import kit, kit_sm2, passes
 
@@ -280,7 +280,7 @@ _SECTION = re.compile(r"^(Args|Returns|Raises|Attributes):$")
 _PARAMETER = re.compile(r"^([\w, *]+): ")
 
 
-# A page for each package with something for users, and one for the modules beside the packages.
+# One page for each package with public names, and one for the modules beside the packages.
 PAGES = {
     "ybtoken": "what everybody uses: issuer, verifier, vouchers, errors, policies, identity, QR codes",
     "bulk": "a day of recorded scans in Arrow and Parquet",
@@ -399,7 +399,7 @@ def _class(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _string(node: ast.stmt | None) -> str | None:
-    """The string that documents the assignment before it."""
+    """The string of a statement that documents the assignment before it."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         return node.value.value
     return None
@@ -414,7 +414,7 @@ def _call(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[s
 
 
 def _prose(docstring: str | None) -> Iterator[str]:
-    """A docstring as Markdown: its sections as lists, and everything else as it is."""
+    """A docstring as Markdown: its sections become lists, and everything else stays."""
     in_section = False
     for line in (docstring or "").replace("``", "`").splitlines():
         if section := _SECTION.match(line):
@@ -437,7 +437,7 @@ def _prose(docstring: str | None) -> Iterator[str]:
 
 
 def documents() -> Iterator[tuple[Path, str]]:
-    """Each document with something generated in it, and what it is to be."""
+    """Each document with generated parts, and the content that it should have."""
     for path in sorted(DOCS.rglob("*.md")):
         content = path.read_text(encoding="utf-8")
         if _BLOCK.search(content):

@@ -1,4 +1,4 @@
-"""Gives inputs at random to several verifiers, and compares what they make of them: `python interop/compare.py`.
+"""Gives random inputs to several verifiers and compares their outcomes: `python interop/compare.py`.
 
 Inputs are cases of the vectors that were changed: tokens (also under good signatures over changed claims), scans,
 challenges, key rings, status lists. Nobody knows the right outcome beforehand; all have to have the same. The seed is
@@ -111,7 +111,7 @@ class Source:
             if "redeems" in case.question:
                 continue
             alike = self._of.setdefault(self._kind(case.question), [])
-            # Most cases of rings are refused, and what is changed in a ring that is taken tells more.
+            # Most cases of rings are refused; changes of a ring that is accepted show more.
             good = "kids" in case.expect or "entries" in case.expect if isinstance(case.expect, dict) else False
             alike += [case.question] * (12 if good else 1)
         self._made = 0
@@ -156,7 +156,7 @@ class Source:
         self._made += 1
         case["id"] = f"{kind}/{self._made}"
         if "now" in case:
-            # Master keys are the platform's: without them every verifier says the same of a rotating pass.
+            # Verifiers without master keys must all give the same outcome for a rotating pass.
             case |= {"masters": {}}
             case = {"max_pass_lifetime": 86_400, "max_display_age": 60} | case
         return kind, case

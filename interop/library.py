@@ -1,7 +1,7 @@
 """The library as a program of the conformance kit: `python interop/library.py [--engine native]`.
 
-What it makes of a case is in `Library.outcome`, which the tests of the vectors use, too. See `vectors/README.md` for
-the cases, and for what a program reads and writes.
+`Library.outcome` computes the outcome of a case; the tests of the vectors use it, too. `vectors/README.md` describes
+the cases, and what a program reads and writes.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ _CLAIMS = (
 
 
 class Library:
-    """What the library makes of cases.
+    """Computes the outcomes of cases with the library.
 
     Args:
-        engine: what does steps 1 to 5.
+        engine: does steps 1 to 7.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -150,7 +150,7 @@ def _value(value: Any) -> Any:
 
 
 class _AcceptsNone:
-    """A policy with an empty list. The library's own constructors take such a list for a slip."""
+    """A policy with an empty list, which the library's own constructors refuse as a probable slip."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -189,7 +189,7 @@ def _source(stated: dict[str, Any]) -> MemoryStatusSource:
     reader = StatusListReader(ring_of(stated), stated["uri"])
     source = MemoryStatusSource(reader, grace=stated["grace"])
     for passed_in in stated["lists"]:
-        with suppress(CannotCheckError):  # what was held stays
+        with suppress(CannotCheckError):  # the list that is held stays
             source.load(bytes.fromhex(passed_in["list"]), passed_in["at"])
     return source
 

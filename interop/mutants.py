@@ -1,9 +1,9 @@
-"""Breaks the library in a hundred ways, and says which of them the vectors notice: `python interop/mutants.py`.
+"""Breaks the library in a hundred ways, and reports which of them the vectors notice: `python interop/mutants.py`.
 
-Each change is one of: a comparison that is off by one or turned round, a condition that is negated, `and` for `or`, a
-number that is one more, a refusal that is left out. They are taken at random, by a seed that is printed, from the
-functions that decide a verdict. Left out are the facts of a refusal and misuse (`TypeError`), because no vector states
-them, and the lines in `SAME`, whose change no input can show.
+Each change is one of these: a comparison that is off by one or reversed, a negated condition, `and` in place of `or`, a
+number plus one, an omitted refusal. They are chosen at random, with a seed that is printed, from the functions that
+decide a verdict. The facts of refusals and misuse (`TypeError`) are not changed, because no vector states them, nor are
+the lines in `SAME`, whose change no input can show.
 """
 
 # ruff: noqa: E501 - lines of other files are quoted
@@ -51,10 +51,10 @@ DECIDING = {
     "status/policy.py": ("check",),
     "policy.py": ("check",),
 }  # fmt: skip
-"""The functions that decide; no names: all of the file."""
+"""The functions that decide a verdict; without names, all functions of the file."""
 
 OTHERS = {"FileStatusSource", "FamilyAccount"}
-"""Classes whose verdict depends on what is outside a case: a file, a platform's register."""
+"""Classes whose verdict depends on something outside a case, such as a file or a platform's register."""
 
 SAME = {
     'raise ValueError("not a terminal\'s challenge")': "the constructor that follows refuses the same values",
@@ -84,7 +84,7 @@ SAME = {
     'raise ValueError("this is a private key: a key ring holds public keys only")': "the check that follows refuses d as unknown",
     "notes = [note for policy in self.policies if (note := policy.check(voucher, now)) is not None]": "it decides the note, not the verdict",
 }
-"""Changes that no input shows: the line as it stands, and why."""
+"""Lines whose change no input can show, each with the reason."""
 
 _SWAPPED = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -102,7 +102,7 @@ class Mutant(NamedTuple):
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """A node's changes: what each is, and what stands in its place."""
+    """A node's changes: a description of each, and the node that replaces it."""
     if isinstance(node, ast.Compare):
         for number, operator in enumerate(node.ops):
             swapped = _SWAPPED[type(operator)]
@@ -125,7 +125,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
 
 
 def _deciding(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and those below it, without the facts of a refusal, and without misuse."""
+    """A node and those below it, without the facts of refusals and without misuse."""
     if isinstance(node, ast.Raise):
         if not (isinstance(node.exc, ast.Call) and getattr(node.exc.func, "id", "") == "TypeError"):
             yield node
@@ -188,7 +188,7 @@ for case in cases():
 
 
 def noticed(mutant: Mutant | None) -> str:
-    """The first case that notices a change; nothing if none does."""
+    """The id of the first case that notices a change; "" if none does."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(PACKAGE, Path(folder) / "src" / "ybtoken", ignore=shutil.ignore_patterns("__pycache__"))
         if mutant:

@@ -1,7 +1,7 @@
-"""Other people's COSE libraries for Python, given our tokens and asked for theirs.
+"""COSE libraries of others for Python: they read our tokens, and make tokens for us to read.
 
-Reads one JSON document from standard input and writes one to standard output; see `README.md`. It runs in the
-environment of `requirements.txt` and knows nothing of this package: what it reads of a token, the peer read.
+It reads one JSON document from standard input and writes one to standard output; see `README.md`. It runs in the
+environment of `requirements.txt` and uses nothing of this package, so everything that it reads was read by the peer.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class PythonCwt:
 
     @staticmethod
     def open(data: bytes, x: bytes, y: bytes, kid: bytes) -> bytes:
-        """Verify any COSE_Sign1 of a P-256 key, which has a kid if the header has one; returns its payload."""
+        """Verify any COSE_Sign1 signed by a P-256 key, which has a kid if the header has one; returns its payload."""
         key = {1: 2, -1: 1, -2: x, -3: y, 3: -7} | ({2: kid} if kid else {})
         return bytes(cwt.COSE.new().decode(data, cwt.COSEKey.new(key)))
 
@@ -48,7 +48,7 @@ class PythonCwt:
 
 
 class PyCose:
-    """pycose: checks the signature; the claims are its user's."""
+    """pycose: checks the signature, and leaves the claims to its user."""
 
     def __init__(self, key: dict[str, bytes]) -> None:
         self._reader = EC2Key(crv=P256, x=key["x"], y=key["y"])
@@ -65,7 +65,7 @@ class PyCose:
 
     @staticmethod
     def open(data: bytes, x: bytes, y: bytes, kid: bytes) -> bytes:
-        """Verify any COSE_Sign1 of a P-256 key; returns its payload."""
+        """Verify any COSE_Sign1 signed by a P-256 key; returns its payload."""
         message = Sign1Message.decode(data)
         message.key = EC2Key(crv=P256, x=x, y=y)
         if not message.verify_signature():
@@ -80,11 +80,11 @@ class PyCose:
 
 
 def attempt(read: Callable[[bytes], dict[int, Any]], token: bytes) -> dict[str, Any]:
-    """What a peer read of a token, or why it refused it."""
+    """What a peer read from a token, or why it refused the token."""
     try:
         claims = read(token)
         profile, identity_ref, city, *extras = claims[VOUCHER]
-    except Exception as error:  # whatever a peer raises is a refusal
+    except Exception as error:  # any exception of a peer is a refusal
         return {"refused": f"{type(error).__name__}: {error}"}
     read_extras = {
         str(label): value.hex() if isinstance(value, bytes) else value

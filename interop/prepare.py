@@ -1,6 +1,6 @@
-"""Make ready what the interoperability tests run, under `build/interop`: the Python peers' environment, the Go program.
+"""Prepares the interoperability tests under `build/interop`: the environment of the Python peers, and the Go program.
 
-A second call finds them ready, and calls at the same time wait for each other. `uv` is used where it is present.
+A second call finds them ready, and calls at the same time wait for each other. `uv` is used if it is installed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def python_peers() -> list[str]:
     """The command that runs `peers.py` in its own environment.
 
     Raises:
-        subprocess.CalledProcessError: the environment cannot be made: for one, there is no package index.
+        subprocess.CalledProcessError: the environment cannot be made, for example because there is no package index.
     """
     python, wanted = BUILD / "venv" / "bin" / "python", HERE / "requirements.txt"
-    done = BUILD / "venv" / wanted.name  # written last, and compared: an old or half-made environment is made anew
+    done = BUILD / "venv" / wanted.name  # written last, and compared: an old or incomplete one is replaced
     with _alone():
         if not done.exists() or done.read_bytes() != wanted.read_bytes():
             shutil.rmtree(BUILD / "venv", ignore_errors=True)
@@ -55,7 +55,7 @@ def go_peer() -> list[str]:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One process at a time: the tests run in several, and two must not make the same environment."""
+    """Let in one process at a time, because the tests run in several, and two must not make the same environment."""
     BUILD.mkdir(parents=True, exist_ok=True)
     with (BUILD / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite, and bounds on what hypothesis tries."""
+"""Fixtures of the whole suite, the settings of hypothesis, and the line about skipped tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MISSING = {
 
 
 def what_is_missing(reasons: list[str]) -> str:
-    """One line that says what to install, and how many of the skipped tests each thing brings back."""
+    """One line that says what to install, and for how many of the skipped tests."""
     counted = Counter(
         next((what for what, pattern in MISSING.items() if re.search(pattern, reason)), reason) for reason in reasons
     )
@@ -45,7 +45,7 @@ def what_is_missing(reasons: list[str]) -> str:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """Say it in the last line of the run, below pytest's own."""
+    """Print it as the last line of the run, below pytest's own."""
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     skipped = reporter.stats.get("skipped", []) if reporter else []
@@ -75,7 +75,7 @@ def p256_ring(p256_key: P256SigningKey) -> KeyRing:
 
 @pytest.fixture
 def seeded() -> Callable[[], random.Random]:
-    """A source of chance whose seed is logged; YBTOKEN_SEED repeats a run."""
+    """A random source whose seed is logged; YBTOKEN_SEED repeats a run."""
 
     def make() -> random.Random:
         seed = int(os.environ.get("YBTOKEN_SEED", "0")) or random.SystemRandom().getrandbits(32)

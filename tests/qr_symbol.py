@@ -1,6 +1,6 @@
 """Reads the bit stream out of a QR symbol of version 8, module by module (ISO/IEC 18004).
 
-A decoder says what a symbol means; this says how it is written: which segments, in which modes.
+A decoder returns what a symbol means; this module shows how it is written: which segments, in which modes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _is_function(row: int, column: int) -> bool:
 
 
 def bits_of(matrix: Sequence[Sequence[int]]) -> str:
-    """The data bits of an 8-M symbol without quiet zone, corrections left away, as a string of 0 and 1."""
+    """The data bits of an 8-M symbol without quiet zone and without error correction, as a string of 0 and 1."""
     assert len(matrix) == SIZE
     around = [(8, c) for c in (0, 1, 2, 3, 4, 5, 7, 8)] + [(r, 8) for r in (7, 5, 4, 3, 2, 1, 0)]
     format_bits = int("".join(str(matrix[r][c]) for r, c in around), 2) ^ _FORMAT_MASK
@@ -69,7 +69,7 @@ def bits_of(matrix: Sequence[Sequence[int]]) -> str:
 
 
 def numeric_segment(bits: str) -> tuple[str, str]:
-    """Reads one numeric segment, and gives its digits and the bits that follow it."""
+    """Read one numeric segment; returns its digits and the bits after it."""
     assert bits[:4] == "0001", f"mode {bits[:4]}, not numeric"
     count, at = int(bits[4:14], 2), 14
     digits = ""

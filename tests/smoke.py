@@ -1,4 +1,4 @@
-"""What ``make wheels`` runs with the wheel alone: the core works, and what is optional says what it needs."""
+"""Run by ``make wheels`` with only the wheel installed: the core works, and optional parts say what they need."""
 
 from __future__ import annotations
 

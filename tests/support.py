@@ -1,4 +1,4 @@
-"""What many tests share: fixed keys, times and holders, and tokens built by hand where `Issuer` would refuse to."""
+"""Shared by many tests: fixed keys, times and holders, and tokens built by hand that `Issuer` would refuse to make."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ EXTRAS: dict[str, Any] = {
 
 
 def counted_nonces() -> Any:
-    """A source of randomness for issuers that counts, so that tokens are the same in every run."""
+    """A source for an issuer's nonces that counts, so that tokens are the same in every run."""
     numbers = count(1)
     return lambda size: next(numbers).to_bytes(size, "big")
 
@@ -71,13 +71,13 @@ def a_voucher(**changes: Any) -> Voucher:
 
 
 def signed_bytes(payload: bytes, key: Any = FAKE, header: bytes | None = None) -> bytes:
-    """A token with a good signature over whatever payload: only the claims parser can refuse it."""
+    """A token with a good signature over any payload: only the claims parser can refuse it."""
     header = encode_header(key.algorithm, key.kid) if header is None else header
     return encode_envelope(header, payload, key.sign(sign1_prefix(header) + encode_byte_string(payload)))
 
 
 def signed_text(payload: bytes, key: Any = FAKE, profile: int = 1) -> str:
-    """The same as text: with some one-time code in profile 2, presented by a phone in profile 3."""
+    """Such a token as text: with some one-time code in profile 2, and presented by a phone in profile 3."""
     data = signed_bytes(payload, key)
     if profile == Profile.DEVICE_BOUND:
         data = presented(data)
@@ -91,12 +91,12 @@ def presented(data: bytes, phone: Any = DEVICE, **changes: Any) -> bytes:
 
 
 def with_check(body: str) -> str:
-    """A prefix and groups with the right check digits: only what stands before them can be refused."""
+    """A prefix and groups with the right check digits, so that only the digits before them can be refused."""
     return f"{body}{98 - int(body) * 100 % 97:02d}"
 
 
 def text_of(data: bytes, profile: int = 1) -> str:
-    """The spelling of any bytes, written down again from the rule rather than by the library."""
+    """The spelling of any bytes, computed by the rule and not by the library."""
     digits = {1: 3, 2: 5, 3: 8, 4: 10, 5: 13, 6: 15, 7: 17}
     groups = [data[i : i + 7] for i in range(0, len(data), 7)]
     body = "".join(str(int.from_bytes(group, "little")).rjust(digits[len(group)], "0") for group in groups)
@@ -111,7 +111,7 @@ def claims_map(**changes: Any) -> dict[int, Any]:
 
 
 def in_child(call: Callable[[], Any]) -> Any:
-    """What a call gives or raises in a process that is forked here; it is killed if it does not end."""
+    """What a call returns or raises in a forked process, which is killed if it does not end."""
     read, write = os.pipe()
     child = os.fork()
     if not child:
@@ -146,7 +146,7 @@ def digits(size: int) -> st.SearchStrategy[str]:
 
 @st.composite
 def vouchers(draw: st.DrawFn, profiles: tuple[Profile, ...] = (Profile.VOUCHER,)) -> Voucher:
-    """Any voucher that can be."""
+    """Any valid voucher."""
     issued_at = draw(st.integers(0, 2**32 - 2))
     profile = draw(st.sampled_from(profiles))
     keys = st.builds(DeviceKey, st.sampled_from(CURVES), st.binary(min_size=32, max_size=32), st.booleans())
@@ -167,7 +167,7 @@ def vouchers(draw: st.DrawFn, profiles: tuple[Profile, ...] = (Profile.VOUCHER,)
 
 
 class _AnyCode:
-    """A checker of one-time codes that takes any code."""
+    """A checker of one-time codes that accepts any code."""
 
     def check(self, claims: Any, kid: bytes, otp: str, now: int) -> int:
         return now // 30
@@ -186,7 +186,7 @@ ANY_TIME = Limits(2**40, 2**40, 2**40, 2**40, _AnyCode())
 
 
 class Opening:
-    """An engine's opener for tests of steps 1 to 5: at any time, for any place, with any one-time code."""
+    """An engine's opener for tests of steps 1 to 5; it accepts any time, place and one-time code."""
 
     def __init__(self, keys: KeyRing, engine: Engine | None = None) -> None:
         self.keys = KeyRing(KeyEntry(entry.key, entry.issuer) for entry in keys.entries)

@@ -1,6 +1,6 @@
-"""One token has one spelling: whatever else a lenient reader would take for the same token is refused.
+"""One token has one spelling: any other that a lenient reader would read as the same token is refused.
 
-Each alias is first shown to be one: a lenient reader (`cbor2`, `int`) does take it for the same.
+Each alias is first shown to be one: a lenient reader (`cbor2`, `int`) does read it as the same.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def test_a_text_has_no_other_spelling(alias):
 
 
 def test_a_group_has_no_other_spelling():
-    """A sign or a blank in the place of a leading zero reads as the same number."""
+    """A sign or a blank in place of a leading zero reads as the same number."""
     data = bytes(7) + TOKEN.data
     text = text_of(data)
     group = text[2:19]
@@ -85,7 +85,7 @@ def test_a_group_has_no_other_spelling():
 
 
 def test_a_group_has_no_carry():
-    """256^7 + x in a group of seven bytes would read as x where the excess is dropped."""
+    """256^7 + x in a group of seven bytes would read as x if the excess were dropped."""
     value = int.from_bytes(TOKEN.data[7:14], "little") + 256**7
     if value < 10**17:
         body = TOKEN.text[:19] + f"{value:017d}" + TOKEN.text[36:-2]
@@ -122,7 +122,7 @@ def test_another_prefix_is_another_claim(profile, code):
 
 
 def head(major: int, number: int, width: int) -> bytes:
-    """A CBOR head whose number takes 0, 1, 2, 4 or 8 bytes behind the first."""
+    """A CBOR head whose number takes 0, 1, 2, 4 or 8 bytes after the first."""
     if width == 0:
         return bytes([major << 5 | number])
     return bytes([major << 5 | {1: 24, 2: 25, 4: 26, 8: 27}[width]]) + number.to_bytes(width, "big")
@@ -185,7 +185,7 @@ def test_an_envelope_has_no_other_form(name):
 
 
 def test_a_lenient_reader_takes_many_of_them():
-    """The cases above are aliases and not just noise."""
+    """The cases above really are aliases."""
     wanted = cbor2.loads(signed_bytes(PAYLOAD)).value
     taken = 0
     for data in ENVELOPES.values():
@@ -226,7 +226,7 @@ HEADERS = dict(header_aliases())
 @pytest.mark.parametrize("name", HEADERS)
 def test_a_header_has_no_other_form_even_when_it_is_signed(name):
     assert refused(text_of(signed_bytes(PAYLOAD, FAKE, HEADERS[name]))) == "envelope.shape"
-    # And at the sizes the envelope lets pass.
+    # And at the sizes that the envelope accepts.
     for size in (13, 17):
         if len(HEADERS[name]) < size:
             padded = HEADERS[name].ljust(size, b"\0")
@@ -241,7 +241,7 @@ def spelled(item: Any, **widths: int) -> bytes:
 
 
 def claims_aliases() -> Iterator[tuple[str, bytes]]:
-    """The same claims, in other encodings that a general decoder takes for them."""
+    """The same claims in other encodings, which a general decoder reads as the same."""
     exp, iat, nonce, voucher = (CLAIMS[label] for label in (4, 6, 7, -65537))
     profile, ref, city, extras = voucher
     parts = {4: cbor2.dumps(exp), 6: cbor2.dumps(iat), 7: cbor2.dumps(nonce), -65537: cbor2.dumps(voucher)}
@@ -336,7 +336,7 @@ def test_an_absent_extra_is_not_an_empty_map():
 
 @pytest.fixture
 def twins(p256_key):
-    """A P-256 token, and the same with n - s for s: both are good signatures (FIPS 186-5)."""
+    """A P-256 token, and the same with n - s in place of s: both are good signatures (FIPS 186-5)."""
     token = Issuer(p256_key, clock=lambda: NOW).issue(HOLDER, CITY)
     s = int.from_bytes(token.data[-32:], "big")
     return token.text, text_of(token.data[:-32] + (N - s).to_bytes(32, "big"))
@@ -375,7 +375,7 @@ def test_a_token_signed_again_is_still_one_use(p256_key, p256_ring):
 
 
 def test_numbers_of_a_signature_are_not_reduced(p256_key, p256_ring):
-    """r + n or s + n would be a second spelling wherever it fits 32 bytes."""
+    """r + n or s + n would be a second spelling if it fits into 32 bytes."""
     verifier = Verifier(p256_ring, clock=lambda: NOW)
     data = Issuer(p256_key).sign(a_voucher()).data
     header, signed, signature = cut_envelope(data)
@@ -391,7 +391,7 @@ def test_numbers_of_a_signature_are_not_reduced(p256_key, p256_ring):
 
 
 def test_a_signature_is_good_for_one_algorithm_and_kid(p256_key, p256_ring):
-    """The header is signed: the same claims and signature under another header are no token."""
+    """The header is signed, so the same claims and signature under another header are not a token."""
     _, signed, signature = cut_envelope(Issuer(p256_key).sign(a_voucher()).data)
     other = encode_header(-9, p256_key.kid)
     data = b"\xd2\x84" + encode_byte_string(other) + b"\xa0" + signed + b"\x58\x40" + signature

@@ -51,7 +51,7 @@ def test_the_guard_in_memory_is_a_guard():
 
 
 def mix() -> tuple[KeyRing, list[str]]:
-    """A ring of several keys, and texts good and bad in every way that steps 1 to 5 know."""
+    """A ring of several keys, and texts that are good, or bad in each way that steps 1 to 5 detect."""
     real = P256SigningKey.generate()
     esp = P256SigningKey.generate(algorithm=Algorithm.ESP256)
     ring = KeyRing(

@@ -1,4 +1,4 @@
-"""What a test run says of the tests that it skipped."""
+"""The line of a test run about the tests that it skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that are refused, and why: faults of scanners by the digit, and tokens that others signed in their ways."""
+"""Why texts are refused: faults of scanners, with the digit, and tokens that were not signed as required."""
 
 from __future__ import annotations
 

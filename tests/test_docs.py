@@ -1,4 +1,4 @@
-"""The documents: their code runs, their links lead somewhere, what is generated in them is up to date."""
+"""The documents: their code runs, their links have targets, and their generated parts are up to date."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _prose(path: Path) -> str:
 
 
 def _anchors(path: Path) -> set[str]:
-    """The anchors of a document's headings, as forges make them."""
+    """The anchors of a document's headings, as code-hosting sites make them."""
     headings = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in HEADING.findall(_prose(path)))
     return {heading.strip().replace(" ", "-") for heading in headings}
 
@@ -61,7 +61,7 @@ def test_the_python_blocks_of_a_document_run(path: Path, tmp_path: Path, monkeyp
 
 @contextmanager
 def _store(folder: Path, monkeypatch: pytest.MonkeyPatch, *, wanted: bool) -> Iterator[bool]:
-    """A redis-server for a document that wants one; gives whether there is one."""
+    """Run a redis-server for a document that needs one; yields whether there is one."""
     if not wanted or SERVER is None or find_spec("redis") is None:
         yield False
         return

@@ -1,4 +1,4 @@
-"""The family account (亲情账户): sealed by the platform, shown by a member, judged at a counter."""
+"""The family account (亲情账户): sealed by the platform, shown by a family member, verified at a counter."""
 
 from __future__ import annotations
 

@@ -205,7 +205,7 @@ def test_a_key_that_leaves_out_leading_zeros_makes_no_token_that_nobody_can_read
 
 
 class ErringDevice:
-    """A device that returns something else than a good signature every so often."""
+    """A device that sometimes returns something other than a good signature."""
 
     def __init__(self, key: P256SigningKey, every: int, spoilt: Callable[[P256SigningKey, bytes], bytes]) -> None:
         self.algorithm, self.kid, self.verifying_key = key.algorithm, key.kid, key.verifying_key

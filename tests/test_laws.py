@@ -1,10 +1,10 @@
-"""What holds for every input: searched by hypothesis, or tried in full where that is possible.
+"""Laws that hold for every input: hypothesis searches for exceptions, and small sets of inputs are tried in full.
 
 1. decode(encode(x)) == x
 2. encode(decode(b)) == b for every b that is accepted: one token has one spelling
 3. a token of which any bit is flipped is refused
-4. whatever the input, there is a VerifiedVoucher or a TokenError, and never a third thing
-5. redeem_many(texts) == [redeem(text) for text in texts], what is remembered afterwards included
+4. any input gives a VerifiedVoucher or a TokenError, and never a third thing
+5. redeem_many(texts) == [redeem(text) for text in texts], including what is remembered afterwards
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ OPENER = Opening(RING)
 
 
 def otp(text: str) -> str:
-    """The one-time code in a text, if it is of a profile that has one."""
+    """The one-time code in a text, if its profile has one."""
     return otp_of_text(text) if text.startswith("97") else ""
 
 
@@ -116,7 +116,7 @@ class TestDecodingUndoesEncoding:
 
 @st.composite
 def edited(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
-    """Bytes near to good ones: some exchanged, inserted or taken away."""
+    """Good bytes of which some are changed, inserted or removed."""
     data = bytearray(draw(whole))
     for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
         at = draw(st.integers(0, len(data)))
@@ -185,7 +185,7 @@ class TestEncodingUndoesDecoding:
 
 
 class TestAnyFlipIsRefused:
-    """In full: every bit of one token, and every bit of every character of its text."""
+    """Every bit of one token is flipped, and every bit of every character of its text."""
 
     @pytest.fixture(params=["fake", "p256"])
     def token_and_opener(self, request, p256_key, p256_ring):
@@ -202,7 +202,7 @@ class TestAnyFlipIsRefused:
             with pytest.raises(TokenError) as caught:
                 opener.open(encode_text(1, flipped))
             steps.add(caught.value.step)
-        assert steps == {2, 3, 4}  # the spelling is right and no claim is looked at
+        assert steps == {2, 3, 4}  # the spelling is right, and no claim is read
 
     def test_of_the_digits(self):
         for at, character in enumerate(TOKEN.text):
@@ -239,7 +239,7 @@ class TestAnyFlipIsRefused:
             FAKE.verify(message, (int.from_bytes(signature, "big") ^ 1 << bit).to_bytes(64, "big"))
 
 
-# Texts from far and near: noise, digits, good frames around noise, good envelopes, good signatures, good tokens.
+# Texts of all kinds: noise, digits, good frames around noise, good envelopes, good signatures, good tokens.
 noise = st.text(max_size=MAX_TEXT + 20) | st.text(st.characters(codec=None), max_size=50)
 prefixed = st.builds(
     lambda prefix, groups, check: prefix + groups + check,
@@ -268,7 +268,7 @@ signed = st.builds(
     st.binary(max_size=200) | edited(current.map(encode_claims)) | current.map(encode_claims),
     st.sampled_from([1, 1, 1, 2, 3]),
 )
-# Presentations: by the phone that the pass names, by another, and of what is no device-bound pass.
+# Presentations: by the phone that the pass names, by another phone, and of data that is not a device-bound pass.
 own_phone = vouchers((Profile.DEVICE_BOUND,)).map(
     lambda voucher: replace(voucher, issued_at=NOW, expires_at=NOW + 60, city_code="330106", device_key=DEVICE_KEY)
 )
@@ -379,7 +379,7 @@ class TestRedeemingManyIsRedeemingEach:
 
 
 def test_the_search_reaches_every_step():
-    """The strategies above would be worth little if all they made were refused at step 1."""
+    """The strategies above would be of little use if step 1 refused all that they make."""
     found = Counter[str]()
 
     @settings(max_examples=800)

@@ -14,8 +14,8 @@ import ybtoken
 
 SOURCE = Path(ybtoken.__file__).parent
 
-# From the ground up. A name is a module, or a package with everything in it. A module imports from lower floors and
-# from its own package. `ybtoken/__init__.py` is the face: it names modules of every floor, and nothing imports it.
+# The floors from the ground up. A name is a module, or a package with all of its modules. A module imports from lower
+# floors and from its own package. `ybtoken/__init__.py` names modules of every floor, and no module imports it.
 FLOORS = (
     ("words", "algorithms", "_arrow", "_forks", "_native", "_state"),
     ("_checks",),
@@ -33,7 +33,7 @@ FLOORS = (
     ("cli",),
 )
 
-# The packages that one part of ybtoken needs and installs on request, and where each is imported.
+# The optional packages, and the modules that import each of them.
 THIRD_PARTY = {
     "cbor2": {
         "wire.envelope",
@@ -61,7 +61,7 @@ THIRD_PARTY = {
 
 @cache
 def modules() -> dict[str, Path]:
-    """Every module but the face, by its name below ``ybtoken``."""
+    """Every module except ``ybtoken/__init__.py``, by its name below ``ybtoken``."""
     found = {}
     for path in SOURCE.rglob("*.py"):
         name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
@@ -72,7 +72,7 @@ def modules() -> dict[str, Path]:
 
 @cache
 def imported(module: str) -> frozenset[str]:
-    """Every module that the source of a module imports, wherever the import stands."""
+    """Every module that the source of a module imports, at any place in it."""
     return frozenset(_imported(module))
 
 

@@ -21,7 +21,7 @@ from ybtoken.qr import QUIET_ZONE, QrCode  # noqa: E402
 
 @pytest.fixture(scope="module")
 def token():
-    """As long as a real one, and the same in every run: a picture is read or not by chance otherwise."""
+    """A token as long as a real one, and the same in every run, because whether a picture can be read depends on it."""
     return fake_issuer().issue(HOLDER, CITY)
 
 
@@ -35,7 +35,7 @@ def opened(png: bytes) -> Image.Image:
 
 
 def read(picture: Image.Image) -> str:
-    """What a scanner makes of a picture, and adds to it."""
+    """What a scanner reads from a picture, with its additions."""
     results = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
     assert len(results) == 1
     return results[0].symbology_identifier + results[0].text + "\r\n"
@@ -62,7 +62,7 @@ class TestSymbol:
     def test_it_holds_exactly_one_numeric_segment(self, token):
         digits, rest = numeric_segment(bits_of(matrix(token.qr)))
         assert digits == token.text
-        # Then the terminator, up to a whole byte, and the padding the standard prescribes: no segment, no ECI.
+        # Only the terminator and the padding of the standard follow: no further segment, and no ECI.
         assert rest[:4] == "0000"
         padding = rest[-(len(rest) // 8 * 8) :]
         bytes_left = [padding[i : i + 8] for i in range(0, len(padding), 8)]
@@ -104,7 +104,7 @@ class TestPictures:
 
     @pytest.mark.parametrize("angle", [0, 12])
     def test_it_is_read_in_a_dark_surround(self, verifier, token, angle):
-        """The quiet zone is in the picture: a dark page does not take it away."""
+        """The quiet zone is in the picture, so a dark page does not remove it."""
         picture = ImageOps.expand(opened(token.qr.png()).convert("L"), border=200, fill=0)
         self.verified(verifier, token, picture.rotate(angle, Image.Resampling.BICUBIC, fillcolor=0))
 

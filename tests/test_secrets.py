@@ -1,4 +1,4 @@
-"""What must not be seen is not seen: keys in what objects show of themselves, claims in errors before the signature."""
+"""Nothing secret is shown: no keys in reprs of objects, and no claims in errors before the signature is checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCALAR = 0x5EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2E75EC2
 
 
 def forms(secret: bytes) -> set[str]:
-    """How a secret would look if it were shown."""
+    """The forms in which a secret might be shown."""
     import base64
 
     number = int.from_bytes(secret, "big")
@@ -28,7 +28,7 @@ def forms(secret: bytes) -> set[str]:
 
 
 def shown(thing: object) -> str:
-    """Everything an object shows of itself on the usual ways."""
+    """Everything that an object shows of itself in the usual ways."""
     record = logging.LogRecord("n", logging.INFO, "p", 1, "%s %r", (thing, thing), None)
     return "\n".join(
         (repr(thing), str(thing), format(thing), f"{thing!r}", "%s" % thing, ascii(thing), record.getMessage(),  # noqa: UP031
@@ -85,7 +85,7 @@ def test_a_guard_does_not_show_what_was_redeemed():
     assert not [form for form in forms(SEALING_KEY) if form in repr(guard)]
 
 
-# Claims that would be known anywhere.
+# Claims that are easy to recognise.
 MARKED = a_voucher(
     identity_ref=b"IDENTITYIDENTITY",
     city_code="987651",
@@ -105,7 +105,7 @@ CLAIMED = {"987651", "1234567891", "1234567951", "54321", "98769", "3456789123"}
 
 
 def told(error: BaseException) -> str:
-    """Everything an error tells, and what is chained to it."""
+    """Everything that an error tells, including the errors chained to it."""
     parts = [str(error), repr(error), repr(error.args), repr(vars(error)), repr(pickle.dumps(error))]
     if isinstance(error, TokenError):
         parts += [str(error.what), str(error.hint), str(error.remedy), str(error.to_dict())]

@@ -1,4 +1,4 @@
-"""Every case of `vectors/`, through the library; every engine is to give the same verdicts."""
+"""Runs every case of `vectors/` through the library; all engines must give the same verdicts."""
 
 from __future__ import annotations
 

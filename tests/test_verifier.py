@@ -231,7 +231,7 @@ class TestVerify:
 
 
 class AsyncMemory(AsyncReplayGuard):
-    """An asynchronous guard that lets others run before it claims."""
+    """An asynchronous guard that lets other tasks run before it claims."""
 
     def __init__(self) -> None:
         self.guard = MemoryReplayGuard(clock=lambda: NOW)
@@ -416,7 +416,7 @@ def test_many_empty_lines_are_verified_some_at_a_time():
 
 
 class TestRedeemMany:
-    """That it says what `redeem` says is a law: see test_laws."""
+    """That its verdicts are those of `redeem` is a law: see test_laws."""
 
     @pytest.fixture(params=["here", "asyncio"])
     def redeem_many(self, request):
@@ -577,7 +577,7 @@ class TestRedeemMany:
 
 
 class TestRedeemOfRotatingPasses:
-    """The steps that are accepted of a pass only go up: whoever saw an earlier code cannot use it after a later one."""
+    """The accepted steps of a pass only increase: an earlier code that was seen cannot be used after a later one."""
 
     CODES = RotatingCodes(bytes(32), steps_back=2)
 

@@ -1,8 +1,8 @@
 """Runs the cases through a program in any language: `python conform.py [options] -- PROGRAM ARGUMENT...`.
 
-The program first writes one line, `{"name": ..., "capabilities": [...]}`. Then it reads one case a line and writes one
-answer a line, in order: `{"id": ..., "outcome": ...}`, or `{"id": ..., "error": "why"}` where it failed. The README
-beside this file says what a case and an outcome are. Needs Python 3.10, and nothing else.
+The program first writes one line, `{"name": ..., "capabilities": [...]}`. Then it reads one case from each line and
+writes one answer on a line, in order: `{"id": ..., "outcome": ...}`, or `{"id": ..., "error": "why"}` if it failed. The
+README beside this file says what a case and an outcome are. This script needs only Python 3.10.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SHOWN = 160
 
 
 class Case(NamedTuple):
-    """A case, and what has to come out."""
+    """A case, and the expected outcome."""
 
     question: dict[str, Any]
     expect: Any
@@ -47,7 +47,7 @@ class Case(NamedTuple):
 
 
 def cases(families: list[str] | None = None) -> Iterator[Case]:
-    """The cases of some families, or all of them, as a program is asked them."""
+    """The cases of some families, or of all, in the form in which a program gets them."""
     for name, about in MANIFEST["files"].items():
         if not about.get("cases") or (families and name.removesuffix(".json") not in families):
             continue
@@ -60,14 +60,14 @@ def cases(families: list[str] | None = None) -> Iterator[Case]:
                 question["redeems"] = [{k: v for k, v in r.items() if k != "expect"} for r in question["redeems"]]
             if "list" in question:
                 question["indexes"] = list(expect or ())
-            # What an accepted case holds beside the text gives the answer away.
+            # Other members of an accepted case would reveal the answer, so they are removed.
             for given_away in ("token", "presentation", "otp"):
                 question.pop(given_away, None)
             yield Case(question, expect, why)
 
 
 def damaged() -> list[str]:
-    """The files that are not what the manifest says."""
+    """The files whose content differs from the manifest."""
     return [
         name
         for name, about in MANIFEST["files"].items()
@@ -76,11 +76,11 @@ def damaged() -> list[str]:
 
 
 class Program:
-    """A program that answers cases; it is started again when it has ended or does not answer.
+    """A program that answers cases. It is started again if it ends or does not answer.
 
     Args:
         command: the program and its arguments.
-        timeout: for how many seconds an answer is waited for.
+        timeout: how many seconds to wait for an answer.
     """
 
     def __init__(self, command: list[str], timeout: float = 30) -> None:
@@ -144,7 +144,7 @@ class Program:
                 into.write(json.dumps(question) + "\n")
             into.flush()
         except (OSError, ValueError):
-            pass  # it has ended: whoever reads its answers notices
+            pass  # the program has ended, which the reader of its answers notices
 
     def close(self) -> None:
         """End the program."""
@@ -153,7 +153,7 @@ class Program:
 
 
 class ProgramError(Exception):
-    """A program ended, said nothing, or answered something else."""
+    """A program ended, did not answer, or answered something else."""
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
-"""Write the vectors: `python vectors/generate.py`, or compare them with what is committed: `--check`.
+"""Writes the vectors: `python vectors/generate.py`; `--check` compares them with what is committed.
 
-Everything is fixed (keys, nonces, times, the k of each signature), so the same files come out byte for byte.
+Everything is fixed (keys, nonces, times, the k of each signature), so the files are always equal byte for byte.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ CAPABILITIES = {
     "scan": "normalising what a scanner gives",
     "identity": "sealing identity references",
 }
-"""What an implementation may lack; a case names those that it needs."""
+"""Features that an implementation may lack; each case names those that it needs."""
 
 
 def documents() -> Iterator[tuple[Path, str]]:
-    """Each file of the vectors, and what belongs in it; the manifest last."""
+    """Each file of the vectors with its content; the manifest comes last."""
     files: dict[str, dict[str, Any]] = {}
     needs: dict[str, list[str]] = {}
     for path, content in (*_families(), (HERE / "schema.json", (HERE / "schema.json").read_text(encoding="ascii"))):
@@ -87,7 +87,7 @@ def documents() -> Iterator[tuple[Path, str]]:
 
 
 def _needs(family: str, case: dict[str, Any]) -> list[str]:
-    """The capabilities without which a case has another outcome."""
+    """The capabilities that an implementation needs to give the outcome of a case."""
     shown = json.dumps(case)
     texts = [each["text"] for each in case.get("redeems", [case]) if "text" in each]
     policies = {each["policy"] for each in case.get("policies", [])}
@@ -133,7 +133,7 @@ def _families() -> Iterator[tuple[Path, str]]:
 
 
 def _document(family: str, about: str, cases: list[dict[str, Any]], *, items: str = "cases") -> str:
-    """JSON with one line a member, so that a change of a case is a change of a few lines."""
+    """JSON with each member on its own line, so that a changed case changes a few lines."""
     if items == "cases" and len({case["id"] for case in cases}) != len(cases):
         raise ValueError(f"two cases of {family} have one id")
     lines = [f'{{\n"format": "ybtoken vectors 1",\n"family": "{family}",\n"about": {json.dumps(about)},\n"{items}": [']

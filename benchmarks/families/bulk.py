@@ -1,7 +1,7 @@
-"""Bulk verification as a map over a local Dask cluster: two worker processes against one; and the same work in plain
-processes, which says what a second core of this machine brings at all.
+"""Bulk verification on a local Dask cluster: two worker processes against one; and the same work in plain processes,
+which shows how much a second core of this machine can bring.
 
-The workers leave this process's core for as long as they are measured, and need two that are idle.
+While the workers are measured they may run on other cores than this process, and they need two idle cores.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def run(bench: Bench) -> None:
         for call in calls.values():  # once untimed: each process makes its verifier
             call()
         taken = [{name: _seconds(call) for name, call in calls.items()} for _ in range(RUNS)]
-    best = {name: min(times[name] for times in taken) for name in calls}  # of few and long ones, not a quantile
+    best = {name: min(times[name] for times in taken) for name in calls}  # the minimum of few, long runs
     note = "ES256, the serial engine"
     for workers, name in ((1, "bulk.dask_1_worker_per_s"), (2, "bulk.dask_2_workers_per_s")):
         bench.row(Row(name, PARTS * rows / best[f"dask {workers}"], "1/s", "higher", note=note))
@@ -67,7 +67,7 @@ def _accepted(scans: pa.Table, bulk: BulkVerifier, times: int = 1) -> int:
 
 
 def _on_dask(client: Any, bulk: BulkVerifier, scans: pa.Table) -> Callable[[], int]:
-    # The parts are with the workers already, as a data set's are.
+    # The workers have the parts already, like those of a data set.
     parts = client.scatter([scans] * PARTS, broadcast=True, hash=False)
 
     def call() -> int:
@@ -105,7 +105,7 @@ def _cluster(workers: int) -> Iterator[Any]:
 
 @contextmanager
 def _every_core() -> Iterator[None]:
-    """Leave the one core."""
+    """Allow all cores for a while."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

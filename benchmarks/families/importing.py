@@ -1,4 +1,4 @@
-"""What importing costs: in fresh interpreters, in turn, with everything compiled beforehand."""
+"""The cost of imports, measured in turn in new interpreters, with all modules compiled beforehand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROGRAM = "import time; start = time.perf_counter_ns(); {}; print(time.perf_cou
 def run(bench: Bench) -> None:
     """Measure the family."""
     with tempfile.TemporaryDirectory() as cache:
-        # Some installers do not compile, and some environments forbid it: neither is to be measured.
+        # Some installers do not compile, and some environments forbid it; compiling should not be measured.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment["PYTHONPYCACHEPREFIX"] = cache
 

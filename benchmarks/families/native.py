@@ -1,5 +1,5 @@
-"""The native engine: text in, verdict out, in batches of 4096 from 32 issuers; against bare verifications of the same
-bytes, one at a time and eight at a time; and what it costs to be shown junk.
+"""The native engine, from text to verdict, in batches of 4096 from 32 issuers: compared with bare verifications of the
+same bytes, one at a time and eight at a time; and the cost of junk.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ BATCH, ISSUERS, BARE, EIGHTS = 4096, 32, 32, 256
 COLUMNS = 77
 P256_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 LONGEST_PAYLOAD = 238
-"""What fits, with header and signature, a text of 800 digits."""
+"""The longest payload that fits a text of 800 digits with its header and signature."""
 VS_BARE = {"p256": ("vs_cryptography", ">= 45"), "sm2": ("vs_openssl", ">= 150")}
 
 
 class Sample(NamedTuple):
-    """The tokens of one algorithm, and what they were signed with."""
+    """The tokens of one algorithm, and the keys that signed them."""
 
     keys: list[Any]
     ring: KeyRing
@@ -46,14 +46,14 @@ class Sample(NamedTuple):
 
     @property
     def entries(self) -> tuple[KeyEntry, ...]:
-        """The entry of each issuer; the i-th token is the (i mod ISSUERS)-th's."""
+        """The entry of each issuer; token i is signed by issuer i mod ISSUERS."""
         return self.ring.entries
 
     def verifier(self, **options: Any) -> Verifier:
         return Verifier(self.ring, engine=NativeEngine(**options), clock=lambda: NOW + 5)
 
     def cut(self, count: int) -> list[tuple[int, bytes, bytes]]:
-        """Of the first tokens: issuer, message and raw signature."""
+        """Issuer, message and raw signature of the first tokens."""
         found = []
         for i, token in enumerate(self.tokens[:count]):
             _, payload, signature = cut_envelope(token)
@@ -143,7 +143,7 @@ def _report(bench: Bench, name: str, rates: Times, small: Times) -> None:
 
 
 def _bare(name: str, own: Sample) -> Callable[[], object]:
-    """As many bare verifications, of the same bytes, everything laid ready."""
+    """As many bare verifications of the same bytes, with prepared inputs."""
     cut = own.cut(BARE)
     if name == "sm2":
         points = [b"\x04" + b"".join(entry.key.point) for entry in own.entries]
@@ -178,9 +178,10 @@ def _crypto_mb(name: str, own: Sample) -> Callable[[], object]:
 
 
 def _cores(own: Sample) -> dict[str, Callable[[], object]]:
-    """Two cores over one: the one family of calls that may leave its core.
+    """Calls that compare two cores with one. Only these may run on other cores.
 
-    One core is each of the two in turn, for half of the texts: on a shared machine one of them may be slow for seconds.
+    The call on one core uses each of the two for half of the texts, because on a shared machine one of them may be slow
+    for seconds.
     """
     if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) < 2:
         print("left out: native.two_core_scaling: there is one core, or none can be asked for")
@@ -195,7 +196,7 @@ def _cores(own: Sample) -> dict[str, Callable[[], object]]:
         half, both = own.texts * 2, own.texts * 4
         alone = whole(own.verifier(), half, len(half))
         os.sched_setaffinity(0, cores)
-        together = whole(own.verifier(threads=2), both, len(both))  # whose other thread may run on both
+        together = whole(own.verifier(threads=2), both, len(both))  # its second thread may run on both cores
     finally:
         os.sched_setaffinity(0, pinned)
 
@@ -243,7 +244,7 @@ def _junk(own: Sample) -> dict[str, Callable[[], object]]:
 
 
 def _kinds(own: Sample) -> dict[str, list[str]]:
-    """Junk of each kind: as much of it as is cheap to make."""
+    """Junk of each kind, as much as can be made quickly."""
     order = SM2_N if own.keys[0].algorithm is Algorithm.SM2 else P256_N
     few = range(256)
     entries = [own.entries[i % ISSUERS] for i in few]
@@ -284,17 +285,17 @@ def _kinds(own: Sample) -> dict[str, list[str]]:
 
 
 def sample_of_strangers(own: Sample) -> list[str]:
-    """Good tokens of a key that nobody trusts."""
+    """Good tokens of a key that is not trusted."""
     make = NativeSM2SigningKey.generate if own.keys[0].algorithm is Algorithm.SM2 else P256SigningKey.generate
     issuer = Issuer(make(), clock=lambda: NOW)
     return [issuer.issue(IDENTITY_REF, CITY).text for _ in range(256)]
 
 
 def _crafted(order: int) -> Iterator[tuple[int, int]]:
-    """Multipliers of G and of the key whose sums, taken window by window, end in adding a point to itself.
+    """Multipliers of G and of the key for which a sum, taken window by window, ends in adding a point to itself.
 
-    The highest digit times its place equals what the lower ones sum up to, modulo the order: u = 2 d 2^place. Windows
-    are 14 bits for G, and 8 or 10 for keys.
+    The highest digit times its place equals the sum of the lower ones, modulo the order: u = 2 d 2^place. Windows have
+    14 bits for G, and 8 or 10 for keys.
     """
     for place, digits in ((252, 16), (248, 256), (250, 64)):
         for digit in range(1, digits, 2):
@@ -306,7 +307,7 @@ def _crafted(order: int) -> Iterator[tuple[int, int]]:
 
 
 def _doubling(order: int, message: bytes, u1: int, u2: int) -> bytes:
-    """A signature whose check comes to u1 G + u2 Q. Nobody needs a private key for that, nor gets it accepted."""
+    """A signature whose verification computes u1 G + u2 Q. It needs no private key, and is not accepted."""
     if order == SM2_N:  # s G + (r + s) Q
         s, r = u1, (u2 - u1) % order
     else:  # (e / s) G + (r / s) Q

@@ -1,4 +1,4 @@
-"""Our own: the serial engine with P-256, against the bare verification; and its parts."""
+"""The serial engine with P-256, compared with the bare verification; and its parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ybtoken.wire.envelope import cut_envelope
 from ybtoken.wire.parse import parse_claims
 from ybtoken.wire.text import decode_text, encode_text
 
-MANY = 16  # few enough to fit between two disturbances of a shared machine
+MANY = 16  # so few that a measurement often escapes the disturbances of a shared machine
 
 
 def run(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Rotating and device-bound passes against a voucher, text to verdict; and asking a status list."""
+"""Rotating and device-bound passes compared with a voucher, from text to verdict; and look-ups in a status list."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""What a Python user could pick instead, in the same run: the same claims, signature and expiry checked.
+"""Libraries that a Python user could choose instead, in the same run, with the same claims, signature and expiry check.
 
-Every peer has a P-256 key that was parsed beforehand and does what its documentation says for "verify this token and
-its expiry"; where a library leaves the expiry to its user, it is compared here. The signature is over the same claims:
-times, a nonce of 8 bytes, an identity reference of 16 bytes, the insured place. Peers whose tokens are bytes are given
-bytes: a text for the QR code (base45) would come on top. What a peer does not do at all (one encoding per token, issuer
-scopes) is not added to it.
+Every peer has a P-256 key that was parsed beforehand, and does what its documentation says for "verify this token and
+its expiry". If a library leaves the expiry to its user, it is checked here. The signature is over the same claims:
+times, a nonce of 8 bytes, an identity reference of 16 bytes, the insured place. Peers whose tokens are bytes get bytes;
+decoding a text from the QR code (base45) would come on top. Checks that a peer does not make at all (one encoding of
+each token, issuer scopes) are not added to it.
 
-PASETO has no P-256; pyseto is measured with version 4, Ed25519, against the same bare P-256 verification.
+PASETO has no P-256, so pyseto is measured with version 4, Ed25519, and compared with the same bare P-256 verification.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _BASE45 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
 @dataclass
 class Peer:
-    """A peer's token and how it is verified."""
+    """A peer's token, and a call that verifies it."""
 
     size: int
     qr_text: str
@@ -59,7 +59,7 @@ class Peer:
 
 
 def base45(data: bytes) -> str:
-    """RFC 9285: what tokens of bytes are put in QR codes with."""
+    """RFC 9285, the encoding in which tokens of bytes are put into QR codes."""
     text = []
     for i in range(0, len(data), 2):
         pair = data[i : i + 2]
@@ -92,7 +92,7 @@ def run(bench: Bench) -> None:
     }
     ratios = {}
     for name, peer in peers.items():
-        # Two by two, as ours is: a peer that does much between two calls of another would empty the caches for it.
+        # Only two calls take turns, as for our own: a third that does much would empty the caches of the others.
         times = bench.take({"bare": sample.bare, name: peer.verify}, rounds=2500)
         ratios[name], noise = times.ratio("bare", name)
         facts = {"token_bytes": peer.size, "qr_version": peer.qr_version}

@@ -1,7 +1,7 @@
-"""The replay guard in Redis against a real server: claims a second, one at a time, in batches and on an event loop; the
-same against a bare ``SET NX EX`` by redis-py; and what a claim takes of the server's memory.
+"""The replay guard in Redis with a real server: claims a second, one at a time, in batches and on an event loop,
+compared with a bare ``SET NX EX`` by redis-py; and the memory of the server for each claim.
 
-The server is free to use the other cores, as on a machine of its own.
+The server may use the other cores, as if it had its own machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard
 LIFE = 3600
 BATCH = 256
 AT_ONCE = 64
-HELD = 126_000  # and a twentieth: tables double at 2^17, and just after it a claim takes most
+HELD = 126_000  # and a twentieth more: tables double at 2^17, and just after that a claim takes the most memory
 
 
 def run(bench: Bench) -> None:
@@ -75,7 +75,7 @@ def _rates(bench: Bench, url: str, client: redis.Redis, runner: asyncio.Runner, 
             assert pipeline.execute() == [True] * size
 
     def unchecked(size: int) -> None:
-        """Claims that the server does not check: SET NX EX, whose it is, and since when the store remembers."""
+        """Make claims that the server does not check: SET NX EX, and GET of the claim and of the epoch."""
         with client.pipeline(transaction=False) as pipeline:
             for _ in range(size):
                 name = b"unchecked:" + new().key
@@ -172,7 +172,7 @@ def _cpu(client: redis.Redis) -> float:
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """A server on a free port of the loopback that keeps nothing; gives its address."""
+    """Run a server without persistence on a free port of the loopback; yields its address."""
     program = shutil.which("redis-server") or shutil.which("valkey-server")
     if program is None:
         raise AbsentError("no redis-server on this machine")

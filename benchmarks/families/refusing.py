@@ -1,6 +1,6 @@
-"""What refusing costs, against accepting: nobody can slow a verifier down by what they show to it.
+"""The cost of refusing compared with accepting: no input can slow a verifier down.
 
-Every class of refusal, each by inputs that go as far as such an input can, and texts that are long, odd or large.
+Every class of refusal is measured with inputs that get as far as they can, and with texts that are long, odd or large.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ybtoken.wire.envelope import encode_envelope
 from ybtoken.wire.text import MAX_TEXT, encode_text
 
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-_LONGEST_PAYLOAD = 238  # what fits, with header and signature, a text of MAX_TEXT digits
+_LONGEST_PAYLOAD = 238  # the longest that fits a text of MAX_TEXT digits with its header and signature
 
 
 def run(bench: Bench) -> None:
@@ -34,7 +34,7 @@ def run(bench: Bench) -> None:
 
 
 def refusing(name: str, call: Callable[[], object]) -> Callable[[], None]:
-    """A call that must be refused; the refusal is caught, as a service does."""
+    """A call that must be refused. The refusal is caught, as in a service."""
 
     def refused() -> None:
         try:

@@ -1,7 +1,7 @@
-"""SM2: whole tokens, signatures and signing, against bare EVP, and against the SM2 packages of PyPI that are here.
+"""SM2: whole tokens, signatures and signing, compared with bare EVP and with the installed SM2 packages of PyPI.
 
-*Bare EVP* is what the manual has for the same bytes: `EVP_DigestVerify` or `EVP_DigestSign` on a copy of a context
-that was prepared once, through ctypes, the signature already in DER.
+*Bare EVP* follows OpenSSL's manual on the same bytes: `EVP_DigestVerify` or `EVP_DigestSign` on a copy of a context
+that was prepared once, through ctypes, with the signature already in DER.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ybtoken.keys.sm2 import LibcryptoError, SM2Backend, SM2SigningKey, SM2Verif
 from ybtoken.wire.envelope import cut_envelope
 
 TOKENS = 256
-"""Different ones: a table that is read at the same places again and again would be faster than it is in service."""
+"""How many different tokens: with few, a table would be read at the same places, and be faster than in service."""
 TARGETS = {"libcrypto": ">= 0.93", "tables": ">= 0.85"}
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def run(bench: Bench) -> None:
     signed = [(prefix + payload, signature) for _, payload, signature in cut]
     messages = [message for message, _ in signed]
 
-    # Each group by itself: a call finds the caches as the one before left them, and these are of one kind.
+    # Each group is measured alone, so that the previous call, which leaves its data in the caches, is of the same kind.
     bare = bare_verify(point, signed)
     tokenwise: dict[str, Callable[[], object]] = {"bare": bare}
     signatures: dict[str, Callable[[], object]] = {"bare": bare}
@@ -99,7 +99,7 @@ def run(bench: Bench) -> None:
 
 
 def each(act: Callable[[T], object], samples: Iterable[T]) -> Callable[[], object]:
-    """A call that takes the next sample each time; False is a refusal."""
+    """A call that takes the next sample each time; a result of False is a refusal."""
     following = itertools.cycle(samples).__next__
 
     def call() -> None:
@@ -110,7 +110,7 @@ def each(act: Callable[[T], object], samples: Iterable[T]) -> Callable[[], objec
 
 
 def bare_verify(point: bytes, signed: list[tuple[bytes, bytes]]) -> Callable[[], object]:
-    """`EVP_DigestVerify` of one message after the other."""
+    """A call of `EVP_DigestVerify` for one message after the other."""
     key = EvpPublicKey(load(), point, DEFAULT_USER_ID)
     lib, context = _prepared(key._pkey, "EVP_DigestVerifyInit_ex")
     new, copy, verify, free = lib.EVP_MD_CTX_new, lib.EVP_MD_CTX_copy_ex, lib.EVP_DigestVerify, lib.EVP_MD_CTX_free
@@ -128,7 +128,7 @@ def bare_verify(point: bytes, signed: list[tuple[bytes, bytes]]) -> Callable[[],
 
 
 def bare_sign(key: SM2SigningKey, messages: list[bytes]) -> Callable[[], object]:
-    """`EVP_DigestSign` of one message after the other."""
+    """A call of `EVP_DigestSign` for one message after the other."""
     lib, context = _prepared(key._key._pkey, "EVP_DigestSignInit_ex")
     new, copy, sign, free = lib.EVP_MD_CTX_new, lib.EVP_MD_CTX_copy_ex, lib.EVP_DigestSign, lib.EVP_MD_CTX_free
     following = itertools.cycle(messages).__next__

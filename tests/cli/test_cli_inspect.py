@@ -11,7 +11,7 @@ from ybtoken.wire.text import decode_text, encode_text
 
 
 def evaluate(notation: str) -> object:
-    """Diagnostic notation, as far as ours goes, by Python: what a reader of it understands."""
+    """The value of diagnostic notation, as far as the command line uses it."""
     plain = re.sub(r"/[^/]*/", "", notation)
     plain = re.sub(r"h'([0-9a-f]*)'", r"bytes.fromhex('\1')", plain)
     plain = plain.replace("18(", "cbor2.CBORTag(18, ").replace("<<", "cbor2.dumps(").replace(">>", ")")
@@ -72,7 +72,7 @@ def test_a_name_cannot_leave_the_comment(run, office, tmp_path):
 
 
 def said(result):
-    """What each layer said, by its number."""
+    """The outcome of each step, by its number."""
     return dict(re.findall(r"^/ ([1-7]) [a-z]+: (.*) /$", result.stdout, re.MULTILINE))
 
 

@@ -14,7 +14,7 @@ SEALING_KEY = "00112233445566778899aabbccddeeff"
 
 @pytest.fixture
 def issued(run, office):
-    """Issue with some options, and verify what comes out."""
+    """Issue with some options, and verify the output."""
     verifier = Verifier(load_jwks(office.ring.read_bytes()))
 
     def issued(*args, stdin=None):

@@ -10,7 +10,7 @@ from ybtoken.cli.lines import LONGEST_LINE, _lines_of
 
 
 class Pipe:
-    """Bytes that arrive in pieces, however much is asked for."""
+    """Bytes that arrive in pieces, independent of how many are requested."""
 
     def __init__(self, pieces):
         self._pieces = [piece for piece in pieces if piece]

@@ -1,4 +1,4 @@
-"""The command line as people run it: processes, pipes, terminals, and what is missing."""
+"""The command line as people run it: processes, pipes, terminals, and missing packages."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ finally:
 
 
 def test_huge_input_streams_in_bounded_memory(shell, office, tmp_path):
-    """Texts, and then one line of 50 MB with no end: the peak is what a small input needs, and little more."""
+    """Texts, and then one line of 50 MB without an end: the peak is little more than a small input needs."""
     (tmp_path / "peak.py").write_text(PEAK)
     run = f"'{sys.executable}' peak.py verify -q -r '{office.ring}' | tail -n 1"
     small = shell(f"echo 960 | {run}")

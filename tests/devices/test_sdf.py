@@ -1,4 +1,4 @@
-"""A key in a cryptographic machine, played by a double in C over libcrypto; no real device was at hand."""
+"""A key in a cryptographic machine, imitated by a library in C on libcrypto, because no real device was at hand."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Outcome = Opened | TokenError
 
 
 class Broken:
-    """An engine that is the serial one, but for what ``change`` makes of some outcomes."""
+    """The serial engine, except that ``change`` changes some outcomes."""
 
     name = "broken"
 

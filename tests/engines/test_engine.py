@@ -43,7 +43,7 @@ GOOD = signed_bytes(CLAIMS)
 TEXT = encode_text(1, GOOD)
 BAD_SIGNATURE = GOOD[:-1] + bytes([GOOD[-1] ^ 1])
 
-# One text for each refusal of steps 1 to 5, and what it is refused with.
+# One text for each refusal of steps 1 to 5, and its error.
 REFUSED = {
     "text.length": ("96" + "0" * 900, {}),
     "text.digits": ("96x", {}),
@@ -101,7 +101,7 @@ def test_the_raw_header_selects_the_key(header, error):
 
 @pytest.mark.parametrize("signed", [2, 3])
 def test_a_pass_alone_is_never_a_token(signed):
-    """Stripping what a pass needs leaves something that is refused, and so does dressing it as another profile."""
+    """A pass without its display is refused, and so is a pass in the text of another profile."""
     payload = encode_claims(a_voucher(profile=Profile(signed)))
     for prefix in {1, 2, 3} - {signed}:
         with pytest.raises(ClaimsError) as caught:
@@ -130,7 +130,7 @@ def test_an_encoding_error_wins_over_a_wrong_prefix():
 
 
 def test_the_first_step_that_fails_is_reported():
-    """Everything is wrong with this token; one thing after another is put right."""
+    """Everything is wrong with this token, and one fault after another is corrected."""
     payload = cbor2.dumps({4: NOW, "note": "x" * 30})
     unknown = signed_bytes(payload, STRANGER)
     unsigned = signed_bytes(payload)[:-1] + b"\0"
@@ -148,14 +148,14 @@ def test_the_first_step_that_fails_is_reported():
 
 
 class Terse(FakeKey):
-    """A key that says no more than its protocol asks."""
+    """A key that gives no more information than its protocol requires."""
 
     def verify(self, message: bytes, signature: bytes) -> None:
         raise SignatureError("signature.invalid")
 
 
 class Misleading(FakeKey):
-    """A key that names another."""
+    """A key whose error names another key."""
 
     def verify(self, message: bytes, signature: bytes) -> None:
         raise SignatureError("signature.invalid", kid=b"not hex")
@@ -190,7 +190,7 @@ def test_what_is_no_text_is_misuse_in_a_batch_too(misuse):
 
 
 class Scalar:
-    """As an Arrow array holds its items."""
+    """An item like those of an Arrow array."""
 
     def __init__(self, value: str | bytes) -> None:
         self.value = value

@@ -1,6 +1,6 @@
-"""The native engine: the same verdicts as the serial one for every input, in every form, on every path; and its keys.
+"""The native engine: the verdicts of the serial engine for every input, in every form, on every path; and its keys.
 
-The vectors run through it in test_vectors.py; here are mixtures, forms, paths and misuse.
+test_vectors.py runs the vectors through it; this file has mixtures, forms, paths and misuse.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _sm2(secret: int, user_id: bytes = DEFAULT_USER_ID) -> NativeSM2SigningKey:
 
 
 class Renamed:
-    """A P-256 key under the kid of the keys that other tests sign with: what only looks right reaches its signature."""
+    """A P-256 key with the kid of other tests' keys, so that their texts reach step 4 with it."""
 
     algorithm, kid = Algorithm.ES256, FAKE.kid
     _key = _p256(9).verifying_key
@@ -112,7 +112,7 @@ def issued(count: int, **options: Any) -> list[str]:
 
 
 def _signatures(key: Any) -> Iterator[Callable[[bytes], bytes]]:
-    """Changes of a signature: each is wrong in a way of its own."""
+    """Changes of a signature, each wrong in another way."""
     order = SM2_N if key.algorithm is Algorithm.SM2 else N
     for r, s in (
         (0, 1), (1, 0), (1, 1), (order, 1), (1, order), (order - 1, 1), (1, order - 1), (2**256 - 1, 2**256 - 1),
@@ -246,7 +246,7 @@ def test_arrow_arrays_give_the_same_columns(kind: str) -> None:
 
 
 class Liar(str):
-    """Says another text of itself than it has."""
+    """A `str` whose methods return another text than it holds."""
 
     def encode(self, *_: object) -> bytes:
         return MIXTURE[0].encode()
@@ -270,7 +270,7 @@ ENCODED = [text.encode("utf-8", "surrogatepass") for text in MIXTURE[::7]]
 
 
 def in_form(form: str, texts: list[bytes]) -> Any:
-    """Byte strings, which need not be UTF-8, as an application may hold them."""
+    """Byte strings, which need not be UTF-8, in a form in which an application may hold them."""
     pa = pytest.importorskip("pyarrow")
     decoded = [text.decode("utf-8", "surrogateescape") for text in texts]
     binary = pa.array(texts, pa.large_binary())
@@ -287,7 +287,7 @@ def in_form(form: str, texts: list[bytes]) -> Any:
             lines = b"\n".join(texts)
             return lines if form == "lines" else {"bytearray": bytearray, "memoryview": memoryview}[form](lines)
         case "string" | "large_string" | "binary" | "large_binary" | "string_view" | "binary_view":
-            # Not checked for UTF-8, as arrays that come out of a file are not.
+            # Not checked for UTF-8, like arrays that are read from a file.
             plain = binary.cast(pa.binary())
             if form in ("string", "large_string", "string_view"):
                 wide = form == "large_string"
@@ -371,7 +371,7 @@ def test_what_is_no_text_is_misuse(misuse: Any) -> None:
 
 
 def _timed() -> tuple[KeyRing, list[str]]:
-    """Keys with periods and scopes, and tokens that fall outside them in every way."""
+    """Keys with periods and scopes, and tokens that are outside them in every way."""
     limits: list[dict[str, int]] = [
         {}, {"not_before": NOW + 5}, {"not_after": NOW}, {"withdrawn_since": NOW - 3}, {"withdrawn_since": NOW + 1},
     ]  # fmt: skip
@@ -480,7 +480,7 @@ def test_any_payload_with_a_good_signature_is_opened_alike(payload: bytes) -> No
 
 
 def data_with(noise: bytes) -> bytes:
-    """Good claims of which some bytes are others."""
+    """Good claims of which some bytes are changed."""
     claims = bytearray(encode_claims(a_voucher(**EXTRAS)))
     for at, byte in zip(noise[::2], noise[1:3:2], strict=False):
         claims[at % len(claims)] = byte
@@ -544,7 +544,7 @@ def test_an_empty_ring_knows_no_key() -> None:
 
 
 def test_a_key_that_was_withdrawn_stays_so() -> None:
-    """The entries of the ring that was prepared are used, and no others."""
+    """Only the entries of the prepared ring are used."""
     ring = RING.withdrawn(KEYS[0].kid, since=0)
     verdicts = Verifier(ring, engine=NativeEngine()).verify_many(issued(5), now=NOW)
     assert verdicts.counts() == {"scope.withdrawn": 1}

@@ -1,4 +1,4 @@
-"""The gateway holds to its OpenAPI, whatever it is asked: a bounded run of schemathesis."""
+"""The gateway conforms to its OpenAPI for any request: a bounded run of schemathesis."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_every_answer_is_one_that_openapi_names(tmp_path: Path) -> None:
         @settings(max_examples=20, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def ask(case: Any) -> None:
-            # A code that is refused came in a request that was right.
+            # A code may be refused although the request conforms.
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
         ask()

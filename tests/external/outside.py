@@ -1,7 +1,7 @@
-"""Finds test vectors made elsewhere: in `$YBTOKEN_VECTORS`, or in `../shared/vectors` beside the project.
+"""Finds test vectors of other projects in `$YBTOKEN_VECTORS`, or in `../shared/vectors` beside this project.
 
-They are not part of the project. Where they are absent the tests are skipped and say so; with ``CI=true`` their absence
-is a failure, so that a run that counts has them all.
+They are not part of this project. If they are absent, the tests are skipped and say so; with ``CI=true`` their absence
+is a failure, so that the continuous integration runs them all.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def rsp(name: str, section: str) -> Iterator[dict[str, str]]:
 
 
 def stanzas(name: str, *, head: str = "", keep: str = "") -> Iterator[dict[str, str]]:
-    """Blank-separated records of ``key = value`` lines; values of the key ``head`` hold for what follows."""
+    """Records of ``key = value`` lines, separated by blank lines; values of the key ``head`` apply to later records."""
     common = ""
     for block in re.split(r"\n\s*\n", path(name).read_text()):
         record = dict[str, str]()
@@ -70,5 +70,5 @@ def stanzas(name: str, *, head: str = "", keep: str = "") -> Iterator[dict[str, 
 
 
 def fixed(number: str, size: int = 32) -> bytes:
-    """A hexadecimal number as so many bytes; `OverflowError` if it needs more."""
+    """A hexadecimal number as ``size`` bytes; `OverflowError` if it needs more."""
     return int(number, 16).to_bytes(size, "big")

@@ -1,7 +1,7 @@
-"""CBOR that is not well-formed, not deterministic, or not ours: refused as claims and as envelope.
+"""CBOR that is not well-formed, not deterministic, or not of the format is refused as claims and as envelope.
 
-As claims each item is signed with a good key, so that only the claims parser can refuse it; as envelope each stands in
-a text whose spelling is right, so that only the envelope's cutter can.
+As claims, each item is signed with a good key, so that only the claims parser can refuse it. As envelope, each is in a
+text with the right spelling, so that only `cut_envelope` can refuse it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def items(name: str) -> list[bytes]:
 
 
 def embedded(item: bytes) -> Iterator[bytes]:
-    """An item alone, and in every place of good claims where a value stands."""
+    """An item alone, and in place of every value of good claims."""
     yield item
     yield item.ljust(60, b"\0")
     yield PAYLOAD + item

@@ -1,4 +1,4 @@
-"""The groups of our texts are those of hybrid FIDO QR codes (CTAP 2.2), of which others have vectors."""
+"""The groups of our texts are encoded like hybrid FIDO QR codes (CTAP 2.2), for which other projects have vectors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_groups_are_spelled_as_elsewhere():
     vectors = outside.from_json("digits/cable_base10.json")["good"]
     for vector in vectors:
         data = bytes.fromhex(vector["bytes_hex"])
-        if data:  # a text of nothing is no text here
+        if data:  # an empty text is not valid here
             assert encode_text(1, data)[2:-2] == vector["digits"]
             assert decode_text(with_check("96" + vector["digits"])) == (1, data)
     assert len(vectors) == 10

@@ -1,4 +1,4 @@
-"""Public keys made elsewhere: good points are taken, all others and those of other curves are refused at load."""
+"""Public keys from other projects: good points are accepted; all others, and other curves, are refused at load."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def loads(x: str, y: str) -> bool:
 
 
 def test_wycheproof_points():
-    """Uncompressed points; a compressed one has no y, and a key takes both coordinates."""
+    """Only uncompressed points, because a compressed point has no y, and the constructor takes both coordinates."""
     tests = [test for _, test in outside.wycheproof("ecdh_secp256r1_ecpoint")]
     taken = {"valid": 0, "invalid": 0}
     for test in tests:
@@ -66,7 +66,7 @@ def test_botan_invalid_keys():
 
 @pytest.mark.parametrize("curve", ["secp256k1", "brainpoolP256r1"])
 def test_keys_of_other_curves_are_refused_at_load(curve):
-    """By what their encoding says, and by their coordinates, which are no point of ours."""
+    """They are refused by their encoding, and by their coordinates, which are not on P-256."""
     groups = {}
     for group, _ in outside.wycheproof(f"ecdsa_{curve}_sha256_p1363"):
         groups[group["publicKeyDer"]] = group

@@ -1,7 +1,7 @@
-"""Signatures made elsewhere, through `P256VerifyingKey`: what is valid verifies, what is not does not.
+"""Signatures from other projects, verified by `P256VerifyingKey`: valid ones are accepted, and all others refused.
 
-Vectors that start from a message go the whole way. Vectors that start from a digest cannot, for a key takes content:
-there the hash, and nothing else, is taken out of the same code path.
+Vectors that start from a message go the whole way. Vectors that start from a digest cannot, because a key takes
+content. For those the hash, and nothing else, is removed from the same code path.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def key_of(group: dict[str, Any]) -> P256VerifyingKey:
 
 @pytest.fixture
 def digests(monkeypatch):
-    """Takes the hash out of the backend: the message is the digest."""
+    """Remove the hash from the backend, so that the message is the digest."""
     monkeypatch.setattr(p256, "_ECDSA", ec.ECDSA(Prehashed(hashes.SHA256())))
 
 
 def digest32(digest: bytes) -> bytes:
-    """A digest of another length as the number that ECDSA makes of it on P-256 (FIPS 186-5 section 6.4)."""
+    """The number that ECDSA on P-256 makes of a digest of another length (FIPS 186-5 section 6.4)."""
     return digest[:32].rjust(32, b"\0")
 
 
@@ -71,7 +71,7 @@ def test_wycheproof_p1363():
 
 
 def test_wycheproof_der():
-    """Nothing of ours reads DER; converted strictly, every verdict is the same."""
+    """The format has no DER; after strict conversion every verdict is the same."""
     verdicts = []
     for group, test in outside.wycheproof("ecdsa_secp256r1_sha256"):
         signature = raw(bytes.fromhex(test["sig"]))
@@ -92,7 +92,7 @@ def test_a_signature_in_der_is_no_signature():
 
 @pytest.mark.parametrize(("name", "count"), [("ecdsa_secp256r1_sha512_p1363", 332), ("ecdsa_secp256r1_sha512", 554)])
 def test_a_signature_over_another_hash_is_refused(name, count):
-    """ES256 is SHA-256: what is good with SHA-512 must not be."""
+    """ES256 uses SHA-256, so a signature that is good with SHA-512 must be refused."""
     verdicts = []
     for group, test in outside.wycheproof(name):
         signature = bytes.fromhex(test["sig"]) if "p1363" in name else raw(bytes.fromhex(test["sig"]))
@@ -111,7 +111,7 @@ def test_a_signature_over_another_hash_is_refused(name, count):
     ],
 )  # fmt: skip
 def test_nist_sigver(name, section, counts):
-    """Those of other hashes, SHA-1 in the older file, are all refused."""
+    """Signatures with other hash functions, such as SHA-1 in the older file, are all refused."""
     verdicts = []
     for record in outside.rsp(name, section):
         key = P256VerifyingKey.from_point(outside.fixed(record["Qx"]), outside.fixed(record["Qy"]))
@@ -137,7 +137,7 @@ def test_nist_siggen():
     ("name", "count"), [("boringssl/ecdsa_verify_tests.txt", 85), ("boringssl/ecdsa_sign_tests.txt", 62)]
 )
 def test_boringssl(name, count):
-    """Digests. A number that does not fit 32 bytes has no r || s, and so no signature; all of those are invalid."""
+    """Digests. Numbers that do not fit into 32 bytes have no r || s, and so no signature; all of those are invalid."""
     verdicts = []
     for record in outside.stanzas(name):
         if record.get("Curve") != "P-256":
@@ -173,7 +173,7 @@ def test_botan():
 
 @pytest.mark.usefixtures("digests")
 def test_edge_cases():
-    """Digests, with scalars chosen so that every unusual branch of point arithmetic is taken."""
+    """Digests, with scalars that reach every unusual branch of point arithmetic."""
     tests = outside.from_json("edge/p256_edge_digest.json")["tests"]
     verdicts, bad_keys = [], 0
     for test in tests:

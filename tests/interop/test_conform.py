@@ -1,4 +1,4 @@
-"""The runner of the conformance kit, and the comparison at random: with programs that are wrong, silent, or end."""
+"""The runner of the conformance kit and the random comparison, with programs that are wrong, silent, or end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ for line in sys.stdin:
 
 
 def program(folder: Path, change: str = "pass", capabilities: str = "['scan', 'challenge']") -> Path:
-    """A program that knows all answers, but for a change."""
+    """A program that knows all answers, except for a change."""
     file = folder / "program.py"
     file.write_text(PROGRAM.format(vectors=str(ROOT / "vectors"), change=change, capabilities=capabilities))
     return file
@@ -124,6 +124,6 @@ def test_the_comparison_notices_one_program_that_differs_and_repeats_its_seed(tm
 
 
 def test_what_is_broken_for_the_vectors_is_still_there() -> None:
-    """`interop/mutants.py` takes long and runs by itself; a renamed function would stop it."""
+    """`interop/mutants.py` takes long and runs on its own; a renamed function would make it fail."""
     run = subprocess.run([sys.executable, str(ROOT / "interop" / "mutants.py"), "--count", "0"], capture_output=True)
     assert run.returncode == 0, run.stdout

@@ -1,4 +1,4 @@
-"""The JavaScript verifier: every case of the vectors it has the capabilities for, in Node and in a real Chromium."""
+"""The JavaScript verifier: every case of the vectors for which it has the capabilities, in Node and in Chromium."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _questions() -> list[Any]:
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The package as a page gets it, and the questions; on the loopback, or as if over plain HTTP."""
+    """Serve the package and the questions to a page, on the loopback, or as if over plain HTTP."""
     questions = [case.question for case in _questions()]
     needs = json.loads((ROOT / "vectors" / "manifest.json").read_text())["needs"]
     asked = json.dumps({"needs": needs, "questions": questions})

@@ -1,4 +1,4 @@
-"""Keys that OpenSSL's command line writes in its many ways are read, and it reads what is written here."""
+"""The library reads keys in the many forms that OpenSSL's command line writes, and OpenSSL reads the library's."""
 
 from __future__ import annotations
 

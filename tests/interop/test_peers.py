@@ -1,4 +1,4 @@
-"""Other people's libraries read our tokens, and we read theirs: python-cwt, pycose, go-cose (see `interop/`)."""
+"""Libraries of others read our tokens, and we read theirs: python-cwt, pycose, go-cose (see `interop/`)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ EXPIRED = voucher(issued_at=NOW - 7200, expires_at=NOW - 3600)  # python-cwt all
 
 
 def claims_of(voucher: Voucher) -> dict[str, Any]:
-    """What a peer that read it should have found."""
+    """What a peer should read from a voucher's token."""
     extras = {
         "1": voucher.channel,
         "2": None if voucher.purpose is None else int(voucher.purpose),
@@ -86,7 +86,7 @@ def claims_of(voucher: Voucher) -> dict[str, Any]:
 
 
 def tampered(token: bytes) -> dict[str, bytes]:
-    """A token with one bit changed, once in each byte; cut short; and with its signature's halves exchanged."""
+    """A token with one bit changed, once in each byte; cut off; and with the halves of its signature exchanged."""
     changed = {f"byte {i}": token[:i] + bytes([token[i] ^ 1 << i % 8]) + token[i + 1 :] for i in range(len(token))}
     return changed | {
         "cut short": token[:-1],
@@ -108,7 +108,7 @@ SIGNED = {
     "presentation": (PRESENTED, DEVICE, b""),
     "status list": (sign_status_list(STATUSES, LIST_KEY), LIST_KEY, LIST_KEY.kid),
 }
-"""What is signed besides tokens, by whom, and under which kid."""
+"""Signed messages other than tokens: who signs each, and with which kid."""
 TAMPERED = tampered(TOKENS["plain"].data)
 
 
@@ -133,7 +133,7 @@ ANSWERS: dict[str, dict[str, Any]] = {}
 
 @pytest.fixture(params=PEERS)
 def answer(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What a peer read and made; each program is asked once."""
+    """What a peer read and made. Each program runs once."""
     peer = request.param
     if peer not in ANSWERS:
         numbers = PRIVATE_KEY.private_numbers()

@@ -1,6 +1,6 @@
-"""Whole SM2 tokens in both directions with other makers: OpenSSL's command line, Botan, gmsm in Go, gmalg.
+"""Whole SM2 tokens exchanged with other implementations: OpenSSL's command line, Botan, gmsm in Go, gmalg.
 
-Ours are shown to the other; theirs are made by an `Issuer` whose key signs through it, and verified by both backends.
+They verify ours. Theirs are made by an `Issuer` whose key signs through them, and are verified by both backends.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Botan:
 
 
 def _botan() -> ModuleType:
-    """Botan's own binding, a file of ctypes; Debian installs it for its own Python only (package python3-botan)."""
+    """Botan's own binding, a file with ctypes. Debian installs it only for its own Python (package python3-botan)."""
     for path in ("/usr/lib/python3/dist-packages/botan3.py", "/usr/lib/python3/dist-packages/botan2.py"):
         if Path(path).exists():
             spec = importlib.util.spec_from_file_location("botan", path)

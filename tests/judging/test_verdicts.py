@@ -103,7 +103,7 @@ def test_one_string_is_not_many_texts(picky, text):
 
 
 class Wavering:
-    """A policy that judges by something that changes, as a status list does."""
+    """A policy that depends on something that changes, such as a status list."""
 
     def __init__(self, *refuses: bool) -> None:
         self.refuses = iter(refuses)
@@ -125,7 +125,7 @@ def test_a_policy_is_asked_once_and_reading_changes_nothing(first):
 
 
 class Noting:
-    """A policy that notes how often it was asked."""
+    """A policy that counts how often it is asked."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -146,7 +146,7 @@ def test_reading_verdicts_asks_for_no_one_time_code():
     enrolled = codes_of_passes.enrol(ISSUER.issue_rotating_pass(HOLDER, "330106"))
     shown = [enrolled.present(now=NOW), enrolled.present(now=NOW - 300)]
     verdicts = fake_verifier(otp=codes_of_passes, max_pass_lifetime=10**6).verify_many(shown)
-    for _ in range(10):  # more often than wrong codes are looked at
+    for _ in range(10):  # more often than wrong codes are compared
         assert codes(verdicts) == ["accepted", "otp.wrong"]
 
 

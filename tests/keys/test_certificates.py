@@ -1,4 +1,4 @@
-"""Keys in certificates: the key and its period are read; a chain is checked only against given anchors."""
+"""Keys in certificates: the key and its period are read; a chain is only checked against given anchors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways of signing that partners' tools have: each is named, and what was signed by nobody is explained by nothing."""
+"""Mistakes of partners' tools in signing: each is recognised, and a signature that nobody made is unexplained."""
 
 from __future__ import annotations
 

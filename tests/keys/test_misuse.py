@@ -1,4 +1,4 @@
-"""Keys of both curves refuse the wrong kinds of values alike, with a sentence that names what they want."""
+"""Keys of both curves refuse values of the wrong kind alike, with a message that says what is expected."""
 
 from __future__ import annotations
 

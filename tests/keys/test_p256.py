@@ -26,7 +26,7 @@ def private_pem(key, form=serialization.PrivateFormat.PKCS8) -> bytes:
 
 
 def pem_with(p256_key: P256SigningKey, old: str, new: str) -> bytes:
-    """A public key's PEM with some bytes of its DER exchanged."""
+    """A public key's PEM with some bytes of its DER replaced."""
     der = base64.b64decode(b"".join(p256_key.verifying_key.to_pem().splitlines()[1:-1]))
     der = der.replace(bytes.fromhex(old), bytes.fromhex(new))
     return b"-----BEGIN PUBLIC KEY-----\n" + base64.encodebytes(der) + b"-----END PUBLIC KEY-----\n"

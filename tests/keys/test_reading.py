@@ -1,4 +1,4 @@
-"""The reader of keys: every spelling of a key gives the key, and what is no key is refused by its name."""
+"""The reader of keys reads every spelling of a key, and refuses anything else by its name."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def pkcs8(curve: Curve, inner: bytes, *extra: bytes) -> bytes:
 
 
 def spellings_of_bytes(data: bytes, *, stated: bool = True) -> dict[str, bytes | str]:
-    """The ways in which people pass bytes on."""
+    """The forms in which people pass bytes on."""
     text, encoded = data.hex(), base64.b64encode(data).decode()
     return {
         "bytes": data,
@@ -221,7 +221,7 @@ def test_a_key_on_the_other_curve_is_refused_by_its_name(curve: Curve) -> None:
 
 
 def other_things() -> dict[str, tuple[bytes | str, str, str]]:
-    """What is sent in place of a public key: its bytes, the code, and words of the refusal."""
+    """Things sent instead of a public key: their bytes, and the code and part of the message of the refusal."""
     encoding, pkcs8_form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     none = serialization.NoEncryption()
     spki = serialization.PublicFormat.SubjectPublicKeyInfo
@@ -317,7 +317,7 @@ def test_somebody_elses_public_key_beside_the_private_one_is_refused(curve: Curv
 
 
 def sealed(prf: str | None, digest: Callable[[], hashes.HashAlgorithm], *, length: bool, cipher: str = "sm4") -> bytes:
-    """A key on the SM2 curve under ``demo1234``, as GmSSL 3, gmsm, OpenSSL, or GM/T 0091 have it."""
+    """A key on the SM2 curve encrypted with ``demo1234``, in the form of GmSSL 3, gmsm, OpenSSL, or GM/T 0091."""
     make = algorithms.SM4 if cipher == "sm4" else algorithms.AES
     oid = "1.2.156.10197.1.104.2" if cipher == "sm4" else "2.16.840.1.101.3.4.1.2"
     salt, iv, info = b"saltsalt", b"iviviviviviviviv", pkcs8(Curve.SM2, sec1(Curve.SM2))

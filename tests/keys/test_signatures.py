@@ -1,4 +1,4 @@
-"""The public converters of signatures: either way, strictly; and e for devices."""
+"""The public converters of signatures, which are strict in both directions; and the digest e for devices."""
 
 from __future__ import annotations
 

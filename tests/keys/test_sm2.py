@@ -1,4 +1,4 @@
-"""SM2 keys as the library sees them; the arithmetic is tested in test_sm2_verifiers.py."""
+"""SM2 keys of the library; tests/keys/_sm2 tests the arithmetic."""
 
 from __future__ import annotations
 

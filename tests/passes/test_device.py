@@ -210,7 +210,7 @@ def test_a_payload_has_at_most_255_bytes():
     with pytest.raises(EnvelopeError):
         cut_presentation(encode_presentation(bytes(longest + 1), DevicePresentation(NOW, bytes(8)), DEVICE))
     payload = b"\x83\x58" + bytes([longest + 1]) + bytes(longest + 1) + b"\x1aTIME\x48" + bytes(8)
-    for size in range(256):  # of 256 bytes a head of one byte says none at best
+    for size in range(256):  # a head with one byte of length cannot state 256
         with pytest.raises(EnvelopeError):
             cut_presentation(b"\xd2\x84\x43\xa1\x01\x26\xa0\x58" + bytes([size]) + payload + data[-66:])
 

@@ -218,12 +218,12 @@ class TestThrottle:
 
 
 class TestGuessing:
-    """What somebody who shows codes without end finds out (ADR 0024)."""
+    """What an attacker can find out who shows codes without end (ADR 0024)."""
 
     START = NOW - NOW % STEP
 
     def looked_at(self, codes: RotatingCodes, steps: range, each: int) -> int:
-        """How many codes are compared, if so many wrong ones are shown at each of some steps."""
+        """How many codes are compared if ``each`` wrong codes are shown at each of some steps."""
         compared = 0
         for step in steps:
             for _ in range(each):
@@ -361,7 +361,7 @@ class TestRedeem:
             assert refusal(behind.redeem, PHONE.present(now=earlier)) == "redeem.replayed"
 
     def test_of_many_at_once_one_is_accepted_and_steps_go_up(self):
-        """Whoever accepts begins after every earlier acceptance of a later step has returned: there is none."""
+        """No acceptance begins after that of a later step has returned."""
         start = NOW - NOW % STEP
         for round_ in range(20):
             issued = fake_issuer(random=lambda size, r=round_: bytes([r] * size)).issue_rotating_pass(HOLDER, CITY)

@@ -1,4 +1,4 @@
-"""What the tests of guards share: a redis-server, a clock that stands still, and guards that are closed at the end."""
+"""Shared by the tests of guards: a redis-server, a clock that stands still, and guards that are closed at the end."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.replay.redis_server import SERVER, RedisServer
 
 
 class Clock:
-    """The guards' time: it stands still unless a test moves it, so that no outcome depends on the machine's load."""
+    """The guards' clock. It stands still unless a test moves it, so that no outcome depends on the machine's load."""
 
     def __init__(self) -> None:
         self.now: float = int(time.time())
@@ -44,7 +44,7 @@ def guard_of(clock: Clock) -> Iterator[Callable[..., Any]]:
     made: list[RedisReplayGuard] = []
 
     def make(store: Any, *, prepared: bool = True, deadline: float = 10, **options: Any) -> RedisReplayGuard:
-        # A loaded machine is no failure; where the deadline matters, a test sets its own.
+        # A long deadline, so that a loaded machine fails no test; tests of the deadline set their own.
         options = {"clock": clock} | options
         if isinstance(store, RedisServer):
             store = store.url

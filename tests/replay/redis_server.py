@@ -40,7 +40,7 @@ class RedisServer:
             raise OSError(f"redis-server did not start on port {self.port}")
 
     def _started(self) -> bool:
-        """Whether the process lives until it answers; False if it ended before."""
+        """Wait until the process answers; False if it ends before."""
         assert SERVER is not None
         self.process = subprocess.Popen(
             [SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *self.options],
@@ -57,7 +57,7 @@ class RedisServer:
         raise TimeoutError("redis-server did not answer within 60 s")
 
     def _answers(self) -> bool:
-        """Whether this very process answers on the port, and has loaded what it had stored."""
+        """Whether this process (and no other) answers on the port, and has loaded its stored data."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(b"INFO server\r\nPING\r\nQUIT\r\n")
@@ -75,7 +75,7 @@ class RedisServer:
             self.kill()
 
     def pass_time(self, seconds: float) -> None:
-        """Let every claim end so much sooner: what the server's time would do, without waiting for it."""
+        """Let every claim end so many seconds sooner, as if the server's time had passed."""
         import redis
 
         with redis.Redis.from_url(self.url) as client:
@@ -88,19 +88,19 @@ class RedisServer:
 
 
 class Proxy:
-    """A proxy before a server, on the loopback, that can lose answers and hold messages up."""
+    """A proxy in front of a server, on the loopback, that can lose answers and delay messages."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.lose_answers = 0
-        """So many answers to come are not passed on: their connections are closed instead."""
+        """How many of the next answers are lost: their connections are closed instead."""
         self.hold_up = 0.0
-        """So many seconds each message is held up; an answer is not waited for meanwhile."""
+        """By how many seconds each message is delayed, without waiting for its answer."""
         self.lost = 0
         self.one_more = b""
-        """An answer that nobody asked for, passed on before the next one."""
+        """An extra answer that is passed on before the next one."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property

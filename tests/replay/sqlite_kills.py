@@ -25,15 +25,15 @@ WORKERS = 4
 class Outcome(NamedTuple):
     kills: int
     accepted: int
-    """Acceptances that a process told of."""
+    """Acceptances that a process reported."""
     twice: int
-    """Displays that were accepted more than once, by what was told or by the journal."""
+    """Displays that were accepted more than once, by the reports or by the journal."""
     lost: int
-    """Acceptances that were told of and are not in the journal."""
+    """Acceptances that were reported and are not in the journal."""
 
 
 def redeem(path: str) -> None:
-    """What each process does until it is killed: claim the next displays, and tell of each that was accepted."""
+    """Claim the next displays and report each that is accepted, until the process is killed."""
     guard = SqliteReplayGuard(path, terminal=str(time.monotonic_ns()))
     while True:
         second = int(time.time())
@@ -70,7 +70,7 @@ def run(kills: int, folder: Path, seed: int) -> Outcome:
         for worker in workers:
             worker.kill()
             worker.wait()
-    # A line that was cut by a kill tells of nothing.
+    # A line that was cut off by a kill reports nothing.
     lines = [line for file in told for line in file.read_text().split("\n")[:-1]]
     journal = Counter(row.replay_key.hex() for row in SqliteReplayGuard(path).journal())
     accepted = Counter(lines)

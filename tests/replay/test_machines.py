@@ -35,7 +35,7 @@ START = 1_800_000_000
 KEY = FakeKey("issuer")
 RING = KeyRing([KeyEntry(KEY, "issuer")])
 CODES = RotatingCodes(bytes(32))
-offsets = st.sampled_from([-SKEW, SKEW, 0])  # the bounds are what is likely to fail
+offsets = st.sampled_from([-SKEW, SKEW, 0])  # faults are most likely at the bounds
 
 
 class Terminals(RuleBasedStateMachine):
@@ -48,7 +48,7 @@ class Terminals(RuleBasedStateMachine):
         self.now = START  # the truth
         self.off = {"one": 0, "other": 0, "issuer": 0, "store": 0}
         self.accepted: dict[str, int] = {}
-        self.ends: dict[str, int] = {}  # when each code is refused, by the clock of whoever is asked
+        self.ends: dict[str, int] = {}  # when each code is refused, by the clock of the terminal that is asked
         self.steps: dict[bytes, int] = {}
         self.whole_since = START - 1000
         self.since_loss = 0  # how many codes were accepted since then
@@ -64,7 +64,7 @@ class Terminals(RuleBasedStateMachine):
         return lambda: self.now + self.off[name]
 
     def make(self) -> None:
-        """Make the store, which remembers since long ago."""
+        """Make the store, which has remembered for long."""
 
     def guards(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -88,7 +88,7 @@ class Terminals(RuleBasedStateMachine):
 
     @rule(target=displays, phone=st.integers(0, 1), off=st.integers(-45, 30))
     def present(self, phone: int, off: int) -> Any:
-        return self.phones[phone].present(now=self.now + off), self.now, 0  # nobody vouches for a phone's clock
+        return self.phones[phone].present(now=self.now + off), self.now, 0  # a phone's clock is not trusted
 
     @rule(display=displays, terminal=st.sampled_from(["one", "other"]))
     def redeem(self, display: tuple[str, int, int], terminal: str) -> None:
@@ -136,11 +136,11 @@ class Terminals(RuleBasedStateMachine):
     def set_clock(self, name: str, off: int) -> None:
         self.off[name] = off
 
-    @precondition(lambda self: self.since_loss)  # or most of what happens is that codes are refused after a loss
+    @precondition(lambda self: self.since_loss)  # otherwise most codes would be refused because of a loss
     @rule()
     def lose(self) -> None:
         self.lose_all()
-        for verifier in self.verifiers.values():  # whoever comes next notices; here it does at once
+        for verifier in self.verifiers.values():  # the next claim would notice the loss; here one follows at once
             try:
                 verifier.redeem(Issuer(KEY, clock=self.clock("issuer")).issue(bytes(16), "330100").text)
             except TokenError as error:
@@ -149,7 +149,7 @@ class Terminals(RuleBasedStateMachine):
 
 
 class OfMemory(Terminals):
-    """One guard in memory for both; a process that restarts."""
+    """One guard in memory for both terminals; a process that restarts."""
 
     def make(self) -> None:
         self.guard = MemoryReplayGuard(clock=self.clock("store"))

@@ -86,7 +86,7 @@ def test_a_full_guard_has_room_again_when_claims_expire(clock):
     claim(guard, b"a", NOW + 60)
     claim(guard, b"b", NOW + 70)
     clock.now = NOW + 60
-    claim(guard, b"c", NOW + 70)  # a second of expiry that is known already: only the capacity makes it free
+    claim(guard, b"c", NOW + 70)  # a second of expiry that is known already, so only the capacity makes it free claims
     assert refused(guard, b"d", NOW + 130).code == "redeem.full"
     assert guard.held == 2
 
@@ -196,7 +196,7 @@ def test_its_own_clock_is_the_machines():
 
 
 class Yielding(bytes):
-    """A key at every look-up of which another thread may run: between question and answer, if nothing bars it."""
+    """A key whose look-ups let another thread run, so that it runs between check and claim if no lock bars it."""
 
     def __hash__(self) -> int:
         time.sleep(0)

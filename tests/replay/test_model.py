@@ -23,7 +23,7 @@ ENDS = EXPIRES + 2 * SKEW + 2  # some clock within the skew accepts until EXPIRE
 ATTEMPTS = 2
 OTHERS = 2
 LOSSES = 2
-PATIENCE = 1  # a verifier refuses if the answer comes later than this after it looked at its clock to claim
+PATIENCE = 1  # a verifier refuses if the answer comes later than this after it read its clock to claim
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Rule:
     notices: frozenset[str] = frozenset({"restarted", "evicted"})  # an emptied store is seen by its missing epoch
     clock_read: str = "after the loss was seen"  # or "before": the time travels in the message that begins an epoch
     exchange: bool = True  # an epoch begins only in place of the one that was shown
-    by: int = EXPIRES + SKEW  # the claimer claims before this, by its clock, however long ago it judged the display
+    by: int = EXPIRES + SKEW  # the claimer claims before this, by its clock, however long ago it verified the display
     kept_longer: int = PATIENCE
 
 

@@ -1,4 +1,4 @@
-"""Ordinary misfortune between terminals and a real store: whatever happens, a code is accepted once."""
+"""Ordinary faults between terminals and a real store: whatever happens, a code is accepted once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def code(now: float, lifetime: int = 60) -> str:
 
 
 class TestClocks:
-    """A fast terminal accepts a code at its last moment, a slow one sees it at its own."""
+    """A terminal with a fast clock accepts a code in its last second; one with a slow clock sees it in its own."""
 
     @pytest.mark.parametrize("off", [0, 9, SKEW])
     @pytest.mark.parametrize("kind", ["redis", "asyncio", "memory"])
@@ -79,7 +79,7 @@ class TestClocks:
                 second = Verifier(RING, guard=guards[1], clock=slow)
                 one = lambda text: runner.run(first.redeem_async(text))  # noqa: E731
                 other = lambda text: runner.run(second.redeem_async(text))  # noqa: E731
-            ends = issued + 60 + SKEW  # by the clock of whoever accepts
+            ends = issued + 60 + SKEW  # by the clock of the terminal that accepts
             clock.now = ends - 1 - off
             assert {outcome(one, text) for text in texts} == {"accepted"}
             clock.now = ends - 1 + off
@@ -294,7 +294,7 @@ class TestLoss:
         assert outcome(terminal(guard, clock), text) == "accepted"
         assert outcome(terminal(other, clock), code(clock.now)) == "accepted"
         steady = rules_module.steady
-        # As good as the server's clock being set ahead: all other times are set back, that of the epoch too.
+        # This equals setting the server's clock ahead: all other times are set back, including that of the epoch.
         monkeypatch.setattr(rules_module, "steady", lambda: steady() - 300)
         with redis.Redis.from_url(server.url) as client:
             epoch = Epoch.read(client.get("ybtoken:epoch"))

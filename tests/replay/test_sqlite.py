@@ -1,4 +1,4 @@
-"""The guard in a file: once over threads, processes, kills and restarts; and a journal that loses nothing."""
+"""The guard in a file accepts once over threads, processes, kills and restarts, and its journal loses nothing."""
 
 from __future__ import annotations
 

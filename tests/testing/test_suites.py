@@ -1,4 +1,4 @@
-"""The conformance suites are tools of others: what breaks a protocol must fail in them."""
+"""The conformance suites are for implementations of others: each that breaks its protocol must fail."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Credulous(FakeKey):
 
 
 class Prefix(FakeKey):
-    """Compares the first half of a signature only."""
+    """Compares only the first half of a signature."""
 
     def verify(self, message: bytes, signature: bytes) -> None:
         if signature[:32] != self.sign(message)[:32]:
@@ -57,7 +57,7 @@ class Short(FakeKey):
 
 
 class Unpadded(FakeKey):
-    """Leaves out leading zeros, as many a library does."""
+    """Leaves out leading zeros, as many libraries do."""
 
     def sign(self, message: bytes) -> bytes:
         signature = super().sign(message)
@@ -65,7 +65,7 @@ class Unpadded(FakeKey):
 
 
 class Rare(FakeKey):
-    """Errs once in 100 signatures."""
+    """Makes one bad signature in 100."""
 
     calls = 0
 
@@ -75,7 +75,7 @@ class Rare(FakeKey):
 
 
 class OneSession(FakeKey):
-    """Hashes into a buffer that every thread shares."""
+    """Hashes into a buffer that all threads share."""
 
     buffer = b""
 
@@ -102,7 +102,7 @@ def test_a_pair_that_does_not_belong_together_fails():
 
 
 class Forgetful(ReplayGuard):
-    """Remembers the last key only."""
+    """Remembers only the last key."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.last = b""
@@ -114,7 +114,7 @@ class Forgetful(ReplayGuard):
 
 
 class ForgetsExpired(ReplayGuard):
-    """Forgets what is past and accepts it again."""
+    """Forgets claims that have ended, and accepts them again."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock, self.claims = clock, dict[bytes, int]()
@@ -138,7 +138,7 @@ class KeyedByExpiry(ReplayGuard):
 
 
 class Racy(ForgetsExpired):
-    """Looks first and writes later."""
+    """Checks first and writes later."""
 
     def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         import time
@@ -159,7 +159,7 @@ class NeverAccepts(ReplayGuard):
 
 
 class OfMany(MemoryReplayGuard):
-    """Right, one at a time."""
+    """Right for single claims, but not for many."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock=clock)

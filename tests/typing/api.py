@@ -1,4 +1,4 @@
-"""The public API as a type checker sees it: `mypy --strict` must agree with every line, and with every complaint."""
+"""The public API for a type checker: `mypy --strict` must accept every line, and need every `type: ignore`."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class TestClaims:
         ("whole", "at"), [(whole, at) for whole in (CLAIMS, EXTRA_CLAIMS) for at in range(len(whole))]
     )
     def test_no_other_byte_stands_at_the_place_of_a_head(self, whole, at):
-        """Every byte in turn becomes every other: accepted only where it is a value, and then read as written."""
+        """Every byte is replaced by every other: the result is accepted only in a value, and then read as written."""
         for byte in range(256):
             changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
             try:
@@ -101,7 +101,7 @@ class TestClaims:
 
     @pytest.mark.parametrize("number", [0, 23, 24, 255, 256, 65_535, 65_536])
     def test_numbers_of_four_bytes_are_numbers_that_need_four(self, number):
-        """In the layout that nearly every token has, where each number takes four bytes."""
+        """In the layout of nearly every token, in which each number takes four bytes."""
         wide = b"\x1a" + number.to_bytes(4, "big")
         early = CLAIMS[:8] + wide + CLAIMS[13:]
         near = CLAIMS[:-5] + wide
