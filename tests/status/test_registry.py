@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -218,7 +217,7 @@ def test_a_size_is_one_that_a_list_can_have(size):
 
 def test_a_file_that_is_no_registry_is_refused(tmp_path):
     (tmp_path / "other").write_bytes(b"not SQLite" * 100)
-    with pytest.raises(sqlite3.DatabaseError):
+    with pytest.raises(ValueError, match="registry's file"):
         StatusRegistry(tmp_path / "other", URI)
 
 

@@ -125,7 +125,10 @@ class SqliteReplayGuard(ReplayGuard):
         try:
             with self._transaction():
                 pass
-        except sqlite3.DatabaseError as error:
+        except OSError:
+            self.close()
+            raise
+        except Exception as error:  # a file may hold anything, and a table values of any kind
             self.close()
             raise ValueError(f"{self.path} cannot be used as a guard's file: {error}") from error
 
@@ -142,7 +145,7 @@ class SqliteReplayGuard(ReplayGuard):
             with self._transaction() as connection:
                 now = int(self._clock())
                 return [self._claim(connection, claim, now) for claim in claims]
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # whatever the file holds, the codes are refused
             return [_unwritten(error)] * len(claims)
 
     def _claim(self, connection: sqlite3.Connection, claim: Claim, now: int) -> TokenError | None:

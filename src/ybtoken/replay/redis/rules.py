@@ -272,6 +272,8 @@ class Rules:
         """Read the answer to CLUSTER SLOTS: which primary has which slots."""
         slots: list[Node] = [None] * 16384
         for first, last, (host, port, *_), *_ in answer:
+            if not 0 <= first <= last < len(slots):
+                raise ValueError("a slot that there is not")
             # A node that does not know its own address leaves it out; then it is the node that was asked.
             name = host.decode() if host else ""
             slots[first : last + 1] = [(name if name not in ("", "?") else seed[0], port)] * (last + 1 - first)

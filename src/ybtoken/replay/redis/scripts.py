@@ -14,6 +14,7 @@ message arrives. The second script replaces only the epoch that the guard was sh
 from __future__ import annotations
 
 from hashlib import sha1
+from math import isfinite
 from typing import Final, NamedTuple
 
 __all__ = ["BEGIN", "CLAIM", "CLAIM_SHA", "Answer", "Epoch"]
@@ -125,6 +126,6 @@ class Answer(NamedTuple):
         """Read an answer; `ValueError` or `TypeError` if the value is not one."""
         batch, time = value[:_ID], float(value[_ID : _ID + _TIME])
         flags, found, shown = value[_ID + _TIME :].partition(b"|")
-        if not found:
+        if not found or flags.strip(b"ALR") or not isfinite(time):
             raise ValueError("not an answer of the script")
         return cls(batch, time, flags, shown)
