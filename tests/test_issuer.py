@@ -25,7 +25,8 @@ from ybtoken.issuer import ClaimArguments
 from ybtoken.keys._der import der_from_raw
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.testing.keys import FakeKey
-from ybtoken.voucher import OPTIONAL_CLAIMS, PURPOSES
+from ybtoken.vocabulary import PURPOSES
+from ybtoken.voucher import OPTIONAL_CLAIMS
 from ybtoken.wire.text import decode_text
 
 

@@ -18,8 +18,8 @@ SOURCE = Path(ybtoken.__file__).parent
 # floors and from its own package. `ybtoken/__init__.py` names modules of every floor, and no module imports it.
 FLOORS = (
     ("words", "algorithms", "_arrow", "_forks", "_native", "_state"),
-    ("_checks",),
-    ("places", "refusals", "misuse", "qr"),
+    ("_checks", "places", "vocabulary"),
+    ("refusals", "misuse", "qr"),
     ("voucher", "errors"),
     ("wire", "tokens", "replay"),
     ("keys",),

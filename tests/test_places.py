@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.support import digits
 from ybtoken import Scope
-from ybtoken.places import PROVINCES, check_city_code, describe_place
+from ybtoken.places import PROVINCES, _cities, check_city_code, describe_place, describe_scope
 
 prefixes = st.sampled_from([2, 4, 6]).flatmap(digits)
 
@@ -145,7 +145,41 @@ def test_a_scope_reads_as_its_prefixes(scope, text):
     assert str(scope) == text
 
 
-def test_places_are_named_by_province():
-    assert describe_place("330106") == ("330106 (Zhejiang)", "330106（浙江）")
-    assert describe_place("990106") == ("990106", "990106")
+@pytest.mark.parametrize(
+    ("code", "en", "zh"),
+    [
+        ("330100", "Hangzhou, Zhejiang", "浙江杭州"),
+        ("330106", "Hangzhou, Zhejiang (330106)", "浙江杭州（330106）"),  # a county: the code says more than the name
+        ("330000", "Zhejiang", "浙江"),
+        ("110100", "Beijing", "北京"),
+        ("110105", "Beijing (110105)", "北京（110105）"),
+        ("610100", "Xi'an, Shaanxi", "陕西西安"),
+        ("540200", "Shigatse, Tibet", "西藏日喀则"),
+        ("469001", "Hainan (469001)", "海南（469001）"),
+        ("990106", "990106", "990106"),
+    ],
+)
+def test_places_are_named(code, en, zh):
+    assert describe_place(code) == (en, zh)
+
+
+@pytest.mark.parametrize(
+    ("scope", "en", "zh"),
+    [
+        (Scope(), "the whole country", "全国"),
+        (Scope(("33", "3401")), "Zhejiang, Hefei, Anhui", "浙江、安徽合肥"),
+        (Scope(("33",), ("3302",)), "Zhejiang without Ningbo, Zhejiang", "浙江（浙江宁波除外）"),
+        (Scope((), ("33", "3401")), "the whole country without Zhejiang, Hefei, Anhui", "全国（浙江、安徽合肥除外）"),
+    ],
+)
+def test_scopes_are_named(scope, en, zh):
+    assert describe_scope(scope) == (en, zh)
+
+
+def test_the_tables_of_names_are_sound():
+    cities = _cities()
+    assert len(cities) > 330
+    assert all(len(code) == 4 and code.isdigit() and code[:2] in PROVINCES for code in cities)
+    assert all(words.en.isascii() and words.en[0].isupper() and not words.zh.isascii() for words in cities.values())
+    assert list(cities) == sorted(cities)
     assert all(len(code) == 2 and words.en and words.zh for code, words in PROVINCES.items())

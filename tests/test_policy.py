@@ -19,7 +19,8 @@ from ybtoken.policy import (
     Policy,
     Purpose,
 )
-from ybtoken.voucher import PURPOSES, Note
+from ybtoken.vocabulary import PURPOSES
+from ybtoken.voucher import Note
 from ybtoken.words import Words
 
 
@@ -59,8 +60,9 @@ def test_an_insured_place_is_in_the_scope_or_refused_with_both_places():
     accepted(policy, city_code="330106")
     error = refused(policy, city_code="330206")
     assert (error.code, error.facts) == ("policy.place", {"city_code": "330206", "accepted": "33-3302"})
-    assert "330206" in error.what.zh
-    assert "33-3302" in error.what.en
+    assert "浙江宁波（330206）" in error.what.zh
+    assert "浙江（浙江宁波除外）" in error.what.zh
+    assert "Zhejiang without Ningbo, Zhejiang" in error.what.en
 
 
 def test_a_purpose_is_one_of_those_named():

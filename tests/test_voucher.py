@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import DEVICE_KEY, HOLDER, NOW, a_voucher
 from ybtoken import Assurance, Profile, VerifiedVoucher, Voucher
-from ybtoken.voucher import PURPOSES, check_purpose
+from ybtoken.vocabulary import PURPOSES, check_purpose
 
 BOUNDS = [
     ("issued_at", 0, NOW + 59),

@@ -27,7 +27,7 @@ from ybtoken.observers.observed import ObservedVerifier
 from ybtoken.passes.challenge import Challenge
 from ybtoken.qr import QrCode
 from ybtoken.refusals import BY_CODE
-from ybtoken.voucher import PURPOSES
+from ybtoken.vocabulary import PURPOSES
 
 from .bodies import (
     LONGEST_SCAN,

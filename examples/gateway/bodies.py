@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ybtoken import VerifiedVoucher
 from ybtoken.places import describe_place
-from ybtoken.voucher import PURPOSES
+from ybtoken.vocabulary import PURPOSES
 from ybtoken.wire.text import MAX_TEXT
 
 from .problems import Problem, Words

@@ -44,7 +44,7 @@ from .vault import Vault
 STATUS_URI = "/status/list"
 STATUS_TTL = 5
 """Seconds after which each worker looks at the registry again; so long a freeze may take to be seen everywhere."""
-_ISSUER = "示范平台 · demo platform"
+_ISSUER = "演示平台 · demo platform"
 
 
 class World:

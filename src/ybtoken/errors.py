@@ -81,7 +81,9 @@ class TokenError(Exception):
     @property
     def what(self) -> Words:
         """What happened, in English and Chinese."""
-        return self.refusal.what.format(_Unstated(self.facts))
+        facts, spoken = _Unstated(self.facts), self.refusal.spoken
+        facts.update((name, spoken[name](fact)) for name, fact in self.facts.items() if name in spoken)
+        return self.refusal.what.format(facts)
 
     @property
     def remedy(self) -> Words:

@@ -15,7 +15,8 @@ from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.misuse import IssueError
 from ybtoken.places import Scope
 from ybtoken.tokens import Pass, Token
-from ybtoken.voucher import PURPOSES, DeviceKey, Profile, Voucher, check_known_purpose, check_purpose
+from ybtoken.vocabulary import PURPOSES, check_known_purpose, check_purpose
+from ybtoken.voucher import DeviceKey, Profile, Voucher
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import SIGNATURE_SIZE, encode_header, sign1
 from ybtoken.wire.text import encode_text
@@ -43,7 +44,7 @@ class Issuer:
         lifetime: how long a token is valid, in seconds.
         pass_lifetime: how long a pass is valid, in seconds; within that time a phone makes codes from it offline.
         purposes: the business types (用码业务类型) that it states. Any five digits are valid in a token, but a type
-            that is not in `ybtoken.voucher.PURPOSES` is probably a slip. Where others are in use, give
+            that is not in `ybtoken.vocabulary.PURPOSES` is probably a slip. Where others are in use, give
             ``{*PURPOSES, "09001"}``, or ``None`` to allow any five digits.
         verified_share: the share of signatures that are verified before a token is returned, 0.0 (none) to 1.0 (all). A
             signing device that makes bad signatures is then found here, and not by terminals that say "forged".

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
 
 from ybtoken.words import BoundsError, Words
 
-__all__ = ["PROVINCES", "Scope", "describe_place"]
+__all__ = ["PROVINCES", "Scope", "describe_place", "describe_scope"]
 
 _CITY_DIGITS = 6
 _ALL_CITIES = 10**_CITY_DIGITS
@@ -147,7 +149,39 @@ PROVINCES: dict[str, Words] = {
 refused because of this table."""
 
 
-def describe_place(city_code: str) -> Words:
-    """A city code with its province's name, for people."""
-    names = PROVINCES.get(city_code[:2])
-    return Words(f"{city_code} ({names.en})", f"{city_code}（{names.zh}）") if names else Words(city_code, city_code)
+_MUNICIPALITIES = frozenset({"11", "12", "31", "50"})  # their districts are below no prefecture
+
+
+@cache
+def _cities() -> dict[str, Words]:
+    """Names of prefecture-level places, by the first four digits of their city codes."""
+    table = files("ybtoken").joinpath("cities.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
+    return {code: Words(en, zh) for code, zh, en in rows}
+
+
+def describe_place(city_code: object) -> Words:
+    """A city code as the name of the place, for people; the code beside it where the name says less than the code."""
+    code = str(city_code)
+    province, city = PROVINCES.get(code[:2]), _cities().get(code[:4])
+    if province is None:
+        return Words(code, code)
+    name = Words(f"{city.en}, {province.en}", f"{province.zh}{city.zh}") if city else province
+    if code.endswith("00" if city or code[:2] in _MUNICIPALITIES else "0000"):
+        return name
+    return Words(f"{name.en} ({code})", f"{name.zh}（{code}）")
+
+
+def describe_scope(scope: object) -> Words:
+    """A scope's text, such as "33+3401-3302", by the names of its places."""
+    included, *excluded = str(scope).split("-")
+    if included == "*":
+        name = Words("the whole country", "全国")
+    else:
+        places = [describe_place(f"{prefix:0<6}") for prefix in included.split("+")]
+        name = Words(", ".join(each.en for each in places), "、".join(each.zh for each in places))
+    if not excluded:
+        return name
+    out = [describe_place(f"{prefix:0<6}") for prefix in excluded]
+    english, chinese = ", ".join(each.en for each in out), "、".join(each.zh for each in out)
+    return Words(f"{name.en} without {english}", f"{name.zh}（{chinese}除外）")

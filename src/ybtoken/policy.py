@@ -13,7 +13,8 @@ from ybtoken._checks import callback, duration, instance, uint
 from ybtoken.errors import PolicyError, TokenError
 from ybtoken.places import Scope
 from ybtoken.verified import VerifiedVoucher
-from ybtoken.voucher import MAX_CHANNEL, MAX_UINT8, PURPOSES, Assurance, Note, Profile, check_known_purpose
+from ybtoken.vocabulary import PURPOSES, check_known_purpose
+from ybtoken.voucher import MAX_CHANNEL, MAX_UINT8, Assurance, Note, Profile
 
 if TYPE_CHECKING:
     from ybtoken.identity import IdentitySealer

@@ -10,12 +10,14 @@ refusals and the ``expect`` of the test vectors use the same codes; tests compar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
+from ybtoken.places import describe_place, describe_scope
+from ybtoken.vocabulary import describe_assurance, describe_profiles, describe_purposes
 from ybtoken.words import Words
 
 __all__ = ["ACCEPTED", "BY_CODE", "BY_NUMBER", "REFUSALS", "UNDECIDED", "Code", "Refusal"]
@@ -98,6 +100,8 @@ class Refusal:
     """What the person at the counter does."""
     hint: Words
     """What the developer looks at."""
+    spoken: Mapping[str, Callable[[object], Words]] = field(default_factory=dict, repr=False, compare=False)
+    """How facts that are codes are named in `what`: the person at a counter knows places and business by name."""
     cannot_check: bool = False
     """Whether the verifier lacks something that it needs to decide, and nothing is known to be wrong with the token."""
     code: str = field(init=False)
@@ -167,7 +171,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.TEXT_RANGE,
-        Words("A group of digits is out of range.", "码文分组超出取值范围。"),
+        Words("The digits were not read rightly.", "码文数字读取有误。"),
         _RESCAN, _READER_HINT,
     ),
     Refusal(
@@ -177,7 +181,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.ENVELOPE_SHAPE,
-        Words("The token is not built as format 1 says.", "凭证的封装结构不符合格式 1。"),
+        Words("The code is not built as this system's codes are.", "此码的结构不符合规定。"),
         _SUPPORT,
         Words(
             "The text was read without error, so this was made by other software: compare with Spec 2.2 byte for byte.",
@@ -243,7 +247,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.CLAIMS_SHAPE,
-        Words("The signed content is not what format 1 allows.", "已签名的内容不符合格式 1。"),
+        Words("The code holds something that this system does not know.", "此码的内容不符合规定。"),
         _SUPPORT,
         Words(
             "The issuer signed claims that this format does not have, or in another encoding: see Spec 2.3.",
@@ -252,7 +256,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.CLAIMS_PROFILE,
-        Words("The text claims another profile than was signed.", "码文前缀与已签名的类型不一致。"),
+        Words("The code is of another kind than the issuer signed.", "此码的类型与签发的类型不一致。"),
         _SUPPORT,
         Words("The prefix (96, 97, 98) must be that of the signed profile (1, 2, 3).", "前缀（96、97、98）须与已签名的类型（1、2、3）对应。"),
     ),
@@ -260,7 +264,7 @@ REFUSALS = (
         Code.TIME_FUTURE,
         Words(
             "The code was issued {ahead} s in the future by this terminal's clock.",
-            "按本机时钟，此码的签发时间在未来 {ahead} 秒。",
+            "此码的签发时间比本机时钟晚 {ahead} 秒。",
         ),
         Words("Correct this terminal's date and time, then scan again.", "请校准本机日期和时间后重扫。"),
         Words("iat > now + skew: synchronise the verifier's clock (NTP), then the issuer's.", "iat > now + skew：请先校准验证方时钟（NTP），再查签发方时钟。"),
@@ -282,7 +286,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.PRESENTATION_FUTURE,
-        Words("The code was shown {ahead} s in the future by this terminal's clock.", "按本机时钟，此码的展示时间在未来 {ahead} 秒。"),
+        Words("The code was shown {ahead} s in the future by this terminal's clock.", "此码的出示时间比本机时钟晚 {ahead} 秒。"),
         Words(
             "Compare the date and time of this terminal and of the phone, correct them, then scan again.",
             "请核对并校准本机与手机的日期和时间后重扫。",
@@ -314,14 +318,14 @@ REFUSALS = (
     ),
     Refusal(
         Code.OTP_THROTTLED,
-        Words("Too many wrong codes of this pass were tried.", "该凭证的错误动态码尝试过多。"),
+        Words("Too many wrong codes of this pass were tried.", "动态码输错次数过多。"),
         Words("Wait for half a minute, then scan the code that is shown then.", "请等待半分钟后扫描届时显示的码。"),
         Words("{wrong} wrong codes of one pass were compared with each code that is good now; other passes are not affected, and the next step begins in {next_in} s.", "当前有效的每个动态码均已与 {wrong} 个错误码比对；不影响其他凭证，{next_in} 秒后更换动态码。"),
     ),
     Refusal(
         Code.OTP_UNAVAILABLE,
         Words("One-time codes cannot be checked here.", "此处无法校验动态码。"),
-        Words("Send this code to the platform to be verified, or show another kind of code.", "请将此码送平台验证，或改用其他类型的码。"),
+        Words("Send this code to the platform to be verified, or show another kind of code.", "请将此码提交平台验证，或改用其他类型的码。"),
         Words("{reason}. Rotating passes are verified where the master key is.", "{reason}。轮换凭证只能在持有主密钥处验证。"),
         cannot_check=True,
     ),
@@ -333,7 +337,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.SCOPE_WITHDRAWN,
-        Words("The issuer's key {kid} was withdrawn before this was signed.", "签发此码的密钥 {kid} 已被撤回。"),
+        Words("The issuer's key {kid} was withdrawn before this was signed.", "签发此码的密钥 {kid} 已停用。"),
         _REFRESH,
         Words("iat is at or after the key's withdrawn_since: the key is held to be compromised.", "iat 不早于密钥的 withdrawn_since：该密钥已视为泄露。"),
     ),
@@ -348,6 +352,7 @@ REFUSALS = (
             "请在App内切换到正确的参保地后重新出示；否则请咨询医保经办机构。",
         ),
         Words("The key entry's scope does not cover the signed city code.", "密钥条目的范围不含已签名的城市代码。"),
+        spoken={"city_code": describe_place, "scope": describe_scope},
     ),
     Refusal(
         Code.POLICY_PLACE,
@@ -357,12 +362,14 @@ REFUSALS = (
             "请在App内切换参保地后重新出示，或按异地就医办理。",
         ),
         Words("The InsuredPlace policy does not cover the city code.", "InsuredPlace 策略不含该城市代码。"),
+        spoken={"city_code": describe_place, "accepted": describe_scope},
     ),
     Refusal(
         Code.POLICY_PURPOSE,
         Words("The code was shown for another business ({found}, here {accepted}).", "此码用于其他业务（{found}，本机为 {accepted}）。"),
         Words("Open the code for this business in the app and show it again.", "请在App内选择对应业务后重新出示。"),
         Words("The Purpose policy does not accept the signed purpose.", "Purpose 策略不接受已签名的用码业务类型。"),
+        spoken={"found": describe_purposes, "accepted": describe_purposes},
     ),
     Refusal(
         Code.POLICY_CHANNEL,
@@ -372,15 +379,16 @@ REFUSALS = (
     ),
     Refusal(
         Code.POLICY_ASSURANCE,
-        Words("The holder was not authenticated strongly enough ({found}, {accepted} needed).", "持码人身份核验强度不足（{found}，需要 {accepted}）。"),
+        Words("The holder was not authenticated strongly enough ({found}; at least {accepted} is needed).", "持码人身份核验等级不足（{found}，至少需要{accepted}）。"),
         Words("Pass the face check in the app and show the code again.", "请在App内完成人脸核验后重新出示。"),
         Words("The signed assurance is below the MinimumAssurance policy.", "已签名的核验级别低于 MinimumAssurance 策略。"),
+        spoken={"found": describe_assurance, "accepted": describe_assurance},
     ),
     Refusal(
         Code.POLICY_PRESENTER,
-        Words("The person who shows the code may not do so for the holder here.", "出示人不得在此代持码人使用。"),
+        Words("The person who shows the code may not do so for the holder here.", "出示人无权在此代他人用码。"),
         Words("Check the family account (亲情账户) in the national app.", "请在国家医保服务平台App核对亲情账户。"),
-        Words("The Presenter policy does not accept the signed presenter.", "Presenter 策略不接受已签名的出示人。"),
+        Words("The FamilyAccount or HolderOnly policy does not accept the signed presenter.", "FamilyAccount 或 HolderOnly 策略不接受已签名的出示人。"),
     ),
     Refusal(
         Code.POLICY_AGE,
@@ -409,13 +417,13 @@ REFUSALS = (
     ),
     Refusal(
         Code.CHALLENGE_MISSING,
-        Words("The code does not answer this terminal's challenge.", "此码未应答本终端的挑战。"),
+        Words("The code was not made for this terminal.", "此码不是为本终端生成的。"),
         Words("Scan this terminal's code with the app first, then show the new code.", "请先用App扫描本终端的码，再出示新码。"),
         Words("A challenge was given and the code has no answer: no device-bound pass, or one shown without it.", "已下发挑战但码中无应答：不是设备绑定凭证，或展示时未应答。"),
     ),
     Refusal(
         Code.CHALLENGE_WRONG,
-        Words("The code answers another terminal's challenge: it may have been relayed.", "此码应答的是其他终端的挑战：可能被转发盗用。"),
+        Words("The code was made for another terminal: it may have been relayed.", "此码不是为本终端生成的，而是为其他终端生成：可能被转发盗用。"),
         Words("Do not accept this code. Scan this terminal's code with the app, then show the new code.", "请勿受理此码。请用App扫描本终端的码后出示新码。"),
         Words("The signed answer is not that of the challenge that was given, or none was given.", "已签名的应答与所下发的挑战不符，或未下发挑战。"),
     ),
@@ -424,6 +432,7 @@ REFUSALS = (
         Words("This kind of code ({found}) is not accepted here ({accepted}).", "本机不受理此类码（{found}，受理 {accepted}）。"),
         Words("Show another kind of code in the app.", "请在App内改用其他类型的码。"),
         Words("The AcceptedProfiles policy does not include the signed profile.", "AcceptedProfiles 策略不含已签名的类型。"),
+        spoken={"found": describe_profiles, "accepted": describe_profiles},
     ),
     Refusal(
         Code.REDEEM_REPLAYED,
@@ -447,7 +456,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.REDEEM_CLOCK,
-        Words("The code is past by the clock of the replay guard.", "按重放防护的时钟，此码已过时。"),
+        Words("The code is past by the clock of the replay guard.", "按已用码存储的时钟，此码已过期。"),
         Words("Correct this terminal's date and time, then scan again.", "请校准本机日期和时间后重扫。"),
         Words(
             "The code was claimed {ahead} s after its end by the guard's clock: give guard and verifier one clock, and "

@@ -5,20 +5,18 @@ This module owns the bounds (Spec 2.3); `ybtoken.wire.claims` owns how they beco
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 from ybtoken._checks import octets, uint
 from ybtoken.algorithms import Curve
 from ybtoken.places import check_city_code
+from ybtoken.vocabulary import check_purpose
 from ybtoken.words import BoundsError, Words
 
 __all__ = [
     "OPTIONAL_CLAIMS",
-    "PURPOSES",
     "STEP",
     "Assurance",
     "DeviceKey",
@@ -62,29 +60,6 @@ class Assurance(IntEnum):
     FACE = 3
 
 
-PURPOSES = MappingProxyType(
-    {
-        "01101": Words("registration", "挂号"),
-        "01102": Words("in-patient file", "住院建档"),
-        "01103": Words("admission", "入院登记"),
-        "01104": Words("deposit", "缴纳预缴金"),
-        "01201": Words("consultation", "问诊"),
-        "01202": Words("booking an examination", "预约检查"),
-        "01203": Words("examination", "检查"),
-        "01204": Words("treatment", "治疗"),
-        "01301": Words("settlement", "结算"),
-        "01302": Words("collecting medicine", "取药"),
-        "01303": Words("collecting reports", "取报告"),
-        "01304": Words("printing bills", "打印票据"),
-        "01305": Words("copying records", "病历复印"),
-        "02121": Words("pharmacy purchase", "药店购药"),
-        "02122": Words("outside prescription", "下载外购处方"),
-        "03131": Words("identity in a medical app", "医疗类App身份认证"),
-    }
-)
-"""The known business types (用码业务类型) and their names. In a token any five digits are valid (ADR 0003)."""
-
-
 class DeviceKey(NamedTuple):
     """The public key of a phone in a device-bound pass, as a compressed point (RFC 9053 section 7.1.1)."""
 
@@ -111,25 +86,6 @@ class Note(NamedTuple):
 
     code: str
     what: Words
-
-
-def check_purpose(purpose: str) -> str:
-    """Return a business type of five ASCII digits, or raise `ValueError`."""
-    if not (isinstance(purpose, str) and len(purpose) == 5 and purpose.isascii() and purpose.isdigit()):
-        raise BoundsError(
-            f"a purpose is a string of five digits, not {purpose!r}", f"用码业务类型应为五位数字，实为 {purpose!r}"
-        )
-    return purpose
-
-
-def check_known_purpose(purpose: str, known: Container[str] | None) -> str:
-    """Return a business type that is one of the known ones, or raise `ValueError`. ``None`` allows any five digits."""
-    if check_purpose(purpose) and known is not None and purpose not in known:
-        raise BoundsError(
-            f"{purpose} is no known business type (PURPOSES), and no other was allowed here",
-            f"{purpose} 不是已知的用码业务类型（PURPOSES），此处也未另行允许",
-        )
-    return purpose
 
 
 _REF_SIZES = range(IDENTITY_REF_SIZE, IDENTITY_REF_SIZE + 1)

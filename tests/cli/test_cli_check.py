@@ -27,7 +27,7 @@ def wrong_digit(text):
 def test_a_good_text_is_accepted_with_exit_code_0(check, office):
     result = check(office.text(purpose="01301"))
     assert result.exit_code == 0
-    assert result.stdout == "1: good  insured in 330100 (Zhejiang); issued by 浙江 office; for settlement; 55 s left\n"
+    assert result.stdout == "1: good  insured in Hangzhou, Zhejiang; issued by 浙江 office; for settlement; 55 s left\n"
 
 
 def test_a_refusal_is_exit_code_1_and_says_what_and_what_to_do(check, office):

@@ -8,7 +8,7 @@ import { speak, post, picture } from "./words.js";
 import { deviceBoundText, fromHex, isChallenge, newDeviceKey, publicPoint, rotatingKey, rotatingText } from "./wire.js";
 
 const WORDS = {
-  title: { zh: "医保电子凭证 · 示范", en: "Medical-insurance e-voucher · demo" },
+  title: { zh: "医保电子凭证 · 演示", en: "Medical-insurance e-voucher · demo" },
   holder: { zh: "张*三", en: "Zhang *" },
   insured: { zh: "参保地", en: "Insured in" },
   refreshes: { zh: "请将二维码对准扫码口，自动更新", en: "Hold the code to the scanner. It renews itself." },

@@ -4,11 +4,11 @@ import { speak, post, picture } from "./words.js";
 import * as offline from "./offline.js";
 
 const WORDS = {
-  title: { zh: "收费终端 · 示范", en: "Counter terminal · demo" },
+  title: { zh: "收费终端 · 演示", en: "Counter terminal · demo" },
   input: { zh: "扫码，或粘贴码文", en: "Scan, or paste a code" },
   go: { zh: "提交", en: "Submit" },
   camera: { zh: "摄像头", en: "Camera" },
-  ask: { zh: "要求应答", en: "Challenge" },
+  ask: { zh: "防转发验证", en: "Challenge" },
   asked: { zh: "请持码人用设备绑定码扫描此图。在应答之前，其他码一律不受理。", en: "The holder scans this with a device-bound code. No other code is accepted meanwhile." },
   act: { zh: "操作", en: "What is done" },
   redeem: { zh: "核销（一次有效）", en: "Redeem (good for once)" },

@@ -32,7 +32,7 @@ LABELS = {
     "device.signature": Words("bad phone's signature", "手机签名无效"),
     "claims.shape": Words("malformed claims", "内容格式不符"),
     "claims.profile": Words("another profile was signed", "类型与签名不一致"),
-    "time.future": Words("issued in the future", "签发时间在未来"),
+    "time.future": Words("issued in the future", "签发时间比本机时钟晚"),
     "time.expired": Words("expired", "已过期"),
     "time.lifetime": Words("lifetime above the limit", "有效期超过上限"),
     "presentation.future": Words("shown in the future", "展示时间在未来"),

@@ -50,7 +50,7 @@ def bulk(
         int, typer.Option(min=1, metavar="SECONDS", help="The longest life of a code. / 有效期上限。")
     ] = 300,
     native: Annotated[bool, typer.Option("--native", help="Use the native engine. / 使用原生引擎。")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Its cores. / 原生引擎的核数。")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Its threads. / 原生引擎的线程数。")] = 1,
     plot: Annotated[Path | None, typer.Option(help="Draw the summary: SVG, PNG, PDF. / 汇总图文件。")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as a JSON object. / 汇总以 JSON 输出。")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress. / 不显示进度。")] = False,

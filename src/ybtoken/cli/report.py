@@ -16,7 +16,7 @@ from ybtoken.cli.speech import Speaker
 from ybtoken.errors import TokenError
 from ybtoken.places import describe_place
 from ybtoken.verified import VerifiedVoucher
-from ybtoken.voucher import PURPOSES
+from ybtoken.vocabulary import describe_purposes
 from ybtoken.words import Words
 
 __all__ = ["Report"]
@@ -107,7 +107,7 @@ def _describe(voucher: VerifiedVoucher) -> Words:
     purpose = voucher.purpose
     business = Words("", "")
     if purpose is not None:
-        names = PURPOSES.get(purpose, Words(purpose, purpose))
+        names = describe_purposes(purpose)
         business = Words(f"; for {names.en}", f"；业务 {names.zh}")
     return Words(
         f"insured in {place.en}; issued by {voucher.issuer}{business.en}; {left} s left",

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from ybtoken._checks import instance, octets
 from ybtoken.errors import TextError
-from ybtoken.voucher import MAX_PURPOSE, check_purpose
+from ybtoken.vocabulary import check_purpose
+from ybtoken.voucher import MAX_PURPOSE
 from ybtoken.wire.presentation import ANSWER_SIZE
 from ybtoken.wire.text import CHALLENGE, decode_text, encode_text
 
