@@ -8,6 +8,8 @@ import sys
 
 import uvicorn
 
+from .logs import CONFIG
+from .server import MOST_CONNECTIONS, Impatient
 from .settings import Settings
 from .vault import Vault
 
@@ -32,7 +34,12 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    settings = Settings.from_environment()
+    try:
+        settings = Settings.from_environment()
+        signing = Vault.open(settings.folder, settings.algorithm).signing
+    except ValueError as error:  # an operator gets a sentence, and no traceback
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     if options.workers > 1 and not settings.redis:
         print(
             "warning: every worker remembers its own redemptions, so a code is good once in EACH of them.\n"
@@ -40,7 +47,7 @@ def main() -> int:
             "Set YBTOKEN_GATEWAY_REDIS=redis://... / 请设置 YBTOKEN_GATEWAY_REDIS。",
             file=sys.stderr,
         )
-    signing = Vault.open(settings.folder, settings.algorithm).signing
+    print("\n".join(settings.lines()))
     print(f"{signing.algorithm.name}, redemptions in {'Redis' if settings.redis else 'memory'}")
     print(f"手机 phone     http://{options.host}:{options.port}/phone")
     print(f"终端 terminal  http://{options.host}:{options.port}/terminal", flush=True)
@@ -51,8 +58,13 @@ def main() -> int:
         host=options.host,
         port=options.port,
         workers=options.workers,
+        http=Impatient,
+        ws="none",
+        limit_concurrency=MOST_CONNECTIONS,
+        log_config=CONFIG,
         log_level="warning",
         access_log=False,  # it would be the largest cost of a request
+        server_header=False,
     )
     return 0
 

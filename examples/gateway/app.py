@@ -49,8 +49,10 @@ from .bodies import (
     RedeemBatchRequest,
     ScanRequest,
     StatusChange,
+    accepted,
 )
-from .problems import REFUSED, Problem, Words, install, problem_of, responses
+from .direct import direct
+from .problems import REFUSED, REQUESTS, Problem, Words, install, problem_of, responses
 from .settings import Settings
 from .shield import Shield
 from .world import STATUS_TTL, STATUS_URI, World
@@ -62,10 +64,8 @@ NOBLE = VERIFIER.parent / "node_modules" / "@noble"
 KEYS_LIFE = 24 * 3600
 """For so many seconds a terminal may verify by itself with the key ring that it has seen last."""
 OLDEST_HAND_IN = 7 * 24 * 3600
-OFFLOAD_ABOVE = 8
-"""Batches of more texts than this are verified in a thread: these take about as long as the thread's start is worth."""
 SLICE = 64
-"""So many texts are verified at a time in that thread, for a client that went away to be noticed, and others served."""
+"""So many texts are verified at a time, for a client that went away to be noticed, and others served."""
 
 Index = Annotated[int, PathParameter(ge=0, le=0xFFFF)]
 
@@ -95,9 +95,10 @@ def create_app(world: World | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # an address has one spelling
         responses=responses(),
     )
-    app.add_middleware(Shield)
+    app.add_middleware(Shield, hosts=world.settings.hosts.split(","))
     install(app)
     _platform(app, world)
     _terminal(app, world)
@@ -198,23 +199,25 @@ def _status_name(world: World, index: int) -> Any:
 def _terminal(app: FastAPI, world: World) -> None:
     # One signature check is a fraction of a millisecond: it is done where the request is, and a thread for it would
     # cost as much. Many of them are not: see verify_batch.
-    @app.post("/verify", tags=["terminal"], responses=responses(*REFUSED))
-    async def verify(request: ScanRequest) -> Accepted:
+    async def verify(request: ScanRequest) -> dict[str, Any]:
         """Verify a code; it stays good for one use."""
-        return Accepted.of(_at(world, request).verify(normalize_scan(request.text), challenge=_challenge(request)))
+        return accepted(_at(world, request).verify(normalize_scan(request.text), challenge=_challenge(request)))
 
-    @app.post("/redeem", tags=["terminal"], responses=responses(*REFUSED))
-    async def redeem(request: ScanRequest) -> Accepted:
+    async def redeem(request: ScanRequest) -> dict[str, Any]:
         """Verify a code and use it up: of all calls for one display, one is answered with 200."""
         text, challenge = normalize_scan(request.text), _challenge(request)
-        return Accepted.of(await _at(world, request).redeem_async(text, challenge=challenge))
+        return accepted(await _at(world, request).redeem_async(text, challenge=challenge))
 
-    @app.post("/hand-in", tags=["terminal"], responses=responses(*REFUSED))
-    async def hand_in(request: HandIn) -> Accepted:
+    about: dict[str, Any] = {"tags": ["terminal"], "responses": responses(*REFUSED), "response_model": Accepted}
+    direct(app, "/verify", ScanRequest, verify, **about)
+    direct(app, "/redeem", ScanRequest, redeem, **about)
+
+    @app.post("/hand-in", tags=["terminal"], responses=responses(*REFUSED), response_model=Accepted)
+    async def hand_in(request: HandIn) -> dict[str, Any]:
         """Take what a terminal accepted by itself while this gateway was away; 409 if it was used elsewhere."""
         if not world.now - OLDEST_HAND_IN <= request.at <= world.now + world.settings.skew:
             raise HTTPException(400, f"at is within the last {OLDEST_HAND_IN} s")
-        return Accepted.of(await world.hand_in(normalize_scan(request.text), request.at))
+        return accepted(await world.hand_in(normalize_scan(request.text), request.at))
 
     @app.post("/redeem-batch", tags=["terminal"], response_model=Outcomes)
     async def redeem_batch(batch: RedeemBatchRequest) -> Response:
@@ -225,20 +228,21 @@ def _terminal(app: FastAPI, world: World) -> None:
 
     @app.post("/verify-batch", tags=["terminal"])
     async def verify_batch(batch: BatchRequest) -> BatchVerdicts:
-        """Verify recorded scans; a bad one is a verdict and no error."""
-        texts = _normalized(batch.texts)
+        """Verify recorded scans; a bad one is a verdict and no error.
+
+        One-time codes of rotating passes are judged at a stated time only when no terminal accepts them any more: else
+        a caller that chooses the time could guess at a code that is still to come.
+        """
+        texts, recorded = _normalized(batch.texts), batch.now is not None
         now = world.now if batch.now is None else batch.now
         codes: list[str] = []
         for start in range(0, len(texts), SLICE):
             part = texts[start : start + SLICE]
-            if len(texts) <= OFFLOAD_ABOVE:
-                verdicts = world.verifier.verify_many(part, now=now)
-            else:
-                verdicts = await asyncio.to_thread(world.verifier.verify_many, part, now=now)
+            verdicts = await world.verifier.verify_many_async(part, now=now, recorded=recorded)
             codes += [_NAMES[number] for number in verdicts.codes]
         counts = {code: codes.count(code) for code in dict.fromkeys(codes)}
-        accepted = counts.pop("accepted", 0)
-        return BatchVerdicts(accepted=accepted, counts=counts, codes=codes)
+        good = counts.pop("accepted", 0)
+        return BatchVerdicts(accepted=good, counts=counts, codes=codes)
 
     @app.post("/challenge", tags=["terminal"])
     def challenge(request: ChallengeRequest) -> ChallengeIssued:
@@ -256,7 +260,7 @@ def _normalized(texts: list[str]) -> list[str]:
 
 
 def _outcome(verdict: VerifiedVoucher | TokenError) -> dict[str, Any]:
-    return problem_of(verdict) if isinstance(verdict, TokenError) else Accepted.of(verdict).model_dump()
+    return problem_of(verdict) if isinstance(verdict, TokenError) else accepted(verdict)
 
 
 def _at(world: World, request: Counter) -> ObservedVerifier:
@@ -313,6 +317,12 @@ def _operations(app: FastAPI, world: World) -> None:
         if (misuse := MISUSES.get(code)) is not None:
             what, remedy = Words.of(misuse.what), Words.of(misuse.remedy)
             return Problem(type=f"/problems/{code}", title=what.en, status=200, code=code, what=what, remedy=remedy)
+        for status, (name, what_of, remedy_of) in REQUESTS.items():
+            if name == code:
+                what, remedy = Words.of(what_of), Words.of(remedy_of)
+                return Problem(
+                    type=f"/problems/{code}", title=what.en, status=status, code=code, what=what, remedy=remedy
+                )
         row = BY_CODE.get(code)
         if row is None:
             raise HTTPException(404, "no such code")

@@ -7,7 +7,7 @@
 | too many wrong one-time codes | 429 |
 | it cannot be checked now: nothing is accepted | 503 |
 | the issuer does not sign what the request asks for | 400 |
-| the request itself is not what the endpoint takes | 400, 413 |
+| the request itself is not what the endpoint takes | 400, 404, 405, 413, 421 |
 """
 
 from __future__ import annotations
@@ -25,6 +25,46 @@ from ybtoken import CannotCheckError, IssueError, TokenError, refusals
 from ybtoken.errors import OtpError, RedeemError
 
 MEDIA_TYPE = "application/problem+json"
+
+REQUESTS: dict[int, tuple[str, refusals.Words, refusals.Words]] = {
+    400: (
+        "request.invalid",
+        refusals.Words("The request is not what this address takes.", "请求内容不符合接口要求。"),
+        refusals.Words(
+            "Call support: the terminal's software has to be corrected.", "请联系技术支持：需更正终端软件。"
+        ),
+    ),
+    404: (
+        "request.address",
+        refusals.Words("There is nothing at this address.", "此地址不存在。"),
+        refusals.Words("Call support: the terminal's address is wrong.", "请联系技术支持：终端配置的地址有误。"),
+    ),
+    405: (
+        "request.method",
+        refusals.Words("This address takes another method.", "此地址不支持该请求方法。"),
+        refusals.Words(
+            "Call support: the terminal's software has to be corrected.", "请联系技术支持：需更正终端软件。"
+        ),
+    ),
+    413: (
+        "request.size",
+        refusals.Words("The request is too long.", "请求过长。"),
+        refusals.Words("Send fewer codes in one request.", "请减少单次请求中的码数。"),
+    ),
+    421: (
+        "request.host",
+        refusals.Words("The gateway is not known by this name.", "网关不使用此主机名。"),
+        refusals.Words(
+            "Call support: name it in YBTOKEN_GATEWAY_HOSTS.", "请联系技术支持：在 YBTOKEN_GATEWAY_HOSTS 中登记。"
+        ),
+    ),
+    503: (
+        "request.unavailable",
+        refusals.Words("The gateway cannot do this now.", "网关暂时无法处理。"),
+        refusals.Words("Try again later; if it persists, call support.", "请稍后再试；仍不成功请联系技术支持。"),
+    ),
+}
+"""What is wrong with a request itself, by status: code, what happened, what to do."""
 
 
 class Words(BaseModel):
@@ -112,17 +152,30 @@ def _not_issued(request: Request, error: Exception) -> JSONResponse:
     return _answer(about | error.to_dict())
 
 
+def _about(status: int) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    if status not in REQUESTS:
+        return {"type": "about:blank", "title": title, "status": status}
+    code, what, remedy = REQUESTS[status]
+    words = {"what": what._asdict(), "remedy": remedy._asdict()}
+    return {"type": f"/problems/{code}", "title": title, "status": status, "code": code, **words}
+
+
+def bare_problem(status: int) -> JSONResponse:
+    """What is wrong with a request, without a word of its own."""
+    return _answer(_about(status))
+
+
 def _misused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     # Where and why, but not what was sent: it may be a code, or a secret.
     errors = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
-    return _answer({"type": "about:blank", "title": "Bad Request", "status": 400, "errors": errors})
+    return _answer(_about(400) | {"errors": errors})
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    title = HTTPStatus(error.status_code).phrase
-    problem = {"type": "about:blank", "title": title, "status": error.status_code, "detail": str(error.detail)}
+    problem = _about(error.status_code) | {"detail": str(error.detail)}
     return _answer(problem, dict(error.headers) if error.headers else None)
 
 

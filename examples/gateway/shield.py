@@ -1,14 +1,25 @@
-"""What every answer carries, and how much a request may bring: plain ASGI, so that it costs next to nothing."""
+"""What every request has to be, and what every answer carries: plain ASGI, so that it costs next to nothing.
+
+* The ``Host`` is one of the gateway's names.
+* The body has a longest length.
+* HEAD is GET without the body.
+* The answer states the id of its request, which stands in the lines of the log.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import random
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .logs import REQUEST
+from .problems import bare_problem
 
 MOST = 8 << 20
 """The longest body that is read, in bytes: a full batch, and some."""
@@ -42,16 +53,40 @@ HEADERS = [
 ]
 
 
-class Shield:
-    """Adds the headers, and refuses bodies that are too long."""
+_WISHED = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PAGES = frozenset({"/", "/phone", "/terminal"})
+_PLAIN = [(b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"), *HEADERS[2:]]
+"""For answers that no browser shows."""
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class Shield:
+    """The outermost of the application's layers.
+
+    Args:
+        app: the layers within.
+        hosts: the names by which clients may call the gateway.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self.app = app
+        self._hosts = frozenset(host.lower().encode() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        host = wished = b""
+        for name, value in scope["headers"]:
+            if name == b"host":
+                host = value
+            elif name == b"x-request-id":
+                wished = value
+        request = wished.decode() if _WISHED.fullmatch(wished) else f"{random.getrandbits(64):016x}"
+        REQUEST.set(request)
+        head = scope["method"] == "HEAD"
+        if head:
+            scope = {**scope, "method": "GET"}
+        headers = [*(HEADERS if scope["path"] in _PAGES else _PLAIN), (b"x-request-id", request.encode())]
         read = 0
 
         async def bounded() -> Message:
@@ -64,7 +99,19 @@ class Shield:
 
         async def dressed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                message["headers"] = [*message.get("headers", ()), *headers]
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
+        if _name(host) not in self._hosts:
+            # Without the name that was asked for: whoever chose it reads nothing of its own here.
+            await bare_problem(421)(scope, receive, dressed)
+            return
         await self.app(scope, bounded, dressed)
+
+
+def _name(host: bytes) -> bytes:
+    """A ``Host`` without its port."""
+    name, colon, port = host.rpartition(b":")
+    return (name if colon and (port.isdigit() or not port) else host).lower()

@@ -38,8 +38,16 @@ class Vault:
 
     @classmethod
     def open(cls, folder: Path, algorithm: str = "") -> Vault:
-        """Read the secrets in a folder; what is not there is made, once, also if several processes ask at once."""
+        """Read the secrets in a folder; what is not there is made, once, also if several processes ask at once.
+
+        Raises:
+            ValueError: others may look into the folder, or its key is of another algorithm than the one asked for.
+        """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix" and folder.stat().st_mode & 0o077:
+            raise ValueError(
+                f"others may read {folder}: chmod 700 {folder} / 目录对他人可读，请执行 chmod 700 {folder}"
+            )
 
         def kept(name: str, make: Callable[[], bytes]) -> bytes:
             path = folder / name
@@ -58,8 +66,14 @@ class Vault:
         def new_key() -> bytes:
             return _generate(algorithm).to_pem(passphrase=None)
 
+        signing = _load(kept("signing.pem", new_key))
+        if algorithm and (algorithm == "sm2") != isinstance(signing, SM2SigningKey):
+            raise ValueError(
+                f"the key in {folder} is {signing.algorithm.name}, and {algorithm} was asked for: use another folder / "
+                f"目录中已有 {signing.algorithm.name} 密钥，与所设 {algorithm} 不符，请改用其他目录"
+            )
         return cls(
-            signing=_load(kept("signing.pem", new_key)),
+            signing=signing,
             status=_load(kept("status.pem", new_key)),
             sealing=kept("sealing.key", lambda: secrets.token_bytes(16)),
             persons=kept("persons.key", lambda: secrets.token_bytes(32)),

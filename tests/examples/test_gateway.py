@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,11 +22,13 @@ pytest.importorskip("fastapi")
 pytest.importorskip("segno")
 uvicorn = pytest.importorskip("uvicorn")
 
+from examples.gateway import server as module  # noqa: E402
 from examples.gateway.__main__ import _bind_without_delay  # noqa: E402
 from examples.gateway.app import create_app  # noqa: E402
 from examples.gateway.bodies import Accepted, Outcomes  # noqa: E402
+from examples.gateway.logs import CONFIG, WithRequest  # noqa: E402
 from examples.gateway.problems import Problem  # noqa: E402
-from examples.gateway.settings import Settings  # noqa: E402
+from examples.gateway.settings import SettingError, Settings  # noqa: E402
 from examples.gateway.vault import Vault  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
 from tests.support import NOW  # noqa: E402
@@ -66,7 +70,7 @@ async def opened(folder: Path, **settings: Any) -> AsyncIterator[Gateway]:
     app = create_app(world)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client,
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
     ):
         yield Gateway(world, client, clock)
 
@@ -270,7 +274,7 @@ def test_the_engine_is_a_setting(tmp_path: Path) -> None:
             assert [outcome["code"] for outcome in outcomes] == ["redeem.replayed", "accepted"]
 
     asyncio.run(scene())
-    with pytest.raises(ValueError, match="serial or native, not 'rust'"):
+    with pytest.raises(ValueError, match="ENGINE is serial or native"):
         World(Settings(folder=tmp_path, engine="rust"))
 
 
@@ -383,6 +387,24 @@ def test_requests_that_are_wrong_get_a_problem_which_repeats_nothing(visit: Any)
         answer = await gateway.post("/redeem", txet="SECRET")
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
         assert "SECRET" not in answer.text
+        assert (answer.json()["code"], set(answer.json()["remedy"])) == ("request.invalid", {"en", "zh"})
+        about = (await gateway.client.get(answer.json()["type"])).json()
+        assert about["remedy"] == answer.json()["remedy"]
+        for odd in (
+            b"",
+            b"{",
+            b"[]",
+            b'"96"',
+            b'{"text": 1}',
+            b'{"text": "96", "text": 1}',
+            b"\xff",
+            b'{"text": "\\ud800"}',
+        ):
+            answer = await gateway.client.post("/redeem", content=odd, headers={"content-type": "application/json"})
+            assert (odd, answer.status_code in (400, 422), "code" in answer.json()) == (odd, True, True)
+        plain = await gateway.client.post("/redeem", content=b'{"text": "96"}', headers={"content-type": "text/plain"})
+        assert plain.status_code == 400, "a page from elsewhere can send this without asking"
+        assert (await gateway.client.delete("/redeem")).json()["code"] == "request.method"
         assert (await gateway.client.get("/nowhere")).headers["content-type"] == "application/problem+json"
         long = await gateway.client.post("/verify", content=b" " * (9 << 20))
         assert (long.status_code, long.headers["content-type"]) == (413, "application/problem+json")
@@ -457,6 +479,164 @@ def test_pages_have_a_strict_policy_and_name_no_other_place(visit: Any) -> None:
             assert "<script>" not in answer.text
 
     visit(scene)
+
+
+def test_a_host_that_is_not_the_gateways_is_refused_and_is_not_repeated(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        for host in (
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:80",
+            "",
+            "[::1",
+            "localhost:80:80",
+        ):
+            answer = await gateway.client.get("/config", headers={"host": host})
+            assert (host, answer.status_code, answer.json()["code"]) == (host, 421, "request.host")
+            assert "evil" not in answer.text + str(answer.headers)
+        for host in ("localhost", "LOCALHOST:8000", "127.0.0.1:", "[::1]:8000", "[::1]"):
+            assert (await gateway.client.get("/config", headers={"host": host})).status_code == 200, host
+        slash = await gateway.client.get("/config/")
+        assert (slash.status_code, "location" in slash.headers) == (404, False)
+
+    visit(scene)
+
+
+def test_head_is_get_without_the_body(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        for path in ("/", "/health/live", "/keys", "/status/list", "/static/wire.js"):
+            whole, head = await gateway.client.get(path), await gateway.client.head(path)
+            assert (path, head.status_code, head.content) == (path, 200, b"")
+            assert head.headers["content-type"] == whole.headers["content-type"]
+        assert (await gateway.client.head("/redeem")).status_code == 405
+
+    visit(scene)
+
+
+def test_lines_of_the_log_have_a_level_and_the_request_that_the_answer_names(
+    visit: Any,
+) -> None:
+    handler = logging.StreamHandler(lines := io.StringIO())
+    handler.setFormatter(logging.Formatter(CONFIG["formatters"]["line"]["format"]))
+    handler.addFilter(WithRequest())
+    logger = logging.getLogger("ybtoken.verdicts")
+
+    async def scene(gateway: Gateway) -> None:
+        answer = await gateway.post("/redeem", text="96")
+        given = await gateway.client.post("/redeem", json={"text": "97"}, headers={"x-request-id": "till-4.17"})
+        odd = await gateway.client.post("/redeem", json={"text": "97"}, headers={"x-request-id": "a b\t{}"})
+        assert given.headers["x-request-id"] == "till-4.17"
+        assert re.fullmatch("[0-9a-f]{16}", odd.headers["x-request-id"])
+        first, second, third = lines.getvalue().splitlines()
+        assert re.match(rf"[0-9: ,-]+ WARNING {answer.headers['x-request-id']} ybtoken.verdicts {{", first)
+        assert " WARNING till-4.17 ybtoken.verdicts {" in second
+        assert "a b" not in third
+
+    logger.addHandler(handler)
+    try:
+        visit(scene)
+    finally:
+        logger.removeHandler(handler)
+
+
+def test_no_caller_chooses_the_time_for_a_rotating_pass(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        issued = (await gateway.post("/issue", profile=2)).json()
+        phone = RotatingPass(bytes.fromhex(issued["pass"]), bytes.fromhex(issued["secret"]))
+        for ahead in (0, 29, 300):
+            text = phone.present(now=NOW + ahead)
+            wrong = phone.present(now=NOW + ahead + 3000)
+            codes = (await gateway.post("/verify-batch", texts=[text, wrong], now=NOW + ahead)).json()["codes"]
+            assert codes == ["otp.unavailable"] * 2, "the right code and a wrong one differ in nothing"
+        gateway.clock.now += 1
+        assert (await gateway.post("/redeem", text=phone.present(now=NOW + 1))).status_code == 200
+
+    visit(scene)
+
+
+def test_a_request_that_does_not_arrive_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ARRIVES_WITHIN", 0.2)
+    whole = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    part = (
+        b'POST /redeem HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\ncontent-type: application/json\r\n\r\n{"te'
+    )
+    world = World(Settings(folder=tmp_path, algorithm="es256"))
+    config = uvicorn.Config(create_app(world), port=0, http=module.Impatient, ws="none", log_level="warning")
+    server = uvicorn.Server(config)
+
+    async def ends(*sent: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+        for each in sent:
+            writer.write(each)
+            await asyncio.sleep(0.05)
+        said = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+        return said
+
+    async def scene() -> None:
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        nothing, head, body, second = await asyncio.gather(
+            ends(b""), ends(whole[:20]), ends(part), ends(whole, whole[:9])
+        )
+        assert nothing.startswith(b"HTTP/1.1 408")
+        assert head.startswith(b"HTTP/1.1 408")
+        assert b"200" not in body
+        assert second.startswith(b"HTTP/1.1 200")
+        assert b"HTTP/1.1 408" in second
+        server.should_exit = True
+        await serving
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({"YBTOKEN_GATEWAY_REDISS": "redis://r"}, "YBTOKEN_GATEWAY_REDISS is no setting"),
+        ({"YBTOKEN_REDIS": "redis://r"}, "YBTOKEN_REDIS is no setting"),
+        ({"YBTOKEN_GATEWAY_REDIS": "http://r"}, "redis://, rediss:// or unix://"),
+        ({"YBTOKEN_GATEWAY_LIFETIME": "a minute"}, "LIFETIME is a whole number"),
+        ({"YBTOKEN_GATEWAY_LIFETIME": "0"}, "1 to 3600 seconds"),
+        ({"YBTOKEN_GATEWAY_SKEW": "-1"}, "0 to 300 seconds"),
+        ({"YBTOKEN_GATEWAY_REPLICAS": "1"}, "0 where no store is set"),
+        ({"YBTOKEN_GATEWAY_ENGINE": "rust"}, "serial or native"),
+        ({"YBTOKEN_GATEWAY_ALGORITHM": "rsa"}, "sm2 or es256"),
+        ({"YBTOKEN_GATEWAY_PLACE": "Hangzhou"}, "a city code of six digits"),
+        ({"YBTOKEN_GATEWAY_HOSTS": "a/b"}, "host names, separated by commas"),
+    ],
+)
+def test_a_setting_that_cannot_be_stops_the_start_with_a_sentence(environment: dict[str, str], says: str) -> None:
+    with pytest.raises(SettingError, match=says) as refused:
+        Settings.from_environment(environment)
+    assert "/" in str(refused.value), "in both languages"
+
+
+def test_the_start_says_what_is_set_and_never_a_password() -> None:
+    lines = Settings(redis="rediss://user:hunter2@store:6379/1", hosts="gateway.example").lines()
+    assert "YBTOKEN_GATEWAY_REDIS=rediss://store:6379/1" in lines
+    assert "YBTOKEN_GATEWAY_HOSTS=gateway.example" in lines
+    assert "hunter2" not in str(lines)
+
+
+def test_a_folder_that_does_not_fit_stops_the_start(tmp_path: Path) -> None:
+    Vault.open(tmp_path / "a", "es256")
+    with pytest.raises(ValueError, match="ES256, and sm2 was asked for"):
+        Vault.open(tmp_path / "a", "sm2")
+    (tmp_path / "open").mkdir(mode=0o755)
+    with pytest.raises(ValueError, match="chmod 700"):
+        Vault.open(tmp_path / "open")
+
+
+def test_nobody_else_reads_what_the_gateway_keeps(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path / "kept") as gateway:
+            await gateway.post("/issue", profile=2)
+            modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "kept").iterdir()}
+            assert set(modes.values()) == {0o600}, modes
+
+    asyncio.run(scene())
 
 
 def test_settings_come_from_the_environment() -> None:

@@ -28,7 +28,7 @@ async def _no_lifespan(app: Any) -> AsyncIterator[None]:
 
 
 def test_every_answer_is_one_that_openapi_names(tmp_path: Path) -> None:
-    world = World(Settings(folder=tmp_path, algorithm="es256"))
+    world = World(Settings(folder=tmp_path, algorithm="es256", hosts="testserver,localhost"))
     world.refresh_statuses()
     app = create_app(world)
     app.router.lifespan_context = _no_lifespan

@@ -10,6 +10,7 @@ while it lasts. A revocation is final and holds for the passes that exist.
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import time
@@ -90,6 +91,8 @@ class StatusRegistry:
         self._draw = callback("draw", draw, "a number below its argument")
         self._lock = Lock()
         # Transactions are begun by hand, and a lock keeps threads apart.
+        if str(path) != ":memory:":  # it names persons, and SQLite would make a file that everybody may read
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             with self._transaction() as db:
