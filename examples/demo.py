@@ -343,7 +343,8 @@ def device_bound(world: World, stage: Stage) -> None:
         "仅受理手机签名之处出示普通凭证",
     )
     registry.suspend(person=person)
-    statuses.load(registry.publish(list_key), world.clock.now + 1)
+    world.clock.now += 1
+    statuses.load(registry.publish(list_key), world.clock.now)
     stage.refused(
         "status.suspended",
         partial(terminal.redeem, phone.present(challenge=challenge), challenge=challenge),

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
-from tests.status.test_list import KEY, READER, URI
+from tests.status.test_list import KEY, READER, RING, URI
 from tests.support import NOW
 from ybtoken.errors import CannotCheckError
-from ybtoken.status.list import Status, StatusList
+from ybtoken.status.list import Status, StatusList, StatusListReader
 from ybtoken.status.registry import StatusRegistry
 from ybtoken.status.source import MemoryStatusSource
 
@@ -25,7 +27,10 @@ def registry() -> Iterator[StatusRegistry]:
 
 
 def published(registry: StatusRegistry, **options) -> StatusList:
-    return READER.read(registry.publish(KEY, now=NOW, **options), now=NOW + 5)
+    for now in range(NOW, NOW + 100):  # each list is newer than the one before
+        with suppress(ValueError):
+            return READER.read(registry.publish(KEY, now=now, **options), now=now)
+    raise AssertionError
 
 
 def test_places_are_given_once_and_not_in_order(registry):
@@ -138,11 +143,28 @@ def test_decoys_change_when_passes_do():
 
 
 def test_lists_are_always_newer_and_end_when_they_should(registry):
-    lists = [READER.read(registry.publish(KEY, now=NOW, lifetime=900, ttl=30), now=NOW) for _ in range(3)]
+    lists = [READER.read(registry.publish(KEY, now=NOW + i, lifetime=900, ttl=30), now=NOW) for i in range(3)]
     assert [one.issued_at for one in lists] == [NOW, NOW + 1, NOW + 2]
     assert [(one.expires_at - one.issued_at, one.ttl) for one in lists] == [(900, 30)] * 3
     source = MemoryStatusSource(READER)
-    assert all(source.load(registry.publish(KEY, now=NOW), NOW) for _ in range(3))
+    assert all(source.load(registry.publish(KEY, now=NOW + 3 + i), NOW) for i in range(3))
+
+
+def test_two_lists_in_a_second_are_not_from_the_future(tmp_path):
+    registry = StatusRegistry(tmp_path / "statuses.sqlite", URI, size=64)
+    lists = []
+    for _ in range(2):
+        data = registry.publish(KEY)
+        lists.append(StatusListReader(RING, URI, skew=0).read(data, now=int(time.time())))
+    assert lists[1].issued_at > lists[0].issued_at
+    registry.close()
+
+
+@pytest.mark.parametrize("back", [0, 1, 3600])
+def test_a_clock_that_was_set_back_publishes_nothing(registry, back):
+    registry.publish(KEY, now=NOW)
+    with pytest.raises(ValueError, match="would replace nothing"):
+        registry.publish(KEY, now=NOW - back)
 
 
 def test_a_restart_changes_nothing(tmp_path):
@@ -204,7 +226,7 @@ def test_two_processes_may_share_the_file(tmp_path):
     place = one.enter(END, person=1)
     two.suspend(person=1)
     assert one.status(place) is Status.SUSPENDED
-    assert one.publish(KEY, now=NOW) != two.publish(KEY, now=NOW)
+    assert one.publish(KEY, now=NOW) != two.publish(KEY, now=NOW + 1)
     one.close()
     two.close()
 

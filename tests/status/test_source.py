@@ -5,15 +5,18 @@ import threading
 
 import pytest
 
-from tests.status.test_list import KEY, READER, a_list
+from tests.status.test_list import KEY, READER, URI, a_list
+from tests.status.test_list import RING as READER_RING
 from tests.support import CITY, FAKE, HOLDER, NOW, fake_issuer, signed_text
 from tests.support import RING as TOKENS
-from ybtoken import TokenError, Verifier
+from ybtoken import KeyEntry, KeyRing, TokenError, Verifier
 from ybtoken.errors import CannotCheckError
+from ybtoken.keys.ring import Use
 from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.status.list import Status, StatusListReader, sign_status_list
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.source import FileStatusSource, MemoryStatusSource, StatusAnswer, StatusSource
+from ybtoken.testing.keys import FakeKey
 from ybtoken.testing.statuses import check_status_source
 from ybtoken.voucher import Profile
 from ybtoken.wire.claims import encode_claims
@@ -34,6 +37,10 @@ def unavailable(act, *args) -> str:
         act(*args)
     assert caught.value.code == "status.unavailable"
     return caught.value.reason
+
+
+OTHER_KEY = FakeKey("others")
+OTHER_ENTRY = KeyEntry(OTHER_KEY, "others", use=Use.STATUS)
 
 
 class Fixed:
@@ -283,3 +290,55 @@ def test_a_policy_asks_sources_and_nothing_else():
         StatusPolicy({FAKE.kid.hex(): Fixed(0)})
     with pytest.raises(ValueError, match=r"^a kid is 8 bytes, not 7"):
         StatusPolicy({b"seven..": Fixed(0)})
+
+
+class TestState:
+    """The newest list that was seen is remembered over a restart."""
+
+    OLD = signed(issued_at=NOW - 60)
+
+    def source(self, tmp_path, reader=READER):
+        return MemoryStatusSource(reader, state=tmp_path / "status.state")
+
+    def test_a_list_is_there_after_a_restart_and_an_older_one_is_not_taken(self, tmp_path):
+        assert self.source(tmp_path).load(self.OLD, NOW) is True
+        assert self.source(tmp_path).load(signed(), NOW) is True
+        restarted = self.source(tmp_path)
+        assert restarted.current.issued_at == NOW
+        assert restarted.status(1, NOW) == loaded().status(1, NOW)
+        assert restarted.load(self.OLD, NOW) is False
+        assert restarted.load(signed(), NOW) is False
+        assert restarted.current.issued_at == NOW
+
+    def test_two_processes_share_what_they_saw(self, tmp_path):
+        one, two = self.source(tmp_path), self.source(tmp_path)
+        assert one.load(signed(), NOW) is True
+        assert two.load(self.OLD, NOW) is False
+        assert two.current.issued_at == NOW
+
+    def test_the_list_of_another_address_is_not_taken_for_this_one(self, tmp_path):
+        self.source(tmp_path).load(signed(), NOW)
+        other = StatusListReader(READER_RING, "https://other.example/1")
+        assert self.source(tmp_path, other).current is None
+
+    def test_a_list_whose_key_has_left_the_ring_is_not_used_and_still_the_newest(self, tmp_path):
+        self.source(tmp_path).load(signed(), NOW)
+        restarted = self.source(tmp_path, StatusListReader(KeyRing([OTHER_ENTRY]), URI))
+        assert restarted.current is None
+        older = sign_status_list(a_list(b"\x00", 2, issued_at=NOW - 60), OTHER_KEY)
+        assert restarted.load(older, NOW) is False
+        assert "there is no list" in unavailable(restarted.status, 0, NOW)
+
+    def test_damaged_state_is_said(self, tmp_path):
+        self.source(tmp_path).load(signed(), NOW)
+        path = tmp_path / "status.state"
+        path.write_bytes(path.read_bytes()[:-5])
+        restarted = self.source(tmp_path)
+        assert "is damaged" in unavailable(restarted.status, 0, NOW)
+        assert "is damaged" in unavailable(restarted.load, signed(), NOW)
+
+    def test_a_list_that_cannot_be_remembered_is_not_used(self, tmp_path):
+        source = self.source(tmp_path / "there")
+        (tmp_path / "there").write_text("a file, where the folder should be")
+        assert "cannot be read or written" in unavailable(source.load, signed(), NOW)
+        assert source.current is None

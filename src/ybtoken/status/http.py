@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from socket import SHUT_RDWR
 from threading import Thread
 from typing import Any
@@ -40,6 +41,7 @@ class HttpStatusSource(MemoryStatusSource):
         reader: checks the lists; its ``uri`` is the address.
         client: a client with the application's proxies, TLS settings and time-outs for single operations.
         grace: for how many seconds past its end a list is still used.
+        state: see `MemoryStatusSource`.
         max_bytes: reading stops after this many bytes of a response, and the list is refused.
         deadline: the longest time that a fetch may take in all, in seconds.
         clock: gives the seconds since 1970.
@@ -55,11 +57,12 @@ class HttpStatusSource(MemoryStatusSource):
         *,
         client: httpx.Client | None = None,
         grace: int = 0,
+        state: str | Path | None = None,
         max_bytes: int = 1 << 25,
         deadline: float = 10,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(reader, grace=grace)
+        super().__init__(reader, grace=grace, state=state)
         if client is not None:
             instance("client", client, httpx.Client, "an httpx.Client")
         _check_address(self._reader.uri)

@@ -51,6 +51,7 @@ NOT is_decoy AND (:place IS NULL OR place = :place)
   AND (:person IS NULL OR person = :person) AND (:channel IS NULL OR channel = :channel)
 """
 _SAME_RULE = "place IS :place AND person IS :person AND channel IS :channel"
+_TRIES = 5
 _MOST_FULL = 0.9  # in a fuller list, drawing random places until one is free would take long
 _MARGIN = 3600  # seconds for which a place stays unused after its pass has ended
 _MAX_PERSON = 2**64 - 1
@@ -205,22 +206,37 @@ class StatusRegistry:
     def publish(self, key: SigningKey, *, lifetime: int = 3600, ttl: int = 300, now: int | None = None) -> bytes:
         """Sign the list as it is now. Each list is newer than the one before; publish the bytes at its address.
 
+        Times of lists are whole seconds. A second call within a second waits for the next one, because a list with the
+        same time would replace nothing, and one with a later time would be from the future.
+
         Args:
             key: a key for status lists, and for nothing else.
             lifetime: for how many seconds the list may be relied on. A terminal that is offline may miss a revocation
                 for as long.
             ttl: after how many seconds a verifier should fetch a new one.
             now: seconds since 1970; by default the registry's clock.
+
+        Raises:
+            ValueError: by this time, the last list is from the future: the clock was set back, or does not go.
         """
-        with self._transaction() as db:
-            (last,) = db.execute("SELECT issued_at FROM list").fetchone()
-            issued_at = max(int(self._clock() if now is None else now), last + 1)
-            db.execute("UPDATE list SET issued_at = ?", (issued_at,))
-            array = bytearray(self._size * _BITS // 8)
-            for (place,) in db.execute(_SUSPENDED):
-                _put(array, place, Status.SUSPENDED)
-            for place, status in db.execute("SELECT place, status FROM passes WHERE status <> 0"):
-                _put(array, place, status)  # after the suspensions, because a revocation counts more
+        for _ in range(_TRIES if now is None else 1):
+            with self._transaction() as db:
+                (last,) = db.execute("SELECT issued_at FROM list").fetchone()
+                at = self._clock() if now is None else now
+                if int(at) > last:
+                    return self._publish(db, key, int(at), lifetime, ttl)
+            if now is not None or last + 1 - at > 1:
+                break
+            time.sleep(last + 1 - at)  # another process may take that second, too
+        raise ValueError(f"the last list was issued at {last}, so a list of {int(at)} would replace nothing")
+
+    def _publish(self, db: sqlite3.Connection, key: SigningKey, issued_at: int, lifetime: int, ttl: int) -> bytes:
+        db.execute("UPDATE list SET issued_at = ?", (issued_at,))
+        array = bytearray(self._size * _BITS // 8)
+        for (place,) in db.execute(_SUSPENDED):
+            _put(array, place, Status.SUSPENDED)
+        for place, status in db.execute("SELECT place, status FROM passes WHERE status <> 0"):
+            _put(array, place, status)  # after the suspensions, because a revocation counts more
         statuses = StatusList(
             self._uri, _BITS, bytes(array), issued_at=issued_at, expires_at=issued_at + lifetime, ttl=ttl
         )

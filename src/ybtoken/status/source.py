@@ -7,11 +7,14 @@ a grace, in which the old list is still used and every verdict says so. `ybtoken
 
 from __future__ import annotations
 
+import base64
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from ybtoken._checks import duration, instance
+from ybtoken._state import DamagedStateError, State
 from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import LONGEST_LIST, StatusList, StatusListReader
 
@@ -50,19 +53,26 @@ class MemoryStatusSource:
     Args:
         reader: checks the lists.
         grace: for how many seconds past its end a list is still used.
+        state: a file that remembers the newest list over restarts; without one, a restart believes an older list again.
 
     Raises:
         TypeError: another kind of reader, or a grace that is no int.
         ValueError: a grace below 0.
     """
 
-    def __init__(self, reader: StatusListReader, *, grace: int = 0) -> None:
+    def __init__(self, reader: StatusListReader, *, grace: int = 0, state: str | Path | None = None) -> None:
         self._reader = instance("reader", reader, StatusListReader, "a StatusListReader")
         self._grace = duration("grace", grace)
         self._lock = Lock()
         self._list: StatusList | None = None
+        self._newest = -1
+        self._state = State(state)
         self.problem: CannotCheckError | None = None
         """Why the last attempt to take a list failed; ``None`` if it succeeded."""
+        try:
+            self._remember()
+        except (OSError, DamagedStateError) as error:  # every `load` fails as well, until somebody looks
+            self.problem = _unremembered(error)
 
     @property
     def current(self) -> StatusList | None:
@@ -89,11 +99,31 @@ class MemoryStatusSource:
             self.problem = error
             raise
         with self._lock:
-            self.problem = None
-            if self._list is not None and read.issued_at <= self._list.issued_at:
-                return False
-            self._list = read
+            try:
+                with self._state.locked():
+                    self._remember()  # another process may have seen more
+                    if read.issued_at <= self._newest:
+                        self.problem = None
+                        return False
+                    if self._state.path is not None:
+                        signed = base64.b64encode(data).decode()
+                        self._state.write({"uri": read.uri, "issued_at": read.issued_at, "list": signed})
+            except (OSError, DamagedStateError) as error:
+                self.problem = _unremembered(error)
+                raise self.problem from error
+            self._newest, self._list, self.problem = read.issued_at, read, None
             return True
+
+    def _remember(self) -> None:
+        """Take what was used last: before a restart, or by another process."""
+        if self._state.path is None or (content := self._state.read()) is None or content["uri"] != self._reader.uri:
+            return
+        if content["issued_at"] <= self._newest:
+            return
+        self._newest = content["issued_at"]
+        # A key that has left the ring since then makes the list unusable; an older list is still refused.
+        with suppress(CannotCheckError):
+            self._list = self._reader.read(base64.b64decode(content["list"]), now=self._newest)
 
     def status(self, index: int, now: int) -> StatusAnswer:
         """See `StatusSource`."""
@@ -114,6 +144,13 @@ class MemoryStatusSource:
         return f"{type(self).__name__}({self._list!r})"
 
 
+def _unremembered(error: OSError | DamagedStateError) -> CannotCheckError:
+    if isinstance(error, DamagedStateError):
+        return CannotCheckError("status.unavailable", reason=str(error))
+    reason = f"the state in {error.filename} cannot be read or written: {error.strerror}"
+    return CannotCheckError("status.unavailable", reason=reason)
+
+
 class FileStatusSource(MemoryStatusSource):
     """A list in a file that another program keeps up to date. The file is read again when it has changed.
 
@@ -125,10 +162,19 @@ class FileStatusSource(MemoryStatusSource):
         reader: checks the lists.
         grace: for how many seconds past its end a list is still used.
         every: the shortest time between two looks at the file, in seconds.
+        state: see `MemoryStatusSource`.
     """
 
-    def __init__(self, path: str | Path, reader: StatusListReader, *, grace: int = 0, every: int = 5) -> None:
-        super().__init__(reader, grace=grace)
+    def __init__(
+        self,
+        path: str | Path,
+        reader: StatusListReader,
+        *,
+        grace: int = 0,
+        every: int = 5,
+        state: str | Path | None = None,
+    ) -> None:
+        super().__init__(reader, grace=grace, state=state)
         self._path = Path(path)
         self._every = duration("every", every)
         self._looked_at: int | None = None
