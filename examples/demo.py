@@ -1,9 +1,9 @@
 """The life of one voucher, from the issuer to the counter: what ``make demo`` shows.
 
-Issued, drawn as a QR code, read back from the picture, verified, redeemed; and refused when it is replayed, altered,
-forged, late, from the wrong place or badly scanned. Then the same without a network: a rotating pass, and a
-device-bound pass that answers a terminal's challenge; copied, relayed, frozen. Time stands still but where the story
-moves it. Whatever does not come out as the story says makes the exit code 1.
+It is issued, drawn as a QR code, read back from the picture, verified and redeemed; and refused when it is replayed,
+altered, forged, late, from the wrong place or badly scanned. Then passes do the same without a network: a rotating
+pass, and a device-bound pass that answers a terminal's challenge; they are copied, relayed and frozen. Time stands
+still unless the story moves it. If any outcome differs from the story, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ HANGZHOU, SHANGHAI = "330100", "310100"
 ZHEJIANG, JIANGSU = Scope(("33",)), Scope(("32",))
 PHARMACY = "02121"
 SIGNERS: dict[str, Callable[[], SigningKey]] = {"sm2": SM2SigningKey.generate, "es256": P256SigningKey.generate}
-"""The algorithms that the demo can be run with; the first is the default where a libcrypto signs with it."""
+"""The algorithms with which the demo can run; the first is the default if a libcrypto can sign with it."""
 STATUS_URI = "https://status.example/1"
 PERSON, PERSON_KEY = "11010519491231002X", b"a key for the demo only"
 
 
 class SurpriseError(Exception):
-    """Something did not come out as the story says."""
+    """An outcome differs from the story."""
 
 
 class Stage:
-    """Prints the story, and holds it to its word."""
+    """Prints the story, and checks its outcomes."""
 
     def __init__(self) -> None:
         self._chapter = 0
@@ -116,7 +116,7 @@ class Clock:
 
 @dataclass
 class World:
-    """Who takes part, and what they have made so far."""
+    """The participants, and what they have made so far."""
 
     algorithm: str
     folder: Path
@@ -144,7 +144,7 @@ class World:
         return self.issuer.issue(self.sealer.seal(self.person(PERSON)), HANGZHOU, purpose=PHARMACY)
 
     def person(self, document_number: str) -> int:
-        """The platform's number for a person: by HMAC-SM3 where the keys are SM2."""
+        """The platform's number for a person, derived with HMAC-SM3 if the keys are SM2."""
         return derive_person_number(document_number, key=PERSON_KEY, sm2_only=self.ring.sm2_only)
 
 
@@ -182,7 +182,7 @@ def scan(world: World, stage: Stage, token: Token, picture: Path) -> str:
     with Image.open(picture) as image:
         codes = zxingcpp.read_barcodes(image.convert("L"), formats=zxingcpp.BarcodeFormat.QRCode)
     stage.must(len(codes) == 1, f"{len(codes)} codes found in the picture")
-    typed = f"]Q1{codes[0].text}\r\n"  # what a scanner in keyboard mode makes of it
+    typed = f"]Q1{codes[0].text}\r\n"  # as a scanner in keyboard mode types it
     text = normalize_scan(typed)
     stage.show("typed", f"{typed[:12]!r} ... {typed[-6:]!r}")
     stage.must(text == token.text, "the picture holds another text")

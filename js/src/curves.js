@@ -1,7 +1,7 @@
 // The two curves: their parameters, their points, and the verification of signatures.
 //
-// ES256 goes to WebCrypto where it is there. Otherwise, and for SM2, which WebCrypto does not have, the arithmetic is
-// that of @noble/curves, which is loaded when it is first needed.
+// WebCrypto verifies ES256 if it is available. Otherwise, and for SM2, which WebCrypto lacks, the arithmetic is that of
+// @noble/curves, which is loaded when it is first needed.
 
 import { concat, utf8 } from "./bytes.js";
 import { sm3 } from "./sm3.js";

@@ -94,7 +94,7 @@ export interface VerifiedVoucher extends Claims {
   readonly notes: readonly Note[];
 }
 
-/** Throws a `TokenError` to refuse; may return a note for whoever accepts. */
+/** Throws a `TokenError` to refuse; may return a note, which the verified voucher then has. */
 export type Policy = (voucher: VerifiedVoucher, now: number) => Note | void | undefined;
 
 export interface VerifierOptions {
@@ -118,7 +118,7 @@ export class Verifier {
   verify(text: string, options?: { now?: number; challenge?: Challenge | "any" }): Promise<VerifiedVoucher>;
 }
 
-/** Steps 1 to 5: what a text holds under good signatures, before anything is judged. */
+/** The outcome of steps 1 to 5: what a text holds under good signatures, before time, scope and policies are checked. */
 export function open(keys: KeyRing, text: string): Promise<{
   readonly entry: KeyEntry;
   readonly claims: Claims;

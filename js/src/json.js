@@ -1,5 +1,5 @@
-// A JSON reader that hides nothing. JSON.parse takes the last of two members with one name, and reads 1.0, 1e0 and -0
-// as integers; a key set must say one thing to every reader (Spec 5).
+// A JSON reader that accepts only what every reader understands alike (Spec 5). JSON.parse takes the last of two members
+// with the same name, and reads 1.0, 1e0 and -0 as integers.
 
 const DEEPEST = 8;
 

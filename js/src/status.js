@@ -14,7 +14,7 @@ const unavailable = (reason) => {
   throw new TokenError("status.unavailable", reason);
 };
 
-/** A status list that was checked: made by `StatusList.read` only. */
+/** A status list that was checked. Only `StatusList.read` makes one. */
 export class StatusList {
   static #token = Symbol("made by read");
   #array;
@@ -27,7 +27,7 @@ export class StatusList {
   }
 
   /**
-   * Check a signed list. Its end is judged at each use, for it is used long after this.
+   * Check a signed list. Its end is checked at each use, because a list is used long after this.
    *
    * @param {Uint8Array} data the list as published
    * @param {{keys: import("./ring.js").KeyRing, uri: string, now: number, skew?: number, maxEntries?: number}} options

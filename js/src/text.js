@@ -63,7 +63,7 @@ function mod97(digits) {
   return rest;
 }
 
-/** Take away what scanners add to a text, and nothing else (Spec 2.1). */
+/** Remove what scanners add to a text, and nothing else (Spec 2.1). */
 export function normalizeScan(scanned) {
   return scanned
     .replace(/[\x00-\x20\x7f\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+/g, "")

@@ -1,5 +1,5 @@
 // Steps 2 and 5: the envelope, the presentation and the claims (Spec 2.2, 2.3, 3.3). Each has one encoding, so it is
-// walked, and whatever differs is refused.
+// walked, and any other encoding is refused.
 
 import { concat, toHex, utf8 } from "./bytes.js";
 import { Reader, bytesHead } from "./cbor.js";
@@ -31,7 +31,7 @@ export function kidOf(header) {
 export const signedBytes = (header, payload) =>
   concat(SIGN1, bytesHead(header.length), header, Uint8Array.of(0x40), bytesHead(payload.length), payload);
 
-/** Run a walk; what is malformed is refused with this code. */
+/** Run a walk; malformed bytes are refused with this code. */
 function walked(code, data, walk) {
   const reader = new Reader(data);
   try {

@@ -25,7 +25,7 @@ export async function open(keys, text) {
   if (!entry) throw new TokenError(kidOf(header) === undefined ? "envelope.shape" : "key.unknown");
   // 4. signature
   if (!(await entry.verify(signedBytes(header, payload), signature))) throw new TokenError("signature.invalid");
-  // 5. claims: nothing of them is looked at before this line
+  // 5. claims, of which nothing is read before this line
   const claims = parseClaims(payload);
   if (claims.profile !== profile) throw new TokenError("claims.profile");
   if (shown) await checkDisplay(shown, claims.deviceKey);
@@ -41,7 +41,7 @@ async function checkDisplay({ curve, signed, signature }, key) {
   if (!(await verifierOf(curve, x, y, DEFAULT_USER_ID)(signed, signature))) throw new TokenError("device.signature");
 }
 
-/** Verifies vouchers; immutable. It redeems nothing: who accepts a voucher claims its `replayKey`, once. */
+/** Verifies vouchers; immutable. It redeems nothing: the program that accepts a voucher must claim its `replayKey` once. */
 export class Verifier {
   #keys;
   #policies;

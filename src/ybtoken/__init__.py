@@ -65,7 +65,7 @@ _HOMES = {
 """Every exported name, and the module that defines it."""
 
 if not TYPE_CHECKING:
-    __all__ = list(_HOMES)  # type checkers understand no computed list; the imports above are what they go by
+    __all__ = list(_HOMES)  # type checkers cannot read a computed list; they use the imports above
 
 
 def __getattr__(name: str) -> object:

@@ -1,6 +1,6 @@
-"""Which process made an object: a child that is forked gets a copy of every object, also of those that must be one.
+"""Which process made an object: a forked child gets a copy of every object, even of those that must exist only once.
 
-A lock that a thread of the parent held is held in the child for ever, so the question is asked before a lock is taken.
+A lock that a thread of the parent held stays locked in the child for ever, so this is checked before a lock is taken.
 """
 
 from __future__ import annotations

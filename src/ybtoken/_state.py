@@ -1,7 +1,7 @@
-"""A small file of state that survives: what was seen last is still known after a crash, a power loss, or a full disk.
+"""A small file of state that survives a crash, a power loss, or a full disk.
 
-The file is replaced whole, after its bytes are on the disk, so a reader finds the old content or the new one. Processes
-that share the file take turns.
+The file is replaced as a whole after the new bytes are on the disk, so a reader finds the old content or the new
+content. Processes that share the file take turns.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DIGEST = "sha256"
 
 
 class DamagedStateError(ValueError):
-    """The file is not what was written: half a file, or another one."""
+    """The file does not have the content that was written: it is incomplete, or another file."""
 
 
 class State:
@@ -39,7 +39,7 @@ class State:
 
         Raises:
             OSError: the file cannot be read.
-            DamagedStateError: it is damaged, and what was seen last is not known any more.
+            DamagedStateError: it is damaged, so the last state is no longer known.
         """
         if self.path is None:
             return self._held
@@ -55,7 +55,7 @@ class State:
         return found
 
     def write(self, content: dict[str, Any]) -> None:
-        """Replace the object; `OSError` if the disk does not take it, and then the old one stays."""
+        """Replace the object; `OSError` if it cannot be written, and then the old object stays."""
         if self.path is None:
             self._held = content
             return

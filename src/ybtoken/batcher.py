@@ -1,15 +1,15 @@
 """Concurrent redemptions travel together: one engine call and one pipeline of claims for all that came in (ADR 0023).
 
-A service that redeems each code by a call of its own pays a round trip to the store for each, and verifies one text
-at a time, where an engine is fastest with many. A batcher takes single calls, and redeems as a batch what has come in.
+A service that redeems each code with its own call pays a round trip to the store for each, and verifies one text at a
+time, although an engine is fastest with many. A batcher takes single calls and redeems them in batches.
 
-    idle        a call is redeemed at once, alone; so is every call if the guard never waits (as the one in memory)
+    idle        a call is redeemed at once, alone; so is every call if the guard never waits (like the one in memory)
     under way   calls that arrive are collected; the next batch begins when the one under way is decided, when so many
                 are waiting that the batch is full, or when the first of them has waited for ``linger``
     full        a call that finds the queue full is refused (``redeem.busy``), and its code stays good
 
-A batch is a task of its own, so a caller that is cancelled takes nothing from the others. A code is claimed for nobody
-unless its caller was still waiting when the batch began; a caller that is cancelled later is told of by ``abandoned``.
+A batch is its own task, so the cancellation of one caller does not affect the others. A code is only claimed if its
+caller is still waiting when the batch begins. If a caller is cancelled later, ``abandoned`` gets the verdict.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class _Call:
                 self.future.set_exception(result)
             else:
                 self.future.set_result(result)
-        else:  # cancelled while its batch was under way
+        else:  # the caller was cancelled while its batch was under way
             self.tell(result)
 
     def tell(self, result: object) -> None:
-        """Tell whoever has to record it of a verdict that no caller takes."""
+        """Pass a verdict that no caller takes to the function that records it."""
         if self.abandoned is not None and isinstance(result, (VerifiedVoucher, TokenError)):
             try:
                 self.abandoned(result)
@@ -65,13 +65,13 @@ class _Call:
 
 
 class RedemptionBatcher:
-    """Redeems what many tasks of one event loop ask for at the same time, in batches.
+    """Redeems in batches what many tasks of one event loop ask for at the same time.
 
     Each call gets the verdict that `Verifier.redeem_async` would give it; of two calls in a batch for one display, the
     first is accepted. Use it as an asynchronous context manager, or call `aclose` at the end.
 
     Args:
-        verifier: with a guard of any kind.
+        verifier: a verifier with a guard of any kind.
         max_batch: the most calls that travel together.
         max_waiting: the most calls that wait for a batch to begin; one more is refused.
         max_under_way: the most batches under way at the same time. More than one are, if a batch takes longer than
@@ -124,14 +124,14 @@ class RedemptionBatcher:
         goes on, and ``abandoned`` is told of the verdict.
 
         Args:
-            text: as for `Verifier.verify`.
-            challenge: as for `Verifier.verify`.
-            abandoned: is called with the verdict if the caller was cancelled too late to stop the claim: a service that
-                records its redemptions records this one here.
+            text: see `Verifier.verify`.
+            challenge: see `Verifier.verify`.
+            abandoned: called with the verdict if the caller was cancelled too late to stop the claim, so that a service
+                can record this redemption too.
 
         Raises:
             TokenError: the token is refused. The code is "redeem.busy" if too many calls are waiting, or if the batcher
-                is closed: then the token was not looked at, and stays good.
+                is closed; the token was not checked then, and stays good.
         """
         instance("text", text, str, "a str")
         if challenge is not None:
@@ -162,7 +162,7 @@ class RedemptionBatcher:
             raise
 
     async def aclose(self) -> None:
-        """Take no more calls, and return when all that were taken are decided."""
+        """Take no more calls, and return when all calls that were taken are decided."""
         self._closed = True
         if self._timer is not None and not self._waiting:
             self._timer.cancel()
@@ -176,7 +176,7 @@ class RedemptionBatcher:
         await self.aclose()
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let a batch begin at the loop's next turn: whatever arrives before that travels with it."""
+        """Let a batch begin at the loop's next turn; calls that arrive before join it."""
         if len(self._under_way) < self._max_under_way:
             task = loop.create_task(self._run())
             self._under_way.add(task)
@@ -192,12 +192,12 @@ class RedemptionBatcher:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
         self._starting.discard(task)
-        # A caller that was answered and called again is there before this, or the task was cancelled from outside.
+        # A caller that was answered may have called again before this runs, or the task was cancelled from outside.
         if self._waiting and not self._under_way:
             self._begin(task.get_loop())
 
     async def _run(self) -> None:
-        """Redeem batches until nobody waits, or until another task does the same."""
+        """Redeem batches until no call waits, or until another task does so."""
         self._starting.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         while calls := self._taken():
             results: Sequence[_Result]
@@ -223,7 +223,7 @@ class RedemptionBatcher:
         while self._waiting and len(calls) < self._max_batch:
             call = next(iter(self._waiting))
             del self._waiting[call]
-            if not call.future.done():  # else it was cancelled, and its task has not run since
+            if not call.future.done():  # otherwise it was cancelled, and its task has not run since
                 calls.append(call)
         return calls
 

@@ -170,7 +170,7 @@ class RedeemError(TokenError):
 
 
 class CannotCheckError(TokenError):
-    """Steps 3, 6, 8 and 9: something needed to judge the token is missing. A verifier that cannot check refuses."""
+    """Steps 3, 6, 8 and 9: something needed to decide is missing. A verifier that cannot check refuses."""
 
 
 _FAMILIES: dict[str, type[TokenError]] = {

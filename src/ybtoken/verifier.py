@@ -208,7 +208,7 @@ class Verifier:
         recorded: bool = False,
     ) -> Verdicts:
         """The same for asyncio: more than a few texts are verified in a thread, and other tasks run meanwhile."""
-        import asyncio  # loaded already by whoever awaits this, and by nobody else
+        import asyncio  # a caller that awaits this has loaded it already, and others do not need it
 
         texts = held(texts)
         if type(texts) is Held and len(texts) <= self._offload_above:

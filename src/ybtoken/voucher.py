@@ -82,7 +82,7 @@ class DevicePresentation(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something that whoever acts on a verified voucher should know: it was accepted, but under a condition."""
+    """A condition under which a voucher was accepted, which its user should know."""
 
     code: str
     what: Words

@@ -1,4 +1,4 @@
-"""The modules of each crate import one another without circles, and so do its folders. Read from the sources."""
+"""The modules of each crate, and its folders, import one another without circles. The test reads the sources."""
 
 from __future__ import annotations
 

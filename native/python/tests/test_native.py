@@ -1,4 +1,4 @@
-"""The Python module: what goes in and out. The rules are tested in Rust."""
+"""The Python module's inputs and outputs. The rules are tested in Rust."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 ES256, SM2 = b"\xa2\x01\x26\x04\x48", b"\xa2\x01\x3a\x00\x01\x00\x00\x04\x48"
 IAT, EXP, CITY = 1_780_000_000, 1_780_000_060, 330_100
 WITHIN: dict[str, int] = {"now": IAT, "skew": 5, "max_lifetime": 300}
-"""The time and the limits of a call, within which every token here is."""
+"""A time and limits that accept every token here."""
 EVERYWHERE = [(0, 1_000_000)]
 
 
@@ -99,7 +99,7 @@ def rows(columns: native.Columns) -> list[tuple[bytes, ...]]:
 
 
 def opened(ring: native.Ring, text: str) -> tuple[bytes, ...]:
-    """A row of `open_one` as the columns have it."""
+    """A row of `open_one` in the form that the columns have."""
     code, entry, found = ring.open_one(text, **WITHIN)
     kid = found if isinstance(found, bytes) else b""
     claims = found if isinstance(found, tuple) else (0, 0, kid, 0, b"", 0, *[None] * (len(native.COLUMNS) - 9))
@@ -206,7 +206,7 @@ def test_lines_are_a_batch(ring: native.Ring) -> None:
 
 
 def chunk(texts: list[bytes], width: int = 4, start: int = 0) -> native.Chunk:
-    """An Arrow chunk of all texts but the first ``start``."""
+    """An Arrow chunk of all texts except the first ``start``."""
     ends = [sum(map(len, texts[:i])) for i in range(len(texts) + 1)]
     return None, array("i" if width == 4 else "q", ends).tobytes(), b"".join(texts), width, start, len(texts) - start
 
@@ -360,7 +360,7 @@ def test_a_ring_is_used_from_many_threads(ring: native.Ring) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_forked_process_has_threads_of_its_own(threads: int) -> None:
-    """It opens texts by the ring that was prepared before, and prepares its own."""
+    """It opens texts with the ring that was prepared before the fork, and prepares its own."""
     engine = native.Engine(threads=threads)
     ring = engine.prepare(KEYS)
     expected = ring.open_many(GOOD * 20, **WITHIN).codes

@@ -1,4 +1,4 @@
-"""The summary as a text, in the language of whoever reads it (extra ``bulk``)."""
+"""The summary as a text, in the language of its reader (extra ``bulk``)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ybtoken.words import Words
 __all__ = ["LABELS", "Language", "choose", "render"]
 
 Language: TypeAlias = Literal["en", "zh"]
-"""What a reader is spoken to in."""
+"""The languages of summaries."""
 
 LABELS = {
     "accepted": Words("accepted", "通过"),

@@ -1,7 +1,7 @@
-"""The texts that a call is given, and the times: every form is brought to one of three before an engine sees it.
+"""The texts and times of a call: every form of texts is converted to one of three before an engine sees it.
 
     bytes           a buffer of lines; a line ends with a line feed and nothing else, and the last may lack it
-    Held            strings and byte strings, exactly of these types: a subclass may say something else of itself
+    Held            strings and byte strings, exactly of these types, because a subclass may misrepresent its content
     an Arrow array  of strings or of binary, 32-bit or 64-bit offsets, without nulls
 
 Bytes are UTF-8. Bytes that are not UTF-8 become one character for each byte, because the number of characters decides
@@ -25,7 +25,7 @@ Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
 
 
 class Held(tuple[Any, ...]):
-    """Strings and byte strings that were looked at once, and can be read again."""
+    """Strings and byte strings that were checked once, and can be read again."""
 
     __slots__ = ()
 
@@ -37,7 +37,7 @@ def held(texts: Texts | Held) -> Any:
     """The texts in one of the three forms.
 
     Raises:
-        TypeError: what is given are no texts.
+        TypeError: the argument does not consist of texts.
         ValueError: an Arrow array has a null.
     """
     if type(texts) is Held or type(texts) is bytes:
@@ -56,7 +56,7 @@ def _exact(text: Any) -> str | bytes:
     if hasattr(text, "as_py"):  # an Arrow scalar
         text = text.as_py()
     if isinstance(text, bytes):
-        return b"".join((text,))  # the bytes themselves, whatever a subclass says
+        return b"".join((text,))  # the bytes themselves, even if a subclass misrepresents them
     if not isinstance(text, str):
         raise TypeError(f"a text is str or bytes, not {type(text).__name__}")
     return exact_string(text)
@@ -87,7 +87,7 @@ def _of_arrow(texts: Any) -> Any:
 
 
 def texts_of(texts: Texts) -> Iterator[str]:
-    """The texts one by one, whatever they came in; raises what `held` does."""
+    """The texts one by one, from any form; raises what `held` raises."""
     plain = held(texts)
     if type(plain) is bytes:
         lines = plain.split(b"\n")
@@ -103,7 +103,7 @@ def _bytes_of_arrow(texts: Any) -> Iterator[bytes]:
     from ybtoken._arrow import pa
 
     for chunk in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
-        # As bytes, because nobody has looked yet whether an array of strings is UTF-8.
+        # As bytes, because an array of strings may not be UTF-8.
         wide = pa.large_binary() if pa.types.is_large_string(chunk.type) else pa.binary()
         binary = chunk.cast(wide) if pa.types.is_string(chunk.type) or wide == pa.large_binary() else chunk
         for item in binary:

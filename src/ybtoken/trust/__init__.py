@@ -1,1 +1,1 @@
-"""Where key rings come from, and how a verifier follows the newest one: it arrives, stays, and ends."""
+"""Sources of key rings, and how a verifier follows the newest ring: how it arrives, is kept, and ends."""

@@ -1,4 +1,4 @@
-"""What lies between two rings, in words that a person reads before publishing or after an update."""
+"""The differences between two rings, in words for a person who publishes or updates a ring."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RingChange(NamedTuple):
 
 
 def changes_between(old: KeyRing, new: KeyRing) -> list[RingChange]:
-    """Every difference between two rings, first those of keys that both have."""
+    """Every difference between two rings; those of keys that are in both come first."""
     found: list[RingChange] = []
     for kid in old:
         if kid in new:

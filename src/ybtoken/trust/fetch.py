@@ -1,7 +1,7 @@
-"""How files of a TUF repository are fetched: over HTTP under one deadline, or from a folder.
+"""Fetches the files of a TUF repository, over HTTP with one deadline, or from a folder.
 
-The bounds on sizes are TUF's. What is added here is time: a server that sends a byte now and then would satisfy a
-time-out for each read forever, so all fetches of a refresh together have one deadline.
+TUF bounds the sizes; this module bounds the time. A server that sends a byte now and then would never exceed a time-out
+for each read, so all fetches of a refresh together have one deadline.
 """
 
 # The faces of tuf and securesystemslib name everything by plain imports.
@@ -27,7 +27,7 @@ _CHUNK = 1 << 16
 
 
 class HttpFetcher(FetcherInterface):
-    """Fetches over HTTP. Made for one refresh, as a context manager that ends all that is open.
+    """Fetches over HTTP. It serves one refresh, as a context manager that closes all its connections.
 
     Args:
         seconds: for how long all fetches together may take.
@@ -114,10 +114,10 @@ def _pool_noting_sockets(pool: Any, sockets: list[socket.socket]) -> Any:
 
 
 class FolderFetcher(FetcherInterface):
-    """Reads the files of a folder, for terminals that are fed by hand.
+    """Reads the files of a folder, for terminals to which people bring the files.
 
     Args:
-        folder: what stands at the beginning of each address.
+        folder: the start of each address.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""A ring in a file: for development, and for those who bring files to their terminals by hand.
+"""A ring in a file, for development, and for terminals to which people bring the files.
 
-The file is as good as the way it came by; nothing in it is signed. Its reader remembers the newest version that it has
-used, and every withdrawal, so a file that comes back from a backup brings no key back to life.
+Nothing in the file is signed, so it is only as trustworthy as the way on which it came. Its reader remembers the newest
+version that it has used, and every withdrawal, so a file from a backup does not make a withdrawn key valid again.
 """
 
 from __future__ import annotations

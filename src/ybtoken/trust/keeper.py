@@ -1,8 +1,8 @@
-"""The keeper: a verifier that follows the newest ring, without a moment in which there is none.
+"""The keeper: it makes a verifier follow the newest ring, and there is a verifier at every moment.
 
-A refresh happens in a thread of its own. A new ring's verifier is made beside the old one, and then the two are
-swapped. A request never waits for a network, never starts a fetch (also not for a key that is unknown), and fails only
-if the ring has ended.
+A refresh runs in its own thread. The verifier of a new ring is made beside the old one, and then the two are swapped. A
+request never waits for a network and never starts a fetch, not even for an unknown key. It fails only if the ring has
+ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 
 class Keeper(Generic[_T]):
-    """Keeps what is made of a ring (a `Verifier`, or what wraps one) for the newest good ring of a source.
+    """Keeps a verifier (a `Verifier`, or an object that wraps one) made from the newest good ring of a source.
 
     ::
 
@@ -33,18 +33,18 @@ class Keeper(Generic[_T]):
         with keeper:
             keeper.current().redeem(text)
 
-    Used by ``with``, or by `start` and `close`, it refreshes in the background. Without, the application calls
+    With ``with``, or with `start` and `close`, it refreshes in the background. Otherwise the application calls
     `refresh` on a schedule of its own.
 
     Args:
         source: where rings come from.
-        make: makes the verifier of a ring. The guard, and whatever else remembers, has to be shared by all of them.
-        every: how many seconds lie between two refreshes; each is up to a tenth earlier or later, so that terminals
-            which started together do not fetch together.
-        clock: gives the seconds since 1970.
+        make: makes the verifier of a ring. All of them must share the guard, and every other object that remembers.
+        every: how many seconds are between two refreshes. Each is up to a tenth earlier or later, so that terminals
+            that started together do not fetch together.
+        clock: returns seconds since 1970.
 
     Raises:
-        TypeError, ValueError: an argument of another kind, or out of its bounds.
+        TypeError, ValueError: an argument is of the wrong kind or out of its bounds.
     """
 
     def __init__(
@@ -72,13 +72,13 @@ class Keeper(Generic[_T]):
         return self._unusable or self._source.problem
 
     def current(self, now: int | None = None) -> _T:
-        """What was made of the newest good ring. This answers at once.
+        """The verifier of the newest good ring. This returns at once.
 
         Args:
-            now: seconds since 1970; the keeper's clock if it is not given.
+            now: seconds since 1970. Without it the keeper reads its clock.
 
         Raises:
-            CannotCheckError: ``key.ring_unavailable`` or ``key.ring_expired``: there is no ring to verify with.
+            CannotCheckError: there is no ring to verify with (``key.ring_unavailable`` or ``key.ring_expired``).
         """
         self._source.ring(self._now() if now is None else now)
         made = self._made

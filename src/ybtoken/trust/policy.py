@@ -1,4 +1,4 @@
-"""The policy that says in each verdict that the ring is past its end (step 8)."""
+"""The policy that notes in each verdict that the ring is overdue (step 8)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["RingPolicy"]
 
 
 class RingPolicy:
-    """Refuse tokens when the ring of a source has ended, and note within its grace for how long it has.
+    """Refuse tokens if the source's ring has ended; within its grace, note for how long it has been overdue.
 
     Args:
         source: where the verifier's ring came from.

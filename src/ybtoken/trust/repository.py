@@ -1,11 +1,11 @@
-"""The publisher's side: a TUF repository of rings in a folder, which any web server serves as it is.
+"""The publisher's side: a TUF repository of rings in a folder, which any web server can serve.
 
     metadata/1.root.json, N.snapshot.json, N.targets.json, N.<role>.json, timestamp.json
     targets/<sha256>.ring.jwks
 
-Root and targets keys are kept offline or in hardware, and are asked for seldom; snapshot and timestamp keys are online
-and sign again before each end. Files are written in the order in which a verifier reaches them last, and
-``timestamp.json`` is replaced at the end: a reader sees the old state or the new one.
+Root and targets keys are kept offline or in hardware and are needed seldom; snapshot and timestamp keys are online and
+sign again before each end. A verifier reads ``timestamp.json`` first, so it is replaced last, after all files to which
+it leads. So a reader sees the old state or the new one.
 """
 
 # The faces of tuf and securesystemslib name everything by plain imports.
@@ -171,7 +171,7 @@ class RingRepository:
             role: who states these rings: ``targets``, or a delegated role.
 
         Raises:
-            ValueError: a file is no key ring, or too few keys of a role are there; nothing was changed then.
+            ValueError: a file is not a key ring, or there are too few keys of a role. Nothing is changed then.
         """
         for path, document in rings.items():
             try:
@@ -239,12 +239,12 @@ class RingRepository:
 
         Args:
             role: root, targets, snapshot or timestamp.
-            keys: the role's new public keys; the old ones are trusted no more.
-            signers: private keys of the root as it is, of the new root, and of the roles below that have to sign again.
-            threshold: how many of the new keys must sign; as before if it is not given.
+            keys: the role's new public keys; the old ones are no longer trusted.
+            signers: private keys of the present root, of the new root, and of the roles below that must sign again.
+            threshold: how many of the new keys must sign; by default as many as before.
 
         Raises:
-            ValueError: another role, or too few keys of a role; nothing was changed then.
+            ValueError: the role is another, or there are too few keys of a role. Nothing is changed then.
         """
         if role not in ROLES:
             raise ValueError(f"the role is one of {', '.join(ROLES)}")

@@ -1,8 +1,8 @@
-"""Signatures on TUF metadata by our keys: P-256 as every TUF client reads it, and SM2 by a key class of our own.
+"""Signatures on TUF metadata with our keys: P-256 as every TUF client reads it, and SM2 in our own form.
 
-P-256 keys are ``ecdsa`` with ``ecdsa-sha2-nistp256``: a public key in PEM, a signature in DER. For SM2 nothing is
-registered: ``sm2`` with ``sm2-sm3`` is ours, a point in hexadecimal and a signature ``r || s``, under the default user
-id. Importing this module teaches securesystemslib that class, which has one table for the whole process.
+P-256 keys are ``ecdsa`` with ``ecdsa-sha2-nistp256``: a public key in PEM, a signature in DER. Nothing is registered
+for SM2: ``sm2`` with ``sm2-sm3`` is ours, a point in hexadecimal and a signature ``r || s``, with the default user id.
+Importing this module registers that key class with securesystemslib, which has one table for the whole process.
 """
 
 # The faces of tuf and securesystemslib name everything by plain imports.
@@ -61,11 +61,11 @@ KEY_FOR_TYPE_AND_SCHEME[_TYPE, _SCHEME] = SM2MetadataKey
 
 
 def metadata_key(key: VerifyingKey) -> Key:
-    """A public key as TUF metadata holds it.
+    """A public key in the form that it has in TUF metadata.
 
     Raises:
-        TypeError: this is no public key.
-        ValueError: an SM2 key with another user id than the default, which metadata has no place for.
+        TypeError: this is not a public key.
+        ValueError: an SM2 key has another user id than the default, which metadata cannot state.
     """
     instance("key", key, VerifyingKey, "a public key (VerifyingKey)")
     x, y = key.point
@@ -83,14 +83,14 @@ def _keyid(public: str) -> str:
 
 
 class MetadataSigner(Signer):
-    """Signs metadata with any of our signing keys, also one in a device.
+    """Signs metadata with any of our signing keys, including keys in devices.
 
     Args:
         key: the private key.
         public: its public half; by default the key's ``verifying_key``.
 
     Raises:
-        TypeError: this is no private key, or its public half is not known.
+        TypeError: this is not a private key, or its public half is not known.
     """
 
     def __init__(self, key: SigningKey, public: VerifyingKey | None = None) -> None:
@@ -105,7 +105,7 @@ class MetadataSigner(Signer):
 
     @classmethod
     def from_priv_key_uri(cls, priv_key_uri: str, public_key: Key, secrets_handler: Any = None) -> Signer:
-        """Not offered: keys are objects here, and no addresses."""
+        """Not supported, because keys are objects here and not addresses."""
         raise NotImplementedError("make a MetadataSigner of a key")
 
     def sign(self, payload: bytes) -> Signature:

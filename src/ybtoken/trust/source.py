@@ -1,7 +1,7 @@
 """Sources of key rings. A source holds the newest good ring that it has seen, and knows when that ring ends.
 
-A newer ring replaces an older one, never the other way round: an older ring would bring a withdrawn key back. No
-question to a source waits for a network: `refresh` does that, in a thread of its own (`ybtoken.trust.keeper`).
+A newer ring replaces an older one, never the other way round, because an older ring would make a withdrawn key valid
+again. Only `refresh` waits for a network, in its own thread (`ybtoken.trust.keeper`); `ring` never does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RingSource(Protocol):
         """The ring to verify with at a time, in seconds since 1970. It answers at once.
 
         Raises:
-            CannotCheckError: ``key.ring_unavailable``: there is no ring yet; ``key.ring_expired``: it is past its end.
+            CannotCheckError: there is no ring yet (``key.ring_unavailable``), or it has ended (``key.ring_expired``).
         """
         ...
 
@@ -46,7 +46,7 @@ class RingSource(Protocol):
 
 
 class FixedRingSource:
-    """One ring that never changes and never ends: what a verifier has that is made with a `KeyRing`.
+    """One ring that never changes and never ends, like that of a verifier made with a `KeyRing`.
 
     Args:
         ring: the ring.

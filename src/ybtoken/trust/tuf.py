@@ -1,9 +1,9 @@
 """Rings from a TUF repository (extra ``tuf``), over HTTP or from a folder.
 
-`python-tuf` checks what The Update Framework says: thresholds of signatures, roots that replace each other in turn, no
-version below one that was seen, ends, sizes, hashes. What stands here is what it leaves to an application: the clock is
-an argument, the ring and its end are remembered on disk before they are used, and a province's ring may name that
-province's places only.
+`python-tuf` checks what The Update Framework requires: thresholds of signatures, roots that replace each other in turn,
+no version below one that was seen, ends, sizes, hashes. This module adds what it leaves to an application: the clock is
+an argument, the ring and its end are stored on disk before they are used, and a province's ring may state only places
+of that province.
 """
 
 # The faces of tuf and securesystemslib name everything by plain imports.
@@ -47,7 +47,7 @@ _WHOLE_COUNTRY: Mapping[str, Scope] = {RING: Scope()}
 
 
 class _Statement(NamedTuple):
-    """What a refresh brought."""
+    """The result of a refresh."""
 
     versions: dict[str, int]
     expires_at: int
@@ -59,8 +59,8 @@ class TufRingSource(HeldRing):
 
     Args:
         repository: its address (``https://...``), or its folder as a `Path`; with ``metadata/`` and ``targets/`` below.
-        root: the bytes of the root metadata that this verifier was shipped with: what all trust begins with.
-        state: a folder that this source has for itself; it remembers the newest versions and the ring over restarts.
+        root: the bytes of the root metadata with which this verifier was shipped, from which all trust follows.
+        state: a folder that only this source uses; it keeps the newest versions and the ring over restarts.
         targets: paths of rings, each with the places that its entries may sign for; together they are the ring. A
             province's ring, whose path is delegated to the province's keys, gets the province's scope. By default the
             one ring ``ring.jwks`` for the whole country.
@@ -70,7 +70,7 @@ class TufRingSource(HeldRing):
         proxy: the address of an HTTP proxy.
 
     Raises:
-        TypeError, ValueError: an argument of another kind, or out of its bounds; a root that is no root metadata.
+        TypeError, ValueError: an argument is of the wrong kind or out of its bounds, or the root is not root metadata.
     """
 
     def __init__(
@@ -114,16 +114,16 @@ class TufRingSource(HeldRing):
                     at = now if self._held is None else max(now, self._held.seen_at)
                     stated = self._fetch(at)
                     taken = self._learn(stated, at)
-            except Exception as error:  # whatever stands in a repository, the ring that is held stays
+            except Exception as error:  # whatever a repository contains, the ring that is held stays
                 return self._failed(_reason(error))
             self.problem = None
             return taken
 
     def _remember(self) -> None:
-        """Take what was used last: by this process before a restart, or by another one."""
+        """Take over the state that was used last, by this process before a restart or by another process."""
         content = self._state.read()
         if content is None or content["source"] != self._source:
-            return  # nothing yet, or what was learnt from another root
+            return  # nothing yet, or the state of another root
         stated = _Statement(content["versions"], content["expires_at"], content["documents"])
         if self._remembered is None or stated.versions != self._remembered.versions:
             self._use(stated, content["seen_at"])
@@ -166,7 +166,7 @@ class TufRingSource(HeldRing):
         if updater.find_cached_target(info, str(file)) is None:
             updater.download_target(info, str(file))
         data = file.read_bytes()
-        info.verify_length_and_hashes(data)  # what was read is what was checked
+        info.verify_length_and_hashes(data)  # the bytes that were read are those that were checked
         return data.decode()
 
     def _fetcher(self) -> FolderFetcher | HttpFetcher:
@@ -208,7 +208,7 @@ class TufRingSource(HeldRing):
 
 
 class _UnusableError(Exception):
-    """Why what a repository offers is not used."""
+    """The content of a repository cannot be used; the message says why."""
 
 
 def _checked_repository(repository: str | Path) -> str | Path:
@@ -251,7 +251,7 @@ def _ring_of(documents: Mapping[str, str], targets: Mapping[str, Scope]) -> KeyR
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, as a sentence for an operator."""
+    """The reason of a failure, as a sentence for an operator."""
     match error:
         case _UnusableError() | DamagedStateError():
             return str(error)
