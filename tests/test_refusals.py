@@ -9,7 +9,7 @@ from ybtoken.words import Words
 
 # The contract: rows may be added, never renamed or renumbered.
 NUMBERS = {
-    "text.length": 17, "text.digits": 18, "text.prefix": 19, "text.range": 20, "text.check": 21,
+    "text.length": 17, "text.digits": 18, "text.prefix": 19, "text.range": 20, "text.check": 21, "text.beginning": 22,
     "envelope.shape": 33, "key.unknown": 49, "key.ring_expired": 50, "key.ring_unavailable": 51,
     "signature.invalid": 65, "device.signature": 66,
     "claims.shape": 81, "claims.profile": 82,

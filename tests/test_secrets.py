@@ -121,6 +121,7 @@ def unverified() -> dict[str, str]:
         "text.length": text[:-3],
         "text.digits": text[:-1] + "x",
         "text.prefix": "95" + text[2:],
+        "text.beginning": text[5:],
         "text.range": text[:2] + "9" * 17 + text[19:],
         "text.check": text[:-2] + "00",
         "envelope.shape": text_of(data + b"\0"),

@@ -5,6 +5,7 @@ import { TokenError } from "./errors.js";
 export const MAX_TEXT = 800;
 const PREFIXES = { 96: 1, 97: 2, 98: 3 };
 export const CHALLENGE_PREFIX = "95";
+const LONGEST_OTHER = 40; // digits of the longest other code that a counter scans
 const LAST_DIGITS = [0, 3, 5, 8, 10, 13, 15];
 
 /**
@@ -22,7 +23,11 @@ export function decodeText(text, challenge = false) {
   }
   const prefix = text.slice(0, 2);
   const profile = Object.hasOwn(PREFIXES, prefix) ? PREFIXES[prefix] : undefined;
-  if (challenge ? prefix !== CHALLENGE_PREFIX : profile === undefined) throw new TokenError("text.prefix");
+  if (challenge ? prefix !== CHALLENGE_PREFIX : profile === undefined) {
+    const known = profile !== undefined || prefix === CHALLENGE_PREFIX;
+    const cut = !known && text.length > LONGEST_OTHER && /^[0-9]+$/.test(text);
+    throw new TokenError(cut ? "text.beginning" : "text.prefix");
+  }
   if (!/^[0-9]+$/.test(text)) throw new TokenError("text.digits");
   const end = text.length - (profile === 2 ? 10 : 2);
   const digits = end - 2;

@@ -37,6 +37,7 @@ class Code(IntEnum):
     TEXT_PREFIX = 19
     TEXT_RANGE = 20
     TEXT_CHECK = 21
+    TEXT_BEGINNING = 22
     ENVELOPE_SHAPE = 33
     KEY_UNKNOWN = 49
     KEY_RING_EXPIRED = 50
@@ -178,6 +179,21 @@ REFUSALS = (
         Code.TEXT_CHECK,
         Words("The check digits do not match.", "校验位不符。"),
         _RESCAN, _READER_HINT,
+    ),
+    Refusal(
+        Code.TEXT_BEGINNING,
+        Words(
+            "The beginning of the scan is missing or misread: the scanner lost or changed digits.",
+            "扫码内容的开头缺失或有误：扫码枪丢失或读错了数字。",
+        ),
+        Words(
+            "Scan again; if it happens again, look at the scanner's settings, its buffer and its cable.",
+            "请重新扫码；若再次出现，请检查扫码枪的设置、缓冲区与连接线。",
+        ),
+        Words(
+            "More than 40 digits that do not begin with 95 to 98: no pay code and no bar code of goods is so long.",
+            "40 位以上数字，且前两位不是 95 至 98：付款码和商品条码都没有这么长。",
+        ),
     ),
     Refusal(
         Code.ENVELOPE_SHAPE,

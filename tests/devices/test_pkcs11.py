@@ -16,6 +16,8 @@ from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
 from ybtoken.algorithms import Algorithm
 
 pkcs11 = pytest.importorskip("pkcs11", reason="no python-pkcs11 (extra pkcs11)")
+from pkcs11.util.ec import encode_named_curve_parameters  # noqa: E402
+
 from ybtoken.devices.checked import DeviceError  # noqa: E402
 from ybtoken.devices.pkcs11 import Pkcs11SigningKey  # noqa: E402
 
@@ -41,7 +43,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     session = loaded.get_token(token_label="issuer").open(user_pin="1234", rw=True)
     parameters = session.create_domain_parameters(
         pkcs11.KeyType.EC,
-        {pkcs11.Attribute.EC_PARAMS: pkcs11.util.ec.encode_named_curve_parameters("secp256r1")},
+        {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")},
         local=True,
     )
     for key_id, label in ((b"\x01", "platform"), (b"\x02", "twice"), (b"\x03", "twice")):

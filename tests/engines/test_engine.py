@@ -48,6 +48,7 @@ REFUSED = {
     "text.length": ("96" + "0" * 900, {}),
     "text.digits": ("96x", {}),
     "text.prefix": ("", {}),
+    "text.beginning": ("1" * 41, {}),
     "text.range": ("96" + "9" * 17 + "00", {}),
     "text.check": ("96" + "0" * 17 + "00", {}),
     "envelope.shape": (encode_text(1, b"noise"), {}),

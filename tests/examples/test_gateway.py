@@ -122,7 +122,7 @@ def test_of_many_at_once_one_redeems(visit: Any) -> None:
     [
         (lambda text: text[:100], 422, "text.length"),
         (lambda text: text[:60] + "O" + text[61:], 422, "text.digits"),
-        (lambda text: "1" + text[1:], 422, "text.prefix"),
+        (lambda text: "1" + text[1:], 422, "text.beginning"),
         (lambda text: text[:-1] + str((int(text[-1]) + 1) % 10), 422, "text.check"),
         (lambda text: text * 3, 422, "text.length"),
     ],

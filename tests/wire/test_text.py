@@ -4,6 +4,7 @@ import pytest
 
 from tests.support import OTP, text_of, with_check
 from ybtoken.errors import TextError
+from ybtoken.refusals import BY_CODE
 from ybtoken.wire.text import CHALLENGE, MAX_TEXT, PREFIXES, decode_text, encode_text, normalize_scan, otp_of_text
 
 DATA = bytes(range(137))
@@ -122,7 +123,29 @@ def test_only_lengths_of_the_table_are_read(size):
 @pytest.mark.parametrize("text", ["9", "", "6", "69", "00", "10", "25", "62", "95", "99", "９６", "9 6", "-96", "+96"])
 def test_another_prefix_is_no_voucher(text):
     refuse(text, "text.prefix")
-    refuse(text + TEXT[2:], "text.prefix")
+    long = text + TEXT[2:]
+    refuse(long, "text.beginning" if long.isascii() and long.isdigit() and text != "95" else "text.prefix")
+
+
+def test_a_text_whose_beginning_was_cut_off_is_a_scanners_fault():
+    def code_of(text: str) -> str:
+        with pytest.raises(TextError) as caught:
+            decode_text(text)
+        return caught.value.code
+
+    codes = [code_of(TEXT[lost:]) for lost in range(1, len(TEXT))]
+    cut, short = codes[:-40], codes[-40:]
+    by_chance = [at for at in range(1, len(TEXT)) if TEXT[at : at + 2] in PREFIXES.values()]
+    for lost, code in enumerate(cut, 1):
+        if lost not in by_chance:
+            assert code == ("text.prefix" if TEXT[lost : lost + 2] == "95" else "text.beginning")
+        assert "Scan again" in BY_CODE[code].remedy.en
+    assert set(short) <= {"text.prefix", "text.length", "text.range", "text.check"}
+
+
+@pytest.mark.parametrize("other", ["1" * 18, "28" + "0" * 14, "1" * 40, "1" * 50 + "a", "1" * 41 + "１"])
+def test_another_code_is_not_called_a_cut_voucher(other):
+    refuse(other, "text.prefix")
 
 
 @pytest.mark.parametrize("text", ["96", "960", "9600", "97", "98"])

@@ -60,15 +60,24 @@ def cases() -> Iterator[dict[str, Any]]:
 
     yield case("text/empty", "an empty text has no prefix", "", refused("text.prefix"))
     yield case("text/one-digit", "one digit is no prefix", "9", refused("text.prefix"))
-    for prefix, what in (("95", "just below the prefixes"), ("99", "just above the prefixes"), ("28", "a pay code's prefix"),
+    for prefix, what in (("95", "a challenge's prefix"), ("99", "just above the prefixes"), ("28", "a pay code's prefix"),
                          ("00", "zeros"), ("69", "the prefix in another order")):  # fmt: skip
-        yield case(f"text/prefix-{prefix}", f"{prefix}: {what}", framed(prefix + good[2:-2]), refused("text.prefix"))
+        code = "text.prefix" if prefix == "95" else "text.beginning"
+        yield case(f"text/prefix-{prefix}", f"{prefix}: {what}", framed(prefix + good[2:-2]), refused(code))
+    for lost in (1, 2, 3, 100, 296):
+        yield case(f"text/beginning-{lost}", f"the first {lost} digits were lost; {337 - lost} are left",
+                   good[lost:], refused("text.beginning"))  # fmt: skip
+    yield case("text/beginning-short", "40 digits may be another code", good[297:], refused("text.prefix"))
+    yield case("text/beginning-letters", "behind another prefix, one letter among many digits",
+               good[1:60] + "O" + good[61:], refused("text.prefix"))  # fmt: skip
+    yield case("text/beginning-wide", "the same with a digit of another script",
+               good[1:60] + "\uff11" + good[61:], refused("text.prefix"))  # fmt: skip
     yield case(
         "text/prefix-full-width", "the prefix in full-width digits", "\uff19\uff16" + good[2:], refused("text.prefix")
     )
     yield case("text/prefix-after-space", "a space stands before the prefix", " " + good, refused("text.prefix"))
     yield case("text/prefix-after-plus", "a plus sign stands before the prefix", "+" + good, refused("text.prefix"))
-    yield case("text/prefix-after-zero", "a zero stands before the prefix", "0" + good, refused("text.prefix"))
+    yield case("text/prefix-after-zero", "a zero stands before the prefix", "0" + good, refused("text.beginning"))
     yield case("text/prefix-after-aim", "what a scanner adds is taken away before verifying, not by it",
                "]Q1" + good, refused("text.prefix"))  # fmt: skip
 

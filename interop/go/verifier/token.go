@@ -29,6 +29,8 @@ func decodeText(text string, prefixes ...string) (prefix string, data []byte, ot
 	for _, each := range prefixes {
 		known = known || strings.HasPrefix(text, each)
 	}
+	ours := len(text) >= 2 && text[:2] >= "95" && text[:2] <= "98"
+	refuse(!known && !ours && len(text) > 40 && plainDigits.MatchString(text), "text.beginning")
 	refuse(!known, "text.prefix")
 	refuse(!plainDigits.MatchString(text), "text.digits")
 	prefix = text[:2]

@@ -13,6 +13,7 @@ pub enum Code {
     TextPrefix = rule(1, 3),
     TextRange = rule(1, 4),
     TextCheck = rule(1, 5),
+    TextBeginning = rule(1, 6),
     EnvelopeShape = rule(2, 1),
     KeyUnknown = rule(3, 1),
     SignatureInvalid = rule(4, 1),

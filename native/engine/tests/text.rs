@@ -64,6 +64,16 @@ fn prefix_is_tested_before_digits() {
 }
 
 #[test]
+fn a_long_number_without_its_beginning_is_no_other_code() {
+    for text in ["1".repeat(41), "00".repeat(200), format!("6{}", "9".repeat(799))] {
+        assert_eq!(decoded(&text), Err(Code::TextBeginning), "{text:?}");
+    }
+    for text in ["1".repeat(40), "95".repeat(21), format!("{}x", "1".repeat(50)), "９".repeat(41)] {
+        assert_eq!(decoded(&text), Err(Code::TextPrefix), "{text:?}");
+    }
+}
+
+#[test]
 fn profiles_2_and_3_are_for_another_engine() {
     for text in ["97", "98", "97x", "9812345"] {
         assert_eq!(decoded(text), Err(Code::Undecided), "{text:?}");

@@ -18,14 +18,17 @@ use groups::{
 };
 pub use groups::{MAX_TEXT, MAX_TOKEN, TokenBuffer};
 
+/// Digits of the longest other code that a counter scans.
+const LONGEST_OTHER: usize = 40;
+
 /// Decodes a profile 1 text into the start of `out`, using vectors if there is a `simd`.
 ///
 /// Returns the number of bytes; the bytes of `out` after them may be overwritten. `text` may be any
 /// bytes: what is not ASCII digits is refused as such.
 ///
 /// # Errors
-/// The first that applies of `TextLength`, `TextPrefix`, `TextDigits`, `TextRange` and `TextCheck`;
-/// `Undecided` for the prefixes 97 and 98.
+/// The first that applies of `TextLength`, `TextBeginning`, `TextPrefix`, `TextDigits`, `TextRange`
+/// and `TextCheck`; `Undecided` for the prefixes 97 and 98.
 pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<usize, Code> {
     // A character has at most four bytes, so a longer text need not be decoded to be refused.
     if text.len() > 4 * MAX_TEXT || text.len() > MAX_TEXT && characters(text) > MAX_TEXT {
@@ -34,6 +37,10 @@ pub fn decode(simd: Option<Simd>, text: &[u8], out: &mut TokenBuffer) -> Result<
     match text {
         [b'9', b'6', ..] => {}
         [b'9', b'7' | b'8', ..] => return Err(Code::Undecided),
+        [b'9', b'5', ..] => return Err(Code::TextPrefix), // a challenge
+        _ if text.len() > LONGEST_OTHER && text.len() <= MAX_TEXT && all_digits(text) => {
+            return Err(Code::TextBeginning);
+        }
         _ => return Err(Code::TextPrefix),
     }
     if text.len() > MAX_TEXT
