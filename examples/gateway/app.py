@@ -345,6 +345,11 @@ def _pages(app: FastAPI) -> None:
             return FileResponse(STATIC / f"{name}.html")
 
         app.add_api_route(path, page, include_in_schema=False)
+    @app.get("/worker.js", include_in_schema=False)
+    def worker() -> FileResponse:
+        """At the root, because a service worker governs no page above its own folder."""
+        return FileResponse(STATIC / "worker.js")
+
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     # Arithmetic on the SM2 curve, from `make js`. Without it a terminal verifies ES256 by itself, and nothing else.
     if NOBLE.is_dir():  # installed by `make js`; without it the page verifies P-256 only

@@ -43,7 +43,7 @@ const subtle = () => globalThis.crypto?.subtle; // not there in a page that came
 
 export async function sha256(data) {
   if (subtle()) return new Uint8Array(await subtle().digest("SHA-256", data));
-  return (await import("@noble/hashes/sha2.js")).sha256(data);
+  return (await import("./noble.js")).sha256(data);
 }
 
 /** Whether coordinates of 32 bytes each are a point of the curve. */
@@ -122,7 +122,7 @@ const points = new Map();
 
 async function pointOf(curve, x, y) {
   if (!points.has(curve)) {
-    const { weierstrass } = await import("@noble/curves/abstract/weierstrass.js");
+    const { weierstrass } = await import("./noble.js");
     points.set(curve, weierstrass(CURVES[curve]));
   }
   return points.get(curve).fromAffine({ x: numberOf(x), y: numberOf(y) });

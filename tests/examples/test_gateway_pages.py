@@ -328,16 +328,25 @@ def test_without_the_gateway_nothing_is_accepted_and_no_dead_code_is_shown(visit
     shoot(phone, "phone-offline")
 
 
+def until(page: Any, script: str) -> None:
+    """Wait until an asynchronous function says yes; `wait_for_function` takes its promise for a yes."""
+    deadline = time.monotonic() + 60
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, script
+        time.sleep(0.05)
+
+
 def provisioned(page: Any) -> None:
     """Wait until the terminal holds what it needs without the gateway."""
-    page.wait_for_function(
+    until(
+        page,
         """async () => (await indexedDB.databases()).length && await new Promise(done => {
              const request = indexedDB.open("ybtoken");
              request.onsuccess = () => {
                const held = request.result.transaction("held").objectStore("held").get("gateway");
                held.onsuccess = () => { request.result.close(); done(Boolean(held.result)) };
              };
-           })"""
+           })""",
     )
 
 
@@ -372,6 +381,29 @@ def test_without_the_gateway_the_terminal_accepts_by_itself_once_and_hands_in_la
     assert "离线受理已上传" in terminal.inner_text("#recent")
     assert "redeem.replayed" in submit(terminal, text, "refused"), "the gateway knows now that it was used"
     assert terminal.get_attribute("#verdict", "data-by") == "gateway"
+
+
+@pytest.mark.parametrize("algorithm", ["es256", pytest.param("sm2", marks=needs_noble)])
+def test_a_terminal_that_is_reloaded_without_the_gateway_verifies(visit: Any, site: Site, algorithm: str) -> None:
+    terminal = visit("/terminal", TERMINAL)
+    text = voucher(site)
+    provisioned(terminal)
+    until(terminal, 'async () => Boolean(await caches.match("/terminal"))')
+    site.stop()
+
+    terminal.reload()
+    shoot(terminal, f"terminal-reloaded-{algorithm}")
+    assert "离线受理，待上传" in submit(terminal, text, "accepted")
+    terminal.reload()
+    assert "redeem.replayed" in submit(terminal, text, "refused"), "the device remembers"
+    assert "1 笔" in terminal.inner_text("#waiting")
+
+    site.start()
+    terminal.reload()
+    terminal.wait_for_selector("#waiting", state="hidden")
+    assert "离线受理已上传" in terminal.inner_text("#recent")
+    changed = "/static/style.css"
+    assert terminal.evaluate("async path => (await fetch(path)).headers.get('date')", changed), "from the gateway again"
 
 
 @needs_noble

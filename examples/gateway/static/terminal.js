@@ -118,6 +118,7 @@ async function keep() {
   await countWaiting().catch(() => {});
   try {
     await offline.provision();
+    await keepPage().catch(() => {}); // a browser that keeps no page still verifies as long as this one is open
     for (const { ok, body } of await offline.handIn()) {
       const headline = ok ? WORDS.handedIn : WORDS.handedBad;
       history.unshift({ kind: ok ? "accepted" : "refused", headline, code: body.code, at: new Date() });
@@ -127,6 +128,17 @@ async function keep() {
   } catch {
     // The gateway is still away, or this browser keeps nothing: then nothing is accepted without the gateway.
   }
+}
+
+// Keep this page itself, with what it has loaded by now.
+let pageKept = false;
+
+async function keepPage() {
+  if (pageKept || !navigator.serviceWorker) return; // there is none in a page that came over plain HTTP
+  await navigator.serviceWorker.register("/worker.js", { scope: "/terminal" });
+  const { active } = await navigator.serviceWorker.ready;
+  active.postMessage(performance.getEntriesByType("resource").map(({ name }) => name));
+  pageKept = true;
 }
 
 function show(verdict) {
