@@ -345,6 +345,7 @@ def _pages(app: FastAPI) -> None:
             return FileResponse(STATIC / f"{name}.html")
 
         app.add_api_route(path, page, include_in_schema=False)
+
     @app.get("/worker.js", include_in_schema=False)
     def worker() -> FileResponse:
         """At the root, because a service worker governs no page above its own folder."""
