@@ -1,7 +1,7 @@
 """The command line ``ybtoken`` (extra ``cli``): keys, vouchers and verdicts in terminals, files and pipes.
 
-There is one module for each command; `ybtoken.cli.app` collects them. This module imports only the standard library, so
-that `main` can say which package is missing.
+There is one module for each command; `ybtoken.cli.app` collects them. The exit codes and the languages of messages are
+in `ybtoken.cli.speech`. This module imports only the standard library, so that `main` can say which package is missing.
 """
 
 from __future__ import annotations
