@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
@@ -22,6 +22,7 @@ import redis
 from benchmarks.measure import AbsentError, Bench, Row
 from benchmarks.samples import CITY, IDENTITY_REF
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
+from ybtoken.batcher import RedemptionBatcher
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.replay.protocols import Claim
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard
@@ -38,6 +39,7 @@ def run(bench: Bench) -> None:
         client = redis.Redis.from_url(url)
         version = client.info("server")["redis_version"]
         _rates(bench, url, client, runner, version)
+        _together(bench, url, runner)
         _costs(bench, url, client, version)
         client.close()
 
@@ -133,6 +135,48 @@ def _rates(bench: Bench, url: str, client: redis.Redis, runner: asyncio.Runner, 
         bench.row(Row(f"redis.{name}_vs_unchecked", ratio, "ratio", "higher", noise, target=">= 0.95", note=note))
     guard.close()
     runner.run(waiting.aclose())
+
+
+def _together(bench: Bench, url: str, runner: asyncio.Runner) -> None:
+    """Redemptions by single calls, one after another, against as many callers at the same time through a batcher."""
+    try:
+        from ybtoken.engines.native import NativeEngine
+
+        engine, name = NativeEngine(), "native engine"
+    except ModuleNotFoundError:
+        engine, name = None, "serial engine"
+    key, rounds = P256SigningKey.generate(), 40
+    issuer, guard = Issuer(key, lifetime=LIFE), AsyncRedisReplayGuard.from_url(url)
+    keys = KeyRing([KeyEntry(key.verifying_key, "bench")])
+    verifier = Verifier(keys, guard=guard, engine=engine, max_lifetime=LIFE)
+    batcher = RedemptionBatcher(verifier)
+    needed = 3 * (bench.rounds(rounds) + 1)
+    batches = iter([token.text for token in issuer.issue_many([(IDENTITY_REF, CITY)] * AT_ONCE)] for _ in range(needed))
+
+    async def in_turn(redeem: Callable[[str], Awaitable[object]]) -> None:
+        for text in next(batches):
+            await redeem(text)
+
+    async def at_once() -> None:
+        await asyncio.gather(*map(batcher.redeem, next(batches)))
+
+    times = bench.take(
+        {
+            "single": lambda: runner.run(in_turn(verifier.redeem_async)),
+            "lone": lambda: runner.run(in_turn(batcher.redeem)),
+            "together": lambda: runner.run(at_once()),
+        },
+        rounds=rounds,
+    )
+    note = f"{AT_ONCE} callers through RedemptionBatcher against redeem_async one by one; ES256, {name}"
+    ratio, noise = times.ratio("single", "together")
+    bench.row(Row("redis.coalesced_vs_single", ratio, "ratio", "higher", noise, target=">= 4", note=note))
+    ratio, noise = times.ratio("lone", "single")
+    note = "latency of one caller alone through RedemptionBatcher against redeem_async"
+    bench.row(Row("redis.lone_vs_single", ratio, "ratio", "lower", noise, target="<= 1.15", note=note))
+    rate = AT_ONCE / times.seconds("together")
+    bench.row(Row("redis.coalesced_per_s", rate, "1/s", "higher", note=f"{AT_ONCE} callers, {name}"))
+    runner.run(guard.aclose())
 
 
 def _costs(bench: Bench, url: str, client: redis.Redis, version: str) -> None:

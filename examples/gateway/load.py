@@ -73,7 +73,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def request(path: str, body: bytes) -> bytes:
-    lines = f"POST {path} HTTP/1.1", "host: gateway", "content-type: application/json", f"content-length: {len(body)}"
+    lines = f"POST {path} HTTP/1.1", "host: localhost", "content-type: application/json", f"content-length: {len(body)}"
     return "\r\n".join((*lines, "", "")).encode() + body
 
 
@@ -104,10 +104,13 @@ async def press(
             if status != 200 or body.count(b'"code":"accepted"') != codes:
                 raise RuntimeError(f"{status}: {body.decode()[:300]}")
             took.append(time.perf_counter() - begun)
-        writer.close()
 
     begun = time.perf_counter()
-    await asyncio.gather(*(one(*ends) for ends in opened))
+    try:
+        await asyncio.gather(*(one(*ends) for ends in opened))
+    finally:
+        for _, writer in opened:
+            writer.close()
     return len(took) / (time.perf_counter() - begun), sorted(took)
 
 
@@ -169,7 +172,7 @@ async def rounds(
 
 async def ready(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /health/ready HTTP/1.1\r\nhost: gateway\r\n\r\n")
+    writer.write(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n")
     status, body = await answer_of(reader)
     writer.close()
     if status != 200:
