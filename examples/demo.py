@@ -2,8 +2,9 @@
 
 It is issued, drawn as a QR code, read back from the picture, verified and redeemed; and refused when it is replayed,
 altered, forged, late, from the wrong place or badly scanned. Then passes do the same without a network: a rotating
-pass, and a device-bound pass that answers a terminal's challenge; they are copied, relayed and frozen. Time stands
-still unless the story moves it. If any outcome differs from the story, the exit code is 1.
+pass, and a device-bound pass that answers a terminal's challenge; they are copied, relayed and frozen. At the end a
+key is withdrawn, and an old key ring is refused. Time stands still unless the story moves it. If any outcome differs
+from the story, the exit code is 1.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ybtoken import (
     normalize_scan,
 )
 from ybtoken.identity import IdentitySealer, derive_person_number
+from ybtoken.keys.keyset import dump_jwks
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.ring import Use
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
@@ -46,6 +48,9 @@ from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.registry import StatusRegistry
 from ybtoken.status.source import MemoryStatusSource
+from ybtoken.trust.changes import changes_between
+from ybtoken.trust.file import FileRingSource
+from ybtoken.trust.keeper import Keeper
 from ybtoken.wire.text import encode_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -354,6 +359,45 @@ def device_bound(world: World, stage: Stage) -> None:
     registry.close()
 
 
+def withdrawal(world: World, stage: Stage) -> None:
+    stage.chapter("A key is withdrawn, and stays so", "密钥撤回，且不可逆转")
+    stage.tell(
+        "The province's signing key leaked an hour ago. A new ring reaches the pharmacy, whose verifier is swapped.",
+        "省平台签名密钥一小时前泄露。新密钥环到达药店，验证器随即更换。",
+    )
+    file, state = world.folder / "ring.jwks", world.folder / "ring.state"
+    state.unlink(missing_ok=True)
+    file.write_text(dump_jwks(world.ring), encoding="utf-8")
+    source, guard = FileRingSource(file, state=state), MemoryReplayGuard(clock=world.clock)
+    keeper = Keeper(source, partial(Verifier, guard=guard, clock=world.clock), clock=world.clock)
+    keeper.refresh()
+    keeper.current().redeem(world.voucher().text)
+    stage.good("with the ring of this morning: redeemed", "用今早的密钥环：核销成功")
+
+    newer = world.ring.withdrawn(world.key.kid, since=world.clock.now - 3600)
+    for change in changes_between(world.ring, newer):
+        stage.show("ring", f"{change.what.en}")
+        stage.show("密钥环", f"{change.what.zh}")
+    old = file.read_bytes()
+    file.write_text(dump_jwks(newer), encoding="utf-8")
+    stage.must(keeper.refresh(), "the withdrawal did not arrive")
+    stage.refused(
+        "scope.withdrawn",
+        lambda: keeper.current().redeem(world.voucher().text),
+        "the thief signs a code",
+        "窃取者签发的码",
+    )
+    file.write_bytes(old)
+    stage.must(not keeper.refresh() and keeper.problem is not None, "the old ring was taken")
+    stage.show("refused", source.problem.reason if source.problem else "")
+    stage.refused(
+        "scope.withdrawn",
+        lambda: keeper.current().redeem(world.voucher().text),
+        "the old ring comes back from a backup: it is refused, and the key stays withdrawn",
+        "旧密钥环从备份中恢复：不予采用，密钥仍为已撤回",
+    )
+
+
 def _in_a_picture(world: World, text: str, name: str) -> int:
     """Draw a text, read it back from the picture; returns the symbol's version."""
     code = QrCode(text)
@@ -383,6 +427,7 @@ def tell(world: World, stage: Stage) -> None:
     refuse(world, stage, text)
     rotating(world, stage)
     device_bound(world, stage)
+    withdrawal(world, stage)
 
 
 def default_algorithm() -> str:

@@ -42,6 +42,7 @@ def test_the_demo_tells_the_whole_story_in_time(tmp_path):
         ("4", "signature.invalid"), ("7", "scope.place"), ("8", "policy.place"), ("6", "time.expired"),
         ("9", "redeem.replayed"), ("6", "otp.wrong"), ("5", "claims.profile"),
         ("4", "device.signature"), ("8", "challenge.wrong"), ("8", "policy.profile"), ("8", "status.suspended"),
+        ("7", "scope.withdrawn"), ("7", "scope.withdrawn"),
     ]  # fmt: skip
     assert done.stdout.endswith("All as it should be. / 一切符合预期。\n")
     assert (tmp_path / "voucher.png").read_bytes().startswith(b"\x89PNG")
