@@ -21,7 +21,7 @@ QUICK := tests $(foreach path,examples interop cli bulk replay test_docs.py test
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo serve test chaos check lint bench vectors docs native differential miri js clusters conform compare kit wheels clean
+.PHONY: help environment demo serve test chaos check lint bench vectors docs site native differential miri js clusters conform compare kit wheels clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -59,6 +59,9 @@ vectors: environment ## write the vectors anew; ARGS=--check compares only
 
 docs: environment ## fill in what is generated in the documents; ARGS=--check compares only
 	$(PY) docs/generate.py $(ARGS)
+
+site: ## the documents as a website in build/site, with search
+	$(NOX) -s site
 
 native: ## the native engine's own checks, where Rust is present
 	$(NOX) -s native -- $(ARGS)

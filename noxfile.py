@@ -115,6 +115,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def site(session: nox.Session) -> None:
+    """The documents as a website in build/site; a link that leads nowhere is an error."""
+    session.install("-e", ".", "--group", "site")
+    session.run("python", "docs/site.py", "build/site")
+
+
+@nox.session
 def native(session: nox.Session) -> None:
     """The native engine's tests in Rust, with the bounds of every number asserted, and those of its Python module."""
     if not has_cargo():
