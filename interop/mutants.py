@@ -4,6 +4,9 @@ Each change is one of these: a comparison that is off by one or reversed, a nega
 number plus one, an omitted refusal. They are chosen at random, with a seed that is printed, from the functions that
 decide a verdict. The facts of refusals and misuse (`TypeError`) are not changed, because no vector states them, nor are
 the lines in `SAME`, whose change no input can show.
+
+With `--tests` the changes are in whole packages, and the tests of the changed file are asked: 90 of a hundred have to be
+noticed. All of them take a day: `python interop/mutants.py --tests --least 0.9 --count 100000` is for once a week.
 """
 
 # ruff: noqa: E501 - lines of other files are quoted
@@ -202,6 +205,61 @@ def noticed(mutant: Mutant | None) -> str:
     return "" if run.returncode == 0 else run.stdout.strip() or run.stderr.strip().splitlines()[-1]
 
 
+# The tests of a file: of the first beginning that fits. What a session cannot have everywhere (devices) is left out.
+TESTS = {
+    "wire/": ("tests/wire", "tests/engines/test_engine.py"),
+    "judging/": ("tests/judging", "tests/test_verifier.py", "tests/passes"),
+    "keys/_sm2/": ("tests/keys/_sm2",),
+    "keys/_reading/": ("tests/keys/test_reading.py", "tests/keys/test_certificates.py"),
+    "keys/reading.py": ("tests/keys/test_reading.py", "tests/keys/test_certificates.py"),
+    "keys/_diagnosis/": ("tests/keys/test_diagnosis.py",),
+    "keys/": ("tests/keys", "tests/passes/test_device.py"),
+    "replay/memory.py": ("tests/replay/test_memory.py",),
+    "replay/sqlite.py": ("tests/replay/test_sqlite.py",),
+    "replay/redis/": ("tests/replay/test_redis.py", "tests/replay/test_model.py", "tests/replay/test_redis_misfortune.py"),
+    "passes/": ("tests/passes",),
+    "status/": ("tests/status",),
+    "trust/": ("tests/trust",),
+}  # fmt: skip
+
+
+def failed(mutant: Mutant | None) -> str:
+    """The name of the first test that fails because of a change; "" if none does."""
+    if mutant is None:
+        return ""
+    tests = next(tests for start, tests in TESTS.items() if mutant.file.startswith(start))
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "src"
+        shutil.copytree(PACKAGE, source / "ybtoken", ignore=shutil.ignore_patterns("__pycache__"))
+        (source / "ybtoken" / mutant.file).write_text(mutant.source, encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": f"{source}:{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--basetemp",
+            f"{folder}/t",
+            *tests,
+        ]
+        try:
+            run = subprocess.run(
+                command, capture_output=True, text=True, timeout=400, env=environment, check=False, cwd=ROOT
+            )
+        except subprocess.TimeoutExpired:
+            return "it does not end"
+    lines = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return "" if run.returncode == 0 else (lines or [f"exit code {run.returncode}"])[0]
+
+
+def _tested() -> list[Mutant]:
+    files = (str(path.relative_to(PACKAGE)) for path in sorted(PACKAGE.rglob("*.py")))
+    return [mutant for file in files if file.startswith(tuple(TESTS)) for mutant in mutants(file, ())]
+
+
 def main() -> int:
     """Break, and report; 1 if too few changes are noticed."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0] if __doc__ else None)
@@ -209,21 +267,24 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=0.95, help="the share that has to be noticed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--tests", action="store_true", help="ask the tests of the changed file instead of the vectors")
     options = parser.parse_args()
-    if missed := noticed(None):
+    ask = failed if options.tests else noticed
+    if missed := ask(None):
         print(f"the library as it is fails at {missed}")
         return 1
-    every = [mutant for file, names in DECIDING.items() for mutant in mutants(file, names)]
+    decide = [mutant for file, names in DECIDING.items() for mutant in mutants(file, names)]
+    every = _tested() if options.tests else decide
     chosen = random.Random(options.seed).sample(every, min(options.count, len(every)))
     print(f"{len(chosen)} of {len(every)} changes, seed {options.seed}")
     with ThreadPoolExecutor(options.jobs) as pool:
-        found = list(pool.map(noticed, chosen))
+        found = list(pool.map(ask, chosen))
     for mutant, case in zip(chosen, found, strict=True):
         if not case:
             line = (PACKAGE / mutant.file).read_text(encoding="utf-8").splitlines()[mutant.line - 1].strip()
             print(f"not noticed: {mutant.file}:{mutant.line}: {mutant.what}: {line}")
     good = sum(map(bool, found))
-    print(f"{good} of {len(chosen)} changes are noticed by the vectors")
+    print(f"{good} of {len(chosen)} changes are noticed by the {'tests' if options.tests else 'vectors'}")
     return 0 if good >= options.least * len(chosen) else 1
 
 
