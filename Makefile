@@ -1,13 +1,13 @@
-# The verbs that one types. Each sets up what it needs in an environment of its own, and a second call finds it ready.
-# What has to be there beforehand: make, a POSIX shell, and Python 3.11 or later with venv. uv is used where present.
+# The commands of this project. Each sets up what it needs in its own environment, and a second call finds it ready.
+# They need make, a POSIX shell, and Python 3.11 or later with venv. uv is used if it is installed.
 #
 #   make demo           one voucher, from issue to redeem and through a real QR picture
 #   make serve          a gateway with a phone's page and a terminal's, in your browser
 #   make test           everything pytest runs
 #   make VERB ARGS=...  the same with arguments for the program: make test ARGS='tests/wire -x'
 #
-# PYTHON=... chooses the interpreter, VENV=... the environment's folder, UV= (nothing) does without uv. What stands behind
-# the checks, and more of them, is in noxfile.py: scripts/nox --list.
+# PYTHON=... chooses the interpreter, VENV=... the environment's folder; UV= (empty) does not use uv. The checks themselves,
+# and more of them, are in noxfile.py: scripts/nox --list.
 
 VENV ?= .venv
 ARGS ?=
@@ -17,7 +17,7 @@ NOX := scripts/nox
 EXTRAS := .[qr,cli,redis,otel,otp,pkcs11,status-http,tuf,bulk]
 # The tests of the library itself, without those that take long: pages, peers, processes, servers, searches.
 QUICK := tests $(foreach path,examples interop cli bulk replay test_docs.py test_laws.py,--ignore=tests/$(path))
-# Several processes share the tests; ARGS=-n0 runs them in one, as a debugger wants it.
+# Several processes share the tests; ARGS=-n0 runs them in one, which a debugger needs.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
