@@ -252,10 +252,43 @@ def test_no_voucher_with_a_bad_signature_leaves_the_issuer(p256_key, spoilt, eve
     assert refused == 200 // every
 
 
+class Turned(P256SigningKey):
+    """A key of this library that signs with another key once it is told to."""
+
+    other: P256SigningKey | None = None
+
+    def sign(self, message: bytes) -> bytes:
+        return (self.other or super()).sign(message)
+
+
+def test_of_this_librarys_keys_the_first_and_a_sample_are_verified():
+    stranger = P256SigningKey.generate()
+    key = Turned.from_cryptography(stranger._private_key)
+    key.other = P256SigningKey.generate()
+    for _ in range(3):
+        with pytest.raises(IssueError, match="its own public key"):
+            Issuer(key).issue(HOLDER, CITY)  # the first of an issuer, always
+    issuer = Issuer(key)
+    key.other = None
+    assert issuer.issue(HOLDER, CITY)
+    key.other = P256SigningKey.generate()
+    refused = 0
+    for _ in range(3_000):
+        try:
+            issuer.issue(HOLDER, CITY)
+        except IssueError:
+            refused += 1
+    assert 15 <= refused <= 100  # 47 are expected
+    assert Issuer(key, verified_share=0.0).issue(HOLDER, CITY)
+
+
 def test_a_share_of_the_signatures_is_verified(p256_key):
     device = ErringDevice(p256_key, 1, _one_bit)
     for share, least, most in ((0.0, 0, 0), (0.25, 120, 280), (1.0, 800, 800), (1, 800, 800)):
         issuer, refused = Issuer(device, verified_share=share), 0
+        device.calls, device._every = 0, 2
+        issuer.issue(HOLDER, CITY)  # the first is always verified, and this one is good
+        device._every = 1
         for _ in range(800):
             try:
                 issuer.issue(HOLDER, CITY)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 try:
     import pkcs11
@@ -27,6 +27,7 @@ except ModuleNotFoundError as error:
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.devices.checked import DeviceError, checked
 from ybtoken.keys.p256 import P256VerifyingKey
+from ybtoken.keys.protocols import SAMPLE
 from ybtoken.keys.reading import KeyReadError, read_public_key
 from ybtoken.keys.signatures import sm2_digest
 from ybtoken.keys.sm2 import SM2VerifyingKey
@@ -66,6 +67,7 @@ class Pkcs11SigningKey:
     """
 
     __slots__ = ("_digest", "_find", "_mechanism", "_open", "_pid", "_private", "algorithm", "kid", "verifying_key")
+    verified_share: ClassVar[float] = SAMPLE
 
     def __init__(
         self,

@@ -13,11 +13,12 @@ import ctypes
 import os
 import threading
 from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_ubyte, c_uint, c_void_p
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 from weakref import WeakSet
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.devices.checked import DeviceError, checked
+from ybtoken.keys.protocols import SAMPLE
 from ybtoken.keys.reading import KeyReadError, read_public_key
 from ybtoken.keys.signatures import raw_from_fields, sm2_digest
 from ybtoken.keys.sm2 import SM2VerifyingKey
@@ -80,6 +81,7 @@ class SdfSigningKey:
         "__weakref__", "_device", "_index", "_library", "_lock", "_password", "_path", "_pid", "_session",
         "algorithm", "kid", "user_id", "verifying_key",
     )  # fmt: skip
+    verified_share: ClassVar[float] = SAMPLE
 
     def __init__(self, library: str, *, index: int, password: bytes | None, user_id: bytes = DEFAULT_USER_ID) -> None:
         self._index, self._password, self._path = index, password, library

@@ -7,7 +7,7 @@ A key is parsed and checked once, when its object is made. The classes have the 
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,7 +17,7 @@ from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.errors import SignatureError
 from ybtoken.keys._der import der_from_raw, raw_from_der
 from ybtoken.keys._pem import KeyCipher, check_cipher, check_passphrase, pem_from_der
-from ybtoken.keys.protocols import coordinate, kid_of_point
+from ybtoken.keys.protocols import SAMPLE, coordinate, kid_of_point
 
 if TYPE_CHECKING:
     from ybtoken.keys.reading import PrivateKeyRead
@@ -144,6 +144,7 @@ class P256SigningKey:
     """
 
     __slots__ = ("_private_key", "algorithm", "kid", "verifying_key")
+    verified_share: ClassVar[float] = SAMPLE
 
     def __init__(self, number: bytes | str, *, algorithm: Algorithm = Algorithm.ES256) -> None:
         self._take(_key_of(_read_private(number)), algorithm)

@@ -10,7 +10,7 @@ The SM2 user id belongs to the key: signer and verifier must use the same, and k
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, TypeAlias
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.errors import SignatureError
@@ -19,7 +19,7 @@ from ybtoken.keys._sm2.curve import check_point, decompress, spki_from_point
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
 from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError
 from ybtoken.keys._sm2.tables import TableKey
-from ybtoken.keys.protocols import coordinate, kid_of_point
+from ybtoken.keys.protocols import SAMPLE, coordinate, kid_of_point
 
 if TYPE_CHECKING:
     from ybtoken.keys.reading import PrivateKeyRead
@@ -154,6 +154,7 @@ class SM2SigningKey:
     """
 
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
+    verified_share: ClassVar[float] = SAMPLE
 
     def __init__(self, number: bytes | str, *, user_id: bytes = DEFAULT_USER_ID, libcrypto: str | None = None) -> None:
         self._take(_key_of(_read_private(number), user_id, libcrypto), user_id, libcrypto)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from ybtoken._native import ybtoken_native
 from ybtoken.algorithms import DEFAULT_USER_ID, Curve
 from ybtoken.keys._sm2.curve import check_user_id
+from ybtoken.keys.protocols import SAMPLE
 from ybtoken.keys.reading import PrivateKeyRead, read_private_key
 from ybtoken.keys.sm2 import SM2VerifyingKey
 
@@ -28,6 +29,7 @@ class NativeSM2SigningKey:
     """
 
     __slots__ = ("_key", "algorithm", "kid", "user_id", "verifying_key")
+    verified_share: ClassVar[float] = SAMPLE
 
     def __init__(self, number: bytes | str, *, user_id: bytes = DEFAULT_USER_ID) -> None:
         self._take(_key_of(read_private_key(number, curve=Curve.SM2), user_id), user_id)
