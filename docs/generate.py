@@ -2,16 +2,21 @@
 
 * marked blocks: the worked example (from the vectors), the tables of refusals (from the code)
 * reference/: every public name with its docstring, read from the sources without importing them
+
+It also tells which Chinese pages are behind their English page. After translating the change, run
+`python docs/generate.py --translated PAGE.zh-CN.md`, which writes the digest of the English page into the Chinese one.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -173,24 +178,25 @@ def _refusal_table() -> str:
     return "\n".join(["| step | code | number | what happened |", "|---|---|---|---|", *rows]) + "\n"
 
 
-def _remedy_table() -> str:
-    rows = [
-        f"| `{r.code}` | {r.what.zh}<br>{r.what.en} | {r.remedy.zh}<br>{r.remedy.en} | {r.hint.zh}<br>{r.hint.en} |"
-        for r in _table("refusals").REFUSALS
-    ]
-    head = [
-        "| code | what happened | what the person at the counter does | what the developer looks at |",
-        "|---|---|---|---|",
-    ]
-    return "\n".join([*head, *rows]) + "\n"
+def _remedy_table(*, chinese_only: bool = False) -> str:
+    heads = ["code", "what happened", "what the person at the counter does", "what the developer looks at"]
+    if chinese_only:
+        heads = ["代码", "发生了什么", "窗口人员怎么做", "开发人员查什么"]
+    return _words_table(heads, ((r.code, r.what, r.remedy, r.hint) for r in _table("refusals").REFUSALS), chinese_only)
 
 
-def _misuses() -> str:
-    rows = []
-    for code, misuse in _table("misuse").MISUSES.items():
-        what, remedy = misuse.what, misuse.remedy
-        rows.append(f"| `{code}` | {what.zh}<br>{what.en} | {remedy.zh}<br>{remedy.en} |")
-    return "\n".join(["| code | what happened | what to do |", "|---|---|---|", *rows]) + "\n"
+def _misuses(*, chinese_only: bool = False) -> str:
+    heads = ["代码", "发生了什么", "怎么办"] if chinese_only else ["code", "what happened", "what to do"]
+    misuses = _table("misuse").MISUSES.items()
+    return _words_table(heads, ((code, misuse.what, misuse.remedy) for code, misuse in misuses), chinese_only)
+
+
+def _words_table(heads: list[str], rows: Iterable[tuple[Any, ...]], chinese_only: bool) -> str:
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    for code, *words in rows:
+        cells = [each.zh if chinese_only else f"{each.zh}<br>{each.en}" for each in words]
+        lines.append(f"| `{code}` | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _vector(id_: str) -> dict[str, Any]:
@@ -266,12 +272,39 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "refusals": _refusal_table,
     "remedies": _remedy_table,
     "misuses": _misuses,
+    "remedies-zh": partial(_remedy_table, chinese_only=True),
+    "misuses-zh": partial(_misuses, chinese_only=True),
 }
 _BLOCK = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->\n)", re.DOTALL)
 
 
 def _filled(document: str) -> str:
     return _BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n{match[3]}", document)
+
+
+# --- Chinese pages ---------------------------------------------------------------------------------------------------
+
+_MADE_OF = re.compile(r"^<!-- translated from \S+ [0-9a-f]{12} -->\n")
+
+
+def _stamped(page: Path) -> str:
+    """A Chinese page with a first line that names the English page's present content, without its generated parts."""
+    source = page.with_name(page.name.replace(".zh-CN", ""))
+    written_by_hand = _BLOCK.sub(r"\1\3", source.read_text(encoding="utf-8"))
+    digest = hashlib.sha256(written_by_hand.encode()).hexdigest()[:12]
+    content = _MADE_OF.sub("", page.read_text(encoding="utf-8"))
+    return f"<!-- translated from {source.name} {digest} -->\n{content}"
+
+
+def _behind() -> Iterator[str]:
+    """What to do for each Chinese page whose English page has changed."""
+    for page in sorted(DOCS.rglob("*.zh-CN.md")):
+        if page.read_text(encoding="utf-8") != _stamped(page):
+            name = page.relative_to(ROOT)
+            yield (
+                f"{name} was made of another version of {page.name.replace('.zh-CN', '')}: bring it up to date, then "
+                f"run `python docs/generate.py --translated {name}`"
+            )
 
 
 # --- the reference ---------------------------------------------------------------------------------------------------
@@ -447,10 +480,14 @@ def documents() -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
-    """Write or compare; 1 if a document differs."""
+    """Write or compare; 1 if a document differs, or a Chinese page is behind."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with what is committed; write nothing")
-    check = parser.parse_args().check
+    parser.add_argument("--translated", nargs="+", type=Path, metavar="PAGE", help="these Chinese pages are up to date")
+    arguments = parser.parse_args()
+    check = arguments.check
+    for page in arguments.translated or ():
+        page.write_text(_stamped(page), encoding="utf-8", newline="\n")
     differing = []
     for path, content in documents():
         if path.exists() and path.read_text(encoding="utf-8") == content:
@@ -459,10 +496,12 @@ def main() -> int:
         if not check:
             path.parent.mkdir(exist_ok=True)
             path.write_text(content, encoding="utf-8", newline="\n")
+    behind = list(_behind())
     if check and differing:
         print(f"not as generated: {', '.join(differing)}", file=sys.stderr)
-        return 1
-    return 0
+    for line in behind:
+        print(line, file=sys.stderr)
+    return 1 if behind or (check and differing) else 0
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def issue(world: World, stage: Stage) -> Token:
     stage.chapter("The province issues a voucher", "省平台签发凭证")
     stage.tell(
         "A person insured in Hangzhou opens the app at a pharmacy. The province signs a code for this display only.",
-        "杭州参保人在药店打开App，省平台为这一次展示签发一个码。",
+        "杭州参保人在药店打开App，省平台为这一次出示签发一个码。",
     )
     token, other = world.voucher(), world.voucher()
     stage.must(token.voucher.identity_ref != other.voucher.identity_ref, "two displays can be linked")
@@ -207,7 +207,7 @@ def accept(world: World, stage: Stage, text: str) -> None:
     stage.must(redeemed.replay_key == voucher.replay_key, "another voucher was redeemed")
     person = world.sealer.open(redeemed.identity_ref, at=redeemed.issued_at)
     stage.must(person == world.person(PERSON.lower()), "another person")
-    stage.good("redeemed: once; only the platform can tell whose it is", "已核销：仅此一次；只有平台能识别持码人")
+    stage.good("redeemed: once; only the platform can tell whose it is", "已核销：仅此一次；只有平台能识别参保人")
 
 
 def refuse(world: World, stage: Stage, text: str) -> None:
@@ -271,7 +271,7 @@ def refuse(world: World, stage: Stage, text: str) -> None:
 
 
 def rotating(world: World, stage: Stage) -> None:
-    stage.chapter("Without a network: a rotating pass", "没有网络：轮换凭证")
+    stage.chapter("Without a network: a rotating pass", "没有网络：动态码凭证")
     stage.tell(
         "The platform signs a pass for twelve hours; the phone adds another one-time code every 30 s, in any basement.",
         "平台签发十二小时的凭证，手机每 30 秒自行更换动态码，地下室也能出码。",

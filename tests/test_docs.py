@@ -25,6 +25,9 @@ BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?)$", re.MULTILINE)
 
+CHINESE = [path for path in DOCUMENTS if path.name.endswith(".zh-CN.md") and path.parent != ROOT]
+COMMENT = re.compile(r"(^|\s)#.*$", re.MULTILINE)
+
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
@@ -40,7 +43,9 @@ def _anchors(path: Path) -> set[str]:
 
 
 def _with_python() -> list[Path]:
-    return [path for path in DOCUMENTS if any(kind == "python" for kind, _ in BLOCK.findall(path.read_text("utf-8")))]
+    """Documents with code to run: a Chinese page has the code of its English page, which is run there."""
+    originals = [path for path in DOCUMENTS if path not in CHINESE]
+    return [path for path in originals if any(kind == "python" for kind, _ in BLOCK.findall(path.read_text("utf-8")))]
 
 
 @pytest.mark.parametrize("path", _with_python(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -85,7 +90,7 @@ def test_the_shell_blocks_of_the_guide_run(tmp_path: Path) -> None:
 
 
 def test_every_page_of_the_guide_has_code_that_runs() -> None:
-    guide = {path for path in (ROOT / "docs" / "guide").glob("*.md") if path.stem != "command-line"}
+    guide = {path for path in (ROOT / "docs" / "guide").glob("*.md") if path.stem != "command-line"} - set(CHINESE)
     assert len(guide) >= 7
     assert guide <= set(_with_python())
 
@@ -114,6 +119,37 @@ def test_a_document_is_reached_from_the_readme(path: Path) -> None:
     assert path in reached or path.name == "index.md"
 
 
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_chinese_page_has_the_structure_and_the_code_of_the_english_page(path: Path) -> None:
+    outlines = []
+    for page in (path, path.with_name(path.name.replace(".zh-CN", ""))):
+        content = page.read_text(encoding="utf-8")
+        prose = BLOCK.sub("", content)
+        outlines.append(
+            {
+                "levels of headings": re.findall(r"^#+", prose, re.MULTILINE),
+                "code blocks": [
+                    (match[0].partition("\n")[0], [line.rstrip() for line in COMMENT.sub("", match[2]).splitlines()])
+                    for match in BLOCK.finditer(content)
+                ],
+                "rows of tables": len(re.findall(r"^\|", prose, re.MULTILINE)),
+                "items": len(re.findall(r"^(?:\*|\d\.) ", prose, re.MULTILINE)),
+            }
+        )
+    assert outlines[0] == outlines[1]
+
+
+def test_chinese_pages_use_the_words_of_the_table_of_terms() -> None:
+    table = (ROOT / "docs" / "terms.md").read_text(encoding="utf-8")
+    cells = [row.split("|")[3].strip() for row in table.splitlines() if row.startswith("| ")][1:]
+    other = {word for cell in cells if cell for word in cell.split("、")}
+    assert len(other) > 20
+    messages = [ROOT / "src" / "ybtoken" / name for name in ("refusals.py", "misuse.py", "vocabulary.py")]
+    for path in (*CHINESE, ROOT / "README.zh-CN.md", *messages):
+        content = path.read_text(encoding="utf-8")
+        assert {word for word in other if word in content} == set(), f"{path}: see docs/terms.md"
+
+
 def test_both_readmes_have_the_same_structure() -> None:
     outlines = []
     for name in ("README.md", "README.zh-CN.md"):
@@ -128,7 +164,7 @@ def test_both_readmes_have_the_same_structure() -> None:
                 "levels of headings": re.findall(r"^#+", prose, re.MULTILINE),
                 "code blocks": blocks,
                 "rows of tables": len(re.findall(r"^\|", prose, re.MULTILINE)),
-                "links": [link for link in LINK.findall(prose) if not link.startswith("README")],
+                "links": [link.replace(".zh-CN", "") for link in LINK.findall(prose) if not link.startswith("README")],
                 "items": len(re.findall(r"^\* ", prose, re.MULTILINE)),
             }
         )

@@ -12,7 +12,7 @@ from ybtoken.vocabulary import describe_assurance, describe_profiles, describe_p
 
 # Words of the protocol, of programs and of files: none of them helps at a counter.
 PROTOCOL = re.compile(
-    r"分组|格式 1|应答|挑战|前缀|声明|DEVICE_BOUND|ROTATING|VOUCHER|\b0\d{4}\b|iat|exp\b|skew|cnf|Redis|重放防护"
+    r"分组|格式 1|应答|挑战|前缀|声明|DEVICE_BOUND|ROTATING|VOUCHER|\b0\d{4}\b|iat|exp\b|skew|cnf|Redis|防重放"
 )
 FACTS = {
     "policy.purpose": {"found": "01301", "accepted": "02121/02122"},

@@ -40,7 +40,8 @@ MISUSES = MappingProxyType(
         ),
         "issue.device_key": Misuse(
             Words(
-                "The phone's key does not fit a device-bound pass: {reason}.", "手机密钥不能用于设备绑定码：{reason}。"
+                "The phone's key does not fit a device-bound pass: {reason}.",
+                "手机密钥不能用于设备绑定凭证：{reason}。",
             ),
             Words(
                 "Have the phone make a key on P-256 (ES256), or on SM2 with the default user id.",

@@ -248,7 +248,7 @@ REFUSALS = (
         Words(
             "Compare the algorithm, the public key and the SM2 user id with the issuer's; `ybtoken diagnose` tries what "
             "signers do otherwise (DER, no ZA, another user id, hashed beforehand) and names it.",
-            "请与签发方核对算法、公钥及 SM2 用户标识；可用 ybtoken diagnose 逐一尝试常见差异"
+            "请与签发机构核对算法、公钥及 SM2 用户标识；可用 ybtoken diagnose 逐一尝试常见差异"
             "（DER、缺 ZA、标识不同、预先摘要）并指出原因。",
         ),
     ),
@@ -258,7 +258,7 @@ REFUSALS = (
         _SUPPORT,
         Words(
             "The pass is the issuer's, but the display was not signed with the key in its cnf claim: a copied pass.",
-            "通行凭证确由签发方签发，但展示未用其 cnf 声明中的密钥签名：凭证被复制。",
+            "通行凭证确由签发机构签发，但出示未用其 cnf 声明中的密钥签名：凭证被复制。",
         ),
     ),
     Refusal(
@@ -267,7 +267,7 @@ REFUSALS = (
         _SUPPORT,
         Words(
             "The issuer signed claims that this format does not have, or in another encoding: see Spec 2.3.",
-            "签发方签署了本格式没有的内容或采用了其他编码：见规范 2.3。",
+            "签发机构签署了本格式没有的内容或采用了其他编码：见规范 2.3。",
         ),
     ),
     Refusal(
@@ -283,7 +283,7 @@ REFUSALS = (
             "此码的签发时间比本机时钟晚 {ahead} 秒。",
         ),
         Words("Correct this terminal's date and time, then scan again.", "请校准本机日期和时间后重扫。"),
-        Words("iat > now + skew: synchronise the verifier's clock (NTP), then the issuer's.", "iat > now + skew：请先校准验证方时钟（NTP），再查签发方时钟。"),
+        Words("iat > now + skew: synchronise the verifier's clock (NTP), then the issuer's.", "iat > now + skew：请先校准验证方时钟（NTP），再查签发机构时钟。"),
     ),
     Refusal(
         Code.TIME_EXPIRED,
@@ -311,7 +311,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.PRESENTATION_EXPIRED,
-        Words("The code was shown {late} s too long ago.", "此码的展示时间已超限 {late} 秒。"),
+        Words("The code was shown {late} s too long ago.", "此码的出示时间已超限 {late} 秒。"),
         Words(
             "Show the code again in the app; if it persists, set the phone's date and time to automatic.",
             "请在App内重新出示；仍不成功请将手机日期和时间设为自动。",
@@ -329,7 +329,7 @@ REFUSALS = (
             "Compared with the steps {first_step} to {last_step} of 30 s at {now}, by the verifier's clock; the next begins in {next_in} s. "
             "If the code is accepted then, the phone's clock is ahead; else it is an old display, a copied pass without its secret, or another master key.",
             "按验证方时钟 {now}，已与第 {first_step} 至 {last_step} 个 30 秒时段的动态码比对，{next_in} 秒后进入下一时段。"
-            "若届时此码可用，说明手机时钟偏快；否则为过期展示、缺少密钥的复制凭证，或主密钥不同。",
+            "若届时此码可用，说明手机时钟偏快；否则为过期出示、缺少密钥的复制凭证，或主密钥不同。",
         ),
     ),
     Refusal(
@@ -342,7 +342,7 @@ REFUSALS = (
         Code.OTP_UNAVAILABLE,
         Words("One-time codes cannot be checked here.", "此处无法校验动态码。"),
         Words("Send this code to the platform to be verified, or show another kind of code.", "请将此码提交平台验证，或改用其他类型的码。"),
-        Words("{reason}. Rotating passes are verified where the master key is.", "{reason}。轮换凭证只能在持有主密钥处验证。"),
+        Words("{reason}. Rotating passes are verified where the master key is.", "{reason}。动态码凭证只能在持有主密钥处验证。"),
         cannot_check=True,
     ),
     Refusal(
@@ -395,9 +395,9 @@ REFUSALS = (
     ),
     Refusal(
         Code.POLICY_ASSURANCE,
-        Words("The holder was not authenticated strongly enough ({found}; at least {accepted} is needed).", "持码人身份核验等级不足（{found}，至少需要{accepted}）。"),
+        Words("The holder was not authenticated strongly enough ({found}; at least {accepted} is needed).", "参保人身份核验等级不足（{found}，至少需要{accepted}）。"),
         Words("Pass the face check in the app and show the code again.", "请在App内完成人脸核验后重新出示。"),
-        Words("The signed assurance is below the MinimumAssurance policy.", "已签名的核验级别低于 MinimumAssurance 策略。"),
+        Words("The signed assurance is below the MinimumAssurance policy.", "已签名的核验等级低于 MinimumAssurance 策略。"),
         spoken={"found": describe_assurance, "accepted": describe_assurance},
     ),
     Refusal(
@@ -435,7 +435,7 @@ REFUSALS = (
         Code.CHALLENGE_MISSING,
         Words("The code was not made for this terminal.", "此码不是为本终端生成的。"),
         Words("Scan this terminal's code with the app first, then show the new code.", "请先用App扫描本终端的码，再出示新码。"),
-        Words("A challenge was given and the code has no answer: no device-bound pass, or one shown without it.", "已下发挑战但码中无应答：不是设备绑定凭证，或展示时未应答。"),
+        Words("A challenge was given and the code has no answer: no device-bound pass, or one shown without it.", "已下发挑战但码中无应答：不是设备绑定凭证，或出示时未应答。"),
     ),
     Refusal(
         Code.CHALLENGE_WRONG,
@@ -453,14 +453,14 @@ REFUSALS = (
     Refusal(
         Code.REDEEM_REPLAYED,
         Words("The code was used already.", "此码已被使用。"),
-        Words("Refresh the code in the app and scan again; each display is good for one use.", "请在App内刷新码后重扫；每次展示的码仅可使用一次。"),
-        Words("The replay guard holds this replay key: a second redeem of the same token.", "重放防护中已有该键：同一凭证被再次核销。"),
+        Words("Refresh the code in the app and scan again; each display is good for one use.", "请在App内刷新码后重扫；每次出示的码仅可使用一次。"),
+        Words("The replay guard holds this replay key: a second redeem of the same token.", "防重放组件中已有该键：同一凭证被再次核销。"),
     ),
     Refusal(
         Code.REDEEM_UNAVAILABLE,
         _UNSURE,
         _OFFLINE,
-        Words("The replay guard's store did not answer in time: {reason}", "重放防护的存储未及时应答：{reason}"),
+        Words("The replay guard's store did not answer in time: {reason}", "已用码存储未及时应答：{reason}"),
         cannot_check=True,
     ),
     Refusal(

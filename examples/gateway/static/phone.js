@@ -45,7 +45,7 @@ const KINDS = {
     },
   },
   3: {
-    name: { zh: "设备绑定码", en: "Device-bound" },
+    name: { zh: "设备绑定凭证", en: "Device-bound" },
     about: { zh: "由本机密钥签名，密钥不可导出；可回应终端。", en: "Signed by a key that cannot leave this phone; can answer a terminal." },
     async enrol() {
       const keys = await newDeviceKey();

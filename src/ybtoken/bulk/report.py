@@ -35,13 +35,13 @@ LABELS = {
     "time.future": Words("issued in the future", "签发时间比本机时钟晚"),
     "time.expired": Words("expired", "已过期"),
     "time.lifetime": Words("lifetime above the limit", "有效期超过上限"),
-    "presentation.future": Words("shown in the future", "展示时间在未来"),
-    "presentation.expired": Words("shown too long ago", "展示时间已超限"),
+    "presentation.future": Words("shown in the future", "出示时间晚于本机时钟"),
+    "presentation.expired": Words("shown too long ago", "出示时间已超限"),
     "otp.wrong": Words("wrong one-time code", "动态码不符"),
     "otp.throttled": Words("too many wrong one-time codes", "错误动态码过多"),
     "otp.unavailable": Words("one-time code, not checked in bulk", "动态码无法在此校验"),
     "scope.period": Words("key not in force then", "密钥当时不在有效期"),
-    "scope.withdrawn": Words("key withdrawn", "密钥已撤回"),
+    "scope.withdrawn": Words("key withdrawn", "密钥已停用"),
     "scope.place": Words("place outside the issuer's scope", "参保地超出签发范围"),
 }
 """Short names of every verdict that a bulk run can give (steps 1 to 7)."""

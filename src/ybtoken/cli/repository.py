@@ -109,7 +109,7 @@ def publish(
         str, typer.Option("--role", help="Who signs it: targets, or a delegated role. / 角色。")
     ] = "targets",
     lift: Annotated[
-        bool, typer.Option("--lift-withdrawal", help="Allow a withdrawal to be taken back. / 允许取消撤回。")
+        bool, typer.Option("--lift-withdrawal", help="Allow a withdrawal to be taken back. / 允许取消停用。")
     ] = False,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
@@ -132,7 +132,7 @@ def publish(
             say_changes(speaker, changes, new, as_json=as_json)
             raise MisuseError(
                 "Nothing was published: a withdrawal would be taken back (--lift-withdrawal allows it).",
-                "未发布：将取消一项撤回（如确需，请用 --lift-withdrawal）。",
+                "未发布：将取消一项停用（如确需，请用 --lift-withdrawal）。",
             )
         if new.version < old.version:
             raise MisuseError(

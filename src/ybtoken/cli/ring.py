@@ -89,7 +89,7 @@ def add(
     say_changes(speaker, changes_between(keys, changed), changed, as_json=as_json)
 
 
-@ring.command("withdraw", help="Refuse what a key signed since a time. / 撤回密钥。")
+@ring.command("withdraw", help="Refuse what a key signed since a time. / 停用密钥。")
 @command
 def withdraw(
     kid: Kid,
@@ -108,7 +108,7 @@ def withdraw(
             raise MisuseError(
                 f"{entry.kid.hex()} is withdrawn already, since {entry.withdrawn_since}: a later time would bring "
                 f"codes back.",
-                f"{entry.kid.hex()} 已自 {entry.withdrawn_since} 起撤回：改为更晚会使已撤回的码恢复有效。",
+                f"{entry.kid.hex()} 已自 {entry.withdrawn_since} 起停用：改为更晚会使已停用的码恢复有效。",
             )
         changed = keys.withdrawn(entry.kid, since=at)
         replace(changed)

@@ -79,9 +79,9 @@ def _change(entry: KeyEntry, en: str, zh: str, *, lifts: bool = False) -> RingCh
 
 def _withdrawn(entry: KeyEntry) -> Words:
     if entry.withdrawn_since is None:
-        return Words("not withdrawn", "未撤回")
+        return Words("not withdrawn", "未停用")
     at = time_words(entry.withdrawn_since)
-    return Words(f"withdrawn since {at}", f"自 {at} 起撤回")
+    return Words(f"withdrawn since {at}", f"自 {at} 起停用")
 
 
 def _period(entry: KeyEntry) -> Words:

@@ -35,6 +35,6 @@ def _overdue(seconds: int) -> Note:
         "key.ring_grace",
         Words(
             f"The key ring ended {seconds} s ago: a key that was withdrawn since then is not known here.",
-            f"密钥环已过期 {seconds} 秒：此后撤回的密钥本机尚不知晓。",
+            f"密钥环已过期 {seconds} 秒：此后停用的密钥本机尚不知晓。",
         ),
     )
