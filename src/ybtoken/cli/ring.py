@@ -108,7 +108,7 @@ def withdraw(
             raise MisuseError(
                 f"{entry.kid.hex()} is withdrawn already, since {entry.withdrawn_since}: a later time would bring "
                 f"codes back.",
-                f"{entry.kid.hex()} 已自 {entry.withdrawn_since} 起停用：改为更晚会使已停用的码恢复有效。",
+                f"{entry.kid.hex()} 已自 {entry.withdrawn_since} 起停用：改为更晚会使已拒绝的码恢复有效。",
             )
         changed = keys.withdrawn(entry.kid, since=at)
         replace(changed)
