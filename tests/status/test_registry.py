@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -291,3 +292,13 @@ def test_an_index_is_one_of_the_list(index, error):
             registry.suspend(channel=channel)
     with pytest.raises(ValueError, match="channel is"):
         registry.enter(5, channel=65_536)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_child_process_opens_its_own(tmp_path):
+    from tests.support import in_child
+
+    registry = StatusRegistry(tmp_path / "registry", URI, size=1024)
+    with registry._lock, pytest.raises(RuntimeError, match="forked"):
+        in_child(lambda: registry.status(1))
+    assert in_child(lambda: StatusRegistry(tmp_path / "registry", URI, size=1024).status(1)) is Status.VALID

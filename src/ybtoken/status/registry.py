@@ -20,6 +20,7 @@ from pathlib import Path
 from threading import Lock
 
 from ybtoken._checks import callback, instant, string, uint
+from ybtoken._forks import generation
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, sign_status_list
 from ybtoken.voucher import MAX_CHANNEL
@@ -91,6 +92,7 @@ class StatusRegistry:
         self._clock = callback("clock", clock, "the seconds since 1970")
         self._draw = callback("draw", draw, "a number below its argument")
         self._lock = Lock()
+        self._made_in = generation()
         # Transactions are begun by hand, and a lock keeps threads apart.
         if str(path) != ":memory:":  # it names persons, and SQLite would make a file that everybody may read
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -258,6 +260,8 @@ class StatusRegistry:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._made_in != generation():  # SQLite forbids to use a connection of the parent
+            raise RuntimeError("this process was forked: open the registry in it, because processes may share the file")
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
