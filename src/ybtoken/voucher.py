@@ -212,7 +212,8 @@ class Voucher(OptionalClaims):
         if self.expires_at <= self.issued_at:
             raise BoundsError("expires_at is above issued_at", "expires_at 应晚于 issued_at")
         octets("nonce", self.nonce, NONCE_SIZES)
-        object.__setattr__(self, "profile", Profile(self.profile))
+        if type(self.profile) is not Profile:
+            object.__setattr__(self, "profile", Profile(self.profile))
         for row in OPTIONAL_CLAIMS:
             if (value := getattr(self, row.name)) is not None:
                 row.check(value)

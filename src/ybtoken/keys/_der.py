@@ -26,10 +26,10 @@ def raw_from_der(der: bytes) -> bytes:
     """The 64 bytes ``r || s`` from a DER ``SEQUENCE { r, s }``; `ValueError` unless it is the shortest encoding."""
     try:
         end_of_r = 4 + der[3]
-        r, s = der[4:end_of_r], der[end_of_r + 2 :]
-        raw = int.from_bytes(r, "big").to_bytes(32, "big") + int.from_bytes(s, "big").to_bytes(32, "big")
-    except (IndexError, OverflowError):
+    except IndexError:
         raise ValueError("not a DER signature") from None
+    # What is cut off here, or is missing there, shows when the numbers are encoded again.
+    raw = der[4:end_of_r][-32:].rjust(32, b"\0") + der[end_of_r + 2 :][-32:].rjust(32, b"\0")
     if der_from_raw(raw) != der:
         raise ValueError("not a DER signature")
     return raw

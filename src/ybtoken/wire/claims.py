@@ -52,13 +52,14 @@ def encode_claims(voucher: Voucher) -> bytes:
     stated = {
         row.label: row.to_wire(value) for row in OPTIONAL_CLAIMS if (value := getattr(voucher, row.name)) is not None
     }
-    body: list[object] = [int(voucher.profile), voucher.identity_ref, int(voucher.city_code)]
+    body: list[object] = [voucher.profile.value, voucher.identity_ref, int(voucher.city_code)]
     if stated:
         body.append(stated)
     claims: dict[int, object] = {_EXP: voucher.expires_at, _IAT: voucher.issued_at, _CTI: voucher.nonce}
     if (key := voucher.device_key) is not None:  # cnf (RFC 8747 section 3.2)
         claims[_CNF] = {_COSE_KEY: {_KTY: _EC2, _CRV: key.curve, _X: key.x, _Y: key.y_is_odd}}
-    return cbor2.dumps(claims | {_VOUCHER: body})
+    claims[_VOUCHER] = body
+    return cbor2.dumps(claims)
 
 
 # 08 a1 01 a4 01 02 20 crv 21 58 20 x 22 f4 or f5: up to x there is one spelling for each curve

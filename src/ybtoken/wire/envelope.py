@@ -88,7 +88,13 @@ def sign1_prefix(header: bytes) -> bytes:
 
 def encode_byte_string(data: bytes) -> bytes:
     """A byte string with its CBOR head, in the form that a payload has in the message and in the Sig_structure."""
-    return cbor2.dumps(data)
+    return _head(len(data)) + data
+
+
+@lru_cache(maxsize=512)
+def _head(size: int) -> bytes:
+    """The CBOR head of a byte string."""
+    return cbor2.dumps(bytes(size))[:-size] if size else cbor2.dumps(b"")
 
 
 def sign1(header: bytes, payload: bytes, sign: Callable[[bytes], bytes]) -> bytes:
@@ -102,7 +108,8 @@ def sign1(header: bytes, payload: bytes, sign: Callable[[bytes], bytes]) -> byte
     Raises:
         ValueError: the signature is not 64 bytes.
     """
-    return encode_envelope(header, payload, sign(sign1_prefix(header) + encode_byte_string(payload)))
+    signed = encode_byte_string(payload)
+    return _enclose(header, signed, sign(sign1_prefix(header) + signed))
 
 
 def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
@@ -111,6 +118,11 @@ def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
     Raises:
         ValueError: the signature is not 64 bytes, r || s. Other makers' keys often leave out leading zero bytes.
     """
+    return _enclose(header, encode_byte_string(payload), signature)
+
+
+def _enclose(header: bytes, signed: bytes, signature: bytes) -> bytes:
+    """The same of a payload with its CBOR head. The parts are joined, because they are encoded already."""
     if len(signature) != SIGNATURE_SIZE:
         found = len(signature)
         raise BoundsError(
@@ -118,7 +130,16 @@ def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
             "r and s are 32 bytes each, leading zeros included",
             f"密钥返回的签名为 {found} 字节，应为 {SIGNATURE_SIZE} 字节：r、s 各 32 字节，含前导零",
         )
-    return cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, payload, signature]))
+    return b"".join((_start(header), signed, _SIGNATURE_HEAD, signature))
+
+
+@lru_cache(maxsize=256)
+def _start(header: bytes) -> bytes:
+    """All that precedes the payload: the tag, the array of four, the protected header and the empty other one."""
+    return cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, b"", b""]))[:-2]
+
+
+_SIGNATURE_HEAD = _head(SIGNATURE_SIZE)
 
 
 _TAIL_SIZE = 2 + SIGNATURE_SIZE

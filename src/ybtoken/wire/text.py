@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from operator import mul
 from struct import Struct
 
 from ybtoken._checks import exact_string
@@ -60,18 +61,39 @@ def encode_text(profile: int, data: bytes, otp: str = "") -> str:
     """
     if len(otp) != (OTP_DIGITS if profile == _ROTATING else 0) or not (otp or "0").encode().isdigit():
         raise ValueError("a rotating pass, and nothing else, is shown with a one-time code of 8 digits")
-    whole = len(data) - len(data) % _GROUP_BYTES
-    groups = [
-        f"{int.from_bytes(data[i : i + _GROUP_BYTES], 'little'):0{_GROUP_DIGITS}d}"
-        for i in range(0, whole, _GROUP_BYTES)
-    ]
-    if rest := data[whole:]:
-        groups.append(f"{int.from_bytes(rest, 'little'):0{_LAST_GROUP_DIGITS[len(rest)]}d}")
-    body = _SPELLED[profile] + "".join(groups) + otp
-    text = f"{body}{98 - int(body) * 100 % 97:02d}"
-    if not data or len(text) > MAX_TEXT:
+    spelling = _spelling(len(data), len(otp))
+    if spelling is None:
         raise ValueError(f"{len(data)} bytes do not fit a text of at most {MAX_TEXT} digits")
-    return text
+    prefix, code = _SPELLED[profile], otp or "0"
+    groups = spelling.numbers(spelling.widen(*spelling.cut(data)))
+    remainder = sum(map(mul, (int(prefix), *groups, int(code)), spelling.weights)) % 97
+    return f"{prefix}{spelling.digits % groups}{otp}{98 - remainder:02d}"
+
+
+class _Spelling:
+    """How byte strings of one size are spelled; computed once for each size."""
+
+    __slots__ = ("cut", "digits", "numbers", "weights", "widen")
+
+    def __init__(self, size: int, otp_digits: int) -> None:
+        whole, rest = divmod(size, _GROUP_BYTES)
+        sizes = [_GROUP_BYTES] * whole + [rest] * bool(rest)
+        widths = [_GROUP_DIGITS] * whole + [_LAST_GROUP_DIGITS[rest]] * bool(rest)
+        self.cut = Struct("".join(f"{n}s" for n in sizes)).unpack
+        self.widen = Struct("".join(f"{n}s{8 - n}x" for n in sizes)).pack
+        self.numbers = Struct(f"<{len(sizes)}Q").unpack
+        self.digits = "".join(f"%0{width}d" for width in widths)
+        # What the prefix, each group and the code count modulo 97 in the text with 00 for its check digits.
+        places = [2 + otp_digits + sum(widths[i:]) for i in range(len(widths) + 1)]
+        self.weights = [pow(10, place, 97) for place in (*places, 2)]
+
+
+@lru_cache(maxsize=2 * MAX_TEXT)
+def _spelling(size: int, otp_digits: int) -> _Spelling | None:
+    digits = size // _GROUP_BYTES * _GROUP_DIGITS + _LAST_GROUP_DIGITS[size % _GROUP_BYTES]
+    if not size or digits + otp_digits + _FRAME_DIGITS > MAX_TEXT:
+        return None
+    return _Spelling(size, otp_digits)
 
 
 class _Layout:
