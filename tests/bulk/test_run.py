@@ -147,7 +147,7 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(name: str, content: by
 
 
 def test_a_member_that_comes_late_is_refused_rather_than_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_ROWS", 2)
+    monkeypatch.setattr(sources, "_LOOKED_AT", 2)
     lines = ['{"text": "1", "scanned_at": 1}'] * 3 + ['{"text": "1", "scanned_at": 1, "lane": 2}']
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     with pytest.raises(ScansError, match=r"a.jsonl, line 4: none of the first 2 lines has the member 'lane'"):

@@ -28,6 +28,7 @@ MANIFEST = "_manifest.json"
 JOURNAL_FOLDER = "_journal"
 """Where the verdicts on journals are, below those on scans; readers of data sets leave out what begins with ``_``."""
 _VERSION = 1
+_ROWS_OF_A_GROUP = 1 << 17
 
 
 class Progress(NamedTuple):
@@ -118,6 +119,7 @@ class _Writer:
         self._folder, self._name = folder, name
         self._part = -1
         self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.RecordBatch] = []
 
     def _path(self, part: int) -> Path:
         return self._folder / f"{self._name}-{part:05d}.parquet"
@@ -135,11 +137,19 @@ class _Writer:
             self._finish()
             self._part = part
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._unfinished(part), batch.schema)
-        self._writer.write_batch(batch)
+            self._writer = pq.ParquetWriter(self._unfinished(part), batch.schema, **_options(batch.schema))
+        self._waiting.append(batch)
+        if sum(map(len, self._waiting)) >= _ROWS_OF_A_GROUP:
+            self._flush(self._writer)
+
+    def _flush(self, writer: pq.ParquetWriter) -> None:
+        if self._waiting:
+            writer.write_table(pa.Table.from_batches(self._waiting))
+            self._waiting = []
 
     def _finish(self) -> None:
         if self._writer is not None:
+            self._flush(self._writer)
             self._writer.close()
             self._writer = None
             self._unfinished(self._part).rename(self._path(self._part))
@@ -152,6 +162,13 @@ class _Writer:
             self._finish()
         elif self._writer is not None:
             self._writer.close()
+
+
+def _options(schema: pa.Schema) -> dict[str, Any]:
+    """Dictionaries and statistics where they help: nonces and references are random, and hashing them costs most."""
+    plain = [field.name for field in schema if not pa.types.is_binary(field.type)]
+    words = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)]
+    return {"use_dictionary": words, "write_statistics": plain}
 
 
 def _note(bulk: BulkVerifier, scans: Sequence[Source], journals: Sequence[Source], encoding: str) -> dict[str, Any]:

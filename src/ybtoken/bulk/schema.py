@@ -90,13 +90,19 @@ def verdict_columns(verdicts: Verdicts, codes: bytes, noise: pa.Array, times: pa
     """
     batch, rows = verdicts.batch, len(verdicts)
     signed = pc.greater(_numbers(batch.profiles, "B"), 0)  # the claims were read
+    # Usually every signature is good and no optional claim is there: then nothing has to be made null one by one.
+    all_signed, none_present = 0 not in bytes(batch.profiles), not any(bytes(batch.present))
     present = _numbers(batch.present, "B")
 
-    def column(array: pa.Array, bit: int | None = None) -> pa.Array:
-        there = signed if bit is None else pc.and_(signed, pc.not_equal(pc.bit_wise_and(present, 1 << bit), 0))
-        return pc.if_else(there, array, pa.scalar(None, array.type))
+    def column(array: pa.Array, there: pa.Array = signed) -> pa.Array:
+        return array if all_signed and there is signed else pc.if_else(there, array, pa.scalar(None, array.type))
 
-    def optional(row: OptionalClaim) -> pa.Array:
+    def optional(bit: int, row: OptionalClaim) -> pa.Array:
+        if none_present:
+            return pa.nulls(rows, _optional_type(row))
+        return column(values(row), pc.and_(signed, pc.not_equal(pc.bit_wise_and(present, 1 << bit), 0)))
+
+    def values(row: OptionalClaim) -> pa.Array:
         items = batch.column(row.column)
         if not row.maximum:
             return _fixed(items, rows).cast(pa.binary())
@@ -119,7 +125,7 @@ def verdict_columns(verdicts: Verdicts, codes: bytes, noise: pa.Array, times: pa
         column(_numbers(batch.profiles, "B").cast(pa.int16())),
         column(_fixed(batch.identity_refs, rows).cast(pa.binary())),
         nonces,
-        *(column(optional(row), bit) for bit, row in enumerate(OPTIONAL_CLAIMS)),
+        *(optional(bit, row) for bit, row in enumerate(OPTIONAL_CLAIMS)),
     ]
 
 
@@ -133,7 +139,9 @@ def _fixed(items: memoryview, rows: int) -> pa.Array:
 
 
 def _digits(numbers: pa.Array, width: int) -> pa.Array:
-    return pc.utf8_lpad(pc.cast(numbers, pa.string()), width, "0")
+    """Numbers as digits; each number once, because there are few."""
+    encoded = numbers.dictionary_encode()
+    return pc.utf8_lpad(encoded.dictionary.cast(pa.string()), width, "0").take(encoded.indices)
 
 
 def _moments(seconds: pa.Array) -> pa.Array:
@@ -146,7 +154,10 @@ def _nonces(verdicts: Verdicts) -> pa.Array:
     padded = _fixed(batch.nonces, len(verdicts)).cast(pa.binary())
     sizes = _numbers(batch.nonce_sizes, "B")
     nonces = pa.nulls(len(verdicts), pa.binary())
-    for size in pc.unique(sizes).to_pylist():
+    different = pc.unique(sizes).to_pylist()
+    if len(different) == 1:
+        return pc.binary_slice(padded, 0, different[0])
+    for size in different:
         nonces = pc.if_else(pc.equal(sizes, size), pc.binary_slice(padded, 0, size), nonces)
     return nonces
 

@@ -7,6 +7,7 @@ A scan is judged at the time at which it was recorded, not now. Nothing is redee
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,10 +25,10 @@ from ybtoken.wire.text import normalize_scan
 
 __all__ = ["BulkVerifier"]
 
-ROWS = 65_536
+ROWS = 16_384
 """How many rows are verified at a time, which bounds the memory that it takes."""
 _LONGEST_SCAN = 8192  # characters; a longer cell is no scan, and is refused as it is
-_TEXT_STEP = range(16, 32)  # the numbers of what is wrong with a text
+_TEXT_STEP = re.compile(rb"[\x10-\x1f]")  # the numbers of what is wrong with a text
 _FIRST_TIMED = 96  # from this number on, a verdict depends on the time
 
 
@@ -174,7 +175,7 @@ def _without_noise(texts: pa.Array, codes: bytearray) -> Iterator[tuple[int, str
 
     Only texts that were refused for their spelling are looked at: what is accepted has nothing to remove.
     """
-    refused = [place for place, code in enumerate(codes) if code in _TEXT_STEP]
+    refused = [match.start() for match in _TEXT_STEP.finditer(codes)]
     if not refused:
         return
     for place, cell in zip(refused, texts.take(pa.array(refused, pa.int64())).to_pylist(), strict=True):
