@@ -10,7 +10,7 @@ from typing import Any
 
 from ybtoken.bulk.columns import ScansError
 from ybtoken.bulk.counts import Counts
-from ybtoken.bulk.report import LABELS, Language, choose
+from ybtoken.bulk.report import Language, choose, label
 from ybtoken.places import PROVINCES
 from ybtoken.words import Words
 
@@ -137,7 +137,7 @@ def _dates(summary: Counts, before: str) -> str:
 def _draw_codes(axes: Any, summary: Counts, language: Language) -> None:
     refused = [(code, count) for code, count in summary.by_code.items() if code != "accepted"]
     shown, rest = refused[:_CODES_SHOWN], sum(count for _, count in refused[_CODES_SHOWN:])
-    bars = [(choose(LABELS.get(code, Words(code, code)), language), count) for code, count in shown]
+    bars = [(choose(label(code), language), count) for code, count in shown]
     if rest:
         bars.append((choose(Words("all others", "其余"), language), rest))
     bars.reverse()

@@ -7,9 +7,10 @@ from typing import Literal, TypeAlias
 
 from ybtoken.bulk.counts import CHINA, Counts
 from ybtoken.places import PROVINCES
+from ybtoken.refusals import BY_CODE
 from ybtoken.words import Words
 
-__all__ = ["LABELS", "Language", "choose", "render"]
+__all__ = ["LABELS", "Language", "choose", "label", "render"]
 
 Language: TypeAlias = Literal["en", "zh"]
 """The languages of summaries."""
@@ -22,6 +23,7 @@ LABELS = {
     "text.length": Words("wrong length", "长度不符"),
     "text.digits": Words("other characters than digits", "含非数字字符"),
     "text.prefix": Words("another kind of code", "不是医保码"),
+    "text.beginning": Words("beginning lost or misread", "开头缺失或误读"),
     "text.range": Words("damaged digits", "数字分组有误"),
     "text.check": Words("wrong check digits", "校验位不符"),
     "envelope.shape": Words("malformed token", "封装结构不符"),
@@ -44,11 +46,19 @@ LABELS = {
     "scope.withdrawn": Words("key withdrawn", "密钥已停用"),
     "scope.place": Words("place outside the issuer's scope", "参保地超出签发范围"),
 }
-"""Short names of every verdict that a bulk run can give (steps 1 to 7)."""
+"""Short names of the verdicts that a bulk run can give (steps 1 to 7)."""
 
 _DOUBLES_SHOWN = 10
 _HOURS_SHOWN = 48
 _BAR = 30
+
+
+def label(code: str) -> Words:
+    """What a verdict is called in a summary; a refusal without a short name by its sentence, if that has no facts."""
+    if code in LABELS:
+        return LABELS[code]
+    words = BY_CODE[code].what if code in BY_CODE else Words(code, code)
+    return Words(code, code) if "{" in words.en else Words(words.en.rstrip("."), words.zh.rstrip("。"))
 
 
 def choose(words: Words, language: Language) -> str:
@@ -64,7 +74,7 @@ def render(summary: Counts, language: Language) -> str:
 
     lines = [say(f"scans {summary.total:,}", f"扫码记录 {summary.total:,} 条")]
     lines += [
-        _line(count, summary.total, f"{code:<20} {choose(LABELS.get(code, Words(code, code)), language)}")
+        _line(count, summary.total, f"{code:<20} {choose(label(code), language)}")
         for code, count in summary.by_code.items()
     ]
     if summary.cleaned:

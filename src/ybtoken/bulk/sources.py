@@ -245,6 +245,12 @@ class _JsonLines:
                 names |= dict.fromkeys(record)
         self.schema = pa.schema([(name, pa.string()) for name in names])
 
+    def _late(self, number: int, name: str) -> ScansError:
+        return ScansError(
+            f"{self.path}, line {number:,}: none of the first {_LOOKED_AT:,} lines has the member {name!r}",
+            f"{self.path} 第 {number:,} 行：前 {_LOOKED_AT:,} 行中均无成员 {name!r}",
+        )
+
     def _records(self, stream: _Stream) -> Iterator[tuple[int, dict[str, Any]]]:
         """The objects with the numbers of their lines."""
         number = 0
@@ -271,11 +277,7 @@ class _JsonLines:
             while block := list(islice(records, _ROWS)):
                 for number, record in block:
                     if unknown := record.keys() - known:
-                        name = min(unknown)
-                        raise ScansError(
-                            f"{self.path}, line {number:,}: none of the first {_LOOKED_AT:,} lines has the member {name!r}",
-                            f"{self.path} 第 {number:,} 行：前 {_LOOKED_AT:,} 行中均无成员 {name!r}",
-                        )
+                        raise self._late(number, min(unknown))
                 columns = [pa.array([_spelled(record.get(name)) for _, record in block], pa.binary()) for name in names]
                 batch = pa.RecordBatch.from_arrays([column.view(pa.string()) for column in columns], schema=self.schema)
                 yield from _cut(batch, first, done, stream.share)

@@ -96,7 +96,8 @@ def _with_parameters(
 def _option(row: OptionalClaim) -> Any:
     words = f"{row.help.en} / {row.help.zh}"
     if row.levels is not None:
-        parser = partial(_level, levels=row.levels, maximum=row.maximum)
+        # Some versions of click ask a parser for its name.
+        parser = wraps(_level)(partial(_level, levels=row.levels, maximum=row.maximum))
         names = ", ".join(level.name.lower() for level in row.levels)
         return Annotated[int | None, typer.Option(parser=parser, metavar="LEVEL", help=f"{words} ({names})")]
     if row.kind == 16:
