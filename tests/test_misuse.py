@@ -9,6 +9,7 @@ from tests.support import CITY, HOLDER, fake_issuer
 from ybtoken import Algorithm, IssueError, Issuer, Scope
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.misuse import MISUSES
+from ybtoken.passes.enrolment import Enrolment
 from ybtoken.testing.keys import FakeKey
 from ybtoken.words import Words
 
@@ -32,6 +33,7 @@ REFUSED = {
     "issue.device_key": lambda: fake_issuer().issue_device_bound_pass(
         HOLDER, CITY, P256SigningKey.generate(algorithm=Algorithm.ESP256).verifying_key
     ),
+    "issue.possession": lambda: Enrolment(bytes(16)).check("a", b"", P256SigningKey.generate().verifying_key, b""),
     "issue.signature": lambda: Issuer(Unpadded()).issue(HOLDER, CITY),
     "issue.wrong_signature": lambda: Issuer(Erring()).issue(HOLDER, CITY),
 }

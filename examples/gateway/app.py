@@ -38,6 +38,8 @@ from .bodies import (
     ChallengeRequest,
     Config,
     Counter,
+    EnrolmentChallenge,
+    EnrolRequest,
     HandIn,
     Health,
     Issued,
@@ -147,6 +149,8 @@ def _platform(app: FastAPI, world: World) -> None:
                 key = P256VerifyingKey.from_point(x, y)
             except ValueError as error:
                 raise HTTPException(400, "the device_key is no point of P-256") from error
+            challenge, proof = bytes.fromhex(request.device_key.challenge), bytes.fromhex(request.device_key.signature)
+            world.enrolment.check(request.holder, challenge, key, proof)
             issued = world.issuer.issue_device_bound_pass(ref, request.city_code, key, now=now, **optional)
         return Issued(
             profile=request.profile,
@@ -157,6 +161,11 @@ def _platform(app: FastAPI, world: World) -> None:
             status_index=issued.voucher.status_index,
             **{"pass": issued.data.hex()},
         )
+
+    @app.post("/enrol", tags=["platform"])
+    def enrol(request: EnrolRequest) -> EnrolmentChallenge:
+        """Make a challenge, by which a phone proves that it holds the key that a pass of profile 3 is to name."""
+        return EnrolmentChallenge(challenge=world.enrolment.challenge(request.holder).hex())
 
     @app.post("/present", tags=["platform"])
     def present(request: PresentRequest) -> Presented:

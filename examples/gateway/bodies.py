@@ -32,11 +32,25 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class EnrolRequest(Strict):
+    """Who is about to bind a phone."""
+
+    holder: str = Field("demo1", pattern=r"^[0-9A-Za-z]{1,32}$")
+
+
+class EnrolmentChallenge(BaseModel):
+    """What the phone signs, together with its public key, within two minutes."""
+
+    challenge: str
+
+
 class DeviceKey(Strict):
-    """A phone's public key on P-256: its coordinates, 32 bytes each, in hex."""
+    """A phone's public key on P-256, with the proof that the phone holds it; all in hex."""
 
     x: Hex32
     y: Hex32
+    challenge: Hex32 = Field(description="of /enrol, for the same holder")
+    signature: str = Field(pattern=r"^[0-9a-f]{128}$", description="r || s, by this key, over the challenge and x, y")
 
 
 class IssueRequest(Strict):

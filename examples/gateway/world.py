@@ -6,6 +6,7 @@ and a status list, and nothing else.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.ring import Use
 from ybtoken.observers.log import LogObserver
 from ybtoken.observers.observed import ObservedVerifier
+from ybtoken.passes.enrolment import Enrolment
 from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy
@@ -60,6 +62,7 @@ class World:
         self.issuer = Issuer(vault.signing, lifetime=settings.lifetime, clock=self.clock)
         self.sealer = IdentitySealer.for_ring(self.keys, vault.sealing, clock=self.clock)
         self.codes = RotatingCodes(vault.master)
+        self.enrolment = Enrolment(hashlib.sha256(b"enrolment" + vault.master).digest(), clock=self.clock)
         self.registry = StatusRegistry(settings.folder / "status.db", STATUS_URI, size=1 << 16, clock=self.clock)
         self.status_keys = KeyRing([KeyEntry(vault.status.verifying_key, _ISSUER, use=Use.STATUS)])
         self.statuses = MemoryStatusSource(StatusListReader(self.status_keys, STATUS_URI, skew=settings.skew))
@@ -121,7 +124,7 @@ class World:
             file = self.settings.folder / "status.cwt"
             try:
                 self.published = self.registry.publish(self._vault.status, lifetime=60, ttl=STATUS_TTL)
-                replace_file(file, self.published)
+                replace_file(file, self.published, mode=0o600)
             except ValueError:  # another worker has just published
                 self.published = file.read_bytes()
             self.statuses.load(self.published, self.now)

@@ -61,7 +61,7 @@ class State:
             return
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         body = json.dumps(content, ensure_ascii=False).encode()
-        replace_file(self.path, f"{_DIGEST} {hashlib.sha256(body).hexdigest()}\n".encode() + body)
+        replace_file(self.path, f"{_DIGEST} {hashlib.sha256(body).hexdigest()}\n".encode() + body, mode=0o600)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -78,11 +78,17 @@ class State:
             yield
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file by one that is on the disk already, so that no reader and no crash sees half of it."""
+def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Replace a file by one that is on the disk already, so that no reader and no crash sees half of it.
+
+    Args:
+        path: the file.
+        data: its new content.
+        mode: who may use it, less what the process's umask takes away.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with draft.open("wb") as stream:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

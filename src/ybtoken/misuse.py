@@ -48,6 +48,10 @@ MISUSES = MappingProxyType(
                 "请让手机生成 P-256（ES256）密钥，或采用默认用户标识的 SM2 密钥。",
             ),
         ),
+        "issue.possession": Misuse(
+            Words("The phone did not prove that it holds the key: {reason}.", "手机未能证明其持有该密钥：{reason}。"),
+            Words("Ask for a new challenge, and let the phone sign it anew.", "请重新获取挑战值，由手机重新签名。"),
+        ),
         "issue.signature": Misuse(
             Words("The issuer's key gave no usable signature: {reason}.", "签发密钥未给出可用的签名：{reason}。"),
             Words(

@@ -37,6 +37,7 @@ from ybtoken.keys.keyset import load_jwks  # noqa: E402
 from ybtoken.keys.p256 import P256SigningKey  # noqa: E402
 from ybtoken.passes.challenge import Challenge  # noqa: E402
 from ybtoken.passes.device import DeviceBoundPass  # noqa: E402
+from ybtoken.passes.enrolment import enrolment_message  # noqa: E402
 from ybtoken.passes.rotating import RotatingPass  # noqa: E402
 
 
@@ -184,7 +185,14 @@ def test_many_changes_of_status_at_once_do_not_bring_lists_from_the_future(visit
 async def a_phone_and_what_it_is_asked(gateway: Gateway) -> tuple[DeviceBoundPass, str]:
     key = P256SigningKey.generate()
     x, y = key.verifying_key.point
-    issued = (await gateway.post("/issue", profile=3, device_key={"x": x.hex(), "y": y.hex()})).json()
+    challenge = (await gateway.post("/enrol", holder="demo1")).json()["challenge"]
+    proof = key.sign(enrolment_message(bytes.fromhex(challenge), (x, y))).hex()
+    proven = {"x": x.hex(), "y": y.hex(), "challenge": challenge, "signature": proof}
+    issued = (await gateway.post("/issue", holder="demo1", profile=3, device_key=proven)).json()
+    for wrong in ({"signature": "00" * 64}, {"challenge": "00" * 32}):
+        answer = await gateway.post("/issue", holder="demo1", profile=3, device_key=proven | wrong)
+        assert (answer.status_code, answer.json()["code"]) == (400, "issue.possession")
+    assert (await gateway.post("/issue", holder="demo2", profile=3, device_key=proven)).status_code == 400
     phone = DeviceBoundPass(bytes.fromhex(issued["pass"]), key, clock=gateway.clock)
     return phone, (await gateway.post("/challenge", terminal="T1")).json()["text"]
 
@@ -409,7 +417,7 @@ def test_requests_that_are_wrong_get_a_problem_which_repeats_nothing(visit: Any)
         long = await gateway.client.post("/verify", content=b" " * (9 << 20))
         assert (long.status_code, long.headers["content-type"]) == (413, "application/problem+json")
         assert (await gateway.post("/issue", profile=3)).status_code == 400
-        nowhere = {"x": "00" * 32, "y": "00" * 32}
+        nowhere = {"x": "00" * 32, "y": "00" * 32, "challenge": "00" * 32, "signature": "00" * 64}
         assert (await gateway.post("/issue", profile=3, device_key=nowhere)).status_code == 400
 
     visit(scene)

@@ -5,7 +5,7 @@
 // good. All else is the same for each.
 
 import { speak, post, picture } from "./words.js";
-import { deviceBoundText, fromHex, isChallenge, newDeviceKey, publicPoint, rotatingKey, rotatingText } from "./wire.js";
+import { deviceBoundText, fromHex, isChallenge, newDeviceKey, provenKey, rotatingKey, rotatingText } from "./wire.js";
 
 const WORDS = {
   title: { zh: "医保电子凭证 · 演示", en: "Medical-insurance e-voucher · demo" },
@@ -49,7 +49,8 @@ const KINDS = {
     about: { zh: "由本机密钥签名，密钥不可导出；可回应终端。", en: "Signed by a key that cannot leave this phone; can answer a terminal." },
     async enrol() {
       const keys = await newDeviceKey();
-      const issued = await ask("/issue", { ...HOLDER, profile: 3, device_key: await publicPoint(keys.publicKey) });
+      const { challenge } = await ask("/enrol", { holder: HOLDER.holder });
+      const issued = await ask("/issue", { ...HOLDER, profile: 3, device_key: await provenKey(keys, challenge) });
       return { pass: fromHex(issued.pass), key: keys.privateKey, ...clockOf(issued) };
     },
     async display(kept) {

@@ -46,9 +46,12 @@ export const rotatingKey = (secret) =>
 export const newDeviceKey = () =>
   crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
 
-export async function publicPoint(key) {
-  const raw = new Uint8Array(await crypto.subtle.exportKey("raw", key));
-  return { x: toHex(raw.slice(1, 33)), y: toHex(raw.slice(33)) };
+// The public key, and the proof that this browser holds the private one: the platform's challenge, signed by it.
+export async function provenKey({ publicKey, privateKey }, challenge) {
+  const point = new Uint8Array(await crypto.subtle.exportKey("raw", publicKey)).slice(1);
+  const message = join(utf8.encode("ybtoken enrolment 1"), fromHex(challenge), point);
+  const proof = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, privateKey, message);
+  return { x: toHex(point.slice(0, 32)), y: toHex(point.slice(32)), challenge, signature: toHex(new Uint8Array(proof)) };
 }
 
 const HEADER = fromHex("43a10126"); // {1: -7}, as a byte string
