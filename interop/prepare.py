@@ -53,6 +53,36 @@ def go_peer() -> list[str]:
     return [str(program)]
 
 
+def java_keys() -> list[str]:
+    """The command that writes keys by BouncyCastle.
+
+    Raises:
+        FileNotFoundError: there is no JDK, or no BouncyCastle (Debian: default-jdk-headless libbcpkix-java).
+    """
+    jars = [Path("/usr/share/java") / f"bc{name}.jar" for name in ("prov", "pkix", "util")]
+    if shutil.which("javac") is None or not all(jar.exists() for jar in jars):
+        raise FileNotFoundError("no JDK with BouncyCastle here (Debian: default-jdk-headless libbcpkix-java)")
+    return ["java", "-cp", ":".join(map(str, jars)), str(HERE / "KeySpellings.java")]
+
+
+def node_keys() -> list[str]:
+    """The command that writes keys by sm-crypto.
+
+    Raises:
+        FileNotFoundError: there is no npm.
+        subprocess.CalledProcessError: sm-crypto cannot be installed.
+    """
+    npm, folder = shutil.which("npm"), BUILD / "node"
+    if npm is None:
+        raise FileNotFoundError("npm is not installed")
+    with _alone():
+        if not (folder / "node_modules" / "sm-crypto").exists():
+            folder.mkdir(exist_ok=True)
+            _run(npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "sm-crypto@>=0.5.0")
+        shutil.copyfile(HERE / "key_spellings.mjs", folder / "key_spellings.mjs")
+    return ["node", str(folder / "key_spellings.mjs")]
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
     """Let in one process at a time, because the tests run in several, and two must not make the same environment."""

@@ -26,6 +26,8 @@ MISSING = {
     "openssl": r"openssl",
     "go (Debian: golang-go)": r"\bgo\b|\bGo\b",
     "python3-botan": r"Botan",
+    "a JDK (Debian: default-jdk-headless libbcpkix-java)": r"JDK",
+    "npm": r"npm is not",
     "cargo (https://rustup.rs), for the native engine": r"native engine|ybtoken_native|ybtoken\[native\]",
     "npm, and then `make js`": r"JavaScript",
     "mypy (dependency group lint)": r"mypy",

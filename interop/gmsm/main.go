@@ -4,12 +4,15 @@
 //
 //	verify x y uid message r||s   ->   true | false
 //	sign d uid message            ->   r||s
+//	keys                          ->   a line "SM2 kind name base64" for each spelling of a new key, and an empty line
 package main
 
 import (
 	"bufio"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"log"
@@ -17,7 +20,9 @@ import (
 	"os"
 	"strings"
 
+	"github.com/emmansun/gmsm/pkcs8"
 	"github.com/emmansun/gmsm/sm2"
+	"github.com/emmansun/gmsm/smx509"
 )
 
 func octets(field string) []byte {
@@ -29,6 +34,32 @@ func octets(field string) []byte {
 }
 
 func number(field string) *big.Int { return new(big.Int).SetBytes(octets(field)) }
+
+func say(kind, name string, written []byte, err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("SM2", kind, name, base64.StdEncoding.EncodeToString(written))
+}
+
+func keys() {
+	key, err := sm2.GenerateKey(rand.Reader)
+	if err != nil {
+		log.Fatal(err)
+	}
+	sec1, err := smx509.MarshalSM2PrivateKey(key)
+	say("private", "SEC_1", sec1, err)
+	plain, err := smx509.MarshalPKCS8PrivateKey(key)
+	say("private", "PKCS#8", plain, err)
+	say("private", "D.Text(16)", []byte(fmt.Sprintf("%064x", key.D)), nil)
+	sealed, err := pkcs8.MarshalPrivateKey(key, []byte("demo1234"), nil)
+	say("sealed", "PKCS#8_by_default", sealed, err)
+	spki, err := smx509.MarshalPKIXPublicKey(&key.PublicKey)
+	say("public", "PKIX", spki, err)
+	say("public", "elliptic.Marshal", elliptic.Marshal(key.Curve, key.X, key.Y), nil)
+	say("compressed", "elliptic.MarshalCompressed", elliptic.MarshalCompressed(key.Curve, key.X, key.Y), nil)
+	fmt.Println()
+}
 
 func main() {
 	requests := bufio.NewScanner(os.Stdin)
@@ -49,6 +80,8 @@ func main() {
 				log.Fatal(err)
 			}
 			fmt.Printf("%064x%064x\n", r, s)
+		case "keys":
+			keys()
 		default:
 			log.Fatalf("unknown request %q", fields[0])
 		}

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from ybtoken import Issuer, KeyEntry, KeyRing, Verifier
-from ybtoken.algorithms import Algorithm
+from ybtoken.algorithms import Algorithm, Curve
+from ybtoken.keys.reading import read_public_key
 
 pkcs11 = pytest.importorskip("pkcs11", reason="no python-pkcs11 (extra pkcs11)")
-from pkcs11.util.ec import encode_named_curve_parameters  # noqa: E402
+from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters  # noqa: E402
 
 from ybtoken.devices.checked import DeviceError  # noqa: E402
 from ybtoken.devices.pkcs11 import Pkcs11SigningKey  # noqa: E402
@@ -139,6 +140,11 @@ def test_both_forms_of_the_public_point_are_read_and_another_is_refused(token: d
     point = b"\x04" + b"".join(key.verifying_key.point)
     for spelled in (point, b"\x04\x41" + point, point.hex()):
         assert key_of(token, public_key=spelled).kid == key.kid
+    session = pkcs11.lib(LIBRARY).get_token(token_label="issuer").open()
+    public = session.get_key(object_class=pkcs11.ObjectClass.PUBLIC_KEY, label="platform")
+    for written in (encode_ec_public_key(public), bytes(public[pkcs11.Attribute.EC_POINT])):
+        assert read_public_key(written, curve=Curve.P256).point == point
+    session.close()
     other = key_of(token, label=None, key_id=b"\x02").verifying_key
     wrong = key_of(token, public_key=other.to_pem())
     with pytest.raises(DeviceError, match="does not verify under its public key"):
