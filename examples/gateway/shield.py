@@ -55,7 +55,12 @@ HEADERS = [
 
 _WISHED = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _PAGES = frozenset({"/", "/phone", "/terminal"})
-_PLAIN = [(b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"), *HEADERS[2:]]
+_PLAIN = [
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-store"),
+]
 """For answers that no browser shows."""
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ybtoken.cli.guards import redis_guard
+from ybtoken.cli.journal import handed_in, journal
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.errors import TokenError
 
@@ -15,8 +16,12 @@ __all__ = ["store"]
 
 store = typer.Typer(
     no_args_is_help=True,
-    help="The store of used codes that terminals share (Redis). / 终端共用的已用码存储（Redis）。",
+    help="The store of used codes: shared (Redis), or a terminal's file. / 已用码存储：共用（Redis）或本机文件。",
 )
+store.command("journal", help="Write a terminal's journal as JSON lines. / 导出终端离线受理记录（JSON Lines）。")(
+    journal
+)
+store.command("handed-in", help="Remove rows that were handed in. / 删除已上报的记录。")(handed_in)
 
 
 @store.callback()
