@@ -17,11 +17,11 @@ __all__ = ["ScansError", "check_columns", "plain_texts", "seconds_of", "zone_of"
 
 
 class ScansError(ValueError):
-    """A source of scans cannot be verified as it is: which column, row or file, and what to do, in both languages.
+    """A source of scans cannot be verified as it is. The message names the column, row or file, and says what to do.
 
     Attributes:
-        words: the sentence.
-        row: the row in the table or file, counted from 1; ``None`` if it is not about a row.
+        words: the message in both languages.
+        row: the row in the table or file, counted from 1; ``None`` if the error is not about one row.
     """
 
     def __init__(self, en: str, zh: str, *, row: int | None = None) -> None:
@@ -30,7 +30,7 @@ class ScansError(ValueError):
         self.row = row
 
     def within(self, place: str, rows_before: int = 0) -> ScansError:
-        """The same error with the place where it is, and with its row counted from the start of that place."""
+        """The same error with the file's name before its message, and with its row counted from the file's start."""
         if self.row is None:
             where = Words(f"{place}: ", f"{place}：") if place else Words("", "")
             return ScansError(where.en + self.words.en, where.zh + self.words.zh)
@@ -45,7 +45,7 @@ def check_columns(schema: pa.Schema, text: str, scanned_at: str, tz: str | None)
     """Refuse a schema whose columns cannot hold texts and times.
 
     Raises:
-        ScansError: a column is missing or stands twice, or its type cannot hold what it should.
+        ScansError: a column is missing, two have the same name, or a type cannot hold texts or times.
     """
     for name in (text, scanned_at):
         count = schema.names.count(name)
@@ -63,7 +63,7 @@ def check_columns(schema: pa.Schema, text: str, scanned_at: str, tz: str | None)
 
 
 def _content(kind: pa.DataType) -> pa.DataType:
-    """The type of the values that a dictionary or a run-end encoding stands for."""
+    """The type of the values in a column that is encoded as a dictionary or by run ends; otherwise the type itself."""
     return kind.value_type if pa.types.is_dictionary(kind) or _is_run_end(kind) else kind
 
 
@@ -112,9 +112,9 @@ def _check_text(name: str, kind: pa.DataType) -> None:
 
 
 def plain_texts(array: pa.Array) -> pa.Array:
-    """A column of texts as plain bytes, which both engines read in place; nulls stay.
+    """A column of texts as plain bytes, which both engines read without a copy; nulls stay.
 
-    Bytes and not strings, because a string from a file may hold what is not UTF-8.
+    They are bytes and not strings because a string column from a file may hold bytes that are not UTF-8.
 
     Args:
         array: of a type that `check_columns` lets pass.
@@ -197,18 +197,19 @@ def _no_zone(name: str, row: int | None = None) -> ScansError:
 
 
 def seconds_of(array: pa.Array, name: str, zone: tzinfo | None) -> pa.Array:
-    """A column of times as whole seconds since 1970, rounded down; null where a cell tells no time.
+    """A column of times as whole seconds since 1970, rounded down; null where a cell holds no time.
 
-    A cell tells no time if it is null or not a number, if it lies outside 1970 to 2106, or if its local time did not
-    exist or stands for two moments (a clock that was set back).
+    A cell holds no time if it is null, NaN or infinite, or a text that is neither a number nor a date with a time of
+    day; if its time lies outside 1970 to 2106; or if its local time never occurred, or occurred twice because clocks
+    were set back.
 
     Args:
         array: of a type that `check_columns` lets pass.
         name: the column's name, for errors.
-        zone: where times that name no zone were recorded.
+        zone: the time zone of times that name none.
 
     Raises:
-        ScansError: a number above 2**32, or text without a zone where ``zone`` is missing; it names the row.
+        ScansError: a number above 2**32, or a time without a zone where ``zone`` is missing.
     """
     array = _decoded_content(array)
     kind = array.type
@@ -252,12 +253,12 @@ def _from_timestamps(array: pa.Array, name: str, zone: tzinfo | None) -> pa.Arra
     numbers = array.cast(pa.int64())
     if unit == 1:
         return numbers
-    # Division rounds to zero; what lies before 1970 is no time of a scan anyway.
+    # Division rounds to zero, so times before 1970 would be rounded up; they are refused as -1.
     return pc.if_else(pc.greater_equal(numbers, 0), pc.divide(numbers, unit), pa.scalar(-1, pa.int64()))
 
 
 def _in_zone(local: pa.Array, zone: tzinfo) -> pa.Array:
-    """Local times as moments; null for those that did not exist or stand for two moments."""
+    """Local times as moments in UTC; null for those that never occurred or that occurred twice."""
     if not isinstance(zone, ZoneInfo):
         ahead = zone.utcoffset(None)
         return pc.subtract(local, pa.scalar(ahead, pa.duration("us"))).cast(pa.timestamp("us", tz="UTC"))
@@ -268,7 +269,7 @@ def _in_zone(local: pa.Array, zone: tzinfo) -> pa.Array:
 
 
 def _from_strings(texts: pa.Array, name: str, zone: tzinfo | None) -> pa.Array:
-    """Seconds since 1970 in digits, or ISO 8601. Columns of one form are read whole, others cell by cell."""
+    """Seconds since 1970 in digits, or ISO 8601. A column in one form is read as a whole, any other cell by cell."""
     texts = pa.array([_decoded(cell) for cell in texts.to_pylist()], pa.string())
     texts = pc.utf8_trim_whitespace(texts)
     dates = pc.match_substring_regex(texts, _NO_TIME_OF_DAY)

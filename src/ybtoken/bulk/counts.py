@@ -1,4 +1,4 @@
-"""What is counted in bulk verdicts, and what should not be passed over (extra ``bulk``)."""
+"""The counts of a bulk run's verdicts, and the warnings that follow from them (extra ``bulk``)."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ class Counts:
 
     Attributes:
         total: all scans.
-        by_code: scans by "accepted", the refusal's code, or a key of `NOT_JUDGED`; the most frequent first.
-        by_province: scans with a good signature by the first two digits of the insured place; the most frequent first.
-        by_hour: for each hour, by its start in China's time, accepted scans and others; those without a time left out.
+        by_code: scans by verdict ("accepted", a refusal's code, or a key of `NOT_JUDGED`), the most frequent first.
+        by_province: scans with a good signature by the first two digits of the insured place, the most frequent first.
+        by_hour: how many scans were accepted in each hour and how many were not. The key is the start of the hour in
+            China's time; scans without a time are left out.
         cleaned: scans that were accepted only because a scanner's additions were removed.
         cleanable: scans that were refused, and would be accepted without a scanner's additions.
-        time_offset: if more than half of the scans that had a good signature were refused for their time, the median
-            of scan time less issue time of those, in seconds.
+        time_offset: set if more than half of the scans with a good signature were refused for their time. It is the
+            median, over those refused, of scan time minus issue time, in seconds (whole minutes).
         journal: the verdicts on the rows of journals, by code.
         doubles: displays that were accepted more than once, journals included.
     """
@@ -52,7 +53,7 @@ class Counts:
         return self.by_code.get("accepted", 0)
 
     def warnings(self) -> list[Words]:
-        """What should not be passed over: a fault of the run or of the source, rather than of codes."""
+        """Signs that the run or the source is at fault, and not the codes."""
         found = []
         if self.time_offset is not None:
             shown = _span(self.time_offset)
@@ -82,7 +83,7 @@ class Counts:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """The summary as JSON-ready values; of doubles the first ten."""
+        """The summary as values that `json.dumps` accepts, with the first ten doubles."""
         return {
             "total": self.total,
             "accepted": self.accepted,
@@ -108,7 +109,7 @@ class Counts:
 
 
 def double_as_dict(double: Double) -> dict[str, Any]:
-    """A double as JSON-ready values."""
+    """A double as values that `json.dumps` accepts."""
     scans = [scan._asdict() | {"at": scan.at.astimezone(CHINA).isoformat()} for scan in double.scans]
     return {"display": double.display.hex(), "times": double.times, "scans": scans}
 
@@ -118,7 +119,7 @@ def _name(province: str) -> Words:
 
 
 def _span(seconds: int) -> Words:
-    """How far a scan lies from the issue of its code."""
+    """How long after or before the issue of its code a scan was made, in words."""
     away = abs(seconds)
     days, rest = divmod(away, 86_400)
     hours, minutes = rest // HOUR, rest % HOUR // 60

@@ -1,7 +1,8 @@
 """Displays that were accepted more than once, among a day's scans and the journals of terminals (extra ``bulk``).
 
-Two passes over the verdicts, in memory that does not grow with them: the first sorts the displays into files by their
-last bytes and counts them file by file; the second collects where those that stand there twice were accepted.
+The verdicts are read twice, so that memory does not grow with their number. The first time, the displays are sorted
+into files by their last bytes, and the displays in each file are counted. The second time, the place and time of every
+acceptance is collected for the displays that were found more than once.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ class VerdictFile(NamedTuple):
 
     Args:
         path: the Parquet file.
-        source: the name of the file of scans that it is on.
-        first: the row of that file, counted from 0, that it begins with.
-        rows: how many it has.
-        journal: whether it is of a terminal's journal.
+        source: the name of the file of scans.
+        first: the row in the file of scans, counted from 0, that the first verdict is on.
+        rows: how many verdicts it has.
+        journal: whether the scans are from a terminal's journal.
     """
 
     path: Path
@@ -79,12 +80,12 @@ class Doubles(NamedTuple):
 
 
 def find_doubles(files: Sequence[VerdictFile], places: Sequence[str], workspace: Path) -> Doubles:
-    """Find them.
+    """Find the displays that were accepted more than once.
 
     Args:
         files: the verdicts.
-        places: the columns that say where a scan was made, as far as a file has them.
-        workspace: a folder on a disk that holds 20 bytes a row meanwhile.
+        places: the columns that say where a scan was made; a file may lack them.
+        workspace: a folder for temporary files, about 20 bytes a row.
     """
     wanted = max(1, math.ceil(sum(file.rows for file in files) / _ROWS_A_FILE))
     buckets = min(_MOST_FILES, 1 << (wanted - 1).bit_length())
@@ -112,7 +113,7 @@ def _accepted(file: VerdictFile, columns: Sequence[str]) -> Iterator[tuple[int, 
 
 
 def _sort_out(files: Sequence[VerdictFile], folder: Path, buckets: int) -> Iterator[tuple[pa.Array, pa.Array]]:
-    """The displays that were accepted, bucket by bucket: those of scans, and those of journals."""
+    """For each bucket, the displays that were accepted in scans, and those that were accepted in journals."""
     schema = pa.schema([("display", pa.binary())])
 
     def path(bucket: int, journal: bool) -> Path:

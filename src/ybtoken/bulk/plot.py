@@ -20,7 +20,7 @@ _FORMATS = (".svg", ".png", ".pdf")
 _GOOD, _BAD, _PLACE = "#2a8f5c", "#b3402a", "#2a5fb3"
 _CODES_SHOWN = 10
 _HOURS_BY_HOUR = 7 * 24
-# Looked for first, because a font that has some Chinese characters need not have them all.
+# Only these fonts are used, the first that is installed: another font with some Chinese characters may lack others.
 _CHINESE = (
     "Noto Sans CJK SC", "Source Han Sans SC", "Source Han Sans CN", "Microsoft YaHei", "PingFang SC", "SimHei",
     "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Noto Serif CJK SC", "SimSun", "AR PL UMing CN", "Droid Sans Fallback",
@@ -28,10 +28,11 @@ _CHINESE = (
 
 
 def check_plot(path: str | os.PathLike[str], language: Language) -> None:
-    """Refuse now what `draw` would refuse after a long run.
+    """Raise before a long run what `draw` would raise after it.
 
     Raises:
-        ScansError: another ending than SVG, PNG or PDF, no such folder, or no font with Chinese characters.
+        ScansError: the file name does not end in .svg, .png or .pdf, its folder does not exist, or no font with
+            Chinese characters is installed.
         ModuleNotFoundError: matplotlib is not installed.
     """
     path = Path(path)
@@ -62,7 +63,7 @@ def _font_with_chinese() -> str | None:
 
     if (name := found()) is not None:
         return name
-    # matplotlib remembers its list of fonts: one that was installed later is found only by looking.
+    # matplotlib keeps a list of fonts on disk, which lacks a font that was installed later.
     for path in font_manager.findSystemFonts():
         try:
             if font_manager.get_font(path).family_name in _CHINESE:
@@ -73,12 +74,12 @@ def _font_with_chinese() -> str | None:
 
 
 def draw(summary: Counts, path: str | os.PathLike[str], language: Language = "en") -> None:
-    """Draw the summary into an SVG, PNG or PDF file, by its ending.
+    """Draw the summary into an SVG, PNG or PDF file; the end of the file name decides which.
 
     Args:
         summary: what to draw.
         path: the file.
-        language: of every word in it; Chinese needs a font that has it.
+        language: of all words in the picture; Chinese needs a font with Chinese characters.
 
     Raises:
         ScansError: as for `check_plot`.

@@ -105,7 +105,7 @@ def _line(count: int, total: int, name: str) -> str:
 
 
 def _hours(summary: Counts, language: Language) -> Iterator[str]:
-    """By hour; of more than two days, by day."""
+    """A line for each hour, or for each day if the scans span more than two days."""
     hours = dict(summary.by_hour)
     form = "%Y-%m-%d %H:%M"
     title = Words("by hour, China time: accepted, others", "按小时（北京时间）：通过、其他")

@@ -32,10 +32,10 @@ _ROWS_OF_A_GROUP = 1 << 17
 
 
 class Progress(NamedTuple):
-    """How far a run is.
+    """How far a run has come.
 
     Args:
-        rows: how many rows have a verdict, those of earlier runs included.
+        rows: how many rows have a verdict, from this run or an interrupted one before.
         verified: how many of them this run verified.
         share: how much of all sources has been read, 0 to 1.
     """
@@ -60,22 +60,22 @@ def verify_files(
     """Verify files of scans into a folder of Parquet files.
 
     Args:
-        bulk: the verifier. The columns of the sources stay, but for the texts: a text may still be good, and the rows
-            of a part are those of its source in their order.
+        bulk: the verifier. The verdicts have all columns of the sources but the texts, which might still be redeemed.
+            The rows are in the order of the source.
         sources: files (Parquet, CSV, JSON lines), or folders of them.
-        destination: the folder; made if it is not there. It is a data set for any reader of Parquet. If an earlier run
-            left verdicts on the same sources, this one adds what is missing.
+        destination: the folder, which is made if it does not exist. Any reader of Parquet reads it as one data set. If
+            an earlier run left verdicts on the same sources here, this run adds the missing ones.
         journals: what terminals accepted without a network, as files of `ybtoken.replay.sqlite.Redemption.to_dict`, one
             JSON object a line. Their verdicts are in the folder ``_journal``, and are not counted as scans.
-        encoding: of CSV.
+        encoding: the character encoding of CSV files.
         progress: called after every batch.
 
     Returns:
-        How much was done.
+        The progress at the end.
 
     Raises:
-        ScansError: the folder holds the verdicts on something else, a source cannot be read, or a column cannot hold
-            what it should; it names the file and the row. What was verified before stays.
+        ScansError: the folder holds verdicts on other sources or with other settings, a source cannot be read, or a
+            column cannot hold texts or times. The verdicts that were written before stay.
         OSError: a file cannot be read or written.
     """
     folder = Path(destination)
@@ -194,7 +194,7 @@ def _digest(stream: Any) -> str:
 
 
 def _claim_folder(folder: Path, note: dict[str, Any]) -> None:
-    """Note what the folder's verdicts are on, or refuse to mix them with others."""
+    """Write into the folder what its verdicts are on; raise `ScansError` if it holds verdicts on something else."""
     folder.mkdir(parents=True, exist_ok=True)
     manifest = folder / MANIFEST
     if not manifest.exists():

@@ -32,10 +32,10 @@ NOT_JUDGED: Mapping[str, Words] = MappingProxyType(
         "scan.no_time": Words("The cell of the time tells no time.", "时间单元格未给出时间。"),
     }
 )
-"""Verdicts on rows that hold no scan which could be judged, beside the codes of refusals (ADR 0029)."""
+"""Verdicts on rows that hold no scan, for lack of a text or a time; they are no codes of refusals (ADR 0029)."""
 
 _MOMENT = pa.timestamp("us", tz="UTC")
-_NUMBERS: dict[Any, tuple[pa.DataType, pa.DataType]] = {  # as they stand in a batch, and the next wider signed type
+_NUMBERS: dict[Any, tuple[pa.DataType, pa.DataType]] = {  # a claim's type in a batch, and the next wider signed type
     "B": (pa.uint8(), pa.int16()),
     "H": (pa.uint16(), pa.int32()),
     "I": (pa.uint32(), pa.int64()),
@@ -68,11 +68,11 @@ VERDICT_SCHEMA = pa.schema(
 
 ``verdict_code``: "accepted", the code of a refusal, or a key of `NOT_JUDGED`.
 ``verdict_noise``: the text has additions of a scanner, and is accepted without them.
-``verdict_at``: the time at which the row was judged, UTC.
-``verdict_display``: what the display is known by in every store and journal (`VerifiedVoucher.replay_key`); null for a
-pass that was not accepted.
+``verdict_at``: the recorded time of the scan, at which the token was verified, UTC.
+``verdict_display``: the display's key in every store and journal (`VerifiedVoucher.replay_key`); null for a pass that
+was not accepted.
 
-All others are claims, and are null where the signature was not good; what a token leaves out is null too.
+All others are claims. A claim is null if the signature was not good, or if the token does not have the claim.
 """
 
 _CODES = {ACCEPTED: "accepted"} | _NOT_JUDGED | {number: refusal.code for number, refusal in BY_NUMBER.items()}
@@ -84,9 +84,9 @@ def verdict_columns(verdicts: Verdicts, codes: bytes, noise: pa.Array, times: pa
 
     Args:
         verdicts: what the verifier found.
-        codes: the number of each row's verdict, where bulk's own have taken the place of the verifier's.
+        codes: the number of each row's verdict; those of `NOT_JUDGED` have replaced the verifier's.
         noise: whether a row is accepted without a scanner's additions.
-        times: at which each row was judged, in seconds since 1970, or null.
+        times: the time at which each row was verified, in seconds since 1970, or null.
     """
     batch, rows = verdicts.batch, len(verdicts)
     signed = pc.greater(_numbers(batch.profiles, "B"), 0)  # the claims were read
@@ -149,7 +149,7 @@ def _moments(seconds: pa.Array) -> pa.Array:
 
 
 def _nonces(verdicts: Verdicts) -> pa.Array:
-    """The nonces at their own lengths; nearly always they are all of 8 bytes."""
+    """The nonces, each with its own length; nearly always all of them have 8 bytes."""
     batch = verdicts.batch
     padded = _fixed(batch.nonces, len(verdicts)).cast(pa.binary())
     sizes = _numbers(batch.nonce_sizes, "B")

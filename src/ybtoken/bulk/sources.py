@@ -1,8 +1,8 @@
 """Files of scans: Parquet, CSV and JSON lines, read a batch at a time (extra ``bulk``).
 
-A source is cut into parts, which are what a run finishes or repeats: the row groups of a Parquet file, and
-`ROWS_OF_A_PART` rows of any other. Only Parquet has types. Every CSV field is read as the string that stands there, so
-that no digits and no leading zeros are lost, and so is every JSON member that is not a string.
+A source is cut into parts: the row groups of a Parquet file, and `ROWS_OF_A_PART` rows of any other file. A run that
+was interrupted repeats only the part that it had not finished. Only Parquet has types. Every CSV field is read as the
+string in the file, so that no digits and no leading zeros are lost, and so is every JSON member that is not a string.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Chunk(NamedTuple):
     """Some rows of a part.
 
     Args:
-        part: which part of the source.
-        first: the row that it begins with, counted from 0.
-        rows: how many there are.
-        batch: the rows; ``None`` if the part was done before, and they were not read.
-        share: how much of the source has been read with it, 0 to 1.
+        part: the number of the part.
+        first: the number of its first row in the source, counted from 0.
+        rows: how many rows it has.
+        batch: the rows; ``None`` if the part was finished by an earlier run.
+        share: how much of the source has been read up to the end of this chunk, 0 to 1.
     """
 
     part: int
@@ -60,16 +60,18 @@ class Source(Protocol):
         ...
 
     def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
-        """Its rows in order; those of a part that is ``done`` come as one chunk or several without a batch."""
+        """Its rows in order. Chunks of a part that is ``done`` have no batch."""
         ...
 
 
 def find_sources(paths: Iterable[Path]) -> list[Path]:
-    """The files of scans among these paths; of a folder those in it and below, but for hidden ones, by their names.
+    """The files of scans among these paths, and in these folders and the folders below, sorted by name.
+
+    Files and folders whose names begin with ``.`` or ``_`` are left out.
 
     Raises:
-        ScansError: a path is no file of a kind that is read, a folder has none, or a file stands there twice.
-        OSError: it is not there.
+        ScansError: a file is of no kind that can be read, a folder has no file of scans, or a file is given twice.
+        OSError: a path does not exist.
     """
     found: list[Path] = []
     for path in paths:
@@ -119,11 +121,11 @@ def open_source(path: Path, encoding: str = "utf-8") -> Source:
 
     Args:
         path: the file.
-        encoding: of CSV; a spreadsheet in China often writes gb18030.
+        encoding: the character encoding of CSV files; spreadsheets in China often write gb18030.
 
     Raises:
-        ScansError: its content is not what its ending says.
-        OSError: it cannot be read.
+        ScansError: the content is of another kind than the file name says.
+        OSError: the file cannot be read.
     """
     kind = _kind(path)
     try:
@@ -145,7 +147,7 @@ class _Parquet:
     schema: pa.Schema
 
     def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
-        # Buffered, so that a row group is not in memory whole.
+        # With a buffer, a row group is not read into memory as a whole.
         with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
             total, first = max(file.metadata.num_rows, 1), 0
             for part in range(file.num_row_groups):
@@ -164,7 +166,7 @@ class _Parquet:
 
 
 class _Stream:
-    """A file that is read from its beginning to its end, unpacked on the way."""
+    """A file that is read from beginning to end, and decompressed meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
@@ -214,7 +216,7 @@ class _Csv:
     def _error(self, error: Exception) -> ScansError:
         if self._bad_line is None:
             return _unreadable(self.path, error)
-        return ScansError(  # pyarrow's own sentence quotes the line, and so a text
+        return ScansError(  # pyarrow's own message quotes the line, and with it a text
             f"{self.path}, line {self._bad_line:,}: another number of fields than in the first line",
             f"{self.path} 第 {self._bad_line:,} 行：字段数与首行不符",
         )
@@ -259,7 +261,7 @@ class _JsonLines:
             if not line.strip():
                 continue
             try:
-                # Bytes that are not UTF-8 go through as they are: their row gets a verdict of its own.
+                # Bytes that are not UTF-8 are kept: the row gets the verdict scan.not_text.
                 record = json.loads(line.decode("utf-8-sig", "surrogateescape"))
             except (ValueError, RecursionError):
                 record = None
@@ -290,7 +292,7 @@ def _spelled(value: Any) -> bytes | None:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half of a pair, which JSON can spell and no text can hold
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can spell and UTF-8 cannot
         return text.encode("utf-8", "surrogatepass")
 
 

@@ -1,4 +1,4 @@
-"""The summary of a run, for a settlement officer: counted from its verdicts, and told or drawn (extra ``bulk``)."""
+"""The summary of a run's verdicts for a settlement officer, as a text or a picture (extra ``bulk``)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ybtoken.bulk.schema import PREFIX
 __all__ = ["PLACES", "Summary", "summarize"]
 
 PLACES = ("place", "terminal")
-"""The columns that say where a scan was made, if nothing else is asked for."""
+"""The default names of the columns that say where a scan was made."""
 DOUBLES_FILE = "_doubles.jsonl"
 
 
 class Summary(Counts):
-    """The counts, which can be told and drawn."""
+    """The counts, which can be shown as a text or a picture."""
 
     __slots__ = ()
 
@@ -36,21 +36,22 @@ class Summary(Counts):
         return render(self, language)
 
     def plot(self, path: str | os.PathLike[str], language: Language = "en") -> None:
-        """Draw it into an SVG, PNG or PDF file by its ending; see `ybtoken.bulk.plot.draw`."""
+        """Draw it into an SVG, PNG or PDF file; see `ybtoken.bulk.plot.draw`."""
         draw(self, path, language)
 
 
 def summarize(folder: str | os.PathLike[str], *, places: Sequence[str] = PLACES) -> Summary:
-    """Count the verdicts that `ybtoken.bulk.run.verify_files` wrote; a part at a time.
+    """Count the verdicts that `ybtoken.bulk.run.verify_files` wrote.
 
-    It lists the displays that were accepted more than once in ``_doubles.jsonl`` in the folder, one JSON object each.
+    The displays that were accepted more than once are written to ``_doubles.jsonl`` in the folder, one JSON object a
+    line.
 
     Args:
-        folder: what it wrote.
+        folder: the folder of verdicts.
         places: the columns of the sources that say where a scan was made.
 
     Raises:
-        ScansError: the folder is none of that kind.
+        ScansError: the folder holds no verdicts of a run.
     """
     folder = Path(folder)
     scans, journals = _files(folder)
@@ -88,7 +89,7 @@ def _files(folder: Path) -> tuple[list[VerdictFile], list[VerdictFile]]:
 
 
 class _Tally:
-    """What is counted, a batch at a time."""
+    """The counts so far; verdicts are added a part at a time."""
 
     def __init__(self) -> None:
         self.codes: Counter[str] = Counter()

@@ -1,8 +1,9 @@
 """Tables of recorded scans in, tables of verdicts out (extra ``bulk``): a day of a settlement centre.
 
-`BulkVerifier` can be pickled, and a worker process makes its verifier once: so it runs as it is on Dask, Ray and Spark.
+`BulkVerifier` can be pickled, and a worker process makes its verifier only once; so it runs unchanged on Dask, Ray and
+Spark.
 
-A scan is judged at the time at which it was recorded, not now. Nothing is redeemed: that was done at the counter.
+A scan is verified at the time at which it was recorded, not now. Nothing is redeemed: that was done at the counter.
 """
 
 from __future__ import annotations
@@ -26,26 +27,26 @@ from ybtoken.wire.text import normalize_scan
 __all__ = ["BulkVerifier"]
 
 ROWS = 16_384
-"""How many rows are verified at a time, which bounds the memory that it takes."""
-_LONGEST_SCAN = 8192  # characters; a longer cell is no scan, and is refused as it is
-_TEXT_STEP = re.compile(rb"[\x10-\x1f]")  # the numbers of what is wrong with a text
+"""How many rows are verified at a time, which limits the memory."""
+_LONGEST_SCAN = 8192  # characters; from a longer cell nothing is removed, and it is refused
+_TEXT_STEP = re.compile(rb"[\x10-\x1f]")  # the numbers of refusals at step 2
 _FIRST_TIMED = 96  # from this number on, a verdict depends on the time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkVerifier:
-    """A verifier that maps tables, and can be sent to other processes.
+    """A verifier of tables, which can be sent to other processes.
 
     Args:
         key_set: the text of a JWK Set (`ybtoken.keys.keyset.load_jwks`).
         text: the column of texts: strings or bytes of any Arrow type.
         scanned_at: the column of times at which they were scanned: timestamps, seconds since 1970, or ISO 8601.
         tz: the zone of times that name none, such as "Asia/Shanghai" or "+08:00".
-        scanned: whether to remove what scanners add (`ybtoken.normalize_scan`) before a text is judged.
+        scanned: whether to remove what scanners add (`ybtoken.normalize_scan`) before a text is verified.
         skew: see `Verifier`.
         max_lifetime: see `Verifier`.
         native: whether to use the native engine, which must be installed wherever this runs.
-        threads: how many cores the native engine uses.
+        threads: how many threads the native engine uses.
     """
 
     key_set: str
@@ -62,13 +63,13 @@ class BulkVerifier:
         if self.text == self.scanned_at:
             raise ValueError(f"text and scanned_at are two columns, not both {self.text!r}")
         zone_of(self.tz)
-        _verifier(self)  # what is wrong with the key set shows here, not in a worker
+        _verifier(self)  # an error in the key set is raised here, not in a worker
 
     def __call__(self, table: pa.Table | pa.RecordBatch) -> pa.Table:
         """The table's columns, and those of `VERDICT_SCHEMA` after them.
 
         Raises:
-            ScansError: a column that cannot hold texts or times, or a time that cannot be meant so; it names the row.
+            ScansError: a column that cannot hold texts or times, or a time in milliseconds or without a zone.
         """
         schema = self.schema(table.schema)
         if isinstance(table, pa.RecordBatch):
@@ -79,7 +80,8 @@ class BulkVerifier:
         """The schema of the verdicts on a source of this schema.
 
         Raises:
-            ScansError: no texts or times are in it, or columns that begin with ``verdict_``.
+            ScansError: the columns of texts or times are missing or of a wrong type, or a column's name begins with
+                ``verdict_``.
         """
         check_columns(source, self.text, self.scanned_at, self.tz)
         if taken := sorted(set(source.names) & set(VERDICT_SCHEMA.names)):
@@ -92,12 +94,12 @@ class BulkVerifier:
     def map_batches(
         self, batches: Iterable[pa.RecordBatch], *, source: str = "", rows_before: int = 0
     ) -> Iterator[pa.RecordBatch]:
-        """The same for a stream of record batches, such as Spark's ``mapInArrow`` gives; rows are counted across them.
+        """Verify a stream of record batches, such as Spark's ``mapInArrow`` gives.
 
         Args:
             batches: of any size.
-            source: what errors call it.
-            rows_before: how many rows of the source precede the first batch.
+            source: the name of the source, for errors.
+            rows_before: how many rows of the source precede the first batch; errors count rows from the source's start.
 
         Raises:
             ScansError: as for a call.
@@ -143,7 +145,7 @@ class BulkVerifier:
     def _cleaned(
         self, found: list[pa.Array], places: list[int], again: Verdicts, noise: bytearray, times: pa.Array
     ) -> list[pa.Array]:
-        """The verdicts on texts without a scanner's additions take the place of those on the texts as recorded."""
+        """The columns with the verdicts on texts without a scanner's additions in place of those on recorded texts."""
         chosen = times.take(pa.array(places, pa.int64()))
         codes = bytearray(again.codes)
         _mark_untimed(codes, chosen)
@@ -171,9 +173,10 @@ def _flags(items: bytes | bytearray) -> pa.Array:
 
 
 def _without_noise(texts: pa.Array, codes: bytearray) -> Iterator[tuple[int, str]]:
-    """The texts that a scanner may have added to, without that; notes in ``codes`` the cells that hold no text.
+    """The texts that a scanner may have added to, without the additions, each with its row.
 
-    Only texts that were refused for their spelling are looked at: what is accepted has nothing to remove.
+    Cells that hold no text get their verdict in ``codes``. Only texts that were refused at step 2 are looked at: an
+    accepted text has no additions.
     """
     refused = [match.start() for match in _TEXT_STEP.finditer(codes)]
     if not refused:

@@ -1,8 +1,8 @@
 """A status list over HTTP, by httpx (extra ``status-http``).
 
-Nothing here runs by itself, and no verification waits for a network: the application calls `refresh` on a schedule of
-its own, or when `is_due` says so. If fetching fails, ``problem`` says why, and the list that is held stays until its
-end.
+Nothing here runs by itself, and no verification waits for a network: the application calls `refresh` on its own
+schedule, or when `is_due` says so. If fetching fails, ``problem`` says why, and the present list is used until it is
+stale.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ except ModuleNotFoundError as error:
 
 __all__ = ["HttpStatusSource"]
 
-# A compressed response of some hundred bytes may become gigabytes, and a list is compressed already.
+# A compressed response of a few hundred bytes may grow to gigabytes, and a list is compressed already.
 _HEADERS = {"Accept": "application/statuslist+cwt", "Accept-Encoding": "identity"}
 _LONGEST_TAG = 256
 
 
 class HttpStatusSource(MemoryStatusSource):
-    """A list that is fetched from its own address; otherwise a `MemoryStatusSource`.
+    """A `MemoryStatusSource` whose list is fetched from the list's own address.
 
     Args:
         reader: checks the lists; its ``uri`` is the address.
-        client: a client with the application's proxies, TLS settings and time-outs for single operations.
+        client: an httpx client with the application's proxies, TLS settings and time-outs.
         grace: for how many seconds past its end a list is still used.
         state: see `MemoryStatusSource`.
         max_bytes: reading stops after this many bytes of a response, and the list is refused.
@@ -47,8 +47,7 @@ class HttpStatusSource(MemoryStatusSource):
         clock: gives the seconds since 1970.
 
     Raises:
-        TypeError, ValueError: an argument of another kind or out of its bounds, or the reader's ``uri`` is no address
-            of a web server.
+        TypeError, ValueError: an argument of a wrong type or out of range, or the reader's ``uri`` is no HTTP address.
     """
 
     def __init__(
@@ -77,7 +76,7 @@ class HttpStatusSource(MemoryStatusSource):
         self._etag: str | None = None
 
     def refresh(self, *, now: int | None = None) -> bool:
-        """Fetch the list, within the deadline. A failure raises nothing: ``problem`` says what it was.
+        """Fetch the list, within the deadline. A failure raises no error; ``problem`` says what failed.
 
         Returns:
             Whether a newer list was taken.
@@ -97,10 +96,10 @@ class HttpStatusSource(MemoryStatusSource):
         return taken
 
     def _fetch(self) -> tuple[bytes, str | None] | None:
-        """The list and its tag, or None if it has not changed.
+        """The list and its ETag, or None if it has not changed.
 
-        Time-outs of the client are for single reads, and a server that sends a byte at a time never exceeds them. So
-        the fetch is made in a thread of its own, whose connection is cut at the deadline.
+        The client's time-outs are for single reads, and a server that sends one byte at a time never exceeds them. So
+        the fetch runs in its own thread, and the connection is cut at the deadline.
         """
         fetch = _Fetch(self._client, self._reader.uri, self._etag, self._max_bytes)
         thread = Thread(target=fetch.run, name="ybtoken status list", daemon=True)
@@ -115,7 +114,7 @@ class HttpStatusSource(MemoryStatusSource):
 
 
 class _Fetch:
-    """One request. Whatever goes wrong becomes a `CannotCheckError` here, and nowhere else."""
+    """One request. This class turns every failure into a `CannotCheckError`."""
 
     def __init__(self, client: httpx.Client, uri: str, etag: str | None, max_bytes: int) -> None:
         self._client, self._uri, self._etag, self._max_bytes = client, uri, etag, max_bytes
@@ -145,7 +144,7 @@ class _Fetch:
             socket and socket.shutdown(SHUT_RDWR)
 
     def _request(self) -> None:
-        # A connection of its own, because one that is kept is not told about.
+        # The request uses a new connection, because httpx does not tell which socket a reused one has.
         headers = _HEADERS | {"Connection": "close"} | ({"If-None-Match": self._etag} if self._etag else {})
         with self._client.stream("GET", self._uri, headers=headers, extensions={"trace": self._trace}) as response:
             if response.status_code == httpx.codes.NOT_MODIFIED:

@@ -5,10 +5,10 @@ An IETF Token Status List (draft-ietf-oauth-status-list) in CWT form: a tagged C
     {2: sub, 4: exp, 6: iat, 65533: {"lst": zlib of the bit array, "bits": 1, 2, 4 or 8}, 65534: ttl}
 
 deterministically encoded, under the protected header {1: alg, 4: kid, 16: "application/statuslist+cwt"}. This module
-owns the bytes of a list and what it says about an index; `ybtoken.status.source` owns where lists come from.
+encodes, signs and checks a list and looks up an index; `ybtoken.status.source` decides which list is used.
 
-The keys that sign lists are in rings of their own, whose entries have ``use=Use.STATUS``; no verifier of tokens takes
-such a ring. Whatever is wrong with a list, the outcome is `status.unavailable`, with the reason as a fact.
+The keys that sign lists are in separate rings, whose entries have ``use=Use.STATUS``; no verifier of tokens takes such
+a ring. Whatever is wrong with a list, the outcome is `status.unavailable`, and the fact ``reason`` says what it is.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _LIST: Mapping[int | str, str] = {"bits": "bits", "lst": "lst"}
 _TYPE = "application/statuslist+cwt"
 _LONGEST = 1 << 27
 LONGEST_LIST = _LONGEST + 1024
-"""The most bytes that a signed list has: its content, its header and its signature."""
+"""The most bytes of a signed list, with its header and its signature."""
 _HEADER_SIZES = frozenset(len(encode_header(algorithm, bytes(KID_SIZE), typ=_TYPE)) for algorithm in Algorithm)
 
 
 class Status(IntEnum):
-    """What a status list says of a pass. A pass with a value from 3 on is refused because it has no meaning here."""
+    """A pass's status in a list. Values from 3 on have no meaning in this library, and such a pass is refused."""
 
     VALID = 0
     INVALID = 1
@@ -60,16 +60,16 @@ class StatusList:
     """The statuses of all passes of a list, as one bit array. Immutable.
 
     Args:
-        uri: the list's address, which tells it from other lists.
+        uri: the list's address, which identifies it.
         bits: how many bits each status has: 1, 2, 4 or 8.
         array: the bit array; the status of index 0 is in the lowest bits of the first byte.
         issued_at: seconds since 1970.
-        expires_at: seconds since 1970; from this time on the list says nothing.
+        expires_at: seconds since 1970; from this time on the list is stale.
         ttl: after how many seconds a verifier should fetch a new list.
 
     Raises:
-        TypeError: a value of another kind.
-        ValueError: a value out of its bounds.
+        TypeError: an argument of a wrong type.
+        ValueError: an argument out of range.
     """
 
     __slots__ = ("_mask", "_per_byte", "_shift", "array", "bits", "expires_at", "issued_at", "size", "ttl", "uri")
@@ -135,8 +135,8 @@ class StatusListReader:
         skew: by how many seconds the clocks of registry and reader may differ.
 
     Raises:
-        TypeError: a value of another kind.
-        ValueError: a ring of keys for tokens, or a value out of its bounds.
+        TypeError: an argument of a wrong type.
+        ValueError: a ring of keys for tokens, or an argument out of range.
     """
 
     __slots__ = ("_by_header", "_max_entries", "_skew", "uri")
@@ -151,7 +151,9 @@ class StatusListReader:
         self._by_header = {encode_header(e.key.algorithm, e.kid, typ=_TYPE): e for e in keys.entries}
 
     def read(self, data: bytes, *, now: int) -> StatusList:
-        """Check a signed list and decompress it. Its end is not checked here, because a list is used long after this.
+        """Check a signed list and decompress it.
+
+        Its expiry is not checked here, because a list is used long after it was read; the source checks it at each use.
 
         Args:
             data: the list as published.
@@ -167,7 +169,7 @@ class StatusListReader:
             return self._read(data, now)
         except CannotCheckError:
             raise
-        except Exception as error:  # the one place where whatever else a list brings about becomes a refusal
+        except Exception as error:  # any other error that a list causes becomes a refusal here
             raise _unavailable("it is damaged") from error
 
     def _read(self, data: bytes, now: int) -> StatusList:
@@ -182,7 +184,7 @@ class StatusListReader:
             entry.key.verify(sign1_prefix(header) + signed, signature)
         except SignatureError:
             raise _unavailable("its signature is not good") from None
-        payload = cbor2.loads(signed)  # the byte string itself: its head was compared with its size
+        payload = cbor2.loads(signed)  # the content of the byte string, whose length was checked before
         statuses, compressed = self._decode(payload)
         self._check(statuses, entry, now)
         if _encode(statuses, compressed) != payload:
@@ -227,7 +229,7 @@ def _unavailable(reason: str) -> CannotCheckError:
 
 
 def _members(what: str, stated: object, names: Mapping[int | str, str]) -> Mapping[Any, Any]:
-    """A map that has just these members, by label."""
+    """The value as a map, which must have exactly these members."""
     if not isinstance(stated, Mapping):
         raise _unavailable(f"{what} is no map")
     if missing := [name for label, name in names.items() if label not in stated]:
@@ -242,7 +244,7 @@ def _members(what: str, stated: object, names: Mapping[int | str, str]) -> Mappi
 
 
 def _inflate(compressed: bytes, limit: int) -> bytes:
-    """Decompress a bit array of at most ``limit`` bytes; without a limit, a list of a few KB could fill the memory."""
+    """Decompress a bit array of at most ``limit`` bytes; without the limit, a few KB could fill the memory."""
     inflating = zlib.decompressobj()
     try:
         array = inflating.decompress(compressed, limit + 1)

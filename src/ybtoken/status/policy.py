@@ -21,16 +21,16 @@ _WANTED = "a StatusSource"
 class StatusPolicy:
     """Refuse tokens that are suspended or revoked, and tokens whose status cannot be checked.
 
-    A voucher (profile 1) without a place in a list is accepted because its issuer knew the status when it signed it,
-    seconds ago.
+    A voucher (profile 1) without a place in a list is accepted, because its issuer signed it seconds ago and knew the
+    status then.
 
     Args:
         sources: one source for all keys, or a mapping with a source for each kid.
         accept_unlisted: accept passes without a place in a list, too.
 
     Raises:
-        TypeError: something else than sources, such as a class.
-        ValueError: a kid of another size.
+        TypeError: a value that is no source, such as a class.
+        ValueError: a kid of a wrong length.
     """
 
     __slots__ = ("_accept_unlisted", "_sources")

@@ -1,8 +1,8 @@
 """The issuer's side of the status list: a registry of passes in SQLite, which hands out places and publishes the list.
 
 Places are random, so that a list does not tell in which order, or for whom, passes were issued. Every pass has a decoy,
-a second place that belongs to nobody, and whenever a pass changes a decoy changes as well. Somebody who watches the
-published list learns neither how many passes there are nor how many were frozen.
+a second place that belongs to nobody, and whenever a pass's status changes, a decoy's changes as well. Whoever watches
+the published list learns neither how many passes there are nor how many were suspended.
 
 A suspension is a rule (for a pass, a person, a channel, or a person in a channel) that also holds for passes issued
 while it lasts. A revocation is final and holds for the passes that exist.
@@ -53,16 +53,16 @@ NOT is_decoy AND (:place IS NULL OR place = :place)
 """
 _SAME_RULE = "place IS :place AND person IS :person AND channel IS :channel"
 _TRIES = 5
-_MOST_FULL = 0.9  # in a fuller list, drawing random places until one is free would take long
+_MOST_FULL = 0.9  # in a fuller list, it would take long to draw a random place that is free
 _MARGIN = 3600  # seconds for which a place stays unused after its pass has ended
 _MAX_PERSON = 2**64 - 1
 
 
 class StatusRegistry:
-    """Keeps the places of one status list in a file, over restarts. Thread-safe; processes may share the file.
+    """Keeps the places of one status list in a file. Thread-safe; processes may share the file.
 
     Args:
-        path: the SQLite file, made if it is not there; or ":memory:".
+        path: the SQLite file, which is made if it does not exist; or ":memory:".
         uri: the address at which the list is published.
         size: how many places the list has, 2 bits each; fixed when the file is made. Each pass takes two places, until
             an hour after its end. A larger list makes a larger file to publish.
@@ -70,8 +70,8 @@ class StatusRegistry:
         draw: gives a number below its argument that nobody can predict.
 
     Raises:
-        TypeError: a value of another kind.
-        ValueError: a size out of its bounds, or the file holds a list of another size or address.
+        TypeError: an argument of a wrong type.
+        ValueError: a size out of range, or the file holds a list of another size or address.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class StatusRegistry:
         self._draw = callback("draw", draw, "a number below its argument")
         self._lock = Lock()
         self._made_in = generation()
-        # Transactions are begun by hand, and a lock keeps threads apart.
-        if str(path) != ":memory:":  # it names persons, and SQLite would make a file that everybody may read
+        # `_transaction` begins transactions explicitly, and a lock lets one thread at a time use the connection.
+        if str(path) != ":memory:":  # it has person numbers, and a file that SQLite makes is readable by all
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -119,7 +119,7 @@ class StatusRegistry:
 
     @classmethod
     def open(cls, path: str | Path, *, clock: Callable[[], float] = time.time) -> StatusRegistry:
-        """Open a registry that is there, with the size and the address that it was made with.
+        """Open an existing registry, with the size and the address that it was made with.
 
         Raises:
             ValueError: the file is no registry.
@@ -134,7 +134,7 @@ class StatusRegistry:
         return cls(path, row[1], size=row[0], clock=clock)
 
     def enter(self, expires_at: int, *, person: int | None = None, channel: int | None = None) -> int:
-        """Give a pass its place: the ``status_index`` to issue it with.
+        """Choose a place for a pass, and return it: the ``status_index`` to issue the pass with.
 
         Args:
             expires_at: when the pass ends, in seconds since 1970.
@@ -142,8 +142,8 @@ class StatusRegistry:
             channel: through which channel it is shown.
 
         Raises:
-            TypeError: a value of another kind.
-            ValueError: a value out of its bounds, such as a time in milliseconds.
+            TypeError: an argument of a wrong type.
+            ValueError: an argument out of range, such as a time in milliseconds.
             RuntimeError: the list is full.
         """
         instant("expires_at", expires_at)
@@ -208,18 +208,18 @@ class StatusRegistry:
     def publish(self, key: SigningKey, *, lifetime: int = 3600, ttl: int = 300, now: int | None = None) -> bytes:
         """Sign the list as it is now. Each list is newer than the one before; publish the bytes at its address.
 
-        Times of lists are whole seconds. A second call within a second waits for the next one, because a list with the
-        same time would replace nothing, and one with a later time would be from the future.
+        Lists have times in whole seconds. A second call in the same second waits for the next second, because a list
+        with the same time would not replace the first, and one with a later time would be from the future.
 
         Args:
             key: a key for status lists, and for nothing else.
-            lifetime: for how many seconds the list may be relied on. A terminal that is offline may miss a revocation
-                for as long.
+            lifetime: after how many seconds the list is stale. A terminal without a network may miss a revocation for
+                as long.
             ttl: after how many seconds a verifier should fetch a new one.
             now: seconds since 1970; by default the registry's clock.
 
         Raises:
-            ValueError: by this time, the last list is from the future: the clock was set back, or does not go.
+            ValueError: the last list is not older than this time: the clock was set back, or has stopped.
         """
         for _ in range(_TRIES if now is None else 1):
             with self._transaction() as db:
@@ -229,7 +229,7 @@ class StatusRegistry:
                     return self._publish(db, key, int(at), lifetime, ttl)
             if now is not None or last + 1 - at > 1:
                 break
-            time.sleep(last + 1 - at)  # another process may take that second, too
+            time.sleep(last + 1 - at)  # another process may publish in that second, too
         raise ValueError(f"the last list was issued at {last}, so a list of {int(at)} would replace nothing")
 
     def _publish(self, db: sqlite3.Connection, key: SigningKey, issued_at: int, lifetime: int, ttl: int) -> bytes:
@@ -238,7 +238,7 @@ class StatusRegistry:
         for (place,) in db.execute(_SUSPENDED):
             _put(array, place, Status.SUSPENDED)
         for place, status in db.execute("SELECT place, status FROM passes WHERE status <> 0"):
-            _put(array, place, status)  # after the suspensions, because a revocation counts more
+            _put(array, place, status)  # after the suspensions, because a revocation overrides them
         statuses = StatusList(
             self._uri, _BITS, bytes(array), issued_at=issued_at, expires_at=issued_at + lifetime, ttl=ttl
         )
@@ -249,7 +249,7 @@ class StatusRegistry:
         self._db.close()
 
     def _rule(self, index: int | None, person: int | None, channel: int | None) -> dict[str, object]:
-        """Which passes are meant; raises `TypeError` or `ValueError` if a value can be none's."""
+        """The arguments as parameters of the SQL statements. Raises `TypeError` or `ValueError` if one is not valid."""
         if index is None and person is None and channel is None:
             raise ValueError("state which passes: index, person or channel")
         if index is not None:
@@ -279,7 +279,7 @@ class StatusRegistry:
                 return place
 
     def _stir(self, db: sqlite3.Connection, rule: dict[str, object]) -> None:
-        """Change as many decoys as passes have changed, beginning at a random place."""
+        """Change as many decoys as the rule selects passes, beginning at a random place."""
         (changed,) = db.execute(f"SELECT count(*) FROM passes WHERE {_SELECTED}", rule).fetchone()  # noqa: S608
         start = self._draw(self._size)
         decoys = [
@@ -298,7 +298,7 @@ class StatusRegistry:
 
 
 def _blob(person: int | None) -> bytes | None:
-    # A person number has 64 bits without a sign, and an INTEGER of SQLite has 63 and a sign.
+    # A person number is an unsigned integer of 64 bits, and an INTEGER of SQLite is a signed one.
     return None if person is None else uint("person", person, _MAX_PERSON).to_bytes(8, "big")
 
 

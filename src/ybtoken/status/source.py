@@ -1,8 +1,9 @@
-"""Where status lists come from.
+"""Sources of status lists: which list is used, and when it is stale.
 
-A source holds one list. A newer list replaces an older one, never the other way round. A list past its end says
-nothing, and a verifier that cannot check refuses. Where the network may fail for longer than a list lives, a source has
-a grace, in which the old list is still used and every verdict says so. `ybtoken.status.http` fetches a list over HTTP.
+A source has one list at a time. A newer list replaces an older one, never the other way round. A list is stale from its
+end (``exp``) on; then the status cannot be checked, and the token is refused. If the network may fail for longer than
+a list is valid, a source can have a grace: for so many seconds a stale list is still used, and every verdict says so.
+`ybtoken.status.http` fetches a list over HTTP.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ __all__ = ["FileStatusSource", "MemoryStatusSource", "StatusAnswer", "StatusSour
 
 
 class StatusAnswer(NamedTuple):
-    """What a source says of an index."""
+    """A source's answer for one index."""
 
     status: int
-    """A value of `Status`, or one above that has no meaning here."""
+    """A value of `Status`, or a greater one, which has no meaning in this library."""
     overdue: int | None = None
     """For how many seconds the list has been past its end, within the source's grace; ``None`` before its end."""
 
 
-# The answers of a list before its end. They are made once because making a named tuple takes longer than finding one.
+# The answers of a list before its end. They are made once, because a look-up is faster than making a named tuple.
 _ANSWERS = tuple(map(StatusAnswer, range(256)))
 
 
 @runtime_checkable
 class StatusSource(Protocol):
-    """Knows the status of every pass of one list."""
+    """Gives the status of every pass of one list."""
 
     def status(self, index: int, now: int) -> StatusAnswer:
         """The status of an index at a time, in seconds since 1970.
@@ -53,10 +54,10 @@ class MemoryStatusSource:
     Args:
         reader: checks the lists.
         grace: for how many seconds past its end a list is still used.
-        state: a file that remembers the newest list over restarts; without one, a restart believes an older list again.
+        state: a file that keeps the newest list over restarts; without it, an older list is accepted after a restart.
 
     Raises:
-        TypeError: another kind of reader, or a grace that is no int.
+        TypeError: ``reader`` is no `StatusListReader`, or a grace that is no int.
         ValueError: a grace below 0.
     """
 
@@ -71,7 +72,7 @@ class MemoryStatusSource:
         """Why the last attempt to take a list failed; ``None`` if it succeeded."""
         try:
             self._remember()
-        except (OSError, DamagedStateError) as error:  # every `load` fails as well, until somebody looks
+        except (OSError, DamagedStateError) as error:  # every `load` fails as well, until the file is repaired
             self.problem = _unremembered(error)
 
     @property
@@ -80,18 +81,18 @@ class MemoryStatusSource:
         return self._list
 
     def is_due(self, now: int) -> bool:
-        """Whether a newer list should be fetched: there is none, or its time to live is over."""
+        """Whether a newer list should be fetched: there is no list, or its time to live is over."""
         held = self._list
         return held is None or now >= min(held.issued_at + held.ttl, held.expires_at)
 
     def load(self, data: bytes, now: int) -> bool:
-        """Take a list if it is newer than the one that is held.
+        """Use a list from now on, if it is newer than the present one.
 
         Returns:
-            Whether it was taken.
+            Whether it was newer.
 
         Raises:
-            CannotCheckError: ``status.unavailable``: the list is not good, and the one that is held stays.
+            CannotCheckError: ``status.unavailable``: the list is not good, and the present one stays.
         """
         try:
             read = self._reader.read(data, now=now)
@@ -101,7 +102,7 @@ class MemoryStatusSource:
         with self._lock:
             try:
                 with self._state.locked():
-                    self._remember()  # another process may have seen more
+                    self._remember()  # another process may have loaded a newer list
                     if read.issued_at <= self._newest:
                         self.problem = None
                         return False
@@ -115,7 +116,7 @@ class MemoryStatusSource:
             return True
 
     def _remember(self) -> None:
-        """Take what was used last: before a restart, or by another process."""
+        """Use the list in the state file if it is newer: from before a restart, or from another process."""
         if self._state.path is None or (content := self._state.read()) is None or content["uri"] != self._reader.uri:
             return
         if content["issued_at"] <= self._newest:
@@ -154,14 +155,14 @@ def _unremembered(error: OSError | DamagedStateError) -> CannotCheckError:
 class FileStatusSource(MemoryStatusSource):
     """A list in a file that another program keeps up to date. The file is read again when it has changed.
 
-    The other program should replace the file by renaming a new one: a list that is half written is refused, and the one
-    that is held stays.
+    The other program should replace the file by renaming a new one: a list that is only half written is refused, and
+    the present one stays.
 
     Args:
         path: the file.
         reader: checks the lists.
         grace: for how many seconds past its end a list is still used.
-        every: the shortest time between two looks at the file, in seconds.
+        every: how many seconds pass at least before the file is looked at again.
         state: see `MemoryStatusSource`.
     """
 
@@ -187,7 +188,7 @@ class FileStatusSource(MemoryStatusSource):
         return super().status(index, now)
 
     def refresh(self, now: int) -> None:
-        """Look at the file now. If it is not good, ``problem`` says why, and the list that is held stays."""
+        """Look at the file now. If its list is not good, ``problem`` says why, and the present list stays."""
         self._looked_at = now
         try:
             about = self._path.stat()
