@@ -298,7 +298,7 @@ def _stamped(page: Path) -> str:
 
 def _behind() -> Iterator[str]:
     """What to do for each Chinese page whose English page has changed."""
-    for page in sorted(DOCS.rglob("*.zh-CN.md")):
+    for page in sorted([*DOCS.rglob("*.zh-CN.md"), *(ROOT / "deploy").glob("*.zh-CN.md")]):
         if page.read_text(encoding="utf-8") != _stamped(page):
             name = page.relative_to(ROOT)
             yield (

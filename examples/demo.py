@@ -360,7 +360,7 @@ def device_bound(world: World, stage: Stage) -> None:
 
 
 def withdrawal(world: World, stage: Stage) -> None:
-    stage.chapter("A key is withdrawn, and stays so", "密钥撤回，且不可逆转")
+    stage.chapter("A key is withdrawn, and stays so", "密钥停用，且不可逆转")
     stage.tell(
         "The province's signing key leaked an hour ago. A new ring reaches the pharmacy, whose verifier is swapped.",
         "省平台签名密钥一小时前泄露。新密钥环到达药店，验证器随即更换。",
@@ -394,7 +394,7 @@ def withdrawal(world: World, stage: Stage) -> None:
         "scope.withdrawn",
         lambda: keeper.current().redeem(world.voucher().text),
         "the old ring comes back from a backup: it is refused, and the key stays withdrawn",
-        "旧密钥环从备份中恢复：不予采用，密钥仍为已撤回",
+        "旧密钥环从备份中恢复：不予采用，密钥仍为已停用",
     )
 
 

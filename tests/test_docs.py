@@ -18,8 +18,8 @@ from tests.replay.redis_server import SERVER, RedisServer
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
     path
-    for folder in (ROOT, ROOT / "docs", ROOT / "vectors", ROOT / "benchmarks", ROOT / "examples", ROOT / "interop")
-    for path in (folder.glob("*.md") if folder == ROOT else folder.rglob("*.md"))
+    for folder in ("", "docs", "deploy", "vectors", "benchmarks", "examples", "interop")
+    for path in ((ROOT / folder).rglob("*.md") if folder else ROOT.glob("*.md"))
 )
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -144,8 +144,10 @@ def test_chinese_pages_use_the_words_of_the_table_of_terms() -> None:
     cells = [row.split("|")[3].strip() for row in table.splitlines() if row.startswith("| ")][1:]
     other = {word for cell in cells if cell for word in cell.split("、")}
     assert len(other) > 20
-    messages = [ROOT / "src" / "ybtoken" / name for name in ("refusals.py", "misuse.py", "vocabulary.py")]
-    for path in (*CHINESE, ROOT / "README.zh-CN.md", *messages):
+    kinds = {".py", ".js", ".html"}
+    shown = [path for folder in ("src", "examples") for path in (ROOT / folder).rglob("*") if path.suffix in kinds]
+    assert len(shown) > 100
+    for path in (*CHINESE, ROOT / "README.zh-CN.md", *shown):
         content = path.read_text(encoding="utf-8")
         assert {word for word in other if word in content} == set(), f"{path}: see docs/terms.md"
 

@@ -120,7 +120,7 @@ AssuranceLevel = Annotated[
         "--assurance",
         parser=parse_assurance,
         metavar="LEVEL",
-        help="password, fingerprint, face, or a number. / 核验级别：口令、指纹、人脸或数字。",
+        help="password, fingerprint, face, or a number. / 核验等级：口令、指纹、人脸或数字。",
     ),
 ]
 Texts = Annotated[
