@@ -86,7 +86,7 @@ class Enrolment:
             raise TypeError("the challenge and the signature are bytes")
         body, mac = challenge[:-_MAC_SIZE], challenge[-_MAC_SIZE:]
         if len(challenge) != CHALLENGE_SIZE or not hmac.compare_digest(mac, self._mac(holder, body)):
-            raise _refused("the challenge was not made for this holder", "该挑战值不是为此持码人生成的")
+            raise _refused("the challenge was not made for this holder", "该挑战值不是为此参保人生成的")
         if int(self._clock()) >= int.from_bytes(body[:_END_SIZE], "big"):
             raise _refused("the challenge is past its end", "该挑战值已过期")
         try:
