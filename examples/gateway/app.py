@@ -25,6 +25,7 @@ from ybtoken.keys.p256 import P256VerifyingKey
 from ybtoken.misuse import MISUSES
 from ybtoken.observers.observed import ObservedVerifier
 from ybtoken.passes.challenge import Challenge
+from ybtoken.places import describe_place
 from ybtoken.qr import QrCode
 from ybtoken.refusals import BY_CODE
 from ybtoken.vocabulary import PURPOSES
@@ -312,6 +313,7 @@ def _operations(app: FastAPI, world: World) -> None:
             algorithm=world.keys.entries[0].key.algorithm.name,
             guard="redis" if world.settings.redis else "memory",
             place=world.settings.place,
+            place_name=Words.of(describe_place(world.settings.place)),
             now=world.now,
             skew=world.settings.skew,
             max_lifetime=max(world.settings.lifetime, 300),

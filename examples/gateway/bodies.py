@@ -238,6 +238,7 @@ class Config(BaseModel):
     algorithm: str
     guard: Literal["memory", "redis"]
     place: str
+    place_name: Words
     now: int
     skew: int = Field(description="by how many seconds clocks may differ")
     max_lifetime: int = Field(description="the longest validity of vouchers that is accepted, in seconds")

@@ -8,10 +8,11 @@ import { speak, post, picture } from "./words.js";
 import { deviceBoundText, fromHex, isChallenge, newDeviceKey, provenKey, rotatingKey, rotatingText } from "./wire.js";
 
 const WORDS = {
-  title: { zh: "医保电子凭证 · 演示", en: "Medical-insurance e-voucher · demo" },
+  title: { zh: "医保电子凭证 · 演示", en: "E-voucher · demo" },
   holder: { zh: "张*三", en: "Zhang *" },
   insured: { zh: "参保地", en: "Insured in" },
   refreshes: { zh: "请将二维码对准扫码口，自动更新", en: "Hold the code to the scanner. It renews itself." },
+  waiting: { zh: "网络恢复后自动更新", en: "It renews itself when the network is back." },
   refresh: { zh: "立即更新", en: "Renew now" },
   kinds: { zh: "码的类型", en: "Kind of code" },
   challenge: { zh: "终端的要求（扫描或粘贴 95 开头的数字）", en: "What the terminal asks (digits that begin with 95)" },
@@ -60,9 +61,11 @@ const KINDS = {
   },
 };
 
+const PLACE = { zh: "浙江杭州", en: "Hangzhou, Zhejiang" }; // of the demo's holder
 const HOLDER = { holder: "demo1", city_code: "330100", purpose: "01301", assurance: 3 };
 const [code, veil, ring, seconds, about, field, answer, place] =
   ["code", "veil", "ring", "seconds", "about", "challenge", "answer", "place"].map((id) => document.getElementById(id));
+const tip = document.querySelector("[data-words=refreshes]");
 const left = ring.querySelector(".left");
 
 const language = speak(WORDS, paint);
@@ -115,7 +118,8 @@ function paint() {
   veil.className = message === "offline" ? "over" : "";
   if (message) veil.textContent = language.say(message);
   about.textContent = language.pick(KINDS[kind].about);
-  place.textContent = `${language.say("insured")} ${HOLDER.city_code}`;
+  place.textContent = `${language.say("insured")} ${language.pick(PLACE)}`;
+  tip.textContent = language.say(message === "offline" ? "waiting" : "refreshes");
   answer.hidden = kind !== "3";
   for (const label of document.querySelectorAll("#kinds span")) {
     label.textContent = language.pick(KINDS[label.dataset.kind].name);
@@ -159,8 +163,13 @@ answer.addEventListener("submit", (event) => {
   renew();
 });
 field.addEventListener("input", () => isChallenge(field.value.trim()) && renew());
-document.addEventListener("visibilitychange", () => document.hidden || renew());
-// Keep the screen on while the code is shown, where the browser can.
-navigator.wakeLock?.request("screen").catch(() => {});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  renew();
+  stayOn();
+});
+// Keep the screen on while the code is shown, where the browser can; it lets go whenever the page is hidden.
+const stayOn = () => navigator.wakeLock?.request("screen").catch(() => {});
+stayOn();
 setInterval(tick, 250);
 renew();

@@ -9,7 +9,7 @@ const WORDS = {
   go: { zh: "提交", en: "Submit" },
   camera: { zh: "摄像头", en: "Camera" },
   ask: { zh: "防转发验证", en: "Challenge" },
-  asked: { zh: "请参保人用设备绑定凭证扫描此图。在应答之前，其他码一律不受理。", en: "The holder scans this with a device-bound code. No other code is accepted meanwhile." },
+  asked: { zh: "请参保人打开设备绑定凭证，扫描此图或输入下方数字。在此之前，其他码一律不受理。", en: "The holder opens the device-bound code and scans this, or enters the digits below. No other code is accepted meanwhile." },
   act: { zh: "操作", en: "What is done" },
   redeem: { zh: "核销（一次有效）", en: "Redeem (good for once)" },
   verify: { zh: "只验证", en: "Only verify" },
@@ -24,7 +24,7 @@ const WORDS = {
   verified: { zh: "有效，本次未核销", en: "Good, and not redeemed by this" },
   carryOn: { zh: "请继续办理", en: "Carry on" },
   refused: { zh: "不受理", en: "Refused" },
-  again: { zh: "请重新扫码", en: "Scan again" },
+  again: { zh: "未读清", en: "Not read" },
   cannot: { zh: "暂时无法核验", en: "Cannot check now" },
   network: { zh: "网关无法连接：不要受理。请检查本机网络后重试。", en: "The gateway cannot be reached: accept nothing. Check this machine's network and try again." },
   acceptedHere: { zh: "离线受理，待上传", en: "Accepted offline, to be handed in" },
@@ -58,6 +58,7 @@ let challenge = "";
 let clearing = 0;
 let busy = false;
 let waiting = 0;
+let where = null; // the gateway's settings, once it has said them
 
 async function submit(text) {
   if (!text.trim() || busy) return;
@@ -163,6 +164,7 @@ function paint() {
   $("recent").replaceChildren(...history.map(line));
   $("asked").hidden = !challenge;
   $("ask").setAttribute("aria-pressed", String(Boolean(challenge)));
+  $("where").textContent = where ? `T1 · ${language.pick(where.place_name)} · ${where.algorithm}` : "";
 }
 
 function facts(voucher) {
@@ -283,7 +285,9 @@ async function offerCamera() {
 async function ask(on) {
   challenge = "";
   if (on) {
-    const { body } = await post("/challenge", { terminal: "T1", purpose: "01301" });
+    const answered = await post("/challenge", { terminal: "T1", purpose: "01301" }).catch(() => null);
+    if (!answered?.ok) return show({ kind: "cannot", remedy: WORDS.network });
+    const { body } = answered;
     challenge = body.text;
     $("asked-code").src = picture(body.svg);
     $("asked-text").textContent = body.text;
@@ -297,5 +301,6 @@ keep();
 setInterval(keep, KEEP_EVERY);
 addEventListener("online", keep);
 fetch("/config").then((response) => response.json()).then((config) => {
-  $("where").textContent = `T1 · ${config.place} · ${config.algorithm}`;
+  where = config;
+  paint();
 }).catch(() => {});

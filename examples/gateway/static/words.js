@@ -14,6 +14,7 @@ export function speak(table, changed = () => {}) {
     for (const element of document.querySelectorAll("[data-words]")) {
       element.textContent = say(element.dataset.words);
     }
+    document.title = `${say("title")} · ybtoken`;
     button.textContent = names[other[language]];
     button.lang = other[language];
     changed();
