@@ -38,18 +38,22 @@ def python_peers() -> list[str]:
     return [str(python), "-W", "ignore", str(HERE / "peers.py")]
 
 
-def go_peer() -> list[str]:
-    """The command that runs the Go program.
+def go_peer(folder: str = "go", name: str = "go-cose") -> list[str]:
+    """The command that runs a Go program.
+
+    Args:
+        folder: where its source is.
+        name: what it is called when it is built.
 
     Raises:
         FileNotFoundError: there is no ``go``.
         subprocess.CalledProcessError: it cannot be built.
     """
-    go, program = shutil.which("go"), BUILD / "go-cose"
+    go, program = shutil.which("go"), BUILD / name
     if go is None:
         raise FileNotFoundError("go is not installed")
     with _alone():
-        _run(go, "build", "-o", str(program), ".", cwd=HERE / "go")  # go itself sees what is up to date
+        _run(go, "build", "-o", str(program), ".", cwd=HERE / folder)  # go itself sees what is up to date
     return [str(program)]
 
 
