@@ -17,7 +17,12 @@ from benchmarks.families import FAMILIES
 from benchmarks.measure import AbsentError, Bench, Row, Times
 
 # Sizes that do not follow the scale, because figures depend on them; here they would only take time.
-SMALLER = {"native": {"BATCH": 256, "ISSUERS": 4}, "bulk": {"PARTS": 2, "RUNS": 1}, "gateway": {"PARTS": 1}}
+SMALLER = {
+    "native": {"BATCH": 256, "ISSUERS": 4},
+    "bulk": {"PARTS": 2, "RUNS": 1},
+    "scans": {"ISSUERS": 2},
+    "gateway": {"PARTS": 1},
+}
 
 
 @pytest.fixture(autouse=True)

@@ -4,4 +4,17 @@ A family whose extra is not installed raises `AbsentError`, or `ModuleNotFoundEr
 left out, and the report says why.
 """
 
-FAMILIES = ("p256", "sm2", "native", "passes", "peers", "refusing", "redis", "sqlite", "gateway", "bulk", "importing")
+FAMILIES = (
+    "p256",
+    "sm2",
+    "native",
+    "passes",
+    "peers",
+    "refusing",
+    "redis",
+    "sqlite",
+    "gateway",
+    "bulk",
+    "scans",
+    "importing",
+)
