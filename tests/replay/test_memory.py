@@ -286,5 +286,8 @@ def test_in_a_child_process_it_refuses_and_does_not_wait():
     assert caught.value.code == "redeem.unavailable"
     assert "forked" in caught.value.reason
     guard.claim(b"key", since=1, by=9, until=10)
+    guard._made_in -= 1
+    with pytest.raises(CannotCheckError, match="unavailable"):
+        guard.claim(b"other", since=1, by=9, until=10)
     made_there = in_child(lambda: MemoryReplayGuard(clock=lambda: 5).claim(b"key", since=1, by=9, until=10))
     assert made_there is None

@@ -237,3 +237,38 @@ def test_a_long_list_has_a_longer_head():
     for size in (10, 100, 300, 70_000):
         array = os.urandom(size)
         assert READER.read(sign_status_list(a_list(array, 8), KEY), now=NOW).array == array
+
+
+def test_each_fault_of_a_list_has_its_reason():
+    def said(content: object) -> str:
+        from ybtoken.wire.envelope import encode_header, sign1
+
+        data = content if isinstance(content, bytes) else cbor2.dumps(content, canonical=True)
+        header = encode_header(KEY.algorithm, KEY.kid, typ="application/statuslist+cwt")
+        return refuse(sign1(header, data.ljust(24, b"\0") if data == b"\xff" else data, KEY.sign))
+
+    listed = {"bits": 2, "lst": zlib.compress(b"\0" * 4)}
+    good = {2: URI, 4: NOW + 600, 6: NOW, 65533: listed, 65534: 60}
+    assert said(b"\xff") == "its content is not CBOR"
+    assert said([0] * 40) == "it is no map"
+    assert "does not state ttl (65534)" in said({k: v for k, v in good.items() if k != 65534})
+    assert "not known here: 7" in said(good | {7: 1})
+    assert said(good | {65533: 5}) == "its status_list is no map"
+    assert "not known here: 'aggregation_uri'" in said(good | {65533: listed | {"aggregation_uri": "x"}})
+    assert "2, 4 or 8 bits, not 3" in said(good | {65533: listed | {"bits": 3}})
+    assert "no byte string" in said(good | {65533: listed | {"lst": "x"}})
+    assert "not compressed by zlib" in said(good | {65533: listed | {"lst": b"no zlib"}})
+    assert "cut short" in said(good | {65533: listed | {"lst": listed["lst"] + b"x"}})
+    assert "an end after its issue" in said(good | {4: NOW})
+    assert "whole numbers" in said(good | {65534: "60"})
+
+
+def test_whatever_else_a_list_brings_about_is_damage():
+    class Odd(FakeKey):
+        def verify(self, message, signature):
+            raise IndexError("as a backend may")
+
+    reader = StatusListReader(KeyRing([KeyEntry(Odd("statuses"), "registry", use=Use.STATUS)]), URI)
+    assert refuse(sign_status_list(a_list(), KEY), reader) == "it is damaged"
+    with pytest.raises(TypeError, match="is bytes, not str"):
+        READER.read("x", now=NOW)

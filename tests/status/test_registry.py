@@ -301,4 +301,7 @@ def test_a_child_process_opens_its_own(tmp_path):
     registry = StatusRegistry(tmp_path / "registry", URI, size=1024)
     with registry._lock, pytest.raises(RuntimeError, match="forked"):
         in_child(lambda: registry.status(1))
+    registry._made_in -= 1
+    with pytest.raises(RuntimeError, match="forked"):
+        registry.status(1)
     assert in_child(lambda: StatusRegistry(tmp_path / "registry", URI, size=1024).status(1)) is Status.VALID

@@ -342,3 +342,10 @@ class TestState:
         (tmp_path / "there").write_text("a file, where the folder should be")
         assert "cannot be read or written" in unavailable(source.load, signed(), NOW)
         assert source.current is None
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    with (tmp_path / "list").open("wb") as file:
+        file.truncate(1 << 28)
+    source = FileStatusSource(tmp_path / "list", READER)
+    assert unavailable(source.status, 0, NOW) == "the file has 268435456 bytes"

@@ -11,14 +11,13 @@ rotating passes only where the master key may be: online at the platform, never 
 from __future__ import annotations
 
 import hmac
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import NoReturn, Protocol
-from weakref import WeakSet
 
 from ybtoken._checks import callback, instance, octets, uint
+from ybtoken._forks import new_lock_in_children
 from ybtoken.errors import CannotCheckError, OtpError
 from ybtoken.keys.by_time import KeysByTime
 from ybtoken.tokens import Pass
@@ -116,7 +115,7 @@ class RotatingCodes:
         self._freed_at = 0
         self._held = 0
         self._counts: dict[int, _Counts] = {}  # by step
-        _living.add(self)
+        new_lock_in_children(self)
 
     def enrol(self, issued: Pass) -> RotatingPass:
         """The pass with its secret, for the phone. Hand it over once, encrypted, and keep no copy of the secret."""
@@ -275,19 +274,6 @@ def _steady_clock() -> Callable[[], float]:
     """The system's time now, continued by the monotonic clock, which cannot be set."""
     base = time.time() - time.monotonic()
     return lambda: base + time.monotonic()
-
-
-_living: WeakSet[RotatingCodes] = WeakSet()
-
-
-def _unlock() -> None:
-    """Replace the locks in a forked process: a thread of the parent may have held one, and cannot release it here."""
-    for codes in _living:
-        codes._lock = Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_unlock)
 
 
 class RotatingPass:

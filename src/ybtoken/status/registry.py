@@ -107,9 +107,6 @@ class StatusRegistry:
                 raise ValueError(f"this registry has {found} places, not {size}")
             if address != uri:
                 raise ValueError(f"this registry is of the list at {address}, not at {uri}")
-        except sqlite3.OperationalError:  # the file is locked, or the disk is full
-            self._db.close()
-            raise
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ValueError(f"{path} cannot be used as a registry's file: {error}") from error
