@@ -157,13 +157,13 @@ def _by_bucket(displays: pa.Array, buckets: int) -> Iterator[tuple[int, pa.Array
 
 
 def _keys(displays: pa.Array) -> pa.Array:
-    """The last 8 bytes of each as a number: random for nearly all, and much faster to compare."""
+    """The last 8 bytes of each display as a number. They are nearly always random, and fast to compare."""
     last = pc.binary_slice(displays, -_KEY_SIZE, None).cast(pa.binary(_KEY_SIZE))
     return pa.Array.from_buffers(pa.int64(), len(last), [None, last.buffers()[1]], offset=last.offset)
 
 
 def _twice(displays: pa.Array) -> pa.Array:
-    """The displays that stand there more than once, each once."""
+    """The displays that occur more than once, each listed once."""
     keys = _keys(displays)
     likely = _repeated(keys)
     return _repeated(displays.filter(pc.is_in(keys, value_set=likely))) if len(likely) else displays.slice(0, 0)
