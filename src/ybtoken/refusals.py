@@ -467,7 +467,7 @@ REFUSALS = (
         Code.REDEEM_FULL,
         Words("This terminal holds as many used codes as it can.", "本机的已用码记录已满。"),
         Words("Try again in a minute; if it persists, call support.", "请一分钟后再试；仍不成功请联系技术支持。"),
-        Words("The guard is at its capacity of {capacity} live claims; it refuses rather than forgets.", "防护记录已达上限 {capacity} 条；宁可拒绝，不可遗忘。"),
+        Words("The guard is at its capacity of {capacity} live claims; it refuses rather than forgets.", "防重放组件记录已达上限 {capacity} 条；宁可拒绝，不可遗忘。"),
         cannot_check=True,
     ),
     Refusal(
@@ -477,7 +477,7 @@ REFUSALS = (
         Words(
             "The code was claimed {ahead} s after its end by the guard's clock: give guard and verifier one clock, and "
             "redeem at once what was verified.",
-            "按防护的时钟，核销晚于此码有效期 {ahead} 秒：防护与验证请用同一时钟，并在验证后立即核销。",
+            "按防重放组件的时钟，核销晚于此码有效期 {ahead} 秒：防重放组件与验证请用同一时钟，并在验证后立即核销。",
         ),
         cannot_check=True,
     ),
@@ -549,7 +549,7 @@ REFUSALS = (
         Words(
             "The store does not say whether it keeps claims ({reason}): allow the guard's user INFO and its commands, or "
             'vouch for the store with on_unchecked="trust".',
-            '存储未说明能否保住记录（{reason}）：请允许防护所用账号执行 INFO 等命令，或以 on_unchecked="trust" 自行担保。',
+            '存储未说明能否保住记录（{reason}）：请允许防重放组件所用账号执行 INFO 等命令，或以 on_unchecked="trust" 自行担保。',
         ),
         cannot_check=True,
     ),

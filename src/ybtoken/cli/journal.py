@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["handed_in", "journal"]
 
-_File = Annotated[Path, typer.Argument(help="The guard's file. / 防护文件。", show_default=False)]
+_File = Annotated[Path, typer.Argument(help="The guard's file. / 防重放组件的文件。", show_default=False)]
 
 
 @command
