@@ -251,6 +251,7 @@ def test_each_fault_of_a_list_has_its_reason():
     good = {2: URI, 4: NOW + 600, 6: NOW, 65533: listed, 65534: 60}
     assert said(b"\xff") == "its content is not CBOR"
     assert said([0] * 40) == "it is no map"
+    assert "deterministically" in said(cbor2.dumps(dict(reversed(good.items()))))
     assert "does not state ttl (65534)" in said({k: v for k, v in good.items() if k != 65534})
     assert "not known here: 7" in said(good | {7: 1})
     assert said(good | {65533: 5}) == "its status_list is no map"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -242,6 +243,11 @@ def test_a_file_that_is_no_registry_is_refused(tmp_path):
     (tmp_path / "other").write_bytes(b"not SQLite" * 100)
     with pytest.raises(ValueError, match="registry's file"):
         StatusRegistry(tmp_path / "other", URI)
+    with sqlite3.connect(tmp_path / "table") as db:
+        db.execute("CREATE TABLE list (x)")
+    db.close()
+    with pytest.raises(ValueError, match="registry's file"):
+        StatusRegistry(tmp_path / "table", URI)
 
 
 def test_a_list_of_another_key_is_not_believed(registry):
