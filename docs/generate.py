@@ -191,11 +191,14 @@ def _misuses(*, chinese_only: bool = False) -> str:
     return _words_table(heads, ((code, misuse.what, misuse.remedy) for code, misuse in misuses), chinese_only)
 
 
+BAR = "\\|"  # within a cell of a table
+
+
 def _words_table(heads: list[str], rows: Iterable[tuple[Any, ...]], chinese_only: bool) -> str:
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for code, *words in rows:
         cells = [each.zh if chinese_only else f"{each.zh}<br>{each.en}" for each in words]
-        lines.append(f"| `{code}` | {' | '.join(cells)} |")
+        lines.append(f"| `{code}` | {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
