@@ -140,8 +140,9 @@ class _Fetch:
         """Shut the connection, so that the thread that reads from it ends."""
         self._is_cut = True
         socket = self._connection and self._connection.get_extra_info("socket")
-        with suppress(OSError):
-            socket and socket.shutdown(SHUT_RDWR)
+        if socket:
+            with suppress(OSError):
+                socket.shutdown(SHUT_RDWR)
 
     def _request(self) -> None:
         # The request uses a new connection, because httpx does not tell which socket a reused one has.

@@ -218,6 +218,7 @@ class StatusRegistry:
         Raises:
             ValueError: the last list is not older than this time: the clock was set back, or has stopped.
         """
+        last, at = 0, 0.0
         for _ in range(_TRIES if now is None else 1):
             with self._transaction() as db:
                 (last,) = db.execute("SELECT issued_at FROM list").fetchone()
