@@ -52,6 +52,10 @@ class P256Sample:
         """Verify the same signature with `cryptography` alone, with prepared inputs: the lower bound."""
         return self._verify(self.der, self.message, _ECDSA)
 
+    def bare_signature(self) -> bytes:
+        """A signature of the same message by `cryptography` alone: the lower bound of issuing."""
+        return self.private_key.sign(self.message, _ECDSA)
+
 
 class PassSample:
     """One person's voucher, rotating pass, and device-bound passes on many phones; and a list of ten million."""

@@ -20,6 +20,7 @@ def run(bench: Bench) -> None:
     times = bench.take({"bare": sample.bare, "verify": sample.verify}, rounds=20_000)
     parts = bench.take(
         {
+            "sign": sample.bare_signature,
             "issue": lambda: sample.issuer.issue(IDENTITY_REF, CITY),
             "decode": lambda: decode_text(text),
             "encode": lambda: encode_text(1, data),
@@ -34,6 +35,8 @@ def run(bench: Bench) -> None:
     bench.row(Row("p256.bare.verify_per_s", 1 / times.seconds("bare"), "1/s", "higher"))
     bench.row(Row("p256.serial.verify_per_s", 1 / times.seconds("verify"), "1/s", "higher"))
     bench.row(Row("p256.serial.issue_per_s", 1 / parts.seconds("issue"), "1/s", "higher"))
+    ratio, noise = parts.ratio("sign", "issue")
+    bench.row(Row("p256.serial.issue_vs_bare_signature", ratio, "ratio", "higher", noise))
     many = bench.take({"many": lambda: sample.verifier.verify_many(texts)}, rounds=500)
     bench.row(Row("p256.serial.verify_many_per_s", MANY / many.seconds("many"), "1/s", "higher"))
     for name, part in (
