@@ -183,3 +183,12 @@ def test_the_tables_of_names_are_sound():
     assert all(words.en.isascii() and words.en[0].isupper() and not words.zh.isascii() for words in cities.values())
     assert list(cities) == sorted(cities)
     assert all(len(code) == 2 and words.en and words.zh for code, words in PROVINCES.items())
+
+
+def test_a_scope_includes_another_if_no_place_is_outside():
+    country, province = Scope(), Scope(("33",), ("3302",))
+    assert country.includes(province)
+    assert province.includes(Scope(("3301", "330421")))
+    assert province.includes(province)
+    for other in (country, Scope(("33",)), Scope(("3302",)), Scope(("3301", "34"))):
+        assert not province.includes(other)

@@ -214,3 +214,12 @@ def test_keys_of_every_kind_are_keys_by_protocol(p256_key: P256SigningKey):
         assert isinstance(verifying, VerifyingKey)
     assert not isinstance(p256_key.verifying_key, SigningKey)
     assert not isinstance(p256_key, VerifyingKey)
+
+
+def test_a_key_is_taken_out_by_its_kid():
+    entry = KeyEntry(FakeKey("a"), "A")
+    ring = KeyRing([entry], version=4)
+    changed = ring.without(entry.kid)
+    assert (len(changed), changed.version) == (0, 5)
+    with pytest.raises(ValueError, match="no key"):
+        changed.without(entry.kid)

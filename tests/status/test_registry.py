@@ -311,3 +311,17 @@ def test_a_child_process_opens_its_own(tmp_path):
     with pytest.raises(RuntimeError, match="forked"):
         registry.status(1)
     assert in_child(lambda: StatusRegistry(tmp_path / "registry", URI, size=1024).status(1)) is Status.VALID
+
+
+def test_a_registry_is_of_one_address(tmp_path):
+    StatusRegistry(tmp_path / "statuses.sqlite", URI, size=64).close()
+    with pytest.raises(ValueError, match="is of the list at https://status"):
+        StatusRegistry(tmp_path / "statuses.sqlite", "https://other.example/1", size=64)
+
+
+def test_a_clock_that_does_not_go_publishes_once():
+    registry = StatusRegistry(":memory:", URI, size=64, clock=lambda: NOW + 0.999)
+    registry.publish(KEY)
+    with pytest.raises(ValueError, match="would replace nothing"):
+        registry.publish(KEY)
+    registry.close()
