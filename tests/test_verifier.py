@@ -90,8 +90,8 @@ class TestVerify:
         assert error.facts == {
             "kid": FAKE.kid.hex(), "issuer": "Zhejiang", "issued_at": NOW, "city_code": "330201", "scope": "33-3302",
         }  # fmt: skip
-        assert "330201" in error.what.zh
-        assert "33-3302" in error.what.zh
+        assert "浙江宁波（330201）" in error.what.zh
+        assert "浙江（浙江宁波除外）" in error.what.zh
 
     def test_policies_come_last_and_all_must_agree(self, issuer):
         verifier = fake_verifier(policies=iter([Channel(7), Purpose("01301")]))

@@ -61,7 +61,7 @@ class World:
         self.keys = KeyRing([KeyEntry(vault.signing.verifying_key, _ISSUER, Scope(), status_uri=STATUS_URI)])
         self.issuer = Issuer(vault.signing, lifetime=settings.lifetime, clock=self.clock)
         self.sealer = IdentitySealer.for_ring(self.keys, vault.sealing, clock=self.clock)
-        self.codes = RotatingCodes(vault.master)
+        self.codes = RotatingCodes(vault.master, clock=self.clock)
         self.enrolment = Enrolment(hashlib.sha256(b"enrolment" + vault.master).digest(), clock=self.clock)
         self.registry = StatusRegistry(settings.folder / "status.db", STATUS_URI, size=1 << 16, clock=self.clock)
         self.status_keys = KeyRing([KeyEntry(vault.status.verifying_key, _ISSUER, use=Use.STATUS)])

@@ -81,7 +81,8 @@ def test_each_refusal_has_its_code_and_facts_alone_and_in_a_batch(code):
 
 
 def test_every_refusal_of_steps_1_to_5_is_tried():
-    assert set(REFUSED) == {refusal.code for refusal in BY_NUMBER.values() if refusal.step <= 5}
+    of_engines = {refusal.code for refusal in BY_NUMBER.values() if refusal.step <= 5}
+    assert set(REFUSED) == of_engines - {"key.ring_expired", "key.ring_unavailable"}  # a source of rings refuses so
 
 
 @pytest.mark.parametrize(
