@@ -68,7 +68,8 @@ fn a_long_number_without_its_beginning_is_no_other_code() {
     for text in ["1".repeat(41), "00".repeat(200), format!("6{}", "9".repeat(799))] {
         assert_eq!(decoded(&text), Err(Code::TextBeginning), "{text:?}");
     }
-    for text in ["1".repeat(40), "95".repeat(21), format!("{}x", "1".repeat(50)), "９".repeat(41)] {
+    for text in ["1".repeat(40), "95".repeat(21), format!("{}x", "1".repeat(50)), "９".repeat(41)]
+    {
         assert_eq!(decoded(&text), Err(Code::TextPrefix), "{text:?}");
     }
 }
