@@ -30,15 +30,24 @@ EMPTY = "benchmarks.families.gateway:empty"
 
 
 def empty() -> object:
-    """An application with one endpoint that reads nothing and answers ``{}``."""
+    """An application with two endpoints that do nothing: one takes a scan as /redeem does, one reads no body."""
     from fastapi import FastAPI
+    from pydantic import BaseModel
+
+    class Scan(BaseModel):
+        text: str
 
     app = FastAPI(openapi_url=None)
 
-    @app.post("/redeem")
-    async def endpoint() -> dict[str, str]:
+    async def endpoint(scan: Scan) -> dict[str, str]:
         return {}
 
+    async def bodiless() -> dict[str, str]:
+        return {}
+
+    endpoint.__annotations__["scan"] = Scan  # annotations are strings here, and the class is local
+    app.post("/empty")(endpoint)
+    app.post("/bodiless")(bodiless)
     return app
 
 
@@ -65,17 +74,21 @@ def _compare(bench: Bench, empty: tuple[int, int], folder: Path, redis: str, con
 
     issuer = Issuer(Vault.open(folder, "es256").signing, lifetime=LIFE)
     each = bench.rounds(REQUESTS) // PARTS
-    spent: dict[str, list[float]] = {"empty": [], "redeem": []}
+    spent: dict[str, list[float]] = {"empty": [], "bodiless": [], "redeem": []}
     with ExitStack() as stack:
         port = free_port()
-        servers = {"empty": empty, "redeem": (port, stack.enter_context(_serving("redeem", port, folder, redis)))}
+        servers = {
+            "empty": empty,
+            "bodiless": empty,
+            "redeem": (port, stack.enter_context(_serving("redeem", port, folder, redis))),
+        }
         if redis:
             _prepare(redis)
 
         def part(name: str, count: int) -> float:
             port, pid = servers[name]
             texts: Iterator[str] = (token.text for token in issuer.issue_many([(IDENTITY_REF, CITY)] * count))
-            requests = iter(list(itertools.islice(scans("/redeem", texts), count)))
+            requests = iter(list(itertools.islice(scans(f"/{name}", texts), count)))
             before = cpu_seconds(pid)
             asyncio.run(press(port, requests, 600, connections, codes=1 if name == "redeem" else 0))
             return (cpu_seconds(pid) - before) / count
@@ -94,6 +107,8 @@ def _compare(bench: Bench, empty: tuple[int, int], folder: Path, redis: str, con
         bench.row(
             Row(f"gateway.{name}.{kind}_us", seconds * 1e6, "us", "lower", note=f"the server's processor time; {note}")
         )
+    strict = max(mean["bodiless"] / mean["redeem"], 1e-9)
+    bench.row(Row(f"gateway.{name}.redeem_vs_bodiless_endpoint", strict, "ratio", "higher", note=note))
     ratio = max(mean["empty"] / mean["redeem"], 1e-9)
     suffix = "" if not redis else "_redis"
     bench.row(
