@@ -11,7 +11,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,7 +19,8 @@ from ybtoken.algorithms import Curve
 from ybtoken.keys.diagnosis import diagnose_signature
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.reading import KeyReadError, read_private_key, read_public_key
-from ybtoken.keys.sm2 import SM2SigningKey
+from ybtoken.keys.signatures import raw_from_der
+from ybtoken.keys.sm2 import SM2SigningKey, SM2VerifyingKey
 
 INTEROP = Path(__file__).parents[2] / "interop"
 PASSPHRASE = b"demo1234"
@@ -130,3 +131,38 @@ def test_every_way_of_signing_is_named(written: list[Written]) -> None:
     key = SM2SigningKey.generate().verifying_key.__class__(public.point)
     for each in ways:
         assert diagnose_signature(key, b"MESSAGE", each.data, user_ids=[b"hospital-7"]).code == each.kind, each.name
+
+
+@pytest.fixture
+def real_gmssl() -> Any:
+    """GmSSL 3's own library, as its wheel for Python carries it."""
+    pytest.importorskip("easy_gmssl", reason="no easy-gmssl")
+    return pytest.importorskip("easy_gmssl.gmssl")
+
+
+def test_gmssl_3_reads_our_encrypted_key_and_we_read_its_own(real_gmssl: Any, tmp_path: Path) -> None:
+    ours, theirs, public = (str(tmp_path / name) for name in ("ours.pem", "theirs.pem", "public.pem"))
+    key = SM2SigningKey.generate()
+    Path(ours).write_bytes(key.to_pem(passphrase=b"demo1234", cipher="sm4"))
+    read = real_gmssl.Sm2Key()
+    read.import_encrypted_private_key_info_pem(ours, "demo1234")
+    assert (bytes(read.public_key.x), bytes(read.public_key.y)) == key.verifying_key.point
+
+    made = real_gmssl.Sm2Key()
+    made.generate_key()
+    made.export_encrypted_private_key_info_pem(theirs, "demo1234")
+    made.export_public_key_info_pem(public)
+    point = bytes(made.public_key.x), bytes(made.public_key.y)
+    assert SM2SigningKey.from_pem(Path(theirs).read_bytes(), passphrase=b"demo1234").verifying_key.point == point
+    assert SM2VerifyingKey.from_pem(Path(public).read_bytes()).point == point
+    with pytest.raises(ValueError, match="passphrase"):
+        SM2SigningKey.from_pem(Path(theirs).read_bytes(), passphrase=b"demo12345")
+
+
+def test_a_signature_of_gmssl_3_is_good_once_it_is_r_and_s(real_gmssl: Any) -> None:
+    made = real_gmssl.Sm2Key()
+    made.generate_key()
+    signing = real_gmssl.Sm2Signature(made, "1234567812345678", real_gmssl.DO_SIGN)
+    signing.update(b"message")
+    key = SM2VerifyingKey.from_point(bytes(made.public_key.x), bytes(made.public_key.y))
+    key.verify(b"message", raw_from_der(signing.sign()))
