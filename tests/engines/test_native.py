@@ -168,7 +168,8 @@ def expected() -> OpenedBatch:
 def test_the_mixture_has_everything_that_steps_1_to_5_refuse(expected: OpenedBatch) -> None:
     assert len(MIXTURE) > 300
     met = {BY_NUMBER[code].code for code in set(expected.codes) - {0}}
-    assert met == {refusal.code for refusal in BY_NUMBER.values() if refusal.step <= 5}
+    of_engines = {refusal.code for refusal in BY_NUMBER.values() if refusal.step <= 5}
+    assert met == of_engines - {"key.ring_expired", "key.ring_unavailable"}  # a source of rings refuses so
     accepted = {expected.entries[i] for i, code in enumerate(expected.codes) if code == 0}
     assert accepted == set(range(len(KEYS)))
 
