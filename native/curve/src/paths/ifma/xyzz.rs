@@ -3,9 +3,9 @@
 //! additions of each token are spread over the eight lanes of a vector, and the lanes are added up
 //! at the end.
 //!
-//! As in `affine`, y is stored with its sign inverted after every addition: the formulas R = y2 ZZZ
-//! - y1 and y3 = R (Q - x3) - y1 PPP then both add it. Equal or opposite points make ZZ zero, and
-//! it stays zero; so one test at the end finds every token whose sum is lost.
+//! As in `affine`, y is stored with its sign inverted after every addition: the formulas
+//! `R = y2 ZZZ - y1` and `y3 = R (Q - x3) - y1 PPP` then both add it. Equal or opposite points make
+//! ZZ zero, and it stays zero; so one test at the end finds every token whose sum is lost.
 
 use super::field::{Element, Factor, Sum, multiply, products, square, zero_lanes};
 use super::octet::{Entries, Octet, Step, all_entries, eight, lane_tasks, steps};
