@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ybtoken.keys._der import der_from_raw, raw_from_der
-from ybtoken.keys._sm2.curve import pem_from_der, spki_from_point
+from ybtoken.keys._pem import pem_from_der
+from ybtoken.keys._sm2.curve import spki_from_point
 
 USER_ID = b"1234567812345678"
 

@@ -198,6 +198,11 @@ class TestVerify:
             with pytest.raises(ValueError, match=r"the clock is .* is it in milliseconds"):
                 call(argument)
 
+    def test_challenges_are_one_for_each_text(self, issuer):
+        text, asked = issuer.issue(HOLDER, CITY).text, Challenge("T1", "01301", bytes(8))
+        with pytest.raises(ValueError, match="one entry for each text: 1, not 2"):
+            fake_verifier().verify_many([text], challenge=[asked, None])
+
     def test_a_recorded_scan_goes_without_a_challenge(self, issuer):
         text, asked = issuer.issue(HOLDER, CITY).text, Challenge("T1", "01301", bytes(8))
         for call, argument in ((fake_verifier().verify, text), (fake_verifier().verify_many, [text])):

@@ -150,7 +150,7 @@ def test_huge_input_streams_in_bounded_memory(shell, office, tmp_path):
     small = shell(f"echo 960 | {run}")
     texts = shell(f"head -c 20000000 /dev/zero | tr '\\0' 1 | fold -w 347 | {run}")
     line = shell(f"head -c 50000000 /dev/zero | tr '\\0' 9 | {run}")
-    assert "text.prefix" in texts.stdout
+    assert "text.beginning" in texts.stdout
     assert line.stdout.startswith("-:1: REFUSED")
     peaks = [int(done.stderr.split()[-1]) for done in (small, texts, line)]
     unit = 1 if sys.platform == "darwin" else 1024

@@ -17,7 +17,7 @@ pytest.importorskip("fastapi", reason="the gateway's packages are not installed"
 import yaml
 
 from examples.gateway.metrics import Metrics
-from examples.gateway.settings import PREFIX, Settings
+from examples.gateway.settings import OURS, Settings
 from ybtoken.errors import error_for
 from ybtoken.observers.event import VerdictEvent
 from ybtoken.refusals import REFUSALS
@@ -63,8 +63,8 @@ def test_alerts_say_what_to_do_in_both_languages():
 @pytest.mark.parametrize("name", ["Containerfile", "compose.yaml", "ybtoken-gateway.service"])
 def test_every_setting_is_one_of_the_gateways(name):
     text = (DEPLOY / name).read_text(encoding="utf-8")
-    settings = {PREFIX + field.name.upper() for field in fields(Settings)}
-    named = set(re.findall(rf"{PREFIX}\w+", text))
+    settings = {OURS + field.name.upper() for field in fields(Settings)}
+    named = set(re.findall(rf"{OURS}\w+", text))
     assert named
     assert named <= settings
 

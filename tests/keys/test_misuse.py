@@ -106,3 +106,13 @@ def test_a_signature_is_bytes(verifying: Any) -> None:
             verifying.verify(b"m", bad)
     with pytest.raises(TypeError):
         verifying.verify("m", bytes(63) + b"\1")
+
+
+@pytest.mark.parametrize("kind", [P256VerifyingKey, SM2VerifyingKey])
+def test_coordinates_may_stand_in_fields_of_64_bytes_as_sdf_devices_write_them(kind):
+    signing = P256SigningKey if kind is P256VerifyingKey else SM2SigningKey
+    key = signing(NUMBER).verifying_key
+    x, y = key.point
+    assert kind.from_point(bytes(32) + x, bytes(32) + y).kid == key.kid
+    with pytest.raises(ValueError, match="a coordinate y is 32 bytes, not 64"):
+        kind.from_point(x, b"\1" + bytes(31) + y)
