@@ -535,6 +535,7 @@ def test_misuse_says_what_is_expected() -> None:
 def test_over_a_store_callers_that_are_cancelled_at_random_times_lose_nothing(
     tmp_path: Path, asynchronous: bool, seed: int
 ) -> None:
+    pytest.importorskip("redis", reason="the extra redis is not installed")
     from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard
 
     chance = random.Random(seed)
