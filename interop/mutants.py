@@ -264,7 +264,7 @@ def main() -> int:
     """Break, and report; 1 if too few changes are noticed."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--least", type=float, default=0.95, help="the share that has to be noticed")
+    parser.add_argument("--least", type=float, default=0.9, help="the share that has to be noticed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--tests", action="store_true", help="ask the tests of the changed file instead of the vectors")

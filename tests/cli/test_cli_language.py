@@ -31,8 +31,9 @@ def tree(command: Any, path: str = "ybtoken") -> Iterator[tuple[str, str]]:
     """Every text of help, with its place."""
     yield path, command.help or ""
     for parameter in command.params:
-        if parameter.name not in {"install_completion", "show_completion"}:
-            yield f"{path} {parameter.name}", parameter.help or ""
+        own = parameter.name not in {"install_completion", "show_completion"}
+        if own and getattr(parameter, "help", None) is not None:  # an old Typer keeps an argument's help elsewhere
+            yield f"{path} {parameter.name}", parameter.help
     for name, each in getattr(command, "commands", {}).items():
         yield from tree(each, f"{path} {name}")
 
