@@ -245,11 +245,12 @@ def test_each_fault_of_a_list_has_its_reason():
 
         data = content if isinstance(content, bytes) else cbor2.dumps(content, canonical=True)
         header = encode_header(KEY.algorithm, KEY.kid, typ="application/statuslist+cwt")
-        return refuse(sign1(header, data.ljust(24, b"\0") if data == b"\x1c" else data, KEY.sign))
+        return refuse(sign1(header, data.ljust(24, b"\0") if data in (b"\x1c", b"\xff") else data, KEY.sign))
 
     listed = {"bits": 2, "lst": zlib.compress(b"\0" * 4)}
     good = {2: URI, 4: NOW + 600, 6: NOW, 65533: listed, 65534: 60}
     assert said(b"\x1c") == "its content is not CBOR"
+    assert said(b"\xff") in ("its content is not CBOR", "it is no map")  # an old cbor2 reads a lone break as a value
     assert said([0] * 40) == "it is no map"
     assert "deterministically" in said(cbor2.dumps(dict(reversed(good.items()))))
     assert "does not state ttl (65534)" in said({k: v for k, v in good.items() if k != 65534})

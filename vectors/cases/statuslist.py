@@ -140,6 +140,8 @@ def cases() -> Iterator[dict[str, Any]]:
         ("bits-3", "3 bits an entry", status_list(content(list=list_of(3)))),
         ("bits-0", "0 bits an entry", status_list(content(list=list_of(0)))),
         ("bits-16", "16 bits an entry", status_list(content(list=list_of(16)))),
+        ("bits-true", "bits that are true, where one bit would be meant",
+         status_list(content(list=b"\xa2" + tstr("lst") + bstr(compressed()) + tstr("bits") + b"\xf5"))),
         ("list-order", "bits before lst, as the draft's examples have it: not deterministically encoded",
          status_list(content(list=b"\xa2" + tstr("bits") + b"\x02" + tstr("lst") + bstr(compressed())))),
         ("list-text", "the list as base64 text",

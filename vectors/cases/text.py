@@ -126,6 +126,8 @@ def cases() -> Iterator[dict[str, Any]]:
                longest, refused("envelope.shape"))  # fmt: skip
     yield case("text/length-800", "800 digits are within the limit, and not in the table",
                framed("96" + "0" * (17 * 46 + 14)), refused("text.length"))  # fmt: skip
+    yield case("text/length-801-prefix", "the length is looked at before the first digits",
+               "10" + "0" * 799, refused("text.length"))  # fmt: skip
     yield case("text/length-801", "801 digits are in the table, and over the limit of 800",
                framed("96" + "0" * (17 * 46 + 15)), refused("text.length"))  # fmt: skip
 
