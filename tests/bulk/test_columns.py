@@ -224,6 +224,11 @@ def test_times_that_cannot_be_meant_so_are_refused(
     assert caught.value.words.zh != caught.value.words.en
 
 
+OUTSIDE = ["0001-01-01 00:00:00", "9999-12-31T23:59:59", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]
+WRAPPED = (2**64 + NOON * 10**6) // 10**6  # in 64 bits of microseconds, this far year looks like noon
+FAR = [WRAPPED, -(2**63) + 1, 2**63 - 1]
+
+
 @pytest.mark.parametrize(
     ("times", "tz"),
     [
@@ -232,9 +237,12 @@ def test_times_that_cannot_be_meant_so_are_refused(
         (pa.array([float("nan")]), None),
         (pa.array([-(10**12)], pa.timestamp("us", tz="UTC")), None),
         (pa.array([10**12], pa.timestamp("s", tz="UTC")), None),
+        *((pa.array([time], pa.timestamp("s")), zone) for time in FAR for zone in (CHINA, "+08:00", "-05:00")),
         (pa.array([""]), None),
         (pa.array(["today"]), None),
         (pa.array(["2026-05-01"]), CHINA),  # no time of day
+        *((pa.array([cell, "x"]), zone) for cell in OUTSIDE for zone in (CHINA, "+08:00", "-05:00")),
+        (pa.array(["0x6B49D200"]), None),  # a number in Arrow's reading only
         (pa.array([datetime(2025, 11, 2, 1, 30)], pa.timestamp("us")), "America/New_York"),  # twice that day
         (pa.array(["2025-11-02 01:30:00"]), "America/New_York"),
         (pa.array(["2025-11-02 01:30:00", "x"]), "America/New_York"),
@@ -248,6 +256,15 @@ def test_a_cell_without_a_time_is_a_row_with_a_verdict(times: Any, tz: str | Non
     assert codes_of(found) == ["scan.no_time"] * len(times)
     assert found["verdict_at"].null_count == len(times)
     assert found["verdict_issuer"].to_pylist() == ["Zhejiang"] * len(times)  # the signature was checked all the same
+
+
+@pytest.mark.parametrize("tz", [CHINA, "+08:00", "-05:00"])
+@pytest.mark.parametrize("cell", OUTSIDE)
+def test_a_cell_outside_the_calendar_leaves_the_other_rows_their_times(cell: str, tz: str) -> None:
+    times = [cell, "today", f"{LOCAL:%Y-%m-%dT%H:%M:%S}+08:00"]
+    assert codes_of(verifier(tz=tz)(pa.table({"text": GOOD[:1] * 3, "scanned_at": times}))) == [
+        "scan.no_time", "scan.no_time", "accepted"
+    ]  # fmt: skip
 
 
 def test_missing_and_double_columns_are_named() -> None:

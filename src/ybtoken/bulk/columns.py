@@ -248,13 +248,23 @@ def _from_timestamps(array: pa.Array, name: str, zone: tzinfo | None) -> pa.Arra
     if array.type.tz is None:
         if zone is None:
             raise _no_zone(name)
-        array = _in_zone(array.cast(pa.timestamp("us"), safe=False), zone)
-    unit = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[array.type.unit]
-    numbers = array.cast(pa.int64())
+        array = _in_zone(_near(array).cast(pa.timestamp("us"), safe=False), zone)
+    unit, numbers = _UNITS[array.type.unit], array.cast(pa.int64())
     if unit == 1:
         return numbers
     # Division rounds to zero, so times before 1970 would be rounded up; they are refused as -1.
     return pc.if_else(pc.greater_equal(numbers, 0), pc.divide(numbers, unit), pa.scalar(-1, pa.int64()))
+
+
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def _near(local: pa.Array) -> pa.Array:
+    """Local times without those more than a day from 1970 to 2106, which in other units may not fit into 64 bits."""
+    unit, numbers = _UNITS[local.type.unit], local.cast(pa.int64())
+    day = 86_400
+    near = pc.and_(pc.greater(numbers, -day * unit), pc.less(numbers, (LAST_SECOND + day) * unit))
+    return pc.if_else(near, local, pa.scalar(None, local.type))
 
 
 def _in_zone(local: pa.Array, zone: tzinfo) -> pa.Array:
@@ -272,8 +282,7 @@ def _from_strings(texts: pa.Array, name: str, zone: tzinfo | None) -> pa.Array:
     """Seconds since 1970 in digits, or ISO 8601. A column in one form is read as a whole, any other cell by cell."""
     texts = pa.array([_decoded(cell) for cell in texts.to_pylist()], pa.string())
     texts = pc.utf8_trim_whitespace(texts)
-    dates = pc.match_substring_regex(texts, _NO_TIME_OF_DAY)
-    texts = pc.if_else(dates, pa.scalar(None, pa.string()), texts)
+    texts = pc.if_else(pc.match_substring_regex(texts, _NO_TIME), pa.scalar(None, pa.string()), texts)
     for kind in (pa.int64(), pa.timestamp("us", tz="UTC"), pa.timestamp("us")):
         try:
             found = texts.cast(kind)
@@ -287,7 +296,7 @@ def _from_strings(texts: pa.Array, name: str, zone: tzinfo | None) -> pa.Array:
     return pa.array([_one_time(cell, name, zone, row) for row, cell in cells], pa.int64())
 
 
-_NO_TIME_OF_DAY = r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$"  # a date, or nothing
+_NO_TIME = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|0[xX].*)?$"  # a date, nothing, or hexadecimal, which Arrow would read
 
 
 def _decoded(cell: bytes | None) -> str | None:
@@ -305,11 +314,10 @@ def _one_time(cell: str | None, name: str, zone: tzinfo | None, row: int) -> int
         moment = datetime.fromisoformat(cell)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        if zone is None:
-            raise _no_zone(name, row)
-        first, last = (moment.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-        if first != last:
-            return None
-        moment = first
-    return int(moment.timestamp() // 1)
+    if moment.tzinfo is None and zone is None:
+        raise _no_zone(name, row)
+    try:
+        first, last = (moment.replace(tzinfo=moment.tzinfo or zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    except OverflowError:  # in UTC it is before the year 1 or after 9999
+        return None
+    return int(first.timestamp() // 1) if first == last else None
