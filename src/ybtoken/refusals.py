@@ -336,7 +336,7 @@ REFUSALS = (
         Code.OTP_THROTTLED,
         Words("Too many wrong codes of this pass were tried.", "动态码输错次数过多。"),
         Words("Wait for half a minute, then scan the code that is shown then.", "请等待半分钟后扫描届时显示的码。"),
-        Words("{wrong} wrong codes of one pass were compared with each code that is good now; other passes are not affected, and the next step begins in {next_in} s.", "当前有效的每个动态码均已与 {wrong} 个错误码比对；不影响其他凭证，{next_in} 秒后更换动态码。"),
+        Words("{wrong} wrong codes of one pass were compared with each code that is good now, or wrong codes of it were tried at too many times; other passes are not affected, and the next step begins in {next_in} s.", "当前有效的每个动态码均已与 {wrong} 个错误码比对，或该凭证输错的时段过多；不影响其他凭证，{next_in} 秒后更换动态码。"),
     ),
     Refusal(
         Code.OTP_UNAVAILABLE,

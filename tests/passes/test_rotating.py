@@ -14,7 +14,7 @@ from tests.support import CITY, HOLDER, NOW, RING, fake_issuer
 from ybtoken import AsyncReplayGuard, MemoryReplayGuard, ReplayGuard, TokenError, Verifier
 from ybtoken.errors import CannotCheckError, OtpError, RedeemError
 from ybtoken.keys.p256 import P256SigningKey
-from ybtoken.passes.rotating import STEP, RotatingCodes, RotatingPass, one_time_code
+from ybtoken.passes.rotating import STEP, RecordedCodes, RotatingCodes, RotatingPass, one_time_code
 
 MASTER = bytes(range(32))
 ISSUED = fake_issuer().issue_rotating_pass(HOLDER, CITY)
@@ -233,9 +233,44 @@ class TestGuessing:
         return compared
 
     def test_a_day_of_guesses_at_one_pass_is_five_for_each_code(self):
-        first = self.START // STEP
-        day = range(first, first + 24 * 3600 // STEP)
-        assert self.looked_at(RotatingCodes(MASTER, clock=lambda: NOW), day, each=8) == 5 * len(day) == 14_400
+        clock = [self.START]
+        codes = RotatingCodes(MASTER, clock=lambda: clock[0])
+        first, compared = self.START // STEP, 0
+        for step in range(first, first + 24 * 3600 // STEP):
+            clock[0] = step * STEP
+            compared += self.looked_at(codes, range(step, step + 1), each=8)
+        assert compared == 5 * 24 * 3600 // STEP == 14_400
+
+    def test_one_pass_at_chosen_times_does_not_push_its_counts_out_of_memory(self):
+        codes = RotatingCodes(MASTER, capacity=1000, clock=lambda: self.START)
+        here = self.START // STEP
+        compared = 0
+        for i in range(3):
+            compared += self.looked_at(codes, range(here, here + 1), each=6)
+            self.looked_at(codes, range(here + 100 + 1000 * i, here + 100 + 1000 * (i + 1), 2), each=1)
+        assert compared == 5
+
+    def test_a_pass_with_too_many_counts_is_refused_until_they_end_and_no_other_is(self):
+        clock = [self.START]
+        codes = RotatingCodes(MASTER, clock=lambda: clock[0])
+        one, here = verifier(codes), self.START // STEP
+        assert self.looked_at(codes, range(here, here + 500, 2), each=1) == 21  # 42 steps, two for each
+        with pytest.raises(OtpError, match=r"otp\.throttled"):
+            codes.check(ISSUED.voucher, b"kid", with_code_at(NOW + 30_000), NOW + 30_000)
+        assert codes.check(ISSUED.voucher, b"kid", with_code_at(NOW), NOW) == here  # it has a count, and is below 5
+        assert one.verify(PHONE.present(now=NOW + 30_000), now=NOW + 30_000)  # another kid
+        clock[0] += 43 * STEP + 360
+        assert codes.check(ISSUED.voucher, b"kid", with_code_at(clock[0]), clock[0])
+        assert (codes._held, codes._steps) == (0, {})
+
+    def test_an_attack_without_end_on_a_right_clock_refuses_no_step_more(self):
+        for steps_back in (0, 1, 120):
+            clock = [self.START]
+            codes = RotatingCodes(MASTER, steps_back=steps_back, clock=lambda clock=clock: clock[0])
+            for i in range(600):
+                clock[0] = self.START + i * STEP
+                with pytest.raises(OtpError, match=r"otp\.wrong"):
+                    codes.check(ISSUED.voucher, b"kid", "00000000", clock[0])
 
     def test_a_time_that_goes_to_and_fro_gives_no_more_of_them(self):
         one = verifier()
@@ -288,6 +323,17 @@ class TestGuessing:
             "now": self.START + 12, "first_step": step - 1, "last_step": step, "next_in": 18,
         }  # fmt: skip
 
+    def test_a_refusal_does_not_name_steps_that_were_not_compared(self):
+        one, step = verifier(), self.START // STEP
+        for _ in range(5):
+            refusal(one.verify, WRONG, now=self.START)
+        with pytest.raises(OtpError) as caught:
+            one.verify(WRONG, now=self.START + STEP)
+        assert (caught.value.facts["first_step"], caught.value.facts["last_step"]) == (step + 1, step + 1)
+        with pytest.raises(OtpError, match=r"otp\.throttled") as caught:
+            one.verify(WRONG, now=self.START)
+        assert (caught.value.facts["first_step"], caught.value.facts["last_step"]) == (step - 1, step)
+
 
 class TestRecorded:
     START = NOW - NOW % STEP
@@ -319,7 +365,9 @@ class TestRecorded:
 
         one = self.verifier(self.START + 3600, engine=CrossCheckEngine(SerialEngine()))
         assert refusal(one.verify, WRONG, now=self.START, recorded=True) == "otp.wrong"
-        assert one._limits.one_time_codes.recorded().recorded()
+        recorded = one._limits.one_time_codes.recorded()
+        assert isinstance(recorded, RecordedCodes)
+        assert recorded.recorded() is recorded
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
     def test_a_child_process_is_not_locked_out(self):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import NoReturn, Protocol
 
@@ -70,6 +70,7 @@ class RotatingCodes:
     It also counts wrong codes, so that nobody finds a code by trying. A code is compared with the codes of two steps of
     30 s, and a wrong one counts for both. A step for which a pass has used up its tries is not compared any more, so
     that an attacker has five guesses at each code, whatever the order of the times at which they are made (ADR 0024).
+    A pass with wrong codes at so many steps that only chosen times explain them is not compared at further steps.
     Other passes are not affected. Each process has its own counts, a forked one those of its parent at first.
 
     Args:
@@ -82,7 +83,8 @@ class RotatingCodes:
         tries: how many wrong codes of one pass are compared with the code of a step.
         capacity: how many counts are held, at about 150 bytes each. There are two for each pass and step with wrong
             codes. A count is dropped 5 minutes after the end of its step. Beyond the capacity the oldest counts are
-            dropped; no pass is refused because of that.
+            dropped; no pass is refused because of that. One pass has some 40 counts at most (more if ``steps_back`` is
+            greater), so that one pass or a few cannot push counts out.
         clock: returns seconds since 1970. It decides when counts end and when a recorded scan is past. If it goes back,
             it is treated as standing still. By default it starts at the system's time when this object is made, and
             continues by the monotonic clock.
@@ -92,8 +94,8 @@ class RotatingCodes:
     """
 
     __slots__ = (
-        "__weakref__", "_capacity", "_clock", "_counts", "_freed_at", "_held", "_keys", "_latest", "_lock", "_tries",
-        "steps_back",
+        "__weakref__", "_capacity", "_clock", "_counts", "_freed_at", "_held", "_keys", "_latest", "_lock", "_most",
+        "_steps", "_tries", "steps_back",
     )  # fmt: skip
 
     def __init__(
@@ -115,6 +117,10 @@ class RotatingCodes:
         self._freed_at = 0
         self._held = 0
         self._counts: dict[int, _Counts] = {}  # by step
+        self._steps: dict[bytes, int] = {}  # by pass, at how many steps it has counts
+        # With a right clock, a pass that is attacked without end has 13 + 2 * steps_back. The others allow for a
+        # verifier whose clock is ahead of this one by some minutes.
+        self._most = 40 + 2 * self.steps_back
         new_lock_in_children(self)
 
     def enrol(self, issued: Pass) -> RotatingPass:
@@ -145,15 +151,18 @@ class RotatingCodes:
             The step of 30 s since 1970 to which the code belongs.
 
         Raises:
-            OtpError: the code is wrong, or too many wrong codes of this pass were tried. The facts state the time and
-                the steps with whose codes it was compared.
+            OtpError: the code is wrong (the facts state the time, and the first and the last step with whose codes it
+                was compared; steps that are used up are left out), or too many wrong codes of this pass were tried
+                (they state the steps whose codes would be accepted).
             CannotCheckError: no master key was in force when the pass was issued.
         """
         secret, key = self._secret(claims), kid + claims.nonce
         steps = range(self.earliest(now), now // STEP + 1)
         with self._lock:  # held while comparing too, because otherwise each thread could try one code more
             self._free()
-            compared = [step for step in steps if self._count(step, key) < self._tries]
+            is_full = self._steps.get(key, 0) >= self._most  # then steps that are not counted are not compared either
+            counted = ((step, self._count(step, key)) for step in steps)
+            compared = [step for step, count in counted if is_full <= count < self._tries]
             found = _step_of(secret, otp, compared)
             if found < 0:
                 for step in compared:
@@ -161,7 +170,7 @@ class RotatingCodes:
         if not compared:
             raise OtpError("otp.throttled", wrong=self._tries, **_looked_at(steps, now))
         if found < 0:
-            raise OtpError("otp.wrong", **_looked_at(steps, now))
+            raise OtpError("otp.wrong", **_looked_at(compared, now))
         return found
 
     def recorded(self) -> RecordedCodes:
@@ -183,14 +192,23 @@ class RotatingCodes:
         counts.end = max(self.window(step), self._time() + (self.steps_back + 1) * STEP) + _KEPT
         if key not in counts.wrong:
             self._held += 1
+            self._steps[key] = self._steps.get(key, 0) + 1
         counts.wrong[key] = counts.wrong.get(key, 0) + 1
         if self._held > self._capacity:
             oldest = next(iter(self._counts))
             wrong = self._counts[oldest].wrong
-            del wrong[next(iter(wrong))]
-            self._held -= 1
+            dropped = next(iter(wrong))
+            del wrong[dropped]
+            self._forget([dropped])
             if not wrong:
                 del self._counts[oldest]
+
+    def _forget(self, keys: Iterable[bytes]) -> None:
+        for key in keys:
+            self._held -= 1
+            self._steps[key] -= 1
+            if not self._steps[key]:
+                del self._steps[key]
 
     def _free(self) -> None:
         now = self._time()
@@ -198,7 +216,7 @@ class RotatingCodes:
             return
         self._freed_at = now
         for step in [step for step, counts in self._counts.items() if counts.end <= now]:
-            self._held -= len(self._counts.pop(step).wrong)
+            self._forget(self._counts.pop(step).wrong)
 
     def _secret(self, claims: _PassClaims) -> bytes:
         master = self._keys.at(claims.issued_at)
@@ -265,9 +283,9 @@ def _step_of(secret: bytes, otp: str, steps: Iterable[int]) -> int:
     return found
 
 
-def _looked_at(steps: range, now: int) -> dict[str, int]:
-    """Facts of an error: the time, the steps whose codes were compared, and the seconds until the next step begins."""
-    return {"now": now, "first_step": steps[0], "last_step": steps[-1], "next_in": (steps[-1] + 1) * STEP - now}
+def _looked_at(steps: Sequence[int], now: int) -> dict[str, int]:
+    """Facts of an error: the time, the first and last of some steps, and the seconds until the next step begins."""
+    return {"now": now, "first_step": steps[0], "last_step": steps[-1], "next_in": STEP - now % STEP}
 
 
 def _steady_clock() -> Callable[[], float]:
