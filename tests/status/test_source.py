@@ -13,7 +13,7 @@ from ybtoken import KeyEntry, KeyRing, TokenError, Verifier
 from ybtoken.errors import CannotCheckError
 from ybtoken.keys.ring import Use
 from ybtoken.passes.rotating import RotatingCodes
-from ybtoken.status.list import Status, StatusListReader, sign_status_list
+from ybtoken.status.list import Status, StatusList, StatusListReader, sign_status_list
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.source import FileStatusSource, MemoryStatusSource, StatusAnswer, StatusSource
 from ybtoken.testing.keys import FakeKey
@@ -316,10 +316,15 @@ class TestState:
         assert two.load(self.OLD, NOW) is False
         assert two.current.issued_at == NOW
 
-    def test_the_list_of_another_address_is_not_taken_for_this_one(self, tmp_path):
+    def test_two_lists_do_not_share_a_state_and_the_first_stays_remembered(self, tmp_path):
         self.source(tmp_path).load(signed(), NOW)
-        other = StatusListReader(READER_RING, "https://other.example/1")
-        assert self.source(tmp_path, other).current is None
+        address = "https://other.example/1"
+        other = self.source(tmp_path, StatusListReader(READER_RING, address))
+        assert other.current is None
+        theirs = sign_status_list(StatusList(address, 2, b"\0", issued_at=NOW, expires_at=NOW + 600, ttl=60), KEY)
+        assert f"is of another list, at {URI}" in unavailable(other.load, theirs, NOW)
+        assert other.current is None
+        assert self.source(tmp_path).load(self.OLD, NOW) is False
 
     def test_a_list_whose_key_has_left_the_ring_is_not_used_and_still_the_newest(self, tmp_path):
         self.source(tmp_path).load(signed(), NOW)

@@ -55,6 +55,7 @@ class MemoryStatusSource:
         reader: checks the lists.
         grace: for how many seconds past its end a list is still used.
         state: a file that keeps the newest list over restarts; without it, an older list is accepted after a restart.
+            Each list needs a file of its own: with the state of another list, every `load` fails.
 
     Raises:
         TypeError: ``reader`` is no `StatusListReader`, or a grace that is no int.
@@ -117,8 +118,14 @@ class MemoryStatusSource:
 
     def _remember(self) -> None:
         """Use the list in the state file if it is newer: from before a restart, or from another process."""
-        if self._state.path is None or (content := self._state.read()) is None or content["uri"] != self._reader.uri:
+        if self._state.path is None or (content := self._state.read()) is None:
             return
+        if content["uri"] != self._reader.uri:
+            # If this source overwrote it, the other one would accept an older list.
+            raise DamagedStateError(
+                f"the state in {self._state.path} is of another list, at {content['uri']}: "
+                "each list needs a state file of its own"
+            )
         if content["issued_at"] <= self._newest:
             return
         self._newest = content["issued_at"]
