@@ -17,7 +17,9 @@ import cbor2
 
 from tests.support import CITY, HOLDER, NOW, RING, fake_issuer, fake_verifier, presented, signed_text
 from ybtoken import KeyEntry, KeyRing, MemoryReplayGuard, TokenError
+from ybtoken.diagnosis import diagnose_text
 from ybtoken.errors import CannotCheckError, ClaimsError, EnvelopeError, TextError
+from ybtoken.keys.diagnosis import diagnose_signature
 from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks, load_key_set
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.reading import read_private_key, read_public_key
@@ -231,6 +233,14 @@ def _signature(data: bytes) -> None:
     _KEY.verifying_key.verify(b"", data)
 
 
+def _diagnosis(data: bytes) -> None:
+    """Whatever bytes as a token that a partner signed, and as the content that it signed."""
+    diagnose_text(encode_text(1, data[:200] or b"x"), _RING)
+    diagnose_signature(_KEY.verifying_key, data, _NO_SIGNATURE)
+
+
+_RING = KeyRing([KeyEntry(_KEY.verifying_key, "a")])
+_NO_SIGNATURE = bytes(10)  # with 64 bytes, each input would cost some hundred verifications
 _SETS = (dump_jwks(RING), json.dumps({"keys": []}))
 _SIGNED_LIST = sign_status_list(_LIST, _STATUS)
 _ANSWERS = (
@@ -238,6 +248,10 @@ _ANSWERS = (
     bytes(20),
     b"\0\xff\3\1\3\3\1\5\1\6\3\2\0\1a\1\7",
 )
+
+
+_HEADER = cbor2.dumps({1: -7, 4: _KEY.kid})
+_SIG_STRUCTURE = cbor2.dumps(["Signature1", _HEADER, b"", b"payload"])
 
 
 def _challenge(data: bytes) -> None:
@@ -262,5 +276,8 @@ TARGETS: dict[str, Target] = {
     "store": Target(_redis, (), _ANSWERS),
     "address": Target(_address, (ValueError,), (_URI.encode(), b"http://[::1]:8/x?y#z", "https://例子.cn/".encode())),
     "key": Target(_keys, (ValueError,), (_KEY.to_pem(passphrase=None), _KEY.verifying_key.to_pem())),
+    "diagnosis": Target(
+        _diagnosis, (), (_SIG_STRUCTURE, cbor2.dumps(cbor2.CBORTag(18, [_HEADER, {}, b"payload", _NO_SIGNATURE])))
+    ),
     "signature": Target(_signature, (TokenError,), (_KEY.sign(b"") + b"x", _KEY.sign(b""))),
 }

@@ -11,6 +11,7 @@ from tests.support import CITY, HOLDER, with_check
 from ybtoken import Issuer, KeyEntry, KeyRing
 from ybtoken.diagnosis import diagnose_text
 from ybtoken.keys._der import der_from_raw
+from ybtoken.keys._diagnosis.message import alternatives
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.sm2 import SM2SigningKey
 from ybtoken.wire.envelope import cut_envelope, sign1_prefix
@@ -88,3 +89,46 @@ def test_a_signature_in_der_is_named() -> None:
     _, payload, signature = cut_envelope(token.data)
     made = cbor2.dumps(cbor2.CBORTag(18, [header, {}, cbor2.loads(payload), der_from_raw(signature)]))
     assert diagnose_text(encode_text(1, made), RING).code == "signature.der"
+
+
+def test_a_token_of_shared_references_is_refused_at_once() -> None:
+    value: object = []
+    for _ in range(14):  # 16,384 items; with 20 levels a diagnosis that followed them would take a minute
+        value = [value, value]
+    header = cbor2.dumps({1: value, 4: P256.kid}, value_sharing=True)
+    assert b"\xd8\x1d" in header
+    for parts in ([header, {}, b"p", bytes(64)], [b"\xa0", {}, header, bytes(64)]):
+        diagnose_text(encode_text(1, cbor2.dumps(cbor2.CBORTag(18, parts))), RING)
+    message = cbor2.dumps(["Signature1", header, b"", b"p"])
+    assert [words.code for _, words in alternatives(message) if words.code == "message.label-order"] == []
+
+
+@pytest.mark.parametrize("header", [{5: 1}, {0: 0xA0}, [0xA0], "a", 5, None], ids=repr)
+def test_a_header_that_is_no_byte_string_has_no_other_order(header: object) -> None:
+    message = cbor2.dumps(["Signature1", header, b"", b"p"])
+    assert [words.code for _, words in alternatives(message) if words.code == "message.label-order"] == []
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [cbor2.dumps({1: -7, 4: [1]}), {}, b"p", bytes(64)],
+        [cbor2.dumps({1: -7, 4: {}}), {}, b"p", bytes(64)],
+        [cbor2.dumps({1: -7, 4: P256.kid}), {}, b"p", 5],
+        [cbor2.dumps({1: -7, 4: P256.kid}), {}, "p", bytes(64)],
+        [cbor2.dumps({1: -7, 4: P256.kid, "x": 1}), {}, b"p", bytes(64)],
+        [cbor2.dumps([0, 1, 2, 3, P256.kid]), {}, b"p", bytes(64)],
+        [5, {}, b"p", bytes(64)],
+        [1, 2, 3],
+    ],
+    ids=repr,
+)
+def test_a_token_whose_parts_are_of_other_types_is_not_explained_and_is_no_traceback(parts: list[object]) -> None:
+    assert not diagnose_text(encode_text(1, cbor2.dumps(cbor2.CBORTag(18, parts))), RING).explained
+
+
+def test_a_signed_header_with_a_label_that_is_text_is_explained() -> None:
+    header = cbor2.dumps({1: -7, 4: P256.kid, "x": 1})
+    signature = P256.sign(sign1_prefix(header) + cbor2.dumps(b"p"))
+    data = cbor2.dumps(cbor2.CBORTag(18, [header, {}, b"p", signature]))
+    assert diagnose_text(encode_text(1, data), RING).code == "header.label-order"

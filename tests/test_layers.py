@@ -40,7 +40,7 @@ THIRD_PARTY = {
         "wire.claims",
         "wire.presentation",
         "keys.protocols",
-        "diagnosis",
+        "wire.cbor",
         "keys._diagnosis.message",
         "keys.keyset",
         "status.list",

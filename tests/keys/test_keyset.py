@@ -295,3 +295,18 @@ def test_whatever_a_label_holds_there_is_a_ring_or_a_value_error(label, value):
 def test_too_many_keys_are_refused_before_one_is_read(load, document):
     with pytest.raises(ValueError, match="at most 65535 keys, not 65536"):
         load(document)
+
+
+def test_a_tag_is_refused_before_its_references_are_followed():
+    value: Any = []
+    for _ in range(40):  # 2 ** 40 items, if somebody walked them
+        value = [value, value]
+    itself = bytes.fromhex("d81c81d81d00")
+    for document in (cbor2.dumps(value, value_sharing=True), itself, b"\x81" + itself):
+        with pytest.raises(ValueError, match="with a tag"):
+            load_cose_keyset(document)
+
+
+def test_a_number_of_many_digits_is_refused_in_words_of_this_library():
+    with pytest.raises(ValueError, match="at most 53 bits"):
+        load_jwks('{"keys": [], "yb_version": ' + "9" * 5000 + "}")

@@ -41,6 +41,7 @@ from ybtoken.keys.ring import FOREVER, MAX_KEYS, KeyEntry, KeyRing, Use
 from ybtoken.keys.sm2 import SM2Backend, SM2VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.voucher import MAX_UINT32
+from ybtoken.wire.cbor import load_plain
 from ybtoken.wire.envelope import CRV, EC2, KTY, X, Y
 
 __all__ = ["dump_cose_keyset", "dump_jwks", "load_cose_keyset", "load_jwks", "load_key_set"]
@@ -110,14 +111,11 @@ def load_cose_keyset(document: bytes, *, sm2_backend: SM2Backend | None = None) 
     refuse_path("a COSE_KeySet", document)
     if not isinstance(document, bytes):
         raise TypeError(f"a COSE_KeySet is bytes, not {type(document).__name__}")
-    try:
-        keys = cbor2.loads(document)
-    except (cbor2.CBORError, ValueError, EOFError, RecursionError) as error:
-        raise ValueError(f"not CBOR: {error}") from error
+    keys = load_plain(document)
     if not isinstance(keys, (list, tuple)):
         raise ValueError("a COSE_KeySet is an array")
     _check_items(keys)
-    # cbor2 ignores bytes after the array, and keeps the last of two members with the same label: both could hide a key.
+    # `load_plain` leaves bytes after the array, and keeps the last of two members with one label: either may hide one.
     if cbor2.dumps(keys) != document:
         raise ValueError("a COSE_KeySet is in its shortest encoding, has each label once, and nothing follows it")
     return KeyRing(_numbered(keys, partial(_entry_from_cose_key, sm2_backend)))
@@ -152,7 +150,8 @@ def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(text: str) -> int:
-    if text == "-0" or abs(number := int(text)) > _MAX_INTEGER:
+    # The length comes first: Python refuses to read some thousand digits, in words of its own.
+    if text == "-0" or len(text) > len("-9007199254740991") or abs(number := int(text)) > _MAX_INTEGER:
         _no_integer(text)
     return number
 

@@ -26,6 +26,7 @@ from ybtoken.errors import CannotCheckError, EnvelopeError, SignatureError
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.keys.ring import KeyEntry, KeyRing, Use
 from ybtoken.voucher import MAX_UINT32
+from ybtoken.wire.cbor import load_plain
 from ybtoken.wire.envelope import KID_SIZE, cut_envelope, encode_header, sign1, sign1_prefix
 
 __all__ = ["MAX_ENTRIES", "Status", "StatusList", "StatusListReader", "sign_status_list"]
@@ -192,10 +193,10 @@ class StatusListReader:
         return statuses
 
     def _decode(self, payload: bytes) -> tuple[StatusList, bytes]:
-        # This is a general CBOR decoder, but it reads only what a trusted key signed; `read` compares the encoding.
+        # This reads any plain CBOR that a trusted key signed; `read` compares the encoding.
         try:
-            claims = cbor2.loads(payload)
-        except Exception as error:
+            claims = load_plain(payload)
+        except ValueError as error:
             raise _unavailable("its content is not CBOR") from error
         stated = _members("it", claims, _CLAIMS)[_STATUS_LIST]
         bits, compressed = (_members("its status_list", stated, _LIST)[name] for name in ("bits", "lst"))

@@ -6,12 +6,12 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from contextlib import suppress
-from io import BytesIO
 
 import cbor2
 from cryptography.hazmat.primitives import hashes
 
 from ybtoken.keys._diagnosis.deviation import Deviation
+from ybtoken.wire.cbor import load_plain
 from ybtoken.words import Words
 
 __all__ = ["alternatives", "sha256", "sm3"]
@@ -154,13 +154,14 @@ def _texts(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
 def _structures(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
     """For a Sig_structure (RFC 9052 section 4.4): single parts of it, and the header in another order."""
     try:
-        context, header, aad, payload = cbor2.load(BytesIO(message))
-        labels = cbor2.loads(header)
-        stated = dict(labels)
-    except (cbor2.CBORDecodeError, ValueError, TypeError, EOFError, RecursionError):
+        context, header, aad, payload = load_plain(message)
+        if not (isinstance(header, bytes) and isinstance(payload, bytes)):
+            return
+        stated = dict(load_plain(header))
+    except (ValueError, TypeError):
         return
-    if not isinstance(payload, bytes) or not isinstance(header, bytes):
-        return
+    if not any(all(isinstance(label, kind) for label in stated) for kind in (int, str)):
+        return  # they have no order
 
     def cose(code: str, en: str, zh: str) -> Deviation:
         return _deviation(code, en, zh, _COSE)
@@ -201,5 +202,5 @@ def _structures(message: bytes) -> Iterator[tuple[bytes, Deviation]]:
     yield cbor2.dumps(["Signature", header, b"", aad, payload]), structure
     yield cbor2.dumps([context, stated, aad, payload]), structure
     yield cbor2.dumps([context, header, None, payload]), structure
-    with suppress(cbor2.CBORDecodeError, ValueError, TypeError, EOFError, RecursionError):
-        yield cbor2.dumps([context, header, aad, cbor2.loads(payload)]), structure
+    with suppress(ValueError):
+        yield cbor2.dumps([context, header, aad, load_plain(payload)]), structure
