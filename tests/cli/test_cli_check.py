@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 
 import pytest
 
@@ -212,14 +213,22 @@ def test_progress_is_shown_on_long_work_in_a_terminal(monkeypatch, capsys, on_te
     assert progress[:1] == ["... 200 codes, 100/s"][:shown]
 
 
-def test_redeem_keeps_used_codes_in_a_file(check, office, tmp_path):
-    text, store = office.text(), str(tmp_path / "used.db")
-    assert "[redeem.restarted]" in check(text, "--store", store, name="redeem").stdout  # it is new: it cannot know
+@pytest.fixture
+def redeem(run, office):
+    def redeem(*args):
+        return run("redeem", "--ring", office.ring, *args)
+
+    return redeem
+
+
+def test_redeem_keeps_used_codes_in_a_file(redeem, office, tmp_path):
+    text, store = office.text(now=int(time.time())), str(tmp_path / "used.db")
+    assert "[redeem.restarted]" in redeem(text, "--store", store).stdout  # it is new: it cannot know
     with sqlite3.connect(store) as connection:
         connection.execute("UPDATE memory SET begun = 0")
-    first = check(text, "--store", store, "--terminal", "counter 3", name="redeem")
+    first = redeem(text, "--store", store, "--terminal", "counter 3")
     assert (first.exit_code, "for this run only" in first.stderr) == (0, False)
-    again = check(text, "--store", store, name="redeem")
+    again = redeem(text, "--store", store)
     assert again.exit_code == 1
     assert "[redeem.replayed]" in again.stdout
     with sqlite3.connect(store) as connection:
@@ -227,11 +236,20 @@ def test_redeem_keeps_used_codes_in_a_file(check, office, tmp_path):
 
 
 @pytest.mark.parametrize("store", ["http://x", "redis://x:y", "."])
-def test_a_store_that_cannot_be_used_is_misuse(check, office, store):
-    result = check(office.text(), "--store", store, name="redeem")
+def test_a_store_that_cannot_be_used_is_misuse(redeem, office, store):
+    result = redeem(office.text(), "--store", store)
     assert result.exit_code == 2
     assert result.stdout == ""
 
 
-def test_verify_needs_no_store(check, office, tmp_path):
-    assert check(office.text(), "--store", str(tmp_path / "used.db"), name="verify").exit_code == 2
+@pytest.mark.parametrize("store", ["used.db", "redis://localhost:1"])
+def test_a_store_goes_by_the_clock_alone(check, office, tmp_path, monkeypatch, store):
+    monkeypatch.chdir(tmp_path)
+    result = check(office.text(), "--store", store, name="redeem")
+    assert result.exit_code == 2
+    assert "--now is not used with --store" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_verify_needs_no_store(run, office, tmp_path):
+    assert run("verify", "--ring", office.ring, office.text(), "--store", str(tmp_path / "used.db")).exit_code == 2

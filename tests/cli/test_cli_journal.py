@@ -45,6 +45,18 @@ def test_a_journal_is_written_handed_in_and_removed(run, file, tmp_path):
     guard.close()
 
 
+def test_a_file_begins_anew(run, file):
+    guard, now = SqliteReplayGuard(file), int(time.time())
+    result = run("store", "begin-anew", str(file), "--lang", "en")
+    assert result.exit_code == 0
+    assert "The file remembers used codes since" in result.output
+    (refused,) = guard.claim_many([Claim(b"key", now, now + 60, now + 60)])
+    assert refused is not None
+    assert refused.code == "redeem.restarted"
+    guard.close()
+    assert json.loads(run("store", "journal", str(file)).stdout.splitlines()[0])["text"] == "960"
+
+
 def test_an_earlier_journal_is_not_written_over(run, file, tmp_path):
     out = tmp_path / "journal.jsonl"
     out.write_text("earlier")

@@ -110,9 +110,37 @@ def test_a_clock_that_is_set_back_accepts_nothing_twice(prepared):
     ahead = guard_at(prepared, NOW + 10_000)
     assert outcome(ahead, claim(b"other", since=NOW + 10_000, until=NOW + 10_060)) == "accepted"  # frees the first
     back = guard_at(prepared, NOW + 1)
-    assert outcome(back, claim(b"used", since=NOW - 5)) == "redeem.restarted"
-    assert outcome(back, claim(b"new", since=NOW + 2)) == "accepted"
-    assert outcome(back, claim(b"new", since=NOW + 2)) == "redeem.replayed"
+    assert outcome(back, claim(b"older", since=NOW - 30, until=NOW + 50)) == "redeem.clock"
+    for now in (NOW + 1, NOW + 20, NOW + 59):  # the claims that were refused meanwhile changed nothing
+        assert outcome(guard_at(prepared, now), claim(b"used", since=NOW - 5)) == "redeem.clock"
+    assert outcome(back, claim(b"new", since=NOW + 2, until=NOW + 61)) == "accepted"
+    assert outcome(back, claim(b"new", since=NOW + 2, until=NOW + 61)) == "redeem.replayed"
+
+
+def test_a_clock_that_is_set_back_never_lowers_the_beginning(prepared, tmp_path):
+    copy = Path(shutil.copy(prepared, tmp_path / "copy.db"))
+    guard_at(copy, NOW).close()  # the copy begins
+    again = Path(shutil.copy(copy, tmp_path / "again.db"))
+    guard = guard_at(again, NOW - 500)
+    assert outcome(guard, claim(since=NOW - 400)) == "redeem.restarted"
+    assert outcome(guard, claim(since=NOW)) == "redeem.restarted"
+    assert outcome(guard, claim(since=NOW + 1)) == "accepted"
+
+
+def test_an_operator_lets_the_file_begin_anew(prepared):
+    year = NOW + 365 * 86_400
+    ahead = guard_at(prepared, year)
+    assert outcome(ahead, claim(b"used", since=year - 5, until=year + 60)) == "accepted"
+    assert outcome(guard_at(prepared, year + 60), claim(b"x", since=year, until=year + 120)) == "accepted"  # frees it
+    guard = guard_at(prepared)
+    guard.claim_many([claim(b"a", text="96a")])
+    assert outcome(guard, claim(b"a")) == "redeem.clock"
+    assert guard.begin_anew() == NOW
+    assert outcome(guard, claim(b"a", since=NOW)) == "redeem.restarted"
+    assert outcome(guard, claim(b"a")) == "accepted"
+    assert outcome(guard, claim(b"a")) == "redeem.replayed"
+    assert guard.begin_anew() == NOW
+    assert outcome(guard, claim(b"a")) == "redeem.replayed"  # what it remembers stays used
 
 
 def test_a_claim_that_has_ended_by_the_guards_clock_is_refused(prepared):

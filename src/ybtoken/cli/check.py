@@ -66,6 +66,11 @@ def check(
         policies = _policies(place, purpose, channel, assurance, max_age)
     except ValueError as error:
         raise MisuseError(str(error), f"参数有误：{error}") from None
+    if store is not None and now is not None:
+        raise MisuseError(
+            "--now is not used with --store: a store that is shown a wrong time forgets used codes.",
+            "--now 不能与 --store 同用：时间不对会使存储丢失已用码的记录。",
+        )
     guard = guard_of(store, terminal=terminal, clock=clock) if redeem else None
     verifier = Verifier(
         load_ring(ring),

@@ -1,10 +1,11 @@
-"""``ybtoken store journal`` and ``handed-in``: what a terminal accepted by itself, for the centre that settles."""
+"""``ybtoken store journal``, ``handed-in`` and ``begin-anew``: a terminal's file of used codes."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 if TYPE_CHECKING:
     from ybtoken.replay.sqlite import SqliteReplayGuard
 
-__all__ = ["handed_in", "journal"]
+__all__ = ["begin_anew", "handed_in", "journal"]
 
 _File = Annotated[Path, typer.Argument(help="The guard's file. / 防重放组件的文件。", show_default=False)]
 
@@ -60,6 +61,19 @@ def handed_in(
     with _guard(file) as guard:
         removed = guard.remove_handed_in(number)
     Speaker(lang).say(f"{removed} rows removed; their codes stay used.", f"已删除 {removed} 行；相应的码仍为已使用。")
+
+
+@command
+def begin_anew(file: _File, lang: Lang = None) -> None:
+    """Let a terminal's file remember from now on, after a backup was put back or the clock was wrong."""
+    with _guard(file) as guard:
+        begun = guard.begin_anew()
+    at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(begun))
+    Speaker(lang).say(
+        f"The file remembers used codes since {at}. Codes issued more than 2 x skew after that are accepted: with the "
+        f"default skew, 21 s after it.",
+        f"文件自 {at} 起有记录；此后再过 2 倍 skew（默认即 21 秒后）签发的码可正常受理。",
+    )
 
 
 @contextmanager

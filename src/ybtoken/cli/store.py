@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ybtoken.cli.guards import redis_guard
-from ybtoken.cli.journal import handed_in, journal
+from ybtoken.cli.journal import begin_anew, handed_in, journal
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.errors import TokenError
 
@@ -22,6 +22,9 @@ store.command("journal", help="Write a terminal's journal as JSON lines. / 导�
     journal
 )
 store.command("handed-in", help="Remove rows that were handed in. / 删除已上报的记录。")(handed_in)
+store.command(
+    "begin-anew", help="Let a file remember from now on, after a restored backup. / 恢复备份后，让文件从现在起记录。"
+)(begin_anew)
 
 
 @store.callback()

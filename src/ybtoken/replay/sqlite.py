@@ -6,11 +6,15 @@ handed in later.
 
     redemption   one row for each accepted display: its text, when, and where; kept until it is handed in
     claim        one row for each replay key that is remembered
-    memory       since when the file remembers every claim, until when claims were freed, and which file it is
+    memory       since when the file remembers every claim, the latest end of a claim that was freed, and which file it
+                 is
 
 The file remembers every claim since it was made. A missing file is made anew. A copy of a file (another inode) may lack
 claims that the original has. In both cases the guard remembers from that moment on, and refuses codes that were issued
 before.
+
+A clock that was set back makes no code good again: a claim that ends no later than one that was freed is refused. If
+the clock was so far ahead that this lasts too long, somebody who knows that it is right now calls `begin_anew`.
 """
 
 from __future__ import annotations
@@ -149,15 +153,15 @@ class SqliteReplayGuard(ReplayGuard):
             return [_unwritten(error)] * len(claims)
 
     def _claim(self, connection: sqlite3.Connection, claim: Claim, now: int) -> TokenError | None:
-        if claim.by <= now:
-            return CannotCheckError("redeem.clock", ahead=now - claim.by)
         begun, freed = connection.execute("SELECT begun, freed FROM memory").fetchone()
-        if claim.until <= freed:  # the clock was ahead and is set back; the claims freed meanwhile are forgotten
-            begun, freed = now, now
-            connection.execute("UPDATE memory SET begun = ?, freed = ?", (now, now))
-        if freed < now:
+        # If the clock is set back, claims that were freed before are gone, so claims up to their end are refused.
+        late = max(now - claim.by, freed - claim.until)
+        if late >= 0:
+            return CannotCheckError("redeem.clock", ahead=late)
+        (ended,) = connection.execute("SELECT max(until) FROM claim WHERE until <= ?", (now,)).fetchone()
+        if ended is not None:
             connection.execute("DELETE FROM claim WHERE until <= ?", (now,))
-            connection.execute("UPDATE memory SET freed = ?", (now,))
+            connection.execute("UPDATE memory SET freed = max(freed, ?)", (ended,))
         if begun >= claim.since:
             return CannotCheckError("redeem.restarted", begun=begun)
         row = claim.key, claim.until
@@ -192,6 +196,21 @@ class SqliteReplayGuard(ReplayGuard):
         """
         with self._transaction() as connection:
             return connection.execute("DELETE FROM redemption WHERE number <= ?", (number,)).rowcount
+
+    def begin_anew(self) -> int:
+        """Let the file remember from now on, whatever it remembered before; used codes and the journal stay.
+
+        It is for an operator, and not for a script that runs at each start: after a backup was put back, so that codes
+        which the file may not know are refused, and after the clock was far ahead, so that codes are accepted again.
+        Call it only if the clock is right.
+
+        Returns:
+            Since when the file remembers every claim, in seconds since 1970: codes issued before are refused.
+        """
+        with self._transaction() as connection:
+            now = int(self._clock())
+            connection.execute("UPDATE memory SET begun = ?, freed = 0", (now,))
+            return now
 
     def close(self) -> None:
         """Close the file; a later claim opens it again."""
@@ -247,7 +266,8 @@ class SqliteReplayGuard(ReplayGuard):
         else:
             (file,) = connection.execute("SELECT file FROM memory").fetchone()
             if file != self._file:
-                connection.execute("UPDATE memory SET begun = ?, file = ?", (int(self._clock()), self._file))
+                now = int(self._clock())
+                connection.execute("UPDATE memory SET begun = max(begun, ?), file = ?", (now, self._file))
 
     def __repr__(self) -> str:
         return f"SqliteReplayGuard({str(self.path)!r})"
