@@ -208,8 +208,8 @@ def test_a_ring_goes_from_a_repository_to_a_terminal(run, ring, published, tmp_p
 
 def test_keys_are_not_readable_by_others(published, tmp_path):
     paths = list((tmp_path / "keys").iterdir())
-    assert {path.name for path in paths} == {"root.pem", "targets.pem", "snapshot.pem", "timestamp.pem"}
-    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in paths)
+    assert {path.name for path in paths} == {"root.json", "root.pem", "targets.pem", "snapshot.pem", "timestamp.pem"}
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in paths if path.suffix == ".pem")
     assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
 
 
@@ -222,7 +222,7 @@ def test_keys_are_encrypted_unless_asked_otherwise(run, tmp_path, monkeypatch):
     options = ["--root-keys", "3", "--root-threshold", "2", "--passphrase-env", "SECRET"]
     assert run(*arguments, *options).exit_code == 0
     assert len(list((tmp_path / "keys").glob("root-*.pem"))) == 3
-    assert all(b"ENCRYPTED" in path.read_bytes() for path in (tmp_path / "keys").iterdir())
+    assert all(b"ENCRYPTED" in path.read_bytes() for path in (tmp_path / "keys").glob("*.pem"))
     assert run(*arguments, *options).exit_code == 2
     assert publish(run, tmp_path, roles=("timestamp",)).exit_code == 2
     assert publish(run, tmp_path, "--passphrase-env", "SECRET", roles=("timestamp",)).exit_code == 0
@@ -291,6 +291,7 @@ def test_keys_of_roles_are_rotated(run, published, tmp_path):
         assert result.exit_code == 0, result.output
         keys += ["-k", new]
     assert "root version 3" in result.output
+    assert (tmp_path / "keys" / "root.json").read_bytes() == (published / "metadata" / "3.root.json").read_bytes()
     assert fetch(run, tmp_path).exit_code == 0
     assert publish(run, tmp_path, roles=("snapshot", "timestamp")).exit_code == 2  # the timestamp's old key
     failing = tmp_path / "keys" / "not.pem"
@@ -310,11 +311,41 @@ def test_a_province_publishes_its_own_ring(run, ring, published, tmp_path):
     options = ["--path", "33/*", "--public", tmp_path / "province.pub"]
     assert run("ring", "delegate", published, "zhejiang", *options, *keys).exit_code == 0
     own = ["-k", tmp_path / "province.pem", "--role", "zhejiang", "-r", ring]
+    result = run("ring", "publish", published, *own, "--path", "33/ring.jwks")
+    assert result.exit_code == 2
+    assert "a copy of the root that is kept away from" in result.output
+    own += ["--root", tmp_path / "keys" / "root.json"]
     assert run("ring", "publish", published, *own, "--path", "32/ring.jwks").exit_code == 2
     assert run("ring", "publish", published, *own, "--path", "33/ring.jwks").exit_code == 0
     assert publish(run, tmp_path, roles=("snapshot", "timestamp")).exit_code == 0
     assert fetch(run, tmp_path, "--target", "33/ring.jwks=33").exit_code == 0
     assert fetch(run, tmp_path / "x", "--target", "33/ring.jwks=32").exit_code != 0
+
+
+def test_what_the_folders_host_wrote_is_neither_signed_nor_believed(run, published, tmp_path):
+    path = published / "metadata" / "2.targets.json"
+    path.write_bytes(path.read_bytes().replace(b"ring.jwks", b"evil.jwks"))
+    before = (published / "metadata" / "timestamp.json").read_bytes()
+    for result in (
+        publish(run, tmp_path, roles=("snapshot", "timestamp")),
+        publish(run, tmp_path, "-r", tmp_path / "ring.jwks", "--lang", "zh"),
+        run("ring", "state", published),
+    ):
+        assert result.exit_code == 2, result.output
+        assert "what the keys of targets signed" in result.output or "并非由 targets 的密钥签署" in result.output
+    assert (published / "metadata" / "timestamp.json").read_bytes() == before
+
+
+def test_a_folder_does_not_go_back_to_keys_that_were_replaced(run, published, tmp_path):
+    keys = [part for name in ("root", "timestamp") for part in ("-k", tmp_path / "keys" / f"{name}.pem")]
+    new = tmp_path / "keys" / "timestamp-2.pem"
+    old = (published / "metadata" / "timestamp.json").read_bytes()
+    assert run("ring", "rotate", published, "timestamp", *keys, "--new", new, "--in-clear").exit_code == 0
+    (published / "metadata" / "2.root.json").unlink()
+    (published / "metadata" / "timestamp.json").write_bytes(old)
+    result = publish(run, tmp_path, roles=("snapshot", "timestamp"))
+    assert result.exit_code == 2
+    assert "is no repository with a good root" in result.output
 
 
 def test_what_is_no_repository_is_said(run, ring, tmp_path):

@@ -132,6 +132,144 @@ def test_an_older_statement_of_any_role_is_refused(place, server, source, tmp_pa
     assert withdrawn(again(source, place, server, tmp_path)) == START - 60
 
 
+def test_the_keys_sign_nothing_that_only_the_folders_host_wrote(place, server, source):
+    """A web server's host puts the ring from before a withdrawal back, and waits for the next honest publication."""
+    old = files(place, "targets")[-1].read_bytes()
+    place.withdraw()
+    source.refresh(START)
+    newest = max(files(place, "targets"), key=lambda path: int(path.name.split(".")[0]))
+    made = json.loads(newest.read_bytes())
+    made["signed"]["targets"] = json.loads(old)["signed"]["targets"]
+    newest.write_text(json.dumps(made))
+    before = {path: path.read_bytes() for path in (place.folder / "metadata").iterdir()}
+    other = {"other.jwks": dump_jwks(KeyRing()).encode()}
+    key = P256SigningKey.generate().verifying_key
+    for attempt in (
+        lambda: place.repository.publish(other, place.keys.values()),
+        lambda: place.repository.publish({}, place.keys.values()),
+        lambda: place.repository.delegate("zhejiang", ["33/*"], [key], place.keys.values()),
+        lambda: place.repository.rotate("targets", [key], place.keys.values()),
+        lambda: place.repository.rings(),
+        lambda: place.repository.ends(),
+    ):
+        with pytest.raises(ValueError, match="targets"):
+            attempt()
+    assert {path: path.read_bytes() for path in (place.folder / "metadata").iterdir()} == before
+    assert withdrawn(source) == START - 60
+
+
+@pytest.mark.parametrize("role", ["snapshot", "timestamp"])
+def test_the_keys_do_not_sign_a_changed_statement_again(place, role):
+    path = max(files(place, role))
+    made = json.loads(path.read_bytes())
+    made["signed"]["version"] += 1000
+    path.write_text(json.dumps(made))
+    with pytest.raises(ValueError, match=f"is not what the keys of {role} signed"):
+        place.publish(place.ring.withdrawn(place.issuer.kid, since=START))
+
+
+@pytest.mark.parametrize("absent", ["targets", "snapshot", "timestamp"])
+def test_a_change_that_cannot_be_signed_to_its_end_is_not_begun(place, absent):
+    signers = [key for role, key in place.keys.items() if role != absent]
+    before = {path: path.read_bytes() for path in place.folder.rglob("*.json*")}
+    with pytest.raises(ValueError, match=f"1 of the 1 keys of {absent} must sign, and 0 are here"):
+        place.repository.publish({"other.jwks": dump_jwks(KeyRing()).encode()}, signers)
+    with pytest.raises(ValueError, match=f"1 of the 1 keys of {absent} must sign, and 0 are here"):
+        place.repository.delegate("zhejiang", ["33/*"], [place.issuer.verifying_key], signers)
+    assert {path: path.read_bytes() for path in place.folder.rglob("*.json*")} == before
+
+
+def test_an_older_targets_than_the_snapshot_states_is_not_signed_again(place):
+    place.withdraw()
+    max(files(place, "targets"), key=lambda path: int(path.name.split(".")[0])).unlink()
+    with pytest.raises(ValueError, match="its snapshot states version 3"):
+        place.repository.publish({"other.jwks": dump_jwks(KeyRing()).encode()}, place.keys.values())
+
+
+def _with_another_key(place: Place, name: str, key: P256SigningKey, by: P256SigningKey) -> None:
+    path = place.folder / "metadata" / name
+    made: Any = Metadata.from_bytes(path.read_bytes())
+    for role in ("root", "targets"):
+        made.signed.add_key(MetadataSigner(key).public_key, role)
+    made.signatures.clear()
+    made.sign(MetadataSigner(by))
+    path.write_bytes(made.to_bytes())
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_root_that_the_folders_host_wrote_is_not_continued(place, server, source, version):
+    """The host enters a key of his own in the root, signs it with that key, and waits for the next rotation."""
+    keys = [*place.keys.values()]
+    if version == 2:
+        keys.append(P256SigningKey.generate())
+        place.repository.rotate("timestamp", [keys[-1].verifying_key], keys)
+        source.refresh(START)
+    evil, new = P256SigningKey.generate(), P256SigningKey.generate()
+    _with_another_key(place, f"{version}.root.json", evil, evil)
+    with pytest.raises(ValueError, match="no repository with a good root"):
+        RingRepository(place.folder, root=place.root, clock=place.clock)
+    with pytest.raises(ValueError, match="no repository with a good root"):  # was opened before
+        place.repository.rotate("timestamp", [new.verifying_key], [*keys, new])
+    with pytest.raises(ValueError, match="no repository with a good root"):
+        place.publish()
+    assert not (place.folder / "metadata" / f"{version + 1}.root.json").exists()
+
+
+def test_a_folder_with_older_roots_than_the_pinned_one_is_refused(place):
+    key = P256SigningKey.generate()
+    place.repository.rotate("root", [key.verifying_key], [*place.keys.values(), key])
+    pinned = place.repository.root
+    assert RingRepository(place.folder, root=pinned, clock=place.clock).root == pinned
+    (place.folder / "metadata" / "2.root.json").unlink()
+    with pytest.raises(ValueError, match="no repository with a good root"):
+        RingRepository(place.folder, root=pinned, clock=place.clock)
+
+
+def test_nothing_is_signed_without_a_root_of_ones_own(place):
+    repository = RingRepository(place.folder, clock=place.clock)
+    assert repository.ends() == place.repository.ends()
+    for attempt in (
+        lambda: repository.publish({}, place.keys.values()),
+        lambda: repository.delegate("a", ["a/*"], [place.issuer.verifying_key], place.keys.values()),
+        lambda: repository.rotate("timestamp", [place.issuer.verifying_key], place.keys.values()),
+    ):
+        with pytest.raises(ValueError, match="does not come from the folder"):
+            attempt()
+
+
+def test_a_province_whose_keys_are_replaced_begins_anew(place, server, tmp_path):
+    old, new = P256SigningKey.generate(), P256SigningKey.generate()
+    platform = list(place.keys.values())
+    entry = KeyEntry(place.issuer.verifying_key, "Zhejiang", Scope(("33",)))
+    document = dump_jwks(KeyRing([entry])).encode()
+    place.repository.delegate("zhejiang", ["33/*"], [old.verifying_key], platform)
+    place.repository.publish({"33/a.jwks": document, "33/b.jwks": document}, [old, *platform], role="zhejiang")
+    source = TufRingSource(server.address, place.root, state=tmp_path / "one", targets={"33/a.jwks": Scope()})
+    assert source.refresh(START), source.problem
+    place.repository.delegate("zhejiang", ["33/*"], [new.verifying_key], platform)
+    place.repository.publish({}, platform)
+    assert refused(source)
+    with pytest.raises(ValueError, match="1 of the 1 keys of zhejiang must sign"):
+        place.repository.publish({"33/a.jwks": document}, [old, *platform], role="zhejiang")
+    place.repository.publish({"33/a.jwks": document}, [new, *platform], role="zhejiang")
+    assert place.repository.ends()["zhejiang"][0] == 2
+    assert set(place.repository.rings()) == {"ring.jwks", "33/a.jwks"}
+    source.refresh(START)
+    assert source.problem is None
+
+
+def test_a_provinces_bad_file_does_not_stop_the_platform(place, server, source, tmp_path):
+    key = P256SigningKey.generate()
+    place.repository.delegate("zhejiang", ["33/*"], [key.verifying_key], place.keys.values())
+    place.repository.publish({"33/a.jwks": dump_jwks(KeyRing()).encode()}, [key, *place.keys.values()], role="zhejiang")
+    (place.folder / "metadata" / "2.zhejiang.json").write_text("{}")
+    place.withdraw()
+    assert source.refresh(START), source.problem
+    assert withdrawn(source) == START - 60
+    with pytest.raises(ValueError, match="is not what the keys of zhejiang signed"):
+        place.repository.publish({"33/a.jwks": dump_jwks(KeyRing()).encode()}, [key], role="zhejiang")
+
+
 def test_an_older_root_is_refused(place, server, source, tmp_path):
     key = P256SigningKey.generate()
     place.repository.rotate("root", [key.verifying_key], [*place.keys.values(), key])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ybtoken._state import replace_file
 from ybtoken.cli.keyfiles import (
     KeyKind,
     PassphraseEnv,
@@ -26,17 +27,27 @@ from ybtoken.keys.reading import KeyReadError
 from ybtoken.keys.ring import KeyRing
 from ybtoken.places import Scope
 from ybtoken.trust.changes import changes_between, time_words
+from ybtoken.words import BoundsError
 
 if TYPE_CHECKING:
     from ybtoken.trust.repository import RingRepository
 
 _ROLES = ("root", "targets", "snapshot", "timestamp")
+_OWN_ROOT = "root.json"
 
 Repository = Annotated[Path, typer.Argument(metavar="REPOSITORY", help="The repository's folder. / 仓库目录。")]
 SigningKeys = Annotated[
     list[Path],
     typer.Option(
         "--key", "-k", help="Private keys that sign, one passphrase for all; repeatable. / 签名私钥，可重复。"
+    ),
+]
+OwnRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        help="Your own copy of the root; root.json beside the first key by default. / 自存的根元数据。",
+        show_default=False,
     ),
 ]
 RingPath = Annotated[str, typer.Option("--path", help="The ring's path in it. / 仓库内路径。")]
@@ -79,9 +90,10 @@ def init(
     every = [key for role in signers.values() for key in role]
     public = {role: [key.verifying_key for key in each] for role, each in signers.items()}
     with _misuse():
-        made.RingRepository.create(repository, public, every, thresholds={"root": root_threshold})
+        held = made.RingRepository.create(repository, public, every, thresholds={"root": root_threshold})
     names = {role: [str(path) for path in paths] for role, paths in files.items()}
     root = repository / "metadata" / "1.root.json"
+    replace_file(keys / _OWN_ROOT, held.root)
     if as_json:
         say_json({"repository": str(repository), "root": str(root), "keys": names})
         return
@@ -89,10 +101,10 @@ def init(
     speaker.say(
         f"{repository}: a repository without rings\n"
         f"  {root}  ship this to verifiers: it is what their trust begins with\n"
-        f"  {keys}  private keys, {state[0]}: take root and targets off this machine",
+        f"  {keys}  private keys, {state[0]}: take root and targets off this machine, with a copy of {_OWN_ROOT}",
         f"{repository}：尚无密钥环的仓库\n"
         f"  {root}  随验证方出厂：其信任由此开始\n"
-        f"  {keys}  私钥，{state[1]}：请将 root 与 targets 移出本机",
+        f"  {keys}  私钥，{state[1]}：请将 root 与 targets 连同 {_OWN_ROOT} 的副本移出本机",
     )
 
 
@@ -111,6 +123,7 @@ def publish(
     lift: Annotated[
         bool, typer.Option("--lift-withdrawal", help="Allow a withdrawal to be taken back. / 允许取消停用。")
     ] = False,
+    root: OwnRoot = None,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
     as_json: AsJson = False,
@@ -118,14 +131,16 @@ def publish(
 ) -> None:
     """Publish a ring's file, after saying what it changes. A timer calls this without a ring, before each end."""
     speaker = Speaker(lang)
-    held = _repository(repository)
+    own = root or keys[0].with_name(_OWN_ROOT)
+    held = _repository(repository, own)
     signers = _load_keys(keys, passphrase_from(passphrase_file, passphrase_env, speaker), speaker)
     rings, changes, new = {}, [], KeyRing()
     if file is not None:
         document = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
         with _misuse(f"{file}: "):
             new = load_key_set(document)
-        before = held.rings().get(path)
+        with _misuse():
+            before = held.rings().get(path)
         old = KeyRing() if before is None else load_key_set(before)
         changes = changes_between(old, new)
         if not lift and any(change.lifts_withdrawal for change in changes):
@@ -142,7 +157,8 @@ def publish(
         rings[path] = document
     with _misuse():
         held.publish(rings, signers, role=role)
-    ends = held.ends()
+        _keep(own, held)
+        ends = held.ends()
     if as_json:
         fields = [{"kid": c.kid.hex(), "what": c.what._asdict()} for c in changes]
         say_json({"changes": fields, "roles": _roles(ends)})
@@ -161,6 +177,7 @@ def rotate(
     new: Annotated[list[Path], typer.Option("--new", help="New private keys' files; repeatable. / 新私钥文件。")],
     kind: Annotated[KeyKind, typer.Option("--alg", help="The new keys' algorithm. / 算法。")] = KeyKind.ES256,
     threshold: Annotated[int | None, typer.Option("--threshold", min=1, help="As before by default. / 门限。")] = None,
+    root: OwnRoot = None,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
     in_clear: Annotated[bool, typer.Option("--in-clear", help="Without a passphrase. / 私钥不加密保存。")] = False,
@@ -169,7 +186,8 @@ def rotate(
 ) -> None:
     """Make new keys for a role and a new root that names them; the old root's keys sign it, too."""
     speaker = Speaker(lang)
-    held = _repository(repository)
+    own = root or keys[0].with_name(_OWN_ROOT)
+    held = _repository(repository, own)
     passphrase = passphrase_from(passphrase_file, passphrase_env, speaker)
     signers = _load_keys(keys, passphrase, speaker)
     made = [generate_key(kind) for _ in new]
@@ -182,6 +200,7 @@ def rotate(
         for path in new:
             path.unlink()
         raise
+    _keep(own, held)
     _say_roles(speaker, held, as_json=as_json)
 
 
@@ -194,6 +213,7 @@ def delegate(
     public: Annotated[list[Path], typer.Option("--public", help="Its public keys; repeatable. / 其公钥。")],
     keys: SigningKeys,
     threshold: Annotated[int, typer.Option("--threshold", min=1, help="How many must sign. / 门限。")] = 1,
+    root: OwnRoot = None,
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
     as_json: AsJson = False,
@@ -203,11 +223,13 @@ def delegate(
     from ybtoken.cli.ring import _public_key
 
     speaker = Speaker(lang)
-    held = _repository(repository)
+    own = root or keys[0].with_name(_OWN_ROOT)
+    held = _repository(repository, own)
     signers = _load_keys(keys, passphrase_from(passphrase_file, passphrase_env, speaker), speaker)
     with _misuse():
         read = [_public_key(path, None, None) for path in public]
         held.delegate(role, paths, read, signers, threshold=threshold)
+        _keep(own, held)
     _say_roles(speaker, held, as_json=as_json)
 
 
@@ -216,8 +238,8 @@ def delegate(
 def state(repository: Repository, as_json: AsJson = False, lang: Lang = None) -> None:
     """Say which version of each role is there, and when it ends."""
     held = _repository(repository)
-    _say_roles(Speaker(lang), held, as_json=as_json)
-    if any(end <= time.time() for _, end in held.ends().values()):
+    ends = _say_roles(Speaker(lang), held, as_json=as_json)
+    if any(end <= time.time() for _, end in ends.values()):
         raise typer.Exit(REFUSED)
 
 
@@ -236,7 +258,6 @@ def fetch(
     lang: Lang = None,
 ) -> None:
     """Fetch and check a repository's ring, and remember it; what is there stays if the repository is not good."""
-    from ybtoken._state import replace_file
     from ybtoken.keys.keyset import dump_jwks
 
     speaker = Speaker(lang)
@@ -284,7 +305,7 @@ class _misuse:  # noqa: N801 - reads as a verb
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, KeyReadError):
+        if isinstance(error, (KeyReadError, BoundsError)):
             raise MisuseError(f"{self._prefix}{error.words.en}", f"{self._prefix}{error.words.zh}") from None
         if isinstance(error, (ValueError, TypeError)):
             raise MisuseError(f"{self._prefix}{error}", f"{self._prefix}操作未完成（{error}）") from None
@@ -298,11 +319,24 @@ def _trust() -> Any:
     return repository
 
 
-def _repository(folder: Path) -> RingRepository:
+def _repository(folder: Path, own: Path | None = None) -> RingRepository:
     made = _trust()
+    if own is not None and not own.exists():
+        raise MisuseError(
+            f"There is no {own}: a copy of the root that is kept away from {folder}, so that nothing is signed that "
+            f"somebody else wrote there. `init` makes it; --root names another.",
+            f"缺少 {own}：根元数据的自存副本，不取自 {folder}，以免为他人写入的内容签名。"
+            f"init 会生成它；--root 可另行指定。",
+        )
     with _misuse():
-        held: RingRepository = made.RingRepository(folder)
+        held: RingRepository = made.RingRepository(folder, root=None if own is None else own.read_bytes())
     return held
+
+
+def _keep(own: Path, held: RingRepository) -> None:
+    """Remember the newest root, so that the folder cannot go back to keys that were replaced."""
+    if own.read_bytes() != held.root:
+        replace_file(own, held.root)
 
 
 def _load_keys(files: list[Path], passphrase: Callable[[], bytes | None], speaker: Speaker) -> list[SoftwareKey]:
@@ -313,12 +347,14 @@ def _roles(ends: dict[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
     return {role: {"version": version, "expires_at": end} for role, (version, end) in ends.items()}
 
 
-def _say_roles(speaker: Speaker, held: RingRepository, *, as_json: bool) -> None:
-    ends = held.ends()
+def _say_roles(speaker: Speaker, held: RingRepository, *, as_json: bool) -> dict[str, tuple[int, int]]:
+    with _misuse():
+        ends = held.ends()
     if as_json:
         say_json({"roles": _roles(ends)})
     else:
         _say_ends(speaker, ends)
+    return ends
 
 
 def _say_ends(speaker: Speaker, ends: dict[str, tuple[int, int]]) -> None:

@@ -6,6 +6,9 @@
 Root and targets keys are kept offline or in hardware and are needed seldom; snapshot and timestamp keys are online and
 sign again before each end. A verifier reads ``timestamp.json`` first, so it is replaced last, after all files to which
 it leads. So a reader sees the old state or the new one.
+
+Whoever can write the folder must not have the keys sign what he wrote. So a publisher begins with a root of his own,
+which is kept beside the offline keys, and metadata is only changed and signed again if the keys of its role signed it.
 """
 
 # The faces of tuf and securesystemslib name everything by plain imports.
@@ -22,6 +25,7 @@ from ybtoken._checks import callback
 from ybtoken._state import State, replace_file
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
+from ybtoken.words import BoundsError
 
 try:
     from securesystemslib.signer import Key
@@ -57,6 +61,7 @@ LIFETIMES: Mapping[str, int] = {
 }
 """For how many seconds each role's statement holds. The timestamp's is how long a terminal may miss a withdrawal."""
 
+_NOTHING: Mapping[str, Any] = {}
 _SERIALIZER = JSONSerializer(compact=False)
 
 
@@ -65,18 +70,21 @@ class RingRepository:
 
     Args:
         folder: with ``metadata/`` and ``targets/`` below.
+        root: the bytes of root metadata that is trusted, such as the first one, from a copy outside the folder. Each
+            root in the folder must follow from it. Without it the repository can be read, but nothing is signed.
         lifetimes: for how many seconds the statements of each role hold; see `LIFETIMES`. Delegated roles hold as long
             as ``targets``.
         clock: gives the seconds since 1970.
 
     Raises:
-        ValueError: there is no repository, or its root is damaged.
+        ValueError: there is no repository, or its root is damaged or does not follow from ``root``.
     """
 
     def __init__(
         self,
         folder: str | Path,
         *,
+        root: bytes | None = None,
         lifetimes: Mapping[str, int] = LIFETIMES,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -85,6 +93,7 @@ class RingRepository:
         self._lifetimes = {**LIFETIMES, **lifetimes}
         self._clock = callback("clock", clock, "the seconds since 1970")
         self._changing = State(Path(folder) / "repository")
+        self._pinned = root
         self._root()
 
     @classmethod
@@ -124,10 +133,11 @@ class RingRepository:
         _sign(signed, root, Root.type, by_id)
         metadata.mkdir(parents=True)
         (Path(folder) / "targets").mkdir(exist_ok=True)
-        replace_file(metadata / "1.root.json", signed.to_bytes(_SERIALIZER))
-        repository = cls(folder, lifetimes=lifetimes, clock=clock)
+        document = signed.to_bytes(_SERIALIZER)
+        replace_file(metadata / "1.root.json", document)
         try:
-            repository._write(Targets.type, Targets(), by_id, root)
+            repository = cls(folder, root=document, lifetimes=lifetimes, clock=clock)
+            repository._write(Targets.type, _new(Targets), by_id, root)
             repository._finish(by_id, root)
         except BaseException:
             (metadata / "1.root.json").unlink()
@@ -139,26 +149,27 @@ class RingRepository:
 
     @property
     def root(self) -> bytes:
-        """The newest root metadata: what new verifiers are shipped with."""
-        return self._newest(Root.type).read_bytes()
+        """The newest root metadata: what new verifiers are shipped with, and what is kept beside the offline keys."""
+        return self._newest_root().to_bytes(_SERIALIZER)
 
     def rings(self) -> dict[str, bytes]:
         """The rings that are published now, by their paths: the repository's own, and those of delegated roles."""
         found: dict[str, bytes] = {}
-        for role in self.roles():
-            for path, info in self._load(role).targets.items():
-                found.setdefault(path, self._file(path, info).read_bytes())
+        for role, targets in self._signing_rings().items():
+            for path, info in targets.targets.items():
+                if role == Targets.type or self._delegated(role).is_delegated_path(path):
+                    found.setdefault(path, self._published(path, info))
         return found
 
     def roles(self) -> dict[str, tuple[int, int]]:
         """The roles that sign rings (targets, and those it delegates to), with their version and end."""
-        delegations = self._load(Targets.type).delegations
-        names = [Targets.type, *((delegations.roles or {}) if delegations is not None else ())]
-        return {name: self._about(name) for name in names if self._has(name)}
+        return {name: _about(targets) for name, targets in self._signing_rings().items()}
 
     def ends(self) -> dict[str, tuple[int, int]]:
         """Version and end (seconds since 1970) of every role."""
-        return {name: self._about(name) for name in (Root.type, Timestamp.type, Snapshot.type)} | self.roles()
+        root = self._root()
+        online = {role: _about(self._load(role, root)) for role in (Timestamp.type, Snapshot.type)}
+        return {Root.type: _about(root)} | online | self.roles()
 
     def publish(self, rings: Mapping[str, bytes], signers: Iterable[SigningKey], *, role: str = Targets.type) -> None:
         """Publish rings, or without any, sign again what would end.
@@ -171,24 +182,34 @@ class RingRepository:
             role: who states these rings: ``targets``, or a delegated role.
 
         Raises:
-            ValueError: a file is not a key ring, or there are too few keys of a role. Nothing is changed then.
+            ValueError: a file is not a key ring, there are too few keys of a role, or metadata in the folder is not
+                signed by its role. Nothing is changed then.
         """
         for path, document in rings.items():
             try:
                 load_jwks(document)
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"{path} is no key ring: {error}") from error
-        root, by_id = self._root(), _by_id(signers)
+        by_id = _by_id(signers)
         with self._changing.locked():
-            ends_soon = Targets.type == role and self._ends_soon(role) and _can(root, role, by_id)
-            if rings or ends_soon or (role != Targets.type and not self._has(role)):
-                targets = self._load(role) if self._has(role) else Targets()
-                delegator = self._delegator(role)
+            root = self._own_root()
+            if role == Targets.type:
+                delegator, targets = root, self._latest(role, root, root)
+                is_due = self._ends_soon(targets) and _can(root, role, by_id)
+            else:
+                self._delegated(role)
+                delegator = self._latest(Targets.type, root, root)
+                is_due = not self._has(role)
+                targets = _new(Targets, self._listed(role, root)) if is_due else self._latest(role, delegator, root)
+            is_finished = role == Targets.type or _can(root, Timestamp.type, by_id)
+            if rings or is_due:
+                _refuse_too_few(delegator, role, by_id)
+                if is_finished:
+                    self._refuse_unfinished(by_id, root)
                 self._put_files(targets, rings, role)
                 self._write(role, targets, by_id, delegator)
-            if role != Targets.type and not _can(root, Timestamp.type, by_id):
-                return
-            self._finish(by_id, root)
+            if is_finished:
+                self._finish(by_id, root)
 
     def delegate(
         self,
@@ -214,9 +235,10 @@ class RingRepository:
         if role in TOP_LEVEL_ROLE_NAMES or not role.isascii() or not role.replace("-", "").isalnum():
             raise ValueError("a delegated role has a name of ASCII letters, digits and -, and none of the four")
         public = [metadata_key(key) for key in keys]
-        root, by_id = self._root(), _by_id(signers)
+        by_id = _by_id(signers)
         with self._changing.locked():
-            targets = self._load(Targets.type)
+            root = self._own_root()
+            targets = self._latest(Targets.type, root, root)
             known = targets.delegations or Delegations({}, {})
             others = {name: each for name, each in (known.roles or {}).items() if name != role}
             needed = {keyid for each in others.values() for keyid in each.keyids}
@@ -224,8 +246,12 @@ class RingRepository:
             ids = [key.keyid for key in public]
             made = DelegatedRole(role, ids, _threshold(threshold, public, role), terminating=True, paths=list(paths))
             targets.delegations = Delegations(kept | {key.keyid: key for key in public}, {**others, role: made})
+            self._refuse_unfinished(by_id, root)
             self._write(Targets.type, targets, by_id, root)
             self._finish(by_id, root)
+            if self._has(role) and not self._is_good(role, targets):
+                for path in self._numbered(role):  # signed with the keys that were replaced: nobody may use it any more
+                    path.unlink()
 
     def rotate(
         self,
@@ -248,9 +274,9 @@ class RingRepository:
         """
         if role not in ROLES:
             raise ValueError(f"the role is one of {', '.join(ROLES)}")
-        old, by_id = self._root(), _by_id(signers)
+        by_id = _by_id(signers)
         with self._changing.locked():
-            root = Metadata[Root].from_bytes(self.root).signed
+            old, root = self._own_root(), self._own_root()
             public = [metadata_key(key) for key in keys]
             for keyid in list(root.roles[role].keyids):
                 root.revoke_key(keyid, role)
@@ -270,30 +296,49 @@ class RingRepository:
             }.get(role, [])
             for each in again:
                 _refuse_too_few(root, each, by_id)
+            before = {each: self._latest(each, old, old) for each in again}
             replace_file(self._metadata / f"{root.version}.root.json", signed.to_bytes(_SERIALIZER))
             if Targets.type in again:
-                self._write(Targets.type, self._load(Targets.type), by_id, root)
+                self._write(Targets.type, before[Targets.type], by_id, root)
             if again:
-                self._finish(by_id, root, renew_snapshot=Snapshot.type in again)
+                self._finish(by_id, root, before)
 
-    def _finish(self, by_id: Mapping[str, MetadataSigner], root: Root, *, renew_snapshot: bool = False) -> None:
-        """Snapshot, if a role has another version or the snapshot ends soon; and timestamp, always."""
-        meta = {f"{role}.json": MetaFile(version) for role, (version, _) in self.roles().items()}
+    def _refuse_unfinished(self, by_id: Mapping[str, MetadataSigner], root: Root) -> None:
+        """Refuse a change that the snapshot and the timestamp could not state, before anything is written."""
+        for role in (Snapshot.type, Timestamp.type):
+            _refuse_too_few(root, role, by_id)
+            if self._has(role):
+                self._load(role, root)
+
+    def _finish(self, by_id: Mapping[str, MetadataSigner], root: Root, before: Mapping[str, Any] = _NOTHING) -> None:
+        """Snapshot, if a role has another version or the snapshot ends soon; and timestamp, always.
+
+        ``before`` has what the keys of the root before this one signed.
+        """
         has = self._has(Snapshot.type)
-        snapshot = self._load_as(Snapshot.type, Snapshot) if has else Snapshot()
-        changed = {name: each.version for name, each in snapshot.meta.items()} != {
-            name: each.version for name, each in meta.items()
-        }
+        snapshot = before.get(Snapshot.type) or (self._load(Snapshot.type, root) if has else _new(Snapshot))
+        timestamp = before.get(Timestamp.type) or (
+            self._load(Timestamp.type, root) if self._has(Timestamp.type) else _new(Timestamp)
+        )
+        listed = {name: each.version for name, each in snapshot.meta.items()}
+        targets = self._load(Targets.type, root)
+        meta = {f"{Targets.type}.json": targets.version}
+        for role in _delegated_roles(targets):
+            name = f"{role}.json"
+            if self._has(role) and self._is_good(role, targets):
+                meta[name] = max(self._load(role, targets).version, listed.get(name, 0))
+            elif name in listed:
+                meta[name] = listed[name]  # whatever lies there now, a verifier refuses a version below this one
         _refuse_too_few(root, Timestamp.type, by_id)
-        if changed or renew_snapshot or not has or self._ends_soon(Snapshot.type):
-            snapshot.meta = meta
+        if listed != meta or Snapshot.type in before or not has or self._ends_soon(snapshot):
+            snapshot.meta = {name: MetaFile(version) for name, version in meta.items()}
             self._write(Snapshot.type, snapshot, by_id, root)
-        timestamp = self._load_as(Timestamp.type, Timestamp) if self._has(Timestamp.type) else Timestamp()
-        timestamp.snapshot_meta = MetaFile(self._about(Snapshot.type)[0])
+        timestamp.snapshot_meta = MetaFile(snapshot.version)
         self._write(Timestamp.type, timestamp, by_id, root)
 
     def _write(self, role: str, signed: Any, by_id: Mapping[str, MetadataSigner], delegator: Root | Targets) -> None:
-        signed.version = self._about(role)[0] + 1 if self._has(role) else 1
+        """Write the version after this one."""
+        signed.version += 1
         signed.expires = self._end(role)
         made: Metadata[Any] = Metadata(signed)
         _sign(made, delegator, role, by_id)
@@ -314,48 +359,116 @@ class RingRepository:
         folder, _, name = path.rpartition("/")
         return self._targets / folder / f"{info.hashes['sha256']}.{name}"
 
+    def _published(self, path: str, info: TargetFile) -> bytes:
+        data = self._file(path, info).read_bytes()
+        try:
+            info.verify_length_and_hashes(data)
+        except RepositoryError as error:
+            raise BoundsError(f"{path} is not the file that was signed", f"{path} 不是已签名的文件") from error
+        return data
+
     def _delegated(self, role: str) -> DelegatedRole:
-        delegations = self._load(Targets.type).delegations
-        found = (delegations.roles or {}).get(role) if delegations is not None else None
+        delegations = self._load(Targets.type, self._root()).delegations
+        found: DelegatedRole | None = (delegations.roles or {}).get(role) if delegations is not None else None
         if found is None:
             raise ValueError(f"targets delegates to no role {role}")
         return found
 
-    def _delegator(self, role: str) -> Root | Targets:
-        if role == Targets.type:
-            return self._root()
-        self._delegated(role)
-        return self._load(Targets.type)
+    def _signing_rings(self) -> dict[str, Targets]:
+        targets = self._load(Targets.type, self._root())
+        others = {name: self._load(name, targets) for name in _delegated_roles(targets) if self._has(name)}
+        return {Targets.type: targets, **others}
+
+    def _listed(self, role: str, root: Root) -> int:
+        """The version of a role in the snapshot; 0 if it has none."""
+        if not self._has(Snapshot.type):
+            return 0
+        listed = self._load(Snapshot.type, root).meta.get(f"{role}.json")
+        return 0 if listed is None else int(listed.version)
+
+    def _latest(self, role: str, delegator: Root | Targets, root: Root) -> Any:
+        """The newest metadata of a role, for a change: it is at least as new as the snapshot states."""
+        signed = self._load(role, delegator)
+        if signed.version < (listed := self._listed(role, root)):
+            raise BoundsError(
+                f"the folder has {role} version {signed.version}, and its snapshot states version {listed}",
+                f"目录中的 {role} 为版本 {signed.version}，而 snapshot 声明的是版本 {listed}",
+            )
+        return signed
+
+    def _own_root(self) -> Root:
+        """The newest root, for what will be signed."""
+        if self._pinned is None:
+            raise BoundsError(
+                "to sign, a root is needed that does not come from the folder: root=, such as a copy of the first one",
+                "签名须给出不取自该目录的根元数据（root=），如首个根元数据的副本",
+            )
+        return self._root()
 
     def _root(self) -> Root:
+        return self._newest_root().signed
+
+    def _newest_root(self) -> Metadata[Root]:
+        """The newest root in the folder, which follows from the pinned one if there is one."""
         try:
-            signed = Metadata[Root].from_bytes(self.root)
-            signed.verify_delegate(Root.type, signed)
-        except (RepositoryError, OSError) as error:
-            raise ValueError(f"{self._metadata.parent} is no repository with a good root: {error}") from error
-        return signed.signed
+            newest = self._newest(Root.type)
+            trusted = Metadata[Root].from_bytes(newest.read_bytes() if self._pinned is None else self._pinned)
+            _verify(trusted.signed, Root.type, trusted)
+            while trusted.signed.version < _number(newest):
+                version = trusted.signed.version + 1
+                following = Metadata[Root].from_bytes((self._metadata / f"{version}.root.json").read_bytes())
+                _verify(trusted.signed, Root.type, following)
+                _verify(following.signed, Root.type, following)
+                if following.signed.version != version:
+                    raise ValueError(f"{version}.root.json has version {following.signed.version}")
+                trusted = following
+            held = Metadata[Root].from_bytes(newest.read_bytes())
+            if held.signed_bytes != trusted.signed_bytes:
+                raise ValueError(f"{newest.name} is not the root of that version that is trusted")
+        except (RepositoryError, OSError, ValueError) as error:
+            folder = self._metadata.parent
+            raise BoundsError(
+                f"{folder} is no repository with a good root: {error}", f"{folder} 不是根元数据完好的仓库：{error}"
+            ) from error
+        return trusted
 
-    def _load(self, role: str) -> Targets:
-        targets: Targets = self._load_as(role, Targets)
-        return targets
+    def _load(self, role: str, delegator: Root | Targets) -> Any:
+        """The newest metadata of a role, which enough of the keys that its delegator names have signed."""
+        path = self._newest(role)
+        try:
+            found: Metadata[Any] = Metadata.from_bytes(path.read_bytes())
+            _verify(delegator, role, found)
+        except (RepositoryError, ValueError) as error:
+            raise BoundsError(
+                f"{path} is not what the keys of {role} signed: {error}", f"{path} 并非由 {role} 的密钥签署：{error}"
+            ) from error
+        signed = found.signed
+        if signed.type != (role if role in ROLES else Targets.type) or (
+            role != Timestamp.type and signed.version != _number(path)
+        ):
+            raise BoundsError(
+                f"{path} has the {signed.type} metadata of version {signed.version}",
+                f"{path} 的内容是 {signed.type} 元数据的版本 {signed.version}",
+            )
+        return signed
 
-    def _load_as(self, role: str, kind: type[Any]) -> Any:
-        found: Metadata[Any] = Metadata.from_bytes(self._newest(role).read_bytes())
-        if not isinstance(found.signed, kind):
-            raise ValueError(f"{self._newest(role)} is no {kind.__name__}")
-        return found.signed
+    def _is_good(self, role: str, delegator: Targets) -> bool:
+        try:
+            self._load(role, delegator)
+        except ValueError:
+            return False
+        return True
+
+    def _numbered(self, role: str) -> list[Path]:
+        """A role's files, from the first version to the newest."""
+        found = [path for path in self._metadata.glob(f"*.{role}.json") if path.name == f"{_number(path)}.{role}.json"]
+        return sorted(found, key=_number)
 
     def _newest(self, role: str) -> Path:
-        if role == Timestamp.type:
-            return self._metadata / "timestamp.json"
-        numbered = [
-            (int(number), path)
-            for path in self._metadata.glob(f"*.{role}.json")
-            if (number := path.name.partition(".")[0]).isdigit() and path.name == f"{number}.{role}.json"
-        ]
+        numbered = [self._metadata / "timestamp.json"] if role == Timestamp.type else self._numbered(role)
         if not numbered:
             raise FileNotFoundError(2, "No such file", str(self._metadata / f"1.{role}.json"))
-        return max(numbered)[1]
+        return numbered[-1]
 
     def _has(self, role: str) -> bool:
         try:
@@ -363,21 +476,41 @@ class RingRepository:
         except FileNotFoundError:
             return False
 
-    def _about(self, role: str) -> tuple[int, int]:
-        signed = Metadata[Any].from_bytes(self._newest(role).read_bytes()).signed
-        return signed.version, int(signed.expires.timestamp())
-
     def _end(self, role: str) -> datetime:
         lifetime = self._lifetimes.get(role, self._lifetimes[Targets.type])
         return _time(self._clock()) + timedelta(seconds=lifetime)
 
-    def _ends_soon(self, role: str) -> bool:
-        lifetime = self._lifetimes.get(role, self._lifetimes[Targets.type])
-        return self._about(role)[1] - self._clock() < lifetime / 2
+    def _ends_soon(self, signed: Any) -> bool:
+        return bool(_about(signed)[1] - self._clock() < self._lifetimes[signed.type] / 2)
 
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def _new(kind: type[Any], version: int = 0) -> Any:
+    """A statement before its first version, or before the one after this."""
+    signed = kind()
+    signed.version = version
+    return signed
+
+
+def _about(signed: Any) -> tuple[int, int]:
+    return signed.version, int(signed.expires.timestamp())
+
+
+def _number(path: Path) -> int:
+    """The version in the name of a file; -1 if there is none."""
+    number = path.name.partition(".")[0]
+    return int(number) if number.isascii() and number.isdigit() else -1
+
+
+def _verify(delegator: Root | Targets, role: str, made: Metadata[Any]) -> None:
+    delegator.verify_delegate(role, made.signed_bytes, made.signatures)
+
+
+def _delegated_roles(targets: Targets) -> list[str]:
+    return [] if targets.delegations is None else list(targets.delegations.roles or {})
 
 
 def _by_id(signers: Iterable[SigningKey]) -> dict[str, MetadataSigner]:
