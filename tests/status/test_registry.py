@@ -194,8 +194,10 @@ def test_a_place_is_free_again_an_hour_after_its_pass_has_ended():
     registry.revoke(index=registry.enter(NOW + 60))
     registry.enter(NOW + 60)
     registry.enter(NOW + 60)
-    with pytest.raises(RuntimeError, match="full: 6 of 8"):
+    with pytest.raises(RuntimeError, match=r"full: 6 of 8 places are taken$"):
         registry.enter(NOW + 60)
+    now[0] = NOW + 1800
+    registry.publish(KEY)
     now[0] = NOW + 60 + 3600
     with pytest.raises(RuntimeError):
         registry.enter(END)
@@ -203,6 +205,38 @@ def test_a_place_is_free_again_an_hour_after_its_pass_has_ended():
     for _ in range(3):
         place = registry.enter(END)
         assert registry.status(place) is Status.VALID
+    registry.close()
+
+
+def test_a_clock_that_jumps_ahead_brings_no_revoked_pass_back():
+    now = [NOW]
+    registry = StatusRegistry(":memory:", URI, size=16, clock=lambda: now[0])
+    revoked = registry.enter(END)
+    registry.revoke(index=revoked)
+    for now[0] in (END + 3601, END + 3602):  # the wrong time is not recorded either
+        registry.enter(now[0] + 60)
+        registry.publish(KEY)
+        assert registry.status(revoked) is Status.INVALID
+    for _ in range(4):
+        registry.enter(now[0] + 60)
+    with pytest.raises(RuntimeError, match=r"full: 14 of 16 .* the clock is far ahead"):
+        registry.enter(now[0] + 60)
+    registry.trust_clock()  # it was right: the registry had a pause
+    registry.enter(now[0] + 60)
+    assert registry.status(revoked) is Status.VALID
+    registry.close()
+
+
+def test_a_time_is_recorded_by_a_full_list_too():
+    now = [NOW]
+    registry = StatusRegistry(":memory:", URI, size=8, clock=lambda: now[0])
+    for _ in range(3):
+        registry.enter(NOW + 3000)
+    for now[0] in range(NOW, NOW + 3000 + 3600, 1000):
+        with pytest.raises(RuntimeError, match=r"are taken$"):
+            registry.enter(END)
+    now[0] = NOW + 3000 + 3601
+    registry.enter(END)
     registry.close()
 
 

@@ -6,6 +6,10 @@ the published list learns neither how many passes there are nor how many were su
 
 A suspension is a rule (for a pass, a person, a channel, or a person in a channel) that also holds for passes issued
 while it lasts. A revocation is final and holds for the passes that exist.
+
+A place whose pass has ended is free again, and its revocation is forgotten. A clock that is wrong for a moment must not
+end passes, so the registry records the time at each `enter` and `publish`, and frees no place while the clock is more
+than an hour ahead of the last record.
 """
 
 from __future__ import annotations
@@ -30,7 +34,8 @@ __all__ = ["StatusRegistry"]
 _BITS = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS list (
-  size INTEGER NOT NULL, taken INTEGER NOT NULL, issued_at INTEGER NOT NULL, uri TEXT NOT NULL);
+  size INTEGER NOT NULL, taken INTEGER NOT NULL, issued_at INTEGER NOT NULL, uri TEXT NOT NULL,
+  seen_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS passes (
   place INTEGER PRIMARY KEY, person BLOB, channel INTEGER, expires_at INTEGER NOT NULL,
   is_decoy INTEGER NOT NULL, status INTEGER NOT NULL);
@@ -54,7 +59,9 @@ NOT is_decoy AND (:place IS NULL OR place = :place)
 _SAME_RULE = "place IS :place AND person IS :person AND channel IS :channel"
 _TRIES = 5
 _MOST_FULL = 0.9  # in a fuller list, it would take long to draw a random place that is free
-_MARGIN = 3600  # seconds for which a place stays unused after its pass has ended
+# For so many seconds a place stays unused after its pass has ended. A clock that jumps by as much frees no place of a
+# pass that has not ended, so a longer jump is what is not recorded.
+_MARGIN = 3600
 _MAX_PERSON = 2**64 - 1
 
 
@@ -101,7 +108,8 @@ class StatusRegistry:
             with self._transaction() as db:
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
-                db.execute("INSERT INTO list SELECT ?, 0, 0, ? WHERE NOT EXISTS (SELECT * FROM list)", (size, uri))
+                made = (size, uri, int(self._clock()))
+                db.execute("INSERT INTO list SELECT ?, 0, 0, ?, ? WHERE NOT EXISTS (SELECT * FROM list)", made)
                 found, address = db.execute("SELECT size, uri FROM list").fetchone()
             if found != size:
                 raise ValueError(f"this registry has {found} places, not {size}")
@@ -141,20 +149,34 @@ class StatusRegistry:
         Raises:
             TypeError: an argument of a wrong type.
             ValueError: an argument out of range, such as a time in milliseconds.
-            RuntimeError: the list is full.
+            RuntimeError: the list is full, perhaps because the clock is not believed: see `trust_clock`.
         """
         instant("expires_at", expires_at)
         if channel is not None:
             uint("channel", channel, MAX_CHANNEL)
         with self._transaction() as db:
-            freed = db.execute("DELETE FROM passes WHERE expires_at < ?", (int(self._clock()) - _MARGIN,)).rowcount
-            db.execute("UPDATE list SET taken = taken + 2 - ?", (freed,))
+            now = int(self._clock())
+            if is_believed := _record(db, now):
+                freed = db.execute("DELETE FROM passes WHERE expires_at < ?", (now - _MARGIN,)).rowcount
+                db.execute("UPDATE list SET taken = taken - ?", (freed,))
             (taken,) = db.execute("SELECT taken FROM list").fetchone()
-            if taken > self._size * _MOST_FULL:
-                raise RuntimeError(f"the status list is full: {taken - 2} of {self._size} places are taken")
-            place = self._take(db, _blob(person), channel, expires_at, is_decoy=False)
-            self._take(db, None, None, expires_at, is_decoy=True)
-        return place
+            if taken + 2 <= self._size * _MOST_FULL:
+                db.execute("UPDATE list SET taken = taken + 2")
+                place = self._take(db, _blob(person), channel, expires_at, is_decoy=False)
+                self._take(db, None, None, expires_at, is_decoy=True)
+                return place
+        # It is raised after the transaction, because the time and the free places are to be recorded.
+        why = "" if is_believed else "; none is freed, because the clock is far ahead of the last record"
+        raise RuntimeError(f"the status list is full: {taken} of {self._size} places are taken{why}")
+
+    def trust_clock(self) -> None:
+        """Record the clock's time, although it is more than an hour ahead of the last record.
+
+        Call it when nothing was entered or published for more than an hour, after the clock was compared with another
+        one. Until then no place is freed, because with a wrong clock revoked passes would be valid again.
+        """
+        with self._transaction() as db:
+            db.execute("UPDATE list SET seen_at = ?", (int(self._clock()),))
 
     def suspend(self, *, index: int | None = None, person: int | None = None, channel: int | None = None) -> None:
         """Suspend (冻结) a pass, a person, a channel, or a person's passes in a channel, until `reinstate`.
@@ -232,6 +254,7 @@ class StatusRegistry:
 
     def _publish(self, db: sqlite3.Connection, key: SigningKey, issued_at: int, lifetime: int, ttl: int) -> bytes:
         db.execute("UPDATE list SET issued_at = ?", (issued_at,))
+        _record(db, issued_at)
         array = bytearray(self._size * _BITS // 8)
         for (place,) in db.execute(_SUSPENDED):
             _put(array, place, Status.SUSPENDED)
@@ -293,6 +316,12 @@ class StatusRegistry:
 
     def __repr__(self) -> str:
         return f"StatusRegistry({self._uri!r}, {self._size} places)"
+
+
+def _record(db: sqlite3.Connection, now: int) -> bool:
+    """Record the time; false, and nothing is recorded, if it is too far ahead of the last record to be believed."""
+    sql = "UPDATE list SET seen_at = max(seen_at, ?1) WHERE ?1 <= seen_at + ?2"
+    return db.execute(sql, (now, _MARGIN)).rowcount > 0
 
 
 def _blob(person: int | None) -> bytes | None:
