@@ -128,6 +128,7 @@ def _serving(name: str, port: int, folder: Path, redis: str) -> Iterator[int]:
     environment = {
         "YBTOKEN_GATEWAY_FOLDER": str(folder),
         "YBTOKEN_GATEWAY_REDIS": redis,
+        "YBTOKEN_GATEWAY_GUARD": "" if redis else "memory",
         "YBTOKEN_GATEWAY_ENGINE": "native",
         "YBTOKEN_GATEWAY_LIFETIME": str(LIFE),
         "PYTHONPATH": os.pathsep.join(sys.path),

@@ -11,7 +11,7 @@ import uvicorn
 from .logs import CONFIG
 from .server import MOST_CONNECTIONS, Impatient
 from .settings import Settings
-from .vault import Vault
+from .world import open_vault
 
 _bind = uvicorn.Config.bind_socket
 
@@ -36,19 +36,17 @@ def main() -> int:
     options = parser.parse_args()
     try:
         settings = Settings.from_environment()
-        signing = Vault.open(settings.folder, settings.algorithm).signing
-    except ValueError as error:  # an operator gets a sentence, and no traceback
+        if options.workers > 1 and settings.remembers == "memory":
+            raise ValueError(
+                "YBTOKEN_GATEWAY_GUARD=memory serves one worker: with more, a code is good once in EACH of them. / "
+                "YBTOKEN_GATEWAY_GUARD=memory 仅限一个进程：多个进程各自记录核销，同一码可在每个进程各用一次。"
+            )
+        signing = open_vault(settings).signing
+    except (ValueError, OSError) as error:  # an operator gets a sentence, and no traceback
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if options.workers > 1 and not settings.redis:
-        print(
-            "warning: every worker remembers its own redemptions, so a code is good once in EACH of them.\n"
-            "警告：各进程分别记录核销，同一码可在每个进程各用一次。\n"
-            "Set YBTOKEN_GATEWAY_REDIS=redis://... / 请设置 YBTOKEN_GATEWAY_REDIS。",
-            file=sys.stderr,
-        )
     print("\n".join(settings.lines()))
-    print(f"{signing.algorithm.name}, redemptions in {'Redis' if settings.redis else 'memory'}")
+    print(f"{signing.algorithm.name}, redemptions in {'Redis' if settings.redis else settings.remembers}")
     print(f"手机 phone     http://{options.host}:{options.port}/phone")
     print(f"终端 terminal  http://{options.host}:{options.port}/terminal", flush=True)
     uvicorn.Config.bind_socket = _bind_without_delay  # type: ignore[method-assign]

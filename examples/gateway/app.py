@@ -1,7 +1,8 @@
 """The gateway's endpoints (OpenAPI at /openapi.json) and its two pages.
 
-To issue, freeze or revoke is the platform's business: a real one asks for its operators' credentials there. This
-example has none, and listens on the loopback only.
+To issue, freeze or revoke is the platform's business: a real one asks for its operators' credentials there, and for the
+terminal's at hand-in, because a hand-in uses a code up without the terminal in front of it. This example asks nobody,
+and listens on the loopback only.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from ybtoken import MemoryReplayGuard, Profile, TokenError, VerifiedVoucher, normalize_scan
+from ybtoken import CannotCheckError, MemoryReplayGuard, Profile, TokenError, VerifiedVoucher, normalize_scan
 from ybtoken.issuer import ClaimArguments
 from ybtoken.keys.keyset import dump_jwks
 from ybtoken.keys.p256 import P256VerifyingKey
@@ -55,6 +56,7 @@ from .bodies import (
     accepted,
 )
 from .direct import direct
+from .ledger import OLDEST_HAND_IN
 from .problems import REFUSED, REQUESTS, Problem, Words, install, problem_of, responses
 from .settings import Settings
 from .shield import Shield
@@ -66,7 +68,6 @@ VERIFIER = Path(__file__).parent.parent.parent / "js" / "src"
 NOBLE = VERIFIER.parent / "node_modules" / "@noble"
 KEYS_LIFE = 24 * 3600
 """For so many seconds a terminal may verify by itself with the key ring that it has seen last."""
-OLDEST_HAND_IN = 7 * 24 * 3600
 SLICE = 64
 """So many texts are verified at a time, for a client that went away to be noticed, and others served."""
 
@@ -224,10 +225,19 @@ def _terminal(app: FastAPI, world: World) -> None:
 
     @app.post("/hand-in", tags=["terminal"], responses=responses(*REFUSED), response_model=Accepted)
     async def hand_in(request: HandIn) -> dict[str, Any]:
-        """Take what a terminal accepted by itself while this gateway was away; 409 if it was used elsewhere."""
+        """Take what a terminal accepted by itself while this gateway was away; 409 if it was used elsewhere.
+
+        A terminal accepts no rotating pass by itself, so none is taken.
+        """
         if not world.now - OLDEST_HAND_IN <= request.at <= world.now + world.settings.skew:
             raise HTTPException(400, f"at is within the last {OLDEST_HAND_IN} s")
-        return accepted(await world.hand_in(normalize_scan(request.text), request.at))
+        text = normalize_scan(request.text)
+        try:
+            return accepted(await world.hand_in(text, request.at, terminal=request.terminal, place=request.place))
+        except CannotCheckError as error:
+            if error.code == "otp.unavailable":
+                raise HTTPException(400, "a terminal accepts no rotating pass by itself") from error
+            raise
 
     @app.post("/redeem-batch", tags=["terminal"], response_model=Outcomes)
     async def redeem_batch(batch: RedeemBatchRequest) -> Response:
@@ -311,7 +321,7 @@ def _operations(app: FastAPI, world: World) -> None:
         return Config(
             lifetime=world.settings.lifetime,
             algorithm=world.keys.entries[0].key.algorithm.name,
-            guard="redis" if world.settings.redis else "memory",
+            guard=world.settings.remembers,
             place=world.settings.place,
             place_name=Words.of(describe_place(world.settings.place)),
             now=world.now,

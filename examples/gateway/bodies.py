@@ -91,11 +91,16 @@ class Presented(BaseModel):
     version: int
 
 
-class Counter(Strict):
-    """Which terminal scanned, where it stands, and what it asked."""
+class Place(Strict):
+    """Which terminal scanned, and where it stands."""
 
     terminal: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,32}$")
     place: CityCode | None = Field(None, description="where the terminal stands")
+
+
+class Counter(Place):
+    """Which terminal scanned, where it stands, and what it asked."""
+
     challenge: str | None = Field(
         None, pattern=r"^95[0-9]{2,798}$", description="the challenge that this terminal showed, if it did"
     )
@@ -107,7 +112,7 @@ class ScanRequest(Counter):
     text: Scan
 
 
-class HandIn(Strict):
+class HandIn(Place):
     """What a terminal accepted by itself while this gateway was away, and when."""
 
     text: Scan
@@ -236,7 +241,7 @@ class Config(BaseModel):
 
     lifetime: int
     algorithm: str
-    guard: Literal["memory", "redis"]
+    guard: Literal["file", "memory", "redis"]
     place: str
     place_name: Words
     now: int

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
+
+from ybtoken.words import Words
 
 PREFIX = "YBTOKEN_"
 OURS = PREFIX + "GATEWAY_"
@@ -31,7 +33,9 @@ class Settings:
     Args:
         folder: where the demo's secrets and the status registry are kept; made, with new secrets, if it is not there.
         redis: the address of a Redis or Valkey server in which redemptions are remembered. Without one they are
-            remembered in this process: then one worker only.
+            remembered in a file in the folder, which all workers of this machine share.
+        guard: "memory" to remember redemptions in this process only, to measure without a store: a code is good again
+            after a restart, and there can be one worker only.
         replicas: strict mode: a redemption counts when so many replicas have it.
         engine: "native" to verify by the native engine (extra ``native``), "serial" for the one in Python.
         algorithm: "sm2" or "es256" for a new signing key; by default SM2 where a libcrypto signs with it. If the folder
@@ -45,7 +49,8 @@ class Settings:
     """
 
     folder: Path = Path("build/gateway")
-    redis: str = ""
+    redis: str = field(default="", repr=False)  # it may hold a password
+    guard: str = ""
     replicas: int = 0
     engine: str = "serial"
     algorithm: str = ""
@@ -57,20 +62,36 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, found, wanted in (
-            ("engine", self.engine in ("serial", "native"), "serial or native"),
-            ("algorithm", self.algorithm in ("", "sm2", "es256"), "sm2 or es256"),
-            ("lifetime", 1 <= self.lifetime <= 3600, "1 to 3600 seconds"),
-            ("skew", 0 <= self.skew <= 300, "0 to 300 seconds"),
-            ("replicas", 0 <= self.replicas <= 64, "0 to 64"),
-            ("clock_offset", abs(self.clock_offset) <= 366 * 24 * 3600, "at most a year, in seconds"),
-            ("place", re.fullmatch("[0-9]{6}", self.place), "a city code of six digits"),
-            ("redis", self.redis == "" or _is_store(self.redis), "redis://, rediss:// or unix://"),
-            ("hosts", all(map(_HOST.fullmatch, self.hosts.split(","))), "host names, separated by commas"),
+            ("engine", self.engine in ("serial", "native"), Words("serial or native", "serial 或 native")),
+            ("algorithm", self.algorithm in ("", "sm2", "es256"), Words("sm2 or es256", "sm2 或 es256")),
+            ("guard", self.guard in ("", "memory"), Words("memory, or is not set", "memory，或不设置")),
+            ("lifetime", 1 <= self.lifetime <= 3600, Words("1 to 3600 seconds", "1 至 3600 秒")),
+            ("skew", 0 <= self.skew <= 300, Words("0 to 300 seconds", "0 至 300 秒")),
+            ("replicas", 0 <= self.replicas <= 64, Words("0 to 64", "0 至 64")),
+            (
+                "clock_offset",
+                abs(self.clock_offset) <= 366 * 24 * 3600,
+                _YEAR,
+            ),
+            ("place", re.fullmatch("[0-9]{6}", self.place), Words("a city code of six digits", "六位参保地代码")),
+            ("redis", self.redis == "" or _shown(self.redis), _STORE),
+            (
+                "hosts",
+                all(map(_HOST.fullmatch, self.hosts.split(","))),
+                _NAMES,
+            ),
         ):
             if not found:
                 raise _wrong(name, wanted)
         if self.replicas and not self.redis:
-            raise _wrong("replicas", "0 where no store is set")
+            raise _wrong("replicas", Words("0 where no store is set", "0（未设置存储时）"))
+        if self.guard and self.redis:
+            raise _wrong("guard", Words("not set where a store is", "空（已设置存储时）"))
+
+    @property
+    def remembers(self) -> Literal["file", "memory", "redis"]:
+        """Where redemptions are remembered."""
+        return "redis" if self.redis else "memory" if self.guard else "file"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -80,7 +101,7 @@ class Settings:
             SettingError: a name or a value that cannot be.
         """
         kinds: dict[str, Any] = {"folder": Path, "replicas": int, "lifetime": int, "skew": int, "clock_offset": int}
-        known = {OURS + field.name.upper(): field.name for field in fields(cls)}
+        known = {OURS + each.name.upper(): each.name for each in fields(cls)}
         given: dict[str, Any] = {}
         for name, value in environment.items():
             if not name.startswith(PREFIX) or name in _OF_OTHERS:
@@ -92,23 +113,45 @@ class Settings:
             try:
                 given[known[name]] = kind(value)
             except ValueError:
-                raise _wrong(known[name], "a whole number") from None
+                raise _wrong(known[name], Words("a whole number", "整数")) from None
         return cls(**given)
 
     def lines(self) -> list[str]:
         """What is set, a line each, without a password."""
-        shown = {field.name: getattr(self, field.name) for field in fields(self)}
-        if self.redis:
-            address = urlsplit(self.redis)
-            shown["redis"] = address._replace(netloc=address.netloc.rpartition("@")[2], query="").geturl()
+        shown = {each.name: getattr(self, each.name) for each in fields(self)} | {"redis": _shown(self.redis)}
         return [f"{OURS}{name.upper()}={value}" for name, value in shown.items()]
 
 
-def _is_store(url: str) -> bool:
-    address = urlsplit(url)
-    return address.scheme in ("redis", "rediss", "unix") and bool(address.netloc or address.path)
+_YEAR = Words("at most a year, in seconds", "不超过一年的秒数")
+_NAMES = Words("host names, separated by commas", "以逗号分隔的主机名")
+_STORE = Words(
+    "redis://, rediss:// or unix://, with /, ?, # and @ in a password written as %2F, %3F, %23 and %40",
+    "redis://、rediss:// 或 unix:// 地址，密码中的 /、?、#、@ 须写作 %2F、%3F、%23、%40",
+)
 
 
-def _wrong(name: str, wanted: str) -> SettingError:
+def _shown(url: str) -> str:
+    """A store's address without user and password, put together from its parts; "" if it is none.
+
+    A password with a delimiter in it would stand in another part, so an address is only shown if every part is plain.
+    """
+    try:
+        address = urlsplit(url)
+        host, port = address.hostname or "", address.port
+    except ValueError:
+        return ""
+    if address.fragment or "@" in address.path + address.query:
+        return ""
+    if address.scheme == "unix":
+        return f"unix://{address.path}" if address.path and not host else ""
+    if address.scheme not in ("redis", "rediss") or not re.fullmatch("(/[0-9]*)?", address.path):
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    if not (host or address.path) or (host and not _HOST.fullmatch(host)):
+        return ""
+    return f"{address.scheme}://{host}{'' if port is None else f':{port}'}{address.path}"
+
+
+def _wrong(name: str, wanted: Words) -> SettingError:
     name = OURS + name.upper()
-    return SettingError(f"{name} is {wanted}. / {name} 的取值应为：{wanted}。")
+    return SettingError(f"{name} is {wanted.en}. / {name} 的取值应为：{wanted.zh}。")

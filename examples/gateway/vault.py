@@ -37,8 +37,13 @@ class Vault:
     master: bytes
 
     @classmethod
-    def open(cls, folder: Path, algorithm: str = "") -> Vault:
+    def open(cls, folder: Path, algorithm: str = "", first: Callable[[], None] = lambda: None) -> Vault:
         """Read the secrets in a folder; what is not there is made, once, also if several processes ask at once.
+
+        Args:
+            folder: is made if it is not there.
+            algorithm: see `examples.gateway.settings.Settings`.
+            first: called before a signing key is made.
 
         Raises:
             ValueError: others may look into the folder, or its key is of another algorithm than the one asked for.
@@ -66,6 +71,8 @@ class Vault:
         def new_key() -> bytes:
             return _generate(algorithm).to_pem(passphrase=None)
 
+        if not (folder / "signing.pem").exists():
+            first()
         signing = _load(kept("signing.pem", new_key))
         if algorithm and (algorithm == "sm2") != isinstance(signing, SM2SigningKey):
             raise ValueError(

@@ -6,6 +6,7 @@ and a status list, and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -14,13 +15,10 @@ from threading import Lock
 from typing import Any
 
 from ybtoken import (
-    AsyncReplayGuard,
     Engine,
     Issuer,
     KeyEntry,
     KeyRing,
-    MemoryReplayGuard,
-    ReplayGuard,
     Scope,
     SerialEngine,
     TokenError,
@@ -32,6 +30,7 @@ from ybtoken.batcher import RedemptionBatcher
 from ybtoken.errors import RedeemError
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.ring import Use
+from ybtoken.observers.event import VerdictEvent
 from ybtoken.observers.log import LogObserver
 from ybtoken.observers.observed import ObservedVerifier
 from ybtoken.passes.enrolment import Enrolment
@@ -41,14 +40,26 @@ from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.registry import StatusRegistry
 from ybtoken.status.source import MemoryStatusSource
 
+from .ledger import AsyncNoting, Ledger, Noting, begin, guard_of
 from .metrics import Metrics
 from .settings import Settings
 from .vault import Vault
 
 STATUS_URI = "/status/list"
+LEDGER = "accepted.db"
 STATUS_TTL = 5
 """Seconds after which each worker looks at the registry again; so long a freeze may take to be seen everywhere."""
 _ISSUER = "演示平台 · demo platform"
+
+
+def open_vault(settings: Settings) -> Vault:
+    """The secrets; before the first signing key is made, the guard's file begins to remember what is used.
+
+    Raises:
+        ValueError: the folder does not serve.
+    """
+    first = (lambda: begin(settings.folder)) if settings.remembers == "file" else (lambda: None)
+    return Vault.open(settings.folder, settings.algorithm, first)
 
 
 class World:
@@ -57,7 +68,7 @@ class World:
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
         self.clock: Callable[[], float] = lambda: clock() + settings.clock_offset
-        vault = self._vault = Vault.open(settings.folder, settings.algorithm)
+        vault = self._vault = open_vault(settings)
         self.keys = KeyRing([KeyEntry(vault.signing.verifying_key, _ISSUER, Scope(), status_uri=STATUS_URI)])
         self.issuer = Issuer(vault.signing, lifetime=settings.lifetime, clock=self.clock)
         self.sealer = IdentitySealer.for_ring(self.keys, vault.sealing, clock=self.clock)
@@ -69,21 +80,26 @@ class World:
         self.published = b""
         self._published_at = 0
         self._publishing = Lock()
-        self.guard = self._guard()
-        self.handed_in: dict[bytes, int] = {}
-        """When terminals accepted displays by themselves, by replay key; a real platform has a database."""
+        self.guard: Any = guard_of(settings, self.clock)
+        self.ledger = Ledger(":memory:" if settings.remembers == "memory" else settings.folder / LEDGER, self.clock)
         self.metrics = Metrics()
-        verifier = Verifier(
-            self.keys,
-            guard=self.guard,
-            policies=[StatusPolicy(self.statuses)],
-            engine=self._engine(),
-            skew=settings.skew,
-            max_lifetime=max(settings.lifetime, 300),
-            otp=self.codes,
-            clock=self.clock,
-        )
-        observers = [self.metrics, LogObserver()]
+
+        def verifier_with(**options: Any) -> Verifier:
+            return Verifier(
+                self.keys,
+                policies=[StatusPolicy(self.statuses)],
+                engine=self._engine(),
+                skew=settings.skew,
+                max_lifetime=max(settings.lifetime, 300),
+                clock=self.clock,
+                **options,
+            )
+
+        noting = (AsyncNoting if settings.redis else Noting)(self.guard, self.ledger)
+        verifier = verifier_with(guard=noting, otp=self.codes)
+        self._of_hand_ins = verifier_with()
+        """Without the master key: nobody can guess at one-time codes of the past by handing them in."""
+        observers = self._observers = [self.metrics, LogObserver()]
         self.batcher = RedemptionBatcher(verifier)
         """Through it, redemptions that arrive at the same time share a round trip to the store."""
         self.verifier = ObservedVerifier(
@@ -94,13 +110,6 @@ class World:
     def now(self) -> int:
         """Seconds since 1970."""
         return int(self.clock())
-
-    def _guard(self) -> ReplayGuard | AsyncReplayGuard:
-        if not self.settings.redis:
-            return MemoryReplayGuard(clock=self.clock)
-        from ybtoken.replay.redis import AsyncRedisReplayGuard
-
-        return AsyncRedisReplayGuard.from_url(self.settings.redis, replicas=self.settings.replicas, clock=self.clock)
 
     def _engine(self) -> Engine:
         if self.settings.engine == "serial":
@@ -130,28 +139,57 @@ class World:
             self.statuses.load(self.published, self.now)
             self._published_at = now
 
-    async def hand_in(self, text: str, at: int) -> VerifiedVoucher:
+    async def hand_in(self, text: str, at: int, *, terminal: str = "", place: str | None = None) -> VerifiedVoucher:
         """Take what a terminal accepted by itself at a time: it is judged by that time, and is still good for one use.
 
-        A claim that the guard has forgotten, because the code is past, is looked for among those that were handed in.
+        A claim that the guard has freed, because the code is past, is in the ledger. Observers are told.
 
         Raises:
             TokenError: it was not good then, or was used elsewhere.
         """
-        voucher = self.verifier.verifier.verify(text, now=at, recorded=True)
-        if voucher.replay_key in self.handed_in:
-            raise RedeemError("redeem.replayed")
+        begun = time.perf_counter()
+
+        def tell(verdict: VerifiedVoucher | TokenError) -> None:
+            refused = isinstance(verdict, TokenError)
+            event = VerdictEvent(
+                act="hand-in",
+                at=self.clock(),
+                seconds=time.perf_counter() - begun,
+                terminal=terminal,
+                place=self.settings.place if place is None else place,
+                error=verdict if refused else None,
+                voucher=None if refused else verdict,
+            )
+            for observer in self._observers:
+                observer.observe(event)
+
+        try:
+            voucher = await self._take(text, at)
+        except TokenError as error:
+            tell(error)
+            raise
+        tell(voucher)
+        return voucher
+
+    async def _take(self, text: str, at: int) -> VerifiedVoucher:
+        voucher = self._of_hand_ins.verify(text, now=at, recorded=True)
+        until = voucher.redeem_until
         try:
             # Whatever the guard has lost, the display was shown: it was accepted once, at the terminal.
-            until = voucher.redeem_until
-            claimed: Any = self.guard.claim(voucher.replay_key, since=self.now + 1, by=until, until=until)
-            if claimed is not None:
-                await claimed
+            await self._claim(voucher.replay_key, since=self.now + 1, by=until, until=until)
         except TokenError as error:
-            if error.code != "redeem.clock":
+            if error.code != "redeem.clock":  # it is past, and nobody accepts it any more
                 raise
-        self.handed_in[voucher.replay_key] = at
+        (new,) = await asyncio.to_thread(self.ledger.enter, [voucher.replay_key])
+        if not new:
+            raise RedeemError("redeem.replayed")
         return voucher
+
+    async def _claim(self, key: bytes, **times: int) -> None:
+        if self.settings.redis:
+            await self.guard.claim(key, **times)
+        else:  # it may wait for its disk
+            await asyncio.to_thread(self.guard.claim, key, **times)
 
     async def check_ready(self) -> None:
         """Raise a `TokenError` unless a token can be issued, verified and claimed now. The claim is of nobody's token.
@@ -161,13 +199,19 @@ class World:
         text = self.issuer.issue(self.sealer.seal(0), "000000").text
         self.verifier.verifier.verify(text)  # past the observers: this is nobody's token
         since, until = self.now - 2 * self.settings.skew, self.now + 1
-        claimed: Any = self.guard.claim(b"ready" + secrets.token_bytes(16), since=since, by=until, until=until)
-        if claimed is not None:
-            await claimed
+        await self._claim(b"ready" + secrets.token_bytes(16), since=since, by=until, until=until)
+        await asyncio.to_thread(self.ledger.enter, [])
 
     async def aclose(self) -> None:
         """Decide what was asked, and close what is open."""
         await self.batcher.aclose()
-        if (close := getattr(self.guard, "aclose", None)) is not None:
-            await close()
+        if self.settings.redis:
+            await self.guard.aclose()
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        if self.settings.remembers == "file":
+            self.guard.close()
+        self.ledger.close()
         self.registry.close()

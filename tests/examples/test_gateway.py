@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,9 +24,10 @@ pytest.importorskip("segno")
 uvicorn = pytest.importorskip("uvicorn")
 
 from examples.gateway import server as module  # noqa: E402
-from examples.gateway.__main__ import _bind_without_delay  # noqa: E402
+from examples.gateway.__main__ import _bind_without_delay, main  # noqa: E402
 from examples.gateway.app import create_app  # noqa: E402
 from examples.gateway.bodies import Accepted, Outcomes  # noqa: E402
+from examples.gateway.ledger import begin  # noqa: E402
 from examples.gateway.logs import CONFIG, WithRequest  # noqa: E402
 from examples.gateway.problems import Problem  # noqa: E402
 from examples.gateway.settings import SettingError, Settings  # noqa: E402
@@ -65,8 +67,9 @@ class Gateway:
 
 
 @asynccontextmanager
-async def opened(folder: Path, **settings: Any) -> AsyncIterator[Gateway]:
-    clock = Clock()
+async def opened(folder: Path, later: int = 0, **settings: Any) -> AsyncIterator[Gateway]:
+    """A gateway; ``later``: seconds after the last one on this folder, because a status list is newer by a second."""
+    clock = Clock(NOW + later)
     world = World(Settings(folder=folder, **({"algorithm": "es256"} | settings)), clock=clock)
     app = create_app(world)
     async with (
@@ -227,14 +230,16 @@ def test_a_batch_has_a_verdict_for_each_text_and_leaves_the_loop_to_others(visit
 
 def test_a_batch_is_redeemed_in_order_and_says_of_each_what_redeem_says(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with opened(tmp_path) as many, opened(tmp_path) as one:  # one platform; each remembers by itself
+        # One platform; each remembers by itself.
+        async with opened(tmp_path, guard="memory") as many, opened(tmp_path, 1, guard="memory") as one:
             expired = await many.text()
             many.clock.now = one.clock.now = NOW + 100
             frozen = (await many.post("/issue", profile=2)).json()
             phone = RotatingPass(bytes.fromhex(frozen["pass"]), bytes.fromhex(frozen["secret"]), clock=many.clock)
             await many.post(f"/status/{frozen['status_index']}", act="suspend")
-            one.clock.now = many.clock.now = NOW + 110
+            one.clock.now = NOW + 110
             one.world.refresh_statuses()
+            one.clock.now = many.clock.now = NOW + 111
             many.world.refresh_statuses()
             first, second, third = [await many.text(purpose=purpose) for purpose in (None, "01301", "02121")]
             texts = [f"]Q1{first}\r\n", "hello", expired, second, first, phone.present(), first[:-1], third, "96" * 400]
@@ -387,7 +392,7 @@ def test_what_cannot_be_checked_is_refused_and_makes_it_not_ready(visit: Any) ->
         assert (await gateway.client.get("/health/live")).status_code == 200
         assert (await gateway.post("/redeem", text=await gateway.text())).status_code == 503
 
-    visit(scene)
+    visit(scene, guard="memory")
 
 
 def test_requests_that_are_wrong_get_a_problem_which_repeats_nothing(visit: Any) -> None:
@@ -461,7 +466,7 @@ def test_metrics_count_verdicts_and_name_nobody(visit: Any) -> None:
         assert accepted["identity_ref"] not in shown
         assert "demo7" not in shown
 
-    visit(scene)
+    visit(scene, guard="memory")
 
 
 def test_a_verifier_elsewhere_needs_the_published_keys_only(visit: Any) -> None:
@@ -672,7 +677,7 @@ def test_redemptions_are_remembered_in_redis_by_one_setting(tmp_path: Path) -> N
     server = RedisServer(tmp_path, "--save", "", "--appendonly", "no")
 
     async def scene() -> None:
-        async with opened(tmp_path / "a", redis=server.url) as one, opened(tmp_path / "a", redis=server.url) as two:
+        async with opened(tmp_path / "a", redis=server.url) as one, opened(tmp_path / "a", 1, redis=server.url) as two:
             one.clock.now = two.clock.now = time.time()
             await one.client.get("/health/ready")  # begins the store's epoch: what was issued before it is refused
             one.clock.now = two.clock.now = time.time() + 30
@@ -696,6 +701,148 @@ def test_redemptions_are_remembered_in_redis_by_one_setting(tmp_path: Path) -> N
         asyncio.run(scene())
     finally:
         server.stop()
+
+
+def test_a_gateway_that_is_started_again_remembers_what_was_used(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path / "new") as gateway:
+            text = await gateway.text()
+            assert (await gateway.post("/redeem", text=text)).status_code == 200, "a new platform serves at once"
+        async with opened(tmp_path / "new", 1) as gateway:
+            assert (await gateway.post("/redeem", text=text)).json()["code"] == "redeem.replayed"
+            other = await gateway.text()
+            assert (await gateway.post("/redeem", text=other)).status_code == 200
+        for file in (tmp_path / "new").glob("used.db*"):
+            file.unlink()
+        async with opened(tmp_path / "new", 2) as gateway:
+            assert (await gateway.post("/redeem", text=other)).json()["code"] == "redeem.restarted"
+
+    asyncio.run(scene())
+
+
+def test_what_is_in_the_ledger_is_not_redeemed_again_if_the_guard_lost_it(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path / "new") as gateway:
+            text = await gateway.text()
+            assert (await gateway.post("/redeem", text=text)).status_code == 200
+        for file in (tmp_path / "new").glob("used.db*"):
+            file.unlink()
+        begin(tmp_path / "new")  # as if nothing had been used
+        async with opened(tmp_path / "new", 1) as gateway:
+            other = await gateway.text()
+            outcomes = (await gateway.post("/redeem-batch", texts=["96", text, other])).json()["outcomes"]
+            assert [outcome["code"] for outcome in outcomes] == ["text.length", "redeem.replayed", "accepted"]
+
+    asyncio.run(scene())
+
+
+def test_workers_on_one_folder_share_what_was_used_and_what_was_handed_in(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path / "shared") as one, opened(tmp_path / "shared", 1) as two:
+            text, away = await one.text(), await one.text()
+            assert (await one.post("/redeem", text=text)).status_code == 200
+            assert (await two.post("/redeem", text=text)).json()["code"] == "redeem.replayed"
+            assert (await one.post("/hand-in", text=away, at=NOW)).status_code == 200
+            assert (await two.post("/hand-in", text=away, at=NOW)).json()["code"] == "redeem.replayed"
+            assert (await two.post("/redeem", text=away)).json()["code"] == "redeem.replayed"
+
+    asyncio.run(scene())
+
+
+def test_several_workers_that_each_remember_by_themselves_are_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("YBTOKEN_GATEWAY_FOLDER", str(tmp_path / "new"))
+    monkeypatch.setenv("YBTOKEN_GATEWAY_GUARD", "memory")
+    monkeypatch.setattr(sys, "argv", ["gateway", "--workers", "2", "--port", "0"])
+    assert main() == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "serves one worker" in said.err
+    assert "仅限一个进程" in said.err
+
+
+@pytest.mark.parametrize("again", ["at once", "past", "started again"])
+@pytest.mark.parametrize("first", ["redeem", "redeem-batch", "hand-in"])
+def test_what_was_accepted_is_not_handed_in_within_a_week(tmp_path: Path, first: str, again: str) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path / "new") as gateway:
+            text, other = await gateway.text(), await gateway.text()
+            body = {"texts": [text]} if first == "redeem-batch" else {"text": text}
+            answer = await gateway.post(f"/{first}", **body | ({"at": NOW + 1} if first == "hand-in" else {}))
+            assert (answer.status_code, answer.json().get("accepted", 1)) == (200, 1)
+            if again != "started again":
+                gateway.clock.now += 6 * 24 * 3600 if again == "past" else 0
+                await refused(gateway, text, other)
+        if again == "started again":
+            async with opened(tmp_path / "new", 91) as gateway:
+                await refused(gateway, text, other)
+
+    async def refused(gateway: Gateway, text: str, other: str) -> None:
+        answer = await gateway.post("/hand-in", text=text, at=NOW + 1)
+        assert (answer.status_code, answer.json()["code"]) == (409, "redeem.replayed")
+        assert (await gateway.post("/hand-in", text=other, at=NOW + 1)).status_code == 200
+
+    asyncio.run(scene())
+
+
+def test_the_ledger_forgets_when_nobody_may_hand_in_any_more(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        def kept() -> int:
+            (count,) = gateway.world.ledger._file.execute("SELECT count(*) FROM accepted").fetchone()
+            return int(count)
+
+        for _ in range(3):
+            await gateway.post("/redeem", text=await gateway.text())
+        assert kept() == 3
+        gateway.clock.now += 8 * 24 * 3600
+        assert (await gateway.post("/redeem", text=await gateway.text())).status_code == 200
+        assert kept() == 1
+        answer = await gateway.post("/hand-in", text="96", at=NOW)
+        assert (answer.status_code, answer.json()["code"]) == (400, "request.invalid")
+
+    visit(scene)
+
+
+def test_what_cannot_be_noted_in_the_ledger_is_not_accepted(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        gateway.world.ledger._file.execute("DROP TABLE accepted")
+        answer = await gateway.post("/redeem", text=text)
+        assert (answer.status_code, answer.json()["code"]) == (503, "redeem.unavailable")
+        assert (await gateway.client.get("/health/ready")).status_code == 503
+
+    visit(scene)
+
+
+def test_nobody_guesses_one_time_codes_by_handing_them_in(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        issued = (await gateway.post("/issue", profile=2)).json()
+        phone = RotatingPass(bytes.fromhex(issued["pass"]), bytes.fromhex(issued["secret"]))
+        gateway.clock.now += 3600
+        for at in (NOW, NOW + 300):  # the right code and a wrong one differ in nothing
+            answer = await gateway.post("/hand-in", text=phone.present(now=NOW), at=at)
+            assert (answer.status_code, answer.json()["detail"]) == (
+                400,
+                "a terminal accepts no rotating pass by itself",
+            )
+
+    visit(scene)
+
+
+def test_observers_are_told_of_what_is_handed_in(visit: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        with caplog.at_level(logging.INFO, "ybtoken.verdicts"):
+            for _ in range(2):
+                await gateway.post("/hand-in", text=text, at=NOW, terminal="T7", place="110000")
+        events = [json.loads(record.getMessage()) for record in caplog.records if record.name == "ybtoken.verdicts"]
+        assert [event["code"] for event in events] == ["accepted", "redeem.replayed"]
+        assert {(event["act"], event["terminal"], event["place"]) for event in events} == {("hand-in", "T7", "110000")}
+        shown = (await gateway.client.get("/metrics")).text
+        assert 'ybtoken_verdicts_total{act="hand-in",code="accepted"} 1\n' in shown
+
+    visit(scene)
 
 
 def test_what_several_workers_accept_does_not_wait_for_acknowledgements() -> None:

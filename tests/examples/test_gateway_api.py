@@ -45,7 +45,7 @@ def test_every_answer_is_one_that_openapi_names(tmp_path: Path) -> None:
         ask()
         asked.add(operation.path)
     assert {"/issue", "/redeem", "/redeem-batch", "/verify-batch", "/status/{index}"} <= asked
-    world.registry.close()
+    world.close()
 
 
 def test_the_description_of_the_api_is_whole(tmp_path: Path) -> None:

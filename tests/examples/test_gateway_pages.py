@@ -73,7 +73,7 @@ class Site:
 
     def close(self) -> None:
         self.stop()
-        self.world.registry.close()
+        self.world.close()
 
 
 @pytest.fixture
