@@ -80,6 +80,25 @@ def test_a_wrong_option_is_named_in_the_readers_language(args, en, zh):
     assert zh in chinese.stderr
 
 
+@pytest.mark.parametrize("group", [[], ["device"], ["store"], ["ring"], ["status"], ["audit"]])
+def test_every_group_of_commands_takes_the_language(group):
+    chinese = ybtoken(*group, "--help", "--lang", "zh")
+    assert chinese.returncode == 0, chinese.stderr
+    assert "显示本帮助" in chinese.stdout
+    assert "语言，默认随系统" in chinese.stdout
+    assert ybtoken(*group, "--lang", "klingon").returncode == 2
+
+
+def test_a_language_before_the_command_is_the_commands_too():
+    told = ybtoken("--lang", "zh", "store", "journal", "missing.db", "--out", "-")
+    assert told.returncode == 2
+    assert "missing.db" in told.stderr
+    assert CHINESE.search(told.stderr)
+    own = ybtoken("--lang", "zh", "store", "journal", "missing.db", "--out", "-", "--lang", "en")
+    assert "missing.db" in own.stderr
+    assert not CHINESE.search(own.stderr)
+
+
 def test_without_a_command_help_is_shown_and_that_is_no_success():
     result = ybtoken()
     assert result.returncode == 2

@@ -19,6 +19,7 @@ from ybtoken.cli.issue import issue
 from ybtoken.cli.keygen import keygen
 from ybtoken.cli.qr import qr
 from ybtoken.cli.ring import ring
+from ybtoken.cli.speech import Lang
 from ybtoken.cli.status import status
 from ybtoken.cli.store import store
 from ybtoken.cli.values import without_options
@@ -45,6 +46,7 @@ def _root(
     show_version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version. / 显示版本。")
     ] = False,
+    lang: Lang = None,
 ) -> None:
     pass
 
@@ -61,7 +63,9 @@ app.command("diagnose", help="Say why a text or a signature does not verify. / �
     diagnose
 )
 app.add_typer(device, name="device")
-app.command("bulk", help="Verify a Parquet file of recorded scans. / 批量验证扫码记录（Parquet）。")(bulk)
+app.command("bulk", help="Verify files of recorded scans. / 批量复核扫码记录（Parquet、CSV、JSON Lines 或目录）。")(
+    bulk
+)
 app.command("bench", help="Measure this machine. / 测量本机速度。")(bench)
 app.add_typer(store, name="store")
 app.add_typer(ring, name="ring")

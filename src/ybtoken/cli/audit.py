@@ -9,22 +9,17 @@ from typing import Annotated
 import typer
 
 from ybtoken.cli.ring import AsJson, say_json
-from ybtoken.cli.speech import REFUSED, Lang, Speaker, command
+from ybtoken.cli.speech import REFUSED, Lang, Speaker, command, of_group
 from ybtoken.observers.audit import AuditError, check_audit
 
 __all__ = ["audit"]
 
-audit = typer.Typer(no_args_is_help=True, help="Audit files. / 审计文件。")
+audit = typer.Typer(callback=of_group, no_args_is_help=True, help="Audit files. / 审计文件。")
 
 
 class _Digest(StrEnum):
     SHA256 = "sha256"
     SM3 = "sm3"
-
-
-@audit.callback()
-def _root() -> None:
-    pass
 
 
 @audit.command("check", help="Check the chain of an audit file; 1 if it is broken. / 校验审计链。")

@@ -11,7 +11,7 @@ import typer
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.cli.keyfiles import KeyKind, PassphraseEnv, PassphraseFile, passphrase_from
-from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, of_group
 from ybtoken.devices.checked import DeviceError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["device"]
 
-device = typer.Typer(no_args_is_help=True, help="Try a signing device. / 检测签名设备。")
+device = typer.Typer(callback=of_group, no_args_is_help=True, help="Try a signing device. / 检测签名设备。")
 
 
 @device.command("check", help="Sign and verify with a device's key. / 用设备密钥签名并验证。")

@@ -64,6 +64,9 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """Run a command line; returns its exit code."""
     language, command = language_of(arguments), get_command(app)
     localize(command, language)
+    for each in _tree(command):
+        if each.name == "lang":
+            each.default = language  # so `ybtoken --lang zh verify` says what `ybtoken verify --lang zh` says
     try:
         outcome = command.main(args=list(arguments), prog_name="ybtoken", standalone_mode=False)
     except _UsageError as error:

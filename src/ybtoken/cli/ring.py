@@ -11,7 +11,7 @@ import typer
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.cli.keyfiles import KeyKind, Ring, changing_ring, load_ring
-from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, of_group
 from ybtoken.cli.values import parse_time
 from ybtoken.keys.keyset import load_key_set
 from ybtoken.keys.p256 import P256VerifyingKey
@@ -25,6 +25,7 @@ from ybtoken.trust.changes import RingChange, changes_between
 __all__ = ["AsJson", "entry_fields", "ring", "say_changes", "say_json"]
 
 ring = typer.Typer(
+    callback=of_group,
     no_args_is_help=True,
     help="Key rings: change a ring's file, publish it signed, fetch it. / 密钥环：修改、签名发布与获取。",
 )

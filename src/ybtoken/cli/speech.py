@@ -20,7 +20,7 @@ import typer
 from ybtoken.errors import TokenError
 from ybtoken.words import Words
 
-__all__ = ["BROKEN_PIPE", "MISUSE", "REFUSED", "Lang", "Language", "MisuseError", "Speaker", "command"]
+__all__ = ["BROKEN_PIPE", "MISUSE", "REFUSED", "Lang", "Language", "MisuseError", "Speaker", "command", "of_group"]
 
 REFUSED, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
@@ -37,6 +37,10 @@ Lang = Annotated[
     Language | None,
     typer.Option("--lang", help="Language; the locale's by default. / 语言，默认随系统。", show_default=False),
 ]
+
+
+def of_group(lang: Lang = None) -> None:
+    """The option of a group of commands. `ybtoken.cli.language.run` has read it, and hands it on to the command."""
 
 
 class MisuseError(Exception):

@@ -12,7 +12,7 @@ import typer
 from ybtoken._state import replace_file
 from ybtoken.cli.keyfiles import PassphraseEnv, PassphraseFile, Ring, load_ring, load_signing_key, passphrase_from
 from ybtoken.cli.ring import AsJson, say_json
-from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, of_group
 from ybtoken.cli.values import Now
 from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import Status, StatusListReader
@@ -22,13 +22,14 @@ from ybtoken.trust.changes import time_words
 __all__ = ["status"]
 
 status = typer.Typer(
+    callback=of_group,
     no_args_is_help=True,
     help="Passes' statuses: freeze, lift, revoke, publish. / 凭证状态：冻结、解冻、撤销与发布。",
 )
 
-Registry = Annotated[Path, typer.Argument(metavar="REGISTRY", help="The registry's file. / 登记库文件。")]
-Index = Annotated[int | None, typer.Option("--index", min=0, help="One pass, by its place. / 凭证序号。")]
-Person = Annotated[int | None, typer.Option("--person", min=0, help="A person's passes. / 个人编号。")]
+Registry = Annotated[Path, typer.Argument(metavar="REGISTRY", help="The registry's file. / 登记簿文件。")]
+Index = Annotated[int | None, typer.Option("--index", min=0, help="One pass, by its place. / 状态列表序号。")]
+Person = Annotated[int | None, typer.Option("--person", min=0, help="A person's passes. / 人员编号。")]
 Channel = Annotated[int | None, typer.Option("--channel", min=0, help="A channel's passes. / 渠道。")]
 
 
@@ -38,7 +39,7 @@ def _with(registry: Path, act: Callable[[StatusRegistry], Any]) -> Any:
     try:
         opened = StatusRegistry.open(registry)
     except (ValueError, sqlite3.Error) as error:
-        raise MisuseError(f"{registry} is no registry: {error}", f"{registry} 不是登记库：{error}") from None
+        raise MisuseError(f"{registry} is no registry: {error}", f"{registry} 不是登记簿：{error}") from None
     try:
         return act(opened)
     except ValueError as error:
@@ -127,7 +128,9 @@ def show(
     file: Annotated[Path, typer.Argument(help="The published list. / 状态列表文件。")],
     ring: Ring,
     uri: Annotated[str, typer.Option("--uri", help="The list's address. / 列表地址。")],
-    index: Annotated[int | None, typer.Option("--index", min=0, help="Say this pass's status. / 凭证序号。")] = None,
+    index: Annotated[
+        int | None, typer.Option("--index", min=0, help="Say this pass's status. / 状态列表序号。")
+    ] = None,
     now: Now = None,
     as_json: AsJson = False,
     lang: Lang = None,

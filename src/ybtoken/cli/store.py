@@ -9,12 +9,13 @@ import typer
 
 from ybtoken.cli.guards import redis_guard
 from ybtoken.cli.journal import begin_anew, handed_in, journal
-from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
+from ybtoken.cli.speech import Lang, MisuseError, Speaker, command, of_group
 from ybtoken.errors import TokenError
 
 __all__ = ["store"]
 
 store = typer.Typer(
+    callback=of_group,
     no_args_is_help=True,
     help="The store of used codes: shared (Redis), or a terminal's file. / 已用码存储：共用（Redis）或本机文件。",
 )
@@ -25,11 +26,6 @@ store.command("handed-in", help="Remove rows that were handed in. / 删除已上
 store.command(
     "begin-anew", help="Let a file remember from now on, after a restored backup. / 恢复备份后，让文件从现在起记录。"
 )(begin_anew)
-
-
-@store.callback()
-def _root() -> None:
-    pass
 
 
 @store.command("prepare", help="Let a new store remember from now on. / 让新存储从现在起记录。")
