@@ -87,8 +87,11 @@ def test_an_issuer_keeps_to_its_scope():
     issuer = fake_issuer(scope=Scope(("33",), ("3302",)))
     issuer.issue(HOLDER, "330106")
     for city_code in ("330206", "340100"):
-        with pytest.raises(ValueError, match=rf"{city_code} is outside this issuer's scope 33-3302"):
+        with pytest.raises(
+            IssueError, match=r"outside this issuer's scope \(Zhejiang without Ningbo, Zhejiang\)"
+        ) as refused:
             issuer.issue(HOLDER, city_code)
+        assert refused.value.facts == {"city_code": city_code, "scope": "33-3302"}
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,12 @@ def test_the_facts_say_what_was_wrong():
     assert "63 bytes" in refusal("issue.signature").facts["reason"].en
 
 
+def test_places_are_named_as_refusals_name_them():
+    what = refusal("issue.place").what
+    assert what.en == "The insured place Hefei, Anhui is outside this issuer's scope (Zhejiang)."
+    assert what.zh == "参保地 安徽合肥 不在本签发机构的签发范围（浙江）内。"
+
+
 def test_a_value_of_the_wrong_type_is_an_error_in_the_program():
     with pytest.raises(TypeError, match="channel is an integer"):
         fake_issuer().issue(HOLDER, CITY, channel="7")

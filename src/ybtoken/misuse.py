@@ -7,9 +7,11 @@ misuse, such as an argument of the wrong type, is an error in the program: a pla
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ybtoken.places import describe_place, describe_scope
 from ybtoken.words import Words
 
 __all__ = ["MISUSES", "IssueError", "Misuse"]
@@ -20,6 +22,8 @@ class Misuse(NamedTuple):
 
     what: Words
     remedy: Words
+    spoken: Mapping[str, Callable[[object], Words]] = MappingProxyType({})
+    """How facts that are codes are named in `what`, as in `ybtoken.refusals.Refusal`."""
 
 
 MISUSES = MappingProxyType(
@@ -30,13 +34,14 @@ MISUSES = MappingProxyType(
         ),
         "issue.place": Misuse(
             Words(
-                "The insured place {city_code} is outside this issuer's scope {scope}.",
-                "参保地 {city_code} 不在本签发机构的范围 {scope} 内。",
+                "The insured place {city_code} is outside this issuer's scope ({scope}).",
+                "参保地 {city_code} 不在本签发机构的签发范围（{scope}）内。",
             ),
             Words(
                 "Have the issuer of that place sign, or correct the city code.",
-                "请由该参保地的签发机构签发，或更正代码。",
+                "请由该参保地的签发机构签发，或更正参保地代码。",
             ),
+            spoken={"city_code": describe_place, "scope": describe_scope},
         ),
         "issue.device_key": Misuse(
             Words(
@@ -98,7 +103,9 @@ class IssueError(ValueError):
     @property
     def what(self) -> Words:
         """What happened, in English and Chinese."""
-        return MISUSES[self.code].what.format(self.facts)
+        misuse = MISUSES[self.code]
+        spoken = {name: misuse.spoken[name](fact) for name, fact in self.facts.items() if name in misuse.spoken}
+        return misuse.what.format(self.facts | spoken)
 
     @property
     def remedy(self) -> Words:
