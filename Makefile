@@ -75,13 +75,13 @@ miri: ## the native engine's tests in an interpreter that sees undefined behavio
 js: ## the JavaScript verifier: its own tests, its types and its size
 	$(NOX) -s js
 
-clusters: ## bulk verification on Dask, Spark and Ray: every night, it takes minutes
+clusters: ## bulk verification on Dask, Spark and Ray; it takes minutes
 	$(NOX) -s clusters -- $(ARGS)
 
 conform: ## every program of this repository through the conformance kit
 	$(NOX) -s conform
 
-compare: ## inputs at random, the same to three verifiers; every night ARGS='--count 1000000'
+compare: ## inputs at random, the same to three verifiers; ARGS='--count 1000000' for a long run
 	$(NOX) -s compare -- $(ARGS)
 
 kit: ## the conformance kit as an archive, in dist/

@@ -163,7 +163,7 @@ def miri(session: nox.Session) -> None:
 
 @nox.session
 def clusters(session: nox.Session) -> None:
-    """Bulk verification on Dask, Spark and Ray, as the guide shows it; every night, and Spark needs a Java 17."""
+    """Bulk verification on Dask, Spark and Ray, as the guide shows it; it takes minutes, and Spark needs a Java 17."""
     session.install("-e", EXTRAS, "--group", "test", "--group", "clusters")
     install_native(session)
     session.run("python", "-m", "pytest", "tests/bulk/test_clusters.py", *session.posargs)
