@@ -165,7 +165,7 @@ def issue(world: World, stage: Stage) -> Token:
     stage.show("algorithm", world.key.algorithm.name)
     stage.show("insured place", f"{voucher.city_code}  参保地")
     stage.show("purpose", f"{voucher.purpose}   pharmacy purchase 药店购药")
-    stage.show("identity", f"{voucher.identity_ref.hex()}  sealed anew each time 每次重新封装")
+    stage.show("identity", f"{voucher.identity_ref.hex()}  sealed anew each time 每次重新加密")
     stage.show("valid", f"{voucher.expires_at - voucher.issued_at} s from {_local(voucher.issued_at)}")
     stage.show("text", f"{token.text[:34]}... ({len(token.data)} bytes, {len(token.text)} digits)")
     stage.good("issued", "已签发")

@@ -109,8 +109,8 @@ def _diagnose_token(data: bytes, ring: KeyRing, user_ids: tuple[bytes, ...]) -> 
         extra.append(
             Deviation(
                 "key.kid",
-                Words("The stated kid is of no key in the ring.", "声明的 kid 不在密钥环中。"),
-                Words("State the kid that the key ring has.", "请声明密钥环中的 kid。"),
+                Words("The stated kid is of no key in the ring.", "所给的 kid 不在密钥环中。"),
+                Words("State the kid that the key ring has.", "请给出密钥环中的 kid。"),
             )
         )
     return Diagnosis(True, (*found.deviations, *extra))

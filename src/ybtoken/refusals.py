@@ -172,7 +172,7 @@ REFUSALS = (
     ),
     Refusal(
         Code.TEXT_RANGE,
-        Words("The digits were not read rightly.", "码文数字读取有误。"),
+        Words("Some digits were misread.", "码文数字读取有误。"),
         _RESCAN, _READER_HINT,
     ),
     Refusal(
@@ -192,7 +192,7 @@ REFUSALS = (
         ),
         Words(
             "More than 40 digits that do not begin with 95 to 98: no pay code and no bar code of goods is so long.",
-            "40 位以上数字，且前两位不是 95 至 98：付款码和商品条码都没有这么长。",
+            "超过 40 位的数字，且前两位不是 95 至 98：付款码和商品条码都没有这么长。",
         ),
     ),
     Refusal(
@@ -258,7 +258,7 @@ REFUSALS = (
         _SUPPORT,
         Words(
             "The pass is the issuer's, but the display was not signed with the key in its cnf claim: a copied pass.",
-            "通行凭证确由签发机构签发，但出示未用其 cnf 声明中的密钥签名：凭证被复制。",
+            "通行凭证确由签发机构签发，但出示未用凭证要素 cnf 中的密钥签名：凭证被复制。",
         ),
     ),
     Refusal(
@@ -367,7 +367,7 @@ REFUSALS = (
             "Switch to the right insured place in the app and show the code again; else ask the insurance office.",
             "请在App内切换到正确的参保地后重新出示；否则请咨询医保经办机构。",
         ),
-        Words("The key entry's scope does not cover the signed city code.", "密钥条目的范围不含已签名的城市代码。"),
+        Words("The key entry's scope does not cover the signed city code.", "密钥条目的签发范围不含已签名的参保地代码。"),
         spoken={"city_code": describe_place, "scope": describe_scope},
     ),
     Refusal(
@@ -377,7 +377,7 @@ REFUSALS = (
             "Switch the insured place in the app and show the code again, or settle as care away from home (异地就医).",
             "请在App内切换参保地后重新出示，或按异地就医办理。",
         ),
-        Words("The InsuredPlace policy does not cover the city code.", "InsuredPlace 策略不含该城市代码。"),
+        Words("The InsuredPlace policy does not cover the city code.", "InsuredPlace 策略不含该参保地代码。"),
         spoken={"city_code": describe_place, "accepted": describe_scope},
     ),
     Refusal(
@@ -416,7 +416,7 @@ REFUSALS = (
         Code.STATUS_SUSPENDED,
         Words("The voucher is suspended (frozen).", "凭证已冻结（状态异常）。"),
         Words("Unfreeze it in the app, or ask the insurance office.", "请在App内解除冻结，或咨询医保经办机构。"),
-        Words("The status list says 2 (suspended) for this index.", "状态列表中该序号为 2（暂停）。"),
+        Words("The status list says 2 (suspended) for this index.", "状态列表中该序号为 2（冻结）。"),
     ),
     Refusal(
         Code.STATUS_INVALID,

@@ -236,7 +236,7 @@ def test_verdicts_of_two_runs_are_never_mixed(tmp_path: Path) -> None:
     source.write_bytes(data)  # another file of the same name and size
     with pytest.raises(ScansError, match=r"scans.parquet is another file, or was changed") as caught:
         verify_files(bulk, source, out)
-    assert "请另给目录" in caught.value.words.zh
+    assert "请另行指定目录" in caught.value.words.zh
     (out / "_manifest.json").write_text("{")
     with pytest.raises(ScansError, match="made by another version"):
         verify_files(bulk, source, out)

@@ -187,7 +187,7 @@ def test_the_journal_of_an_offline_terminal_brings_in_doubles(tmp_path: Path) ->
         ("330700 T7", NOON + 9, True),
     ]
     assert "330700 T7  (journal, journal.jsonl:1)" in summary.text("en")
-    assert "330700 T7  (离线日志，journal.jsonl:1)" in summary.text("zh")
+    assert "330700 T7  (离线受理记录，journal.jsonl:1)" in summary.text("zh")
 
 
 def test_doubles_are_the_same_however_many_files_they_are_sorted_into(

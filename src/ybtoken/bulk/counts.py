@@ -61,7 +61,7 @@ class Counts:
                 Words(
                     f"More than half of the good signatures are refused for their time: the scans are {shown.en} the "
                     "issue of their codes (median). Is the zone of the times right, or the recorder's clock?",
-                    f"签名正确的记录中，过半因时间被拒：扫码时间{shown.zh}（与签发时间之差的中位数）。"
+                    f"签名有效的记录中，过半因时间被拒：扫码时间{shown.zh}（与签发时间之差的中位数）。"
                     "请核对时间列的时区和记录设备的时钟。",
                 )
             )

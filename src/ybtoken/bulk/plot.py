@@ -114,7 +114,7 @@ def _figure(summary: Counts, language: Language) -> Any:
     places.set_xticks(
         range(len(names)), names, rotation=60 if language == "en" else 45, ha="right", rotation_mode="anchor"
     )
-    places.set_title(say("Good signatures, by insured place", "签名正确的记录（按参保地）"))
+    places.set_title(say("Good signatures, by insured place", "签名有效的记录（按参保地）"))
     places.set_ylabel(say("scans", "记录数"))
     _draw_hours(hours, summary, language)
     for axis in (codes.xaxis, places.yaxis, hours.yaxis):

@@ -24,9 +24,9 @@ LABELS = {
     "text.digits": Words("other characters than digits", "含非数字字符"),
     "text.prefix": Words("another kind of code", "不是医保码"),
     "text.beginning": Words("beginning lost or misread", "开头缺失或误读"),
-    "text.range": Words("damaged digits", "数字分组有误"),
+    "text.range": Words("damaged digits", "数字读取有误"),
     "text.check": Words("wrong check digits", "校验位不符"),
-    "envelope.shape": Words("malformed token", "封装结构不符"),
+    "envelope.shape": Words("malformed token", "结构不符"),
     "key.unknown": Words("unknown issuer's key", "签发密钥未知"),
     "key.ring_expired": Words("issuers' keys out of date here", "本机密钥列表已过期"),
     "key.ring_unavailable": Words("no issuers' keys here", "本机无密钥列表"),
@@ -34,10 +34,10 @@ LABELS = {
     "device.signature": Words("bad phone's signature", "手机签名无效"),
     "claims.shape": Words("malformed claims", "内容格式不符"),
     "claims.profile": Words("another profile was signed", "类型与签名不一致"),
-    "time.future": Words("issued in the future", "签发时间比本机时钟晚"),
+    "time.future": Words("issued in the future", "签发时间晚于扫码时间"),
     "time.expired": Words("expired", "已过期"),
     "time.lifetime": Words("lifetime above the limit", "有效期超过上限"),
-    "presentation.future": Words("shown in the future", "出示时间晚于本机时钟"),
+    "presentation.future": Words("shown in the future", "出示时间晚于扫码时间"),
     "presentation.expired": Words("shown too long ago", "出示时间已超限"),
     "otp.wrong": Words("wrong one-time code", "动态码不符"),
     "otp.throttled": Words("too many wrong one-time codes", "错误动态码过多"),
@@ -85,7 +85,7 @@ def render(summary: Counts, language: Language) -> str:
             )
         )
     if summary.by_province:
-        lines += ["", say("by insured place (good signatures)", "按参保地（签名正确者）")]
+        lines += ["", say("by insured place (good signatures)", "按参保地（签名有效者）")]
         for province, count in summary.by_province.items():
             name = choose(PROVINCES.get(province, Words(province, province)), language)
             lines.append(_line(count, summary.total, name))
@@ -94,7 +94,7 @@ def render(summary: Counts, language: Language) -> str:
     if summary.journal:
         counts = say(", ", "，").join(f"{code} {count:,}" for code, count in summary.journal.items())
         total = sum(summary.journal.values())
-        lines += ["", say(f"rows of journals {total:,}: {counts}", f"离线终端日志 {total:,} 条：{counts}")]
+        lines += ["", say(f"rows of journals {total:,}: {counts}", f"离线受理记录 {total:,} 条：{counts}")]
     lines += ["", *_doubles(summary, language)]
     lines += [f"{say('WARNING: ', '警告：')}{choose(words, language)}" for words in summary.warnings()]
     return "\n".join(lines) + "\n"
@@ -135,12 +135,12 @@ def _doubles(summary: Counts, language: Language) -> Iterator[str]:
         Words(
             f"displays accepted more than once {doubles.displays:,}, of them only by a journal "
             f"{doubles.by_journals:,}; all in _doubles.jsonl",
-            f"重复通过的码 {doubles.displays:,} 个，其中仅因离线日志而重复 {doubles.by_journals:,} 个；"
+            f"重复通过的码 {doubles.displays:,} 个，其中仅因离线受理记录而重复 {doubles.by_journals:,} 个；"
             "明细见 _doubles.jsonl",
         ),
         language,
     )
-    journal = choose(Words("journal, ", "离线日志，"), language)
+    journal = choose(Words("journal, ", "离线受理记录，"), language)
     for double in doubles.listed[:_DOUBLES_SHOWN]:
         yield f"  {double.display.hex()}"
         for scan in double.scans[:4]:

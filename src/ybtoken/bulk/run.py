@@ -201,7 +201,7 @@ def _claim_folder(folder: Path, note: dict[str, Any]) -> None:
         if any(folder.iterdir()):
             raise ScansError(
                 f"{folder} is not empty, and was not made by this: name a new folder",
-                f"{folder} 不是空目录，也不是由本命令生成的：请另给目录",
+                f"{folder} 不是空目录，也不是由本命令生成的：请另行指定目录",
             )
         _write_manifest(folder, note)
         return
@@ -212,7 +212,7 @@ def _claim_folder(folder: Path, note: dict[str, Any]) -> None:
     if difference := _difference(earlier, note):
         raise ScansError(
             f"{folder} holds the verdicts of another run ({difference.en}): name a new folder, or delete this one",
-            f"{folder} 中是另一次运行的结果（{difference.zh}）：请另给目录，或删除该目录",
+            f"{folder} 中是另一次运行的结果（{difference.zh}）：请另行指定目录，或删除该目录",
         )
 
 

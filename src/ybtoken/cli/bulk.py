@@ -42,7 +42,7 @@ def bulk(
     ] = None,
     journal: Annotated[
         list[Path] | None,
-        typer.Option(help="A journal of an offline terminal, JSON lines. / 离线终端的日志（JSON Lines）。"),
+        typer.Option(help="A journal of an offline terminal, JSON lines. / 终端的离线受理记录（JSON Lines）。"),
     ] = None,
     encoding: Annotated[str, typer.Option(help="Of CSV files, such as gb18030. / CSV 的编码。")] = "utf-8",
     skew: Annotated[int, typer.Option(min=0, metavar="SECONDS", help="Clocks may differ by this. / 时钟容差。")] = 10,

@@ -48,7 +48,9 @@ def check(
     store: Store = None,
     terminal: Annotated[
         str,
-        typer.Option(metavar="NAME", help="This terminal's name in a file's journal. / 本终端名称，记入文件日志。"),
+        typer.Option(
+            metavar="NAME", help="This terminal's name in a file's journal. / 本终端名称，记入文件中的离线受理记录。"
+        ),
     ] = "",
     now: Now = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line. / 逐行 JSON。")] = False,

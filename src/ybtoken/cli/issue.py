@@ -69,12 +69,12 @@ def issue(
     person: Annotated[
         int | None, typer.Option(help="A person number to seal; needs --sealing-key. / 人员编号，须配 --sealing-key。")
     ] = None,
-    sealing_key: Annotated[Path | None, typer.Option(help="The sealing key's file, hex. / 封装密钥文件。")] = None,
+    sealing_key: Annotated[Path | None, typer.Option(help="The sealing key's file, hex. / 身份加密密钥文件。")] = None,
     cipher: Annotated[
         BlockCipher | None,
         typer.Option(
             case_sensitive=False,
-            help="What seals; SM4 by default with SM2 keys. / 封装算法；SM2 密钥默认 SM4。",
+            help="What seals; SM4 by default with SM2 keys. / 身份加密算法；SM2 密钥默认 SM4。",
         ),
     ] = None,
     lifetime: Annotated[int, typer.Option(min=1, help="Seconds a voucher is valid. / 有效秒数。")] = 60,

@@ -218,5 +218,5 @@ def load_sealer(file: Path, cipher: BlockCipher, speaker: Speaker) -> IdentitySe
     except ValueError:  # not chained, because its message might quote the file
         raise MisuseError(
             f"{file} is no sealing key: 32 hexadecimal digits (AES also 48 or 64), as from `openssl rand -hex 16`.",
-            f"{file} 不是封装密钥：应为 32 位十六进制（AES 亦可 48 或 64 位），可由 openssl rand -hex 16 生成。",
+            f"{file} 不是身份加密密钥：应为 32 位十六进制（AES 亦可 48 或 64 位），可由 openssl rand -hex 16 生成。",
         ) from None

@@ -17,12 +17,12 @@ __all__ = ["layers"]
 
 _NAMES = (
     Words("1 text", "1 码文"),
-    Words("2 envelope", "2 封装"),
+    Words("2 envelope", "2 结构"),
     Words("3 key", "3 密钥"),
     Words("4 signature", "4 签名"),
-    Words("5 claims", "5 声明"),
+    Words("5 claims", "5 凭证要素"),
     Words("6 time", "6 时间"),
-    Words("7 scope", "7 范围"),
+    Words("7 scope", "7 签发范围"),
 )
 _GOOD = Words("good", "通过")
 _NOT_REACHED = Words("not looked at", "未检查")

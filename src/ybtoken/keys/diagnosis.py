@@ -61,7 +61,7 @@ class Diagnosis:
                 "所有尝试均无法解释：报文不同、密钥不同，或已损坏。",
             )
         if not self.deviations:
-            return Words("The signature is good.", "签名正确。")
+            return Words("The signature is good.", "签名有效。")
         return Words(" ".join(d.what.en for d in self.deviations), "".join(d.what.zh for d in self.deviations))
 
     @property
@@ -78,7 +78,7 @@ class Diagnosis:
 
 _ANOTHER_KEY = Words(
     "State the kid of the key that signs, or sign with the key that is stated.",
-    "请声明实际签名密钥的 kid，或改用所声明的密钥。",
+    "请给出实际签名密钥的 kid，或改用所给 kid 的密钥。",
 )
 
 
