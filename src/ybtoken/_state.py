@@ -48,11 +48,20 @@ class State:
         except FileNotFoundError:
             return None
         if line.decode("ascii", "replace") != f"{_DIGEST} {hashlib.sha256(body).hexdigest()}":
-            raise DamagedStateError(
-                f"the state in {self.path} is damaged, so what was seen last is not known; delete it to begin anew"
-            )
-        found: dict[str, Any] = json.loads(body)
+            raise self.damaged()
+        try:
+            found = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise self.damaged() from error
+        if not isinstance(found, dict):
+            raise self.damaged()
         return found
+
+    def damaged(self) -> DamagedStateError:
+        """The error of a file whose content is not what its owner wrote."""
+        return DamagedStateError(
+            f"the state in {self.path} is damaged, so what was seen last is not known; delete it to begin anew"
+        )
 
     def write(self, content: dict[str, Any]) -> None:
         """Replace the object; `OSError` if it cannot be written, and then the old object stays."""

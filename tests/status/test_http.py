@@ -188,6 +188,31 @@ def test_a_server_that_drips_is_left_at_the_deadline(answer):
         assert ended.wait(60)  # the connection was shut, so no thread waits on it
 
 
+def test_a_fetch_that_cannot_be_cut_is_the_only_one():
+    import threading
+
+    class Stuck(httpx.BaseTransport):
+        def __init__(self):
+            self.asked, self.free = 0, threading.Event()
+
+        def handle_request(self, request):
+            self.asked += 1
+            self.free.wait(60)  # as in a look-up of the address, nothing is connected yet
+            return httpx.Response(200, stream=httpx.ByteStream(signed()))
+
+    transport = Stuck()
+    source = HttpStatusSource(READER, client=httpx.Client(transport=transport), clock=lambda: NOW, deadline=0.05)
+    assert not source.refresh()
+    assert "not there within" in source.problem.reason
+    for _ in range(3):
+        assert not source.refresh()
+        assert "hangs still" in source.problem.reason
+    transport.free.set()
+    source._deadline = 60
+    assert source.refresh()
+    assert (transport.asked, source.problem) == (2, None)
+
+
 @pytest.mark.parametrize("uri", ["status.example/1", "ftp://a/b", "http://", "https://a\x01/", "https://é.\ud800/"])
 def test_an_address_that_is_none_is_misuse(uri):
     with pytest.raises(ValueError, match="uri"):

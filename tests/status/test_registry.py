@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
 
@@ -282,6 +282,60 @@ def test_a_file_that_is_no_registry_is_refused(tmp_path):
     db.close()
     with pytest.raises(ValueError, match="registry's file"):
         StatusRegistry(tmp_path / "table", URI)
+
+
+def test_only_a_registry_can_be_opened(tmp_path):
+    path = tmp_path / "registry"
+    with pytest.raises(ValueError, match="is no registry: unable to open"):
+        StatusRegistry.open(path)
+    assert not path.exists()
+    for statement in (
+        "CREATE TABLE list (size, taken, issued_at, uri, seen_at)",
+        "INSERT INTO list VALUES ('64', 0, 0, 'https://status.example/1', 0)",
+        "UPDATE list SET size = 64, uri = x'00'",
+        "UPDATE list SET uri = NULL",
+    ):
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(statement)
+        with pytest.raises(ValueError, match="is no registry: it states no list"):
+            StatusRegistry.open(path)
+
+
+def test_a_locked_file_is_an_error_of_the_file(tmp_path):
+    path = tmp_path / "registry"
+    registry = StatusRegistry(path, URI, size=64, clock=lambda: NOW)
+    registry._db.execute("PRAGMA busy_timeout = 1")
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for act in (
+            lambda: registry.enter(END), lambda: registry.suspend(person=1), lambda: registry.reinstate(person=1),
+            lambda: registry.revoke(person=1), lambda: registry.status(1), lambda: registry.publish(KEY),
+            registry.trust_clock,
+        ):  # fmt: skip
+            with pytest.raises(OSError, match="database is locked") as caught:
+                act()
+            assert caught.value.filename == str(path)
+        other.execute("ROLLBACK")
+        other.execute("BEGIN")  # a reader makes only the end of a transaction fail
+        other.execute("SELECT * FROM list").fetchone()
+        with pytest.raises(OSError, match="database is locked"):
+            registry.suspend(person=1)
+        other.execute("ROLLBACK")
+        registry.suspend(person=1)
+    registry.close()
+    with pytest.raises(OSError, match="closed"):
+        registry.status(1)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes")
+@pytest.mark.parametrize(("before", "after"), [(None, 0o600), (0o644, 0o600), (0o666, 0o600), (0o660, 0o660)])
+def test_not_everybody_reads_a_registry(tmp_path, before, after):
+    path = tmp_path / "registry"
+    if before is not None:
+        path.touch()
+        path.chmod(before)
+    StatusRegistry(path, URI, size=64).close()
+    assert path.stat().st_mode & 0o777 == after
 
 
 def test_a_list_of_another_key_is_not_believed(registry):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import threading
 
@@ -341,6 +343,26 @@ class TestState:
         restarted = self.source(tmp_path)
         assert "is damaged" in unavailable(restarted.status, 0, NOW)
         assert "is damaged" in unavailable(restarted.load, signed(), NOW)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"", b"{", b"\xff", b"[]", b"null", b"5", b'"x"', b"[" * 100_000, b"9" * 5000, b"{}",
+            {"uri": 5}, {"uri": None}, {"issued_at": None}, {"issued_at": "5"}, {"issued_at": True}, {"issued_at": 5.0},
+            {"issued_at": NOW + 1}, {"list": None}, {"list": 5}, {"list": "x"}, {"list": "\u00e9"}, {"list": "AA=*"},
+        ],
+    )  # fmt: skip
+    def test_other_content_under_a_right_hash_is_damaged_state(self, tmp_path, content):
+        self.source(tmp_path).load(signed(), NOW)
+        path = tmp_path / "status.state"
+        if isinstance(content, dict):
+            content = json.dumps(json.loads(path.read_bytes().partition(b"\n")[2]) | content).encode()
+        path.write_bytes(f"sha256 {hashlib.sha256(content).hexdigest()}\n".encode() + content)
+        before = path.read_bytes()
+        restarted = self.source(tmp_path)
+        assert "is damaged" in unavailable(restarted.status, 0, NOW)
+        assert "is damaged" in unavailable(restarted.load, signed(), NOW)
+        assert path.read_bytes() == before
 
     def test_a_list_that_cannot_be_remembered_is_not_used(self, tmp_path):
         source = self.source(tmp_path / "there")

@@ -74,6 +74,7 @@ class HttpStatusSource(MemoryStatusSource):
         self._deadline = deadline
         self._clock = callback("clock", clock, "the seconds since 1970")
         self._etag: str | None = None
+        self._late: Thread | None = None
 
     def refresh(self, *, now: int | None = None) -> bool:
         """Fetch the list, within the deadline. A failure raises no error; ``problem`` says what failed.
@@ -99,13 +100,21 @@ class HttpStatusSource(MemoryStatusSource):
         """The list and its ETag, or None if it has not changed.
 
         The client's time-outs are for single reads, and a server that sends one byte at a time never exceeds them. So
-        the fetch runs in its own thread, and the connection is cut at the deadline.
+        the fetch runs in its own thread, and the connection is cut at the deadline. A look-up of the address cannot be
+        cut, so no fetch begins while the last one hangs; otherwise each would leave a thread behind.
         """
+        end = time.monotonic() + self._deadline
+        if self._late is not None:
+            self._late.join(self._deadline)
+            if self._late.is_alive():
+                raise _failed("the last attempt hangs still, perhaps in the look-up of the address")
+            self._late = None
         fetch = _Fetch(self._client, self._reader.uri, self._etag, self._max_bytes)
         thread = Thread(target=fetch.run, name="ybtoken status list", daemon=True)
         thread.start()
-        thread.join(self._deadline)
+        thread.join(max(0, end - time.monotonic()))
         if thread.is_alive():
+            self._late = thread
             fetch.cut()
             raise _failed(f"the list was not there within {self._deadline} s")
         if fetch.problem is not None:

@@ -19,7 +19,8 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from errno import EIO
 from pathlib import Path
 from threading import Lock
 
@@ -78,7 +79,9 @@ class StatusRegistry:
 
     Raises:
         TypeError: an argument of a wrong type.
-        ValueError: a size out of range, or the file holds a list of another size or address.
+        ValueError: a size out of range, the file holds a list of another size or address, or it is no registry.
+        OSError: the file cannot be opened. Every method raises it if the file cannot be read or written, for instance
+            because another process has locked it for more than 5 s.
     """
 
     def __init__(
@@ -101,8 +104,9 @@ class StatusRegistry:
         self._lock = Lock()
         self._made_in = generation()
         # `_transaction` begins transactions explicitly, and a lock lets one thread at a time use the connection.
-        if str(path) != ":memory:":  # it has person numbers, and a file that SQLite makes is readable by all
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        self._path = str(path)
+        if self._path != ":memory:":
+            _make_private(path)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             with self._transaction() as db:
@@ -115,9 +119,9 @@ class StatusRegistry:
                 raise ValueError(f"this registry has {found} places, not {size}")
             if address != uri:
                 raise ValueError(f"this registry is of the list at {address}, not at {uri}")
-        except sqlite3.DatabaseError as error:
+        except OSError as error:
             self._db.close()
-            raise ValueError(f"{path} cannot be used as a registry's file: {error}") from error
+            raise ValueError(f"{path} cannot be used as a registry's file: {error.strerror}") from error
         except BaseException:
             self._db.close()
             raise
@@ -127,15 +131,15 @@ class StatusRegistry:
         """Open an existing registry, with the size and the address that it was made with.
 
         Raises:
-            ValueError: the file is no registry.
+            ValueError: the file is no registry, or there is none.
         """
-        db = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=rw", uri=True)
         try:
-            row = db.execute("SELECT size, uri FROM list").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise ValueError(f"the file is no registry: {error}") from error
-        finally:
-            db.close()
+            with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=rw", uri=True)) as db:
+                row = db.execute("SELECT size, uri FROM list").fetchone()
+        except sqlite3.Error as error:
+            raise ValueError(f"{path} is no registry: {error}") from error
+        if row is None or type(row[0]) is not int or type(row[1]) is not str:
+            raise ValueError(f"{path} is no registry: it states no list")
         return cls(path, row[1], size=row[0], clock=clock)
 
     def enter(self, expires_at: int, *, person: int | None = None, channel: int | None = None) -> int:
@@ -284,13 +288,16 @@ class StatusRegistry:
         if self._made_in != generation():  # SQLite forbids to use a connection of the parent
             raise RuntimeError("this process was forked: open the registry in it, because processes may share the file")
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                finally:
+                    if self._db.in_transaction:  # it failed, and a full disk may have ended it already
+                        self._db.execute("ROLLBACK")
+            except sqlite3.Error as error:
+                raise OSError(EIO, str(error), self._path) from error
 
     def _take(self, db: sqlite3.Connection, person: object, channel: object, expires_at: int, *, is_decoy: bool) -> int:
         while True:
@@ -316,6 +323,16 @@ class StatusRegistry:
 
     def __repr__(self) -> str:
         return f"StatusRegistry({self._uri!r}, {self._size} places)"
+
+
+def _make_private(path: str | Path) -> None:
+    """Make the file if there is none. It has person numbers, and a file that SQLite makes is readable by all."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        if os.name == "posix" and os.fstat(descriptor).st_mode & 0o007:  # a group that may read it was chosen
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
 
 
 def _record(db: sqlite3.Connection, now: int) -> bool:

@@ -120,18 +120,27 @@ class MemoryStatusSource:
         """Use the list in the state file if it is newer: from before a restart, or from another process."""
         if self._state.path is None or (content := self._state.read()) is None:
             return
-        if content["uri"] != self._reader.uri:
+        uri, issued_at, signed = (content.get(name) for name in ("uri", "issued_at", "list"))
+        if type(uri) is not str or type(issued_at) is not int or type(signed) is not str:
+            raise self._state.damaged()
+        if uri != self._reader.uri:
             # If this source overwrote it, the other one would accept an older list.
             raise DamagedStateError(
-                f"the state in {self._state.path} is of another list, at {content['uri']}: "
-                "each list needs a state file of its own"
+                f"the state in {self._state.path} is of another list, at {uri}: each list needs a state file of its own"
             )
-        if content["issued_at"] <= self._newest:
+        try:
+            data = base64.b64decode(signed, validate=True)
+        except ValueError as error:
+            raise self._state.damaged() from error
+        if issued_at <= self._newest:
             return
-        self._newest = content["issued_at"]
         # A key that has left the ring since then makes the list unusable; an older list is still refused.
         with suppress(CannotCheckError):
-            self._list = self._reader.read(base64.b64decode(content["list"]), now=self._newest)
+            read = self._reader.read(data, now=issued_at)
+            if read.issued_at != issued_at:
+                raise self._state.damaged()
+            self._list = read
+        self._newest = issued_at
 
     def status(self, index: int, now: int) -> StatusAnswer:
         """See `StatusSource`."""
