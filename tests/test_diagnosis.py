@@ -121,7 +121,16 @@ def test_a_header_that_is_no_byte_string_has_no_other_order(header: object) -> N
         [5, {}, b"p", bytes(64)],
         [1, 2, 3],
     ],
-    ids=repr,
+    ids=[
+        "label-4-list",
+        "label-4-map",
+        "signature-int",
+        "payload-text",
+        "label-text",
+        "header-list",
+        "header-int",
+        "three",
+    ],
 )
 def test_a_token_whose_parts_are_of_other_types_is_not_explained_and_is_no_traceback(parts: list[object]) -> None:
     assert not diagnose_text(encode_text(1, cbor2.dumps(cbor2.CBORTag(18, parts))), RING).explained

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -224,14 +225,14 @@ def redeem(run, office):
 def test_redeem_keeps_used_codes_in_a_file(redeem, office, tmp_path):
     text, store = office.text(now=int(time.time())), str(tmp_path / "used.db")
     assert "[redeem.restarted]" in redeem(text, "--store", store).stdout  # it is new: it cannot know
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store, isolation_level=None)) as connection:
         connection.execute("UPDATE memory SET begun = 0")
     first = redeem(text, "--store", store, "--terminal", "counter 3")
     assert (first.exit_code, "for this run only" in first.stderr) == (0, False)
     again = redeem(text, "--store", store)
     assert again.exit_code == 1
     assert "[redeem.replayed]" in again.stdout
-    with sqlite3.connect(store) as connection:
+    with closing(sqlite3.connect(store, isolation_level=None)) as connection:
         assert connection.execute("SELECT terminal, text FROM redemption").fetchall() == [("counter 3", text)]
 
 

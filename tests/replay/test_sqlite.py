@@ -9,6 +9,7 @@ import stat
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_claims_are_freed_when_they_end(prepared):
     guard.close()
     late = guard_at(prepared, NOW + 60)
     assert outcome(late, claim(b"later", until=NOW + 120)) == "accepted"
-    with sqlite3.connect(prepared) as connection:
+    with closing(sqlite3.connect(prepared, isolation_level=None)) as connection:
         assert connection.execute("SELECT key FROM claim").fetchall() == [(b"later",)]
 
 
@@ -220,7 +221,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     with pytest.raises(ValueError, match="cannot be used as a guard's file"):
         SqliteReplayGuard(text)
     other = tmp_path / "other.db"
-    with sqlite3.connect(other) as connection:
+    with closing(sqlite3.connect(other, isolation_level=None)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(ValueError, match="version is 99"):
         SqliteReplayGuard(other)
@@ -257,6 +258,7 @@ def test_another_process_that_holds_the_file_is_waited_for_and_then_refused(prep
     other.execute("BEGIN IMMEDIATE")
     assert outcome(guard, claim()) == "redeem.timeout"
     other.execute("ROLLBACK")
+    other.close()
     assert outcome(guard, claim()) == "accepted"
 
 

@@ -219,6 +219,10 @@ class SqliteReplayGuard(ReplayGuard):
                 self._connection.close()
                 self._connection = None
 
+    def __del__(self) -> None:
+        if (connection := getattr(self, "_connection", None)) is not None:  # None in a child: see _forget_connections
+            connection.close()
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction, exclusive among all threads and processes that use this file."""

@@ -273,6 +273,10 @@ class StatusRegistry:
         """Close the file."""
         self._db.close()
 
+    def __del__(self) -> None:
+        if (db := getattr(self, "_db", None)) is not None:
+            db.close()
+
     def _rule(self, index: int | None, person: int | None, channel: int | None) -> dict[str, object]:
         """The arguments as parameters of the SQL statements. Raises `TypeError` or `ValueError` if one is not valid."""
         if index is None and person is None and channel is None:
