@@ -235,7 +235,7 @@ def test_the_old_ring_and_a_lifted_withdrawal_are_not_published(run, ring, publi
     ring.write_bytes(old)
     result = publish(run, tmp_path, "-r", ring)
     assert result.exit_code == 2
-    assert "a withdrawal would be taken back" in result.output
+    assert "a withdrawal would be taken back, which only lift-withdrawal allows" in result.output
     result = publish(run, tmp_path, "-r", ring, "--lift-withdrawal")
     assert result.exit_code == 2
     assert "version 2 is there already, and this is 1" in result.output

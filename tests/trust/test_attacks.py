@@ -30,6 +30,7 @@ from tuf.api.metadata import Metadata, MetaFile, TargetFile
 from ybtoken.trust.repository import ROLES, RingRepository
 from ybtoken.trust.signatures import MetadataSigner
 from ybtoken.trust.tuf import TufRingSource
+from ybtoken.words import words_of
 
 DAY = 86_400
 
@@ -184,6 +185,33 @@ def test_an_older_targets_than_the_snapshot_states_is_not_signed_again(place):
     max(files(place, "targets"), key=lambda path: int(path.name.split(".")[0])).unlink()
     with pytest.raises(ValueError, match="its snapshot states version 3"):
         place.repository.publish({"other.jwks": dump_jwks(KeyRing()).encode()}, place.keys.values())
+
+
+@pytest.mark.parametrize("role", ["targets", "zhejiang"])
+def test_a_withdrawal_is_not_taken_back_unless_that_is_said(place, role):
+    keys = [*place.keys.values(), P256SigningKey.generate()]
+    if role == "zhejiang":
+        place.repository.delegate(role, ["33/*"], [keys[-1].verifying_key], keys)
+    path = "33/ring.jwks"
+
+    def publish(ring: KeyRing, **options: bool) -> None:
+        place.repository.publish({path: dump_jwks(ring).encode()}, keys, role=role, **options)
+
+    withdrawn = place.ring.withdrawn(place.issuer.kid, since=START)
+    publish(withdrawn)
+    before = {path: path.read_bytes() for path in place.folder.rglob("*.json*")}
+    for since in (None, START + 1):
+        (entry,) = place.ring.entries
+        later = KeyRing([entry if since is None else entry.withdrawn(since=since)], version=9)
+        with pytest.raises(ValueError, match="a withdrawal would be taken back") as caught:
+            publish(later)
+        assert "将取消停用" in words_of(caught.value).zh
+    for version in (0, 1, withdrawn.version):
+        with pytest.raises(ValueError, match=f"version 2 is there already, and this is {version}"):
+            publish(KeyRing(place.ring.entries, version=version), lift_withdrawal=True)
+    assert {path: path.read_bytes() for path in place.folder.rglob("*.json*")} == before
+    publish(withdrawn)  # the same again
+    publish(KeyRing(place.ring.entries, version=3), lift_withdrawal=True)
 
 
 def _with_another_key(place: Place, name: str, key: P256SigningKey, by: P256SigningKey) -> None:

@@ -143,28 +143,17 @@ def publish(
             before = held.rings().get(path)
         old = KeyRing() if before is None else load_key_set(before)
         changes = changes_between(old, new)
-        if not lift and any(change.lifts_withdrawal for change in changes):
-            say_changes(speaker, changes, new, as_json=as_json)
-            raise MisuseError(
-                "Nothing was published: a withdrawal would be taken back (--lift-withdrawal allows it).",
-                "未发布：将取消一项停用（如确需，请用 --lift-withdrawal）。",
-            )
-        if new.version < old.version:
-            raise MisuseError(
-                f"Nothing was published: version {old.version} is there already, and this is {new.version}.",
-                f"未发布：仓库中已是版本 {old.version}，此文件为版本 {new.version}。",
-            )
+        if not as_json:
+            say_changes(speaker, changes, new, as_json=False)
         rings[path] = document
     with _misuse():
-        held.publish(rings, signers, role=role)
+        held.publish(rings, signers, role=role, lift_withdrawal=lift)
         _keep(own, held)
         ends = held.ends()
     if as_json:
         fields = [{"kid": c.kid.hex(), "what": c.what._asdict()} for c in changes]
         say_json({"changes": fields, "roles": _roles(ends)})
         return
-    if file is not None:
-        say_changes(speaker, changes, new, as_json=False)
     _say_ends(speaker, ends)
 
 

@@ -25,7 +25,9 @@ from ybtoken._checks import callback
 from ybtoken._state import State, replace_file
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
-from ybtoken.words import BoundsError
+from ybtoken.keys.ring import KeyRing
+from ybtoken.trust.changes import changes_between
+from ybtoken.words import BoundsError, words_of
 
 try:
     from securesystemslib.signer import Key
@@ -171,8 +173,17 @@ class RingRepository:
         online = {role: _about(self._load(role, root)) for role in (Timestamp.type, Snapshot.type)}
         return {Root.type: _about(root)} | online | self.roles()
 
-    def publish(self, rings: Mapping[str, bytes], signers: Iterable[SigningKey], *, role: str = Targets.type) -> None:
+    def publish(
+        self,
+        rings: Mapping[str, bytes],
+        signers: Iterable[SigningKey],
+        *,
+        role: str = Targets.type,
+        lift_withdrawal: bool = False,
+    ) -> None:
         """Publish rings, or without any, sign again what would end.
+
+        A changed ring has a greater version (``yb_version``) than the one before, if either has a version.
 
         Args:
             rings: JWK Sets by their paths; other paths of the role stay as they are.
@@ -180,16 +191,13 @@ class RingRepository:
                 timestamp. A province that has its own role only leaves the last two to the platform, which publishes
                 without rings afterwards.
             role: who states these rings: ``targets``, or a delegated role.
+            lift_withdrawal: allow that a withdrawal is taken back, or moved to later.
 
         Raises:
-            ValueError: a file is not a key ring, there are too few keys of a role, or metadata in the folder is not
-                signed by its role. Nothing is changed then.
+            ValueError: a file is not a key ring, it must not follow the one before it, there are too few keys of a
+                role, or metadata in the folder is not signed by its role. Nothing is changed then.
         """
-        for path, document in rings.items():
-            try:
-                load_jwks(document)
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path} is no key ring: {error}") from error
+        new = {path: _ring(path, document) for path, document in rings.items()}
         by_id = _by_id(signers)
         with self._changing.locked():
             root = self._own_root()
@@ -206,6 +214,11 @@ class RingRepository:
                 _refuse_too_few(delegator, role, by_id)
                 if is_finished:
                     self._refuse_unfinished(by_id, root)
+                for path, document in rings.items():
+                    before = targets.targets.get(path)
+                    if before is not None and before.hashes != _about_file(path, document).hashes:
+                        old = _ring(path, self._published(path, before))
+                        _refuse_step_back(path, old, new[path], lift_withdrawal=lift_withdrawal)
                 self._put_files(targets, rings, role)
                 self._write(role, targets, by_id, delegator)
             if is_finished:
@@ -349,7 +362,7 @@ class RingRepository:
         for path, document in rings.items():
             if role != Targets.type and not self._delegated(role).is_delegated_path(path):
                 raise ValueError(f"the role {role} may not sign {path}")
-            info = TargetFile.from_data(path, document, ["sha256"])
+            info = _about_file(path, document)
             file = self._file(path, info)
             file.parent.mkdir(parents=True, exist_ok=True)
             replace_file(file, document)
@@ -497,6 +510,35 @@ def _new(kind: type[Any], version: int = 0) -> Any:
 
 def _about(signed: Any) -> tuple[int, int]:
     return signed.version, int(signed.expires.timestamp())
+
+
+def _about_file(path: str, document: bytes) -> TargetFile:
+    return TargetFile.from_data(path, document, ["sha256"])
+
+
+def _ring(path: str, document: bytes) -> KeyRing:
+    try:
+        return load_jwks(document)
+    except (ValueError, RecursionError) as error:
+        words = words_of(error)
+        raise BoundsError(f"{path} is no key ring: {words.en}", f"{path} 不是密钥环：{words.zh}") from error
+
+
+def _refuse_step_back(path: str, old: KeyRing, new: KeyRing, *, lift_withdrawal: bool) -> None:
+    """Refuse a ring that makes a withdrawn key good again, or that terminals could not tell from the one before."""
+    lifted = [change.what for change in changes_between(old, new) if change.lifts_withdrawal]
+    if lifted and not lift_withdrawal:
+        raise BoundsError(
+            f"{path}: a withdrawal would be taken back, which only lift-withdrawal allows: "
+            + "; ".join(what.en for what in lifted),
+            f"{path}：将取消停用，须以 lift-withdrawal 明确允许：" + "；".join(what.zh for what in lifted),
+        )
+    if new.version < old.version or (new.version == old.version and new.version):
+        raise BoundsError(
+            f"{path}: version {old.version} is there already, and this is {new.version}: a changed ring has a greater "
+            f"one",
+            f"{path}：仓库中已是版本 {old.version}，此文件为版本 {new.version}：改动后的密钥环须用更大的版本号",
+        )
 
 
 def _number(path: Path) -> int:
