@@ -383,6 +383,25 @@ def test_without_the_gateway_the_terminal_accepts_by_itself_once_and_hands_in_la
     assert terminal.get_attribute("#verdict", "data-by") == "gateway"
 
 
+@needs_noble
+def test_what_was_accepted_offline_is_not_accepted_again_before_it_is_handed_in(visit: Any, site: Site) -> None:
+    terminal = visit("/terminal", TERMINAL)
+    text = voucher(site)
+    provisioned(terminal)
+    terminal.context.set_offline(True)
+    assert "离线受理，待上传" in submit(terminal, text, "accepted")
+    terminal.route("**/hand-in", lambda route: route.abort())
+    terminal.context.set_offline(False)
+    for again in (text, f"]Q1{text}"):
+        assert "redeem.replayed" in submit(terminal, again, "refused")
+        assert terminal.inner_text("#waiting").startswith("1 ")
+    assert "已受理" in submit(terminal, voucher(site), "accepted"), "another is the gateway's business"
+    assert terminal.get_attribute("#verdict", "data-by") == "gateway"
+    terminal.unroute("**/hand-in")
+    terminal.evaluate("dispatchEvent(new Event('online'))")
+    terminal.wait_for_selector("#recent :text('离线受理已上传')")
+
+
 @pytest.mark.parametrize("algorithm", ["es256", pytest.param("sm2", marks=needs_noble)])
 def test_a_terminal_that_is_reloaded_without_the_gateway_verifies(visit: Any, site: Site, algorithm: str) -> None:
     terminal = visit("/terminal", TERMINAL)

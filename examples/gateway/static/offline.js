@@ -105,7 +105,16 @@ export async function accept(text, { challenge = "", redeem = true } = {}) {
 /** Remember what the gateway accepted, so that it is not accepted here when the gateway goes away a moment later. */
 export async function remember(replayKey, expiresAt) {
   const record = { replayKey, until: expiresAt + 3600, state: "redeemed" };
-  await store(ACCEPTED, "readwrite", (all) => all.put(record));
+  await store(ACCEPTED, "readwrite", (all) => all.add(record)); // what waits to be handed in stays
+}
+
+/** Whether a text's display was accepted here and is not handed in yet: the gateway does not know that it is used. */
+export async function isWaiting(text, challenge) {
+  const records = await waiting();
+  if (!records.length) return false;
+  const scanned = normalizeScan(text);
+  const { replayKey } = await accept(scanned, { challenge, redeem: false }).catch(() => ({}));
+  return records.some((record) => record.text === scanned || record.replayKey === replayKey);
 }
 
 export const waiting = async () =>

@@ -68,7 +68,9 @@ async function submit(text) {
   show({ kind: "busy" });
   try {
     const body = { text: text.slice(0, 1600), terminal: "T1", ...(challenge && { challenge }) };
-    const answered = await post(`/${act}`, body).catch(() => null); // null: the gateway is away
+    // Without a store nothing was accepted here.
+    const used = act === "redeem" && (await offline.isWaiting(body.text, challenge).catch(() => waiting > 0));
+    const answered = used ? null : await post(`/${act}`, body).catch(() => null); // null: the gateway is away
     show(answered ? verdictOf(answered, act) : await verdictHere(body.text, act));
     if (answered?.ok && act === "redeem") {
       const { replay_key: replayKey, expires_at: expiresAt } = answered.body;
