@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.replay.sqlite_kills import run
+from tests.support import in_child
 from ybtoken.replay import sqlite as module
 from ybtoken.replay.protocols import Claim
 from ybtoken.replay.sqlite import SqliteReplayGuard
@@ -103,6 +104,52 @@ def test_a_copy_of_the_file_remembers_from_its_first_use_on(prepared, tmp_path):
     copy.replace(prepared)  # an older state comes back
     assert outcome(guard, claim(b"used", since=NOW - 5)) == "redeem.restarted"
     assert outcome(guard, claim(b"new")) == "accepted"
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("way", ["in place", "removed first", "without witness"])
+def test_a_backup_that_is_put_back_remembers_from_then_on(prepared, way, killed):
+    backup = Path(shutil.copy(prepared, prepared.with_name("backup")))
+    guard = guard_at(prepared)
+    guard.close()
+    if killed:  # the child ends with the file open
+        assert in_child(lambda: outcome(guard, claim(b"used", since=NOW - 5))) == "accepted"
+        for end in ("-wal", "-shm"):
+            prepared.with_name(prepared.name + end).unlink()
+    else:
+        assert outcome(guard, claim(b"used", since=NOW - 5)) == "accepted"
+        guard.close()
+    if way == "removed first":
+        prepared.unlink()
+    if way == "without witness":
+        prepared.with_name(prepared.name + ".witness").unlink()
+    shutil.copyfile(backup, prepared)
+    assert outcome(guard_at(prepared, NOW + 1), claim(b"used", since=NOW - 5)) == "redeem.restarted"
+    assert outcome(guard_at(prepared, NOW + 2), claim(b"used", since=NOW + 1)) == "redeem.restarted"
+    assert outcome(guard_at(prepared, NOW + 3), claim(b"new", since=NOW + 2)) == "accepted"  # it began once
+    assert outcome(guard_at(prepared, NOW + 4), claim(b"new", since=NOW + 2)) == "redeem.replayed"
+
+
+@pytest.mark.parametrize("told", [b"", b"7", b"x" * 18, b"-" + b"1".zfill(17), b"0" * 19])
+def test_a_witness_that_says_nothing_counts_as_none(prepared, told):
+    guard_at(prepared).close()
+    prepared.with_name(prepared.name + ".witness").write_bytes(told)
+    assert outcome(guard_at(prepared), claim(since=NOW)) == "redeem.restarted"
+
+
+def test_a_witness_that_states_too_few_is_no_backup(prepared):
+    """As after a kill between a claim and its witness, or when two processes write it in the wrong order."""
+    guard = guard_at(prepared)
+    for number in range(3):
+        assert outcome(guard, claim(b"%d" % number, since=NOW)) == "accepted"
+    witness = prepared.with_name(prepared.name + ".witness")
+    assert int(witness.read_bytes()) == 3
+    witness.write_bytes(b"%018d" % 1)
+    guard.close()
+    assert outcome(guard, claim(b"1", since=NOW)) == "redeem.replayed"
+    assert int(witness.read_bytes()) == 3
+    assert outcome(guard, claim(b"more", since=NOW, text="96")) == "accepted"
+    assert int(witness.read_bytes()) == next(guard.journal()).number == 4
 
 
 def test_a_clock_that_is_set_back_accepts_nothing_twice(prepared):

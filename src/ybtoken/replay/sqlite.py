@@ -10,8 +10,10 @@ handed in later.
                  is
 
 The file remembers every claim since it was made. A missing file is made anew. A copy of a file (another inode) may lack
-claims that the original has. In both cases the guard remembers from that moment on, and refuses codes that were issued
-before.
+claims that the original has, and so may a backup that was put in its place. In all these cases the guard remembers from
+that moment on, and refuses codes that were issued before. It knows a backup by a second file, the witness, whose name
+ends in ``.witness``: it holds the latest number of the journal, and is not part of the database. A backup that was put
+back together with its witness, as with a whole folder or disk, is not noticed: then call `begin_anew`.
 
 A clock that was set back makes no code good again: a claim that ends no later than one that was freed is refused. If
 the clock was so far ahead that this lasts too long, somebody who knows that it is right now calls `begin_anew`.
@@ -23,7 +25,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -42,9 +44,12 @@ _TABLES = (
     "CREATE INDEX claim_until ON claim (until)",
     """CREATE TABLE redemption (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
        terminal TEXT NOT NULL, place TEXT NOT NULL, key BLOB NOT NULL, text TEXT NOT NULL)""",
+    "INSERT INTO sqlite_sequence VALUES ('redemption', 0)",
     f"PRAGMA user_version = {_VERSION}",
 )
 _PAGE = 1000
+_WIDTH = 18  # digits in the witness
+_MAKE = os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 # Network file systems. SQLite's write-ahead log needs memory that all users of the file share, so two machines on one
 # file would each accept a code once.
 _SHARED = frozenset({"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"})
@@ -123,6 +128,8 @@ class SqliteReplayGuard(ReplayGuard):
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._file = ""
+        self._known = False  # whether the file was compared with its witness since it was opened
+        self._number: int | None = None  # what a transaction lets the witness say
         if (kind := _file_system(self.path.parent)) in _SHARED:
             raise ValueError(f"{self.path} is on a file system that other machines share ({kind}): use a local disk")
         _guards.add(self)
@@ -148,7 +155,13 @@ class SqliteReplayGuard(ReplayGuard):
         try:
             with self._transaction() as connection:
                 now = int(self._clock())
-                return [self._claim(connection, claim, now) for claim in claims]
+                outcomes = [self._claim(connection, claim, now) for claim in claims]
+                if None in outcomes:
+                    made = [claim for claim, refused in zip(claims, outcomes, strict=True) if refused is None]
+                    if all(claim.text is None for claim in made):  # each transaction that accepts takes a number
+                        connection.execute("UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'redemption'")
+                    self._number = _number(connection)
+                return outcomes
         except Exception as error:  # whatever the file holds, the codes are refused
             return [_unwritten(error)] * len(claims)
 
@@ -228,6 +241,7 @@ class SqliteReplayGuard(ReplayGuard):
         """One transaction, exclusive among all threads and processes that use this file."""
         with self._lock:
             connection = self._open()
+            self._number = None
             connection.execute("BEGIN IMMEDIATE")
             try:
                 self._prepare(connection)
@@ -237,6 +251,12 @@ class SqliteReplayGuard(ReplayGuard):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            self._known = True
+            if self._number is not None:
+                # It is written after the claims, so that a kill leaves a number that is too low and not one too high.
+                # If two processes write in the wrong order, it is too low until the next claim.
+                with suppress(OSError):  # the claims are made, and the witness has its place on the disk already
+                    _witness(self.path, self._number)
 
     def _open(self) -> sqlite3.Connection:
         """Connect to the file that has this name now; it may have been replaced since the last time."""
@@ -255,23 +275,27 @@ class SqliteReplayGuard(ReplayGuard):
         except BaseException:
             connection.close()
             raise
-        self._connection, self._file = connection, file
+        self._connection, self._file, self._known = connection, file, False
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        """Make the tables of a new file; if the file is a copy, let its memory begin now."""
+        """Make the tables of a new file; if the file is a copy or a backup, let its memory begin now."""
+        if self._known:
+            return
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        witnessed, now = _witnessed(self.path), int(self._clock())
         if version == 0:
             for statement in _TABLES:
                 connection.execute(statement)
-            connection.execute("INSERT INTO memory VALUES (?, 0, ?)", (int(self._clock()), self._file))
+            connection.execute("INSERT INTO memory VALUES (?, 0, ?)", (now, self._file))
         elif version != _VERSION:
             raise sqlite3.DatabaseError(f"its version is {version}, and this ybtoken knows {_VERSION}")
-        else:
-            (file,) = connection.execute("SELECT file FROM memory").fetchone()
-            if file != self._file:
-                now = int(self._clock())
-                connection.execute("UPDATE memory SET begun = max(begun, ?), file = ?", (now, self._file))
+        (file,) = connection.execute("SELECT file FROM memory").fetchone()
+        if file != self._file or witnessed is None or witnessed > _number(connection):
+            connection.execute("UPDATE memory SET begun = max(begun, ?), file = ?", (now, self._file))
+            move = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'redemption'"
+            connection.execute(move, (witnessed or 0,))
+        self._number = _number(connection)
 
     def __repr__(self) -> str:
         return f"SqliteReplayGuard({str(self.path)!r})"
@@ -297,11 +321,34 @@ if hasattr(os, "register_at_fork"):
 
 
 def _make(path: Path) -> os.stat_result:
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0), 0o600)
+    descriptor = os.open(path, _MAKE, 0o600)
     try:
         return os.fstat(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _number(connection: sqlite3.Connection) -> int:
+    """The latest number of the journal."""
+    (number,) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'redemption'").fetchone()
+    return int(number)
+
+
+def _witness(path: Path, number: int) -> None:
+    descriptor = os.open(f"{path}.witness", _MAKE, 0o600)
+    try:
+        os.write(descriptor, b"%0*d" % (_WIDTH, number))
+    finally:
+        os.close(descriptor)
+
+
+def _witnessed(path: Path) -> int | None:
+    """The number that the witness holds; `None` if it holds none."""
+    try:
+        held = Path(f"{path}.witness").read_bytes()
+    except FileNotFoundError:
+        return None
+    return int(held) if len(held) == _WIDTH and held.isdigit() else None
 
 
 def _file_system(folder: Path) -> str:
