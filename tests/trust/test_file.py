@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from ybtoken import CannotCheckError, Issuer, KeyEntry, KeyRing, TokenError, Verifier
+from ybtoken._state import State
 from ybtoken.keys.keyset import dump_cose_keyset, dump_jwks
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.trust.file import FileRingSource
@@ -104,11 +105,61 @@ def test_without_versions_a_withdrawal_stays(file, tmp_path):
     for later in (KeyRing(entries), KeyRing([entries[0].withdrawn(since=NOW + 1), entries[1]])):
         put(file, later)
         refused(source, f"bring the key {KEY.kid.hex()} back")
+    put(file, KeyRing([entries[0].withdrawn(since=NOW - 1), entries[1]]))
+    assert source.refresh(NOW) is True
     put(file, KeyRing(entries[1:]))  # taken out altogether
     assert source.refresh(NOW) is True
     put(file, KeyRing(entries))
     refused(source, "back")
     put(file, KeyRing([entries[0].withdrawn(since=NOW - 1), entries[1]]))
+    refused(source, "back, which was removed")
+    put(file, KeyRing([entries[0].withdrawn(since=NOW - 1), entries[1]], version=1))
+    refused(source, "back, which was removed")
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["running", "restarted"])
+def test_a_removed_key_does_not_come_back_with_an_old_file(file, tmp_path, restarted):
+    entries = [KeyEntry(KEY.verifying_key, "A"), KeyEntry(OTHER.verifying_key, "B")]
+    source = FileRingSource(file, state=tmp_path / "state")
+    for ring in (KeyRing(entries), KeyRing(entries[1:])):
+        put(file, ring)
+        assert source.refresh(NOW) is True
+    if restarted:
+        source = FileRingSource(file, state=tmp_path / "state")
+        source.refresh(NOW)
+    for old in (KeyRing(entries), KeyRing(entries[:1]), KeyRing(entries, version=1)):
+        put(file, old)
+        refused(source, f"bring the key {KEY.kid.hex()} back, which was removed")
+    for ring in (KeyRing(entries[1:], version=1), KeyRing(entries, version=2)):
+        put(file, ring)
+        assert source.refresh(NOW) is True
+
+
+def test_the_first_version_does_not_take_a_withdrawal_back(file, tmp_path):
+    source = FileRingSource(file, state=tmp_path / "state")
+    put(file, KeyRing(WITHDRAWN.entries))
+    source.refresh(NOW)
+    put(file, FIRST)
+    refused(source, f"bring the key {KEY.kid.hex()} back, which is withdrawn since {NOW - 60}")
+    put(file, KeyRing(WITHDRAWN.entries, version=1))
+    assert source.refresh(NOW) is True
+
+
+def test_a_withdrawal_outlives_the_keys_removal(file, tmp_path):
+    entries = [KeyEntry(KEY.verifying_key, "A"), KeyEntry(OTHER.verifying_key, "B")]
+    source = FileRingSource(file, state=tmp_path / "state")
+    for ring in (
+        KeyRing([entries[0].withdrawn(since=NOW), entries[1]], version=1),
+        KeyRing(entries[1:], version=2),
+        KeyRing(entries[1:], version=3),
+    ):
+        put(file, ring)
+        assert source.refresh(NOW) is True
+    put(file, KeyRing(entries, version=4))
+    refused(source, "back, which is withdrawn since")
+    put(file, KeyRing([entries[0].withdrawn(since=NOW), entries[1]], version=4))
+    assert source.refresh(NOW) is True
+    put(file, KeyRing(entries, version=5))
     assert source.refresh(NOW) is True
 
 
@@ -158,6 +209,14 @@ def test_damaged_state_is_said(file, tmp_path):
     source = FileRingSource(file, state=state)
     assert source.refresh(NOW) is False
     assert "is damaged" in source.problem.reason
+
+
+@pytest.mark.parametrize("odd", [{}, [], 5, {"version": 1}, {"version": 1, "digest": "", "withdrawn": []}])
+def test_a_state_file_of_something_else_is_said(file, tmp_path, odd):
+    State(tmp_path / "state").write(odd)
+    source = FileRingSource(file, state=tmp_path / "state")
+    assert source.refresh(NOW) is False
+    assert "delete it to begin anew" in source.problem.reason
 
 
 def test_processes_that_share_the_state_take_turns(file, tmp_path):

@@ -1,14 +1,16 @@
 """A ring in a file, for development, and for terminals to which people bring the files.
 
 Nothing in the file is signed, so it is only as trustworthy as the way on which it came. Its reader remembers the newest
-version that it has used, and every withdrawal, so a file from a backup does not make a withdrawn key valid again.
+version that it has used, every withdrawal, and every key that was removed, so a file from a backup does not make such a
+key valid again.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ybtoken._state import DamagedStateError, State
 from ybtoken.keys.keyset import load_key_set
@@ -25,7 +27,10 @@ class FileRingSource(HeldRing):
 
     * it has a lower version (`yb_version`) than one that was used before, or none after one that had a version;
     * it has the same version and another content;
-    * neither has a version, and a key that was withdrawn would be good again.
+    * none that was used before had a version, and a key that was withdrawn or removed would be good again;
+    * a key that was withdrawn, and then removed, would be good again.
+
+    So it takes a version to undo a mistake: a ring with a greater one than the ring before may take a withdrawal back.
 
     Args:
         path: the file: a JWK Set, or a COSE_KeySet.
@@ -58,11 +63,12 @@ class FileRingSource(HeldRing):
     def _read(self, document: bytes, seen: tuple[int, int, int], now: int) -> bool:
         ring, digest = load_key_set(document), hashlib.sha256(document).hexdigest()
         with self._state.locked():
-            before = self._state.read()
-            if before is not None and (reason := _older(ring, digest, before)):
+            content = self._state.read()
+            before = _Used() if content is None else _used(content)
+            if reason := _older(ring, digest, before):
                 return self._failed(reason)
-            if before is None or before["digest"] != digest:
-                self._state.write({"version": ring.version, "digest": digest, "withdrawn": _withdrawn(ring, before)})
+            if before.digest != digest:
+                self._state.write(_after(ring, digest, before)._asdict())
         self.problem, self._seen = None, seen
         if digest == self._digest:
             return False
@@ -71,23 +77,54 @@ class FileRingSource(HeldRing):
         return True
 
 
-def _older(ring: KeyRing, digest: str, before: dict[str, Any]) -> str | None:
+class _Used(NamedTuple):
+    """What is remembered: the last ring that was used, and what its predecessors said of keys."""
+
+    version: int = 0
+    digest: str = ""
+    keys: Sequence[str] = ()
+    removed: Sequence[str] = ()
+    """Keys that a ring had once, and the last one had not."""
+    withdrawn: Mapping[str, int] = {}  # noqa: RUF012 - nobody changes it
+
+
+def _used(content: dict[str, Any]) -> _Used:
+    match content:
+        case {
+            "version": int(),
+            "digest": str(),
+            "keys": list(),
+            "removed": list(),
+            "withdrawn": dict(withdrawn),
+        } if len(content) == len(_Used._fields) and all(isinstance(since, int) for since in withdrawn.values()):
+            return _Used(**content)
+    raise DamagedStateError("the state is not that of a ring's file; delete it to begin anew")
+
+
+def _older(ring: KeyRing, digest: str, before: _Used) -> str | None:
     """Why a ring must not replace what was seen before; ``None`` if it may."""
-    version = before["version"]
+    version = before.version
     if ring.version < version:
         stated = f"version {ring.version}" if ring.version else "no version"
         return f"the ring has {stated}, and version {version} was used before"
-    if ring.version > version or digest == before["digest"]:
+    if digest == before.digest:
         return None
-    if version:
+    if version and ring.version == version:
         return f"two rings have version {version}: a changed ring has a greater one"
     for entry in ring.entries:
-        since = before["withdrawn"].get(entry.kid.hex())
-        if since is not None and (entry.withdrawn_since is None or entry.withdrawn_since > since):
-            return f"the ring would bring the key {entry.kid.hex()} back, which is withdrawn since {since}"
+        kid = entry.kid.hex()
+        is_removed, since = kid in before.removed, before.withdrawn.get(kid)
+        is_lifted = since is not None and (entry.withdrawn_since is None or entry.withdrawn_since > since)
+        if is_lifted and (is_removed or not version):
+            return f"the ring would bring the key {kid} back, which is withdrawn since {since}"
+        if is_removed and not version:
+            return f"the ring would bring the key {kid} back, which was removed"
     return None
 
 
-def _withdrawn(ring: KeyRing, before: dict[str, Any] | None) -> dict[str, int]:
-    kept = {} if before is None or ring.version else before["withdrawn"]
-    return kept | {e.kid.hex(): e.withdrawn_since for e in ring.entries if e.withdrawn_since is not None}
+def _after(ring: KeyRing, digest: str, before: _Used) -> _Used:
+    keys = [entry.kid.hex() for entry in ring.entries]
+    removed = sorted({*before.removed, *before.keys}.difference(keys))
+    withdrawn = {kid: since for kid, since in before.withdrawn.items() if kid in removed}
+    withdrawn |= {e.kid.hex(): e.withdrawn_since for e in ring.entries if e.withdrawn_since is not None}
+    return _Used(ring.version, digest, keys, removed, withdrawn)
