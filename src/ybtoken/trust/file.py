@@ -85,7 +85,7 @@ class _Used(NamedTuple):
     keys: Sequence[str] = ()
     removed: Sequence[str] = ()
     """Keys that a ring had once, and the last one had not."""
-    withdrawn: Mapping[str, int] = {}  # noqa: RUF012 - nobody changes it
+    withdrawn: Mapping[str, int] = {}
 
 
 def _used(content: dict[str, Any]) -> _Used:
