@@ -9,7 +9,7 @@ import sys
 import uvicorn
 
 from .logs import CONFIG
-from .server import MOST_CONNECTIONS, Impatient
+from .server import Impatient
 from .settings import Settings
 from .world import open_vault
 
@@ -58,7 +58,6 @@ def main() -> int:
         workers=options.workers,
         http=Impatient,
         ws="none",
-        limit_concurrency=MOST_CONNECTIONS,
         log_config=CONFIG,
         log_level="warning",
         access_log=False,  # it would be the largest cost of a request

@@ -8,6 +8,7 @@
 | it cannot be checked now: nothing is accepted | 503 |
 | the issuer does not sign what the request asks for | 400 |
 | the request itself is not what the endpoint takes | 400, 404, 405, 413, 421 |
+| the gateway has too much to do, or a fault: nothing is accepted | 503, 500 |
 """
 
 from __future__ import annotations
@@ -57,6 +58,11 @@ REQUESTS: dict[int, tuple[str, refusals.Words, refusals.Words]] = {
         refusals.Words(
             "Call support: name it in YBTOKEN_GATEWAY_HOSTS.", "请联系技术支持：在 YBTOKEN_GATEWAY_HOSTS 中登记。"
         ),
+    ),
+    500: (
+        "request.fault",
+        refusals.Words("The gateway has a fault.", "网关发生故障。"),
+        refusals.Words("Accept nothing, and call support.", "请勿受理，并联系技术支持。"),
     ),
     503: (
         "request.unavailable",
@@ -185,3 +191,4 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(IssueError, _not_issued)
     app.add_exception_handler(RequestValidationError, _misused)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, lambda request, error: bare_problem(500))  # the server logs it

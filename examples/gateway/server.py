@@ -1,7 +1,9 @@
-"""Uvicorn with a limit on how long a request may take to arrive.
+"""Uvicorn with a limit on how long a request may take to arrive, and on how many connections there are.
 
 Uvicorn closes a connection that is idle after an answer, and waits for ever for the rest of a request. Whoever opens
-connections and sends half a request on each would use up the gateway's descriptors.
+connections and sends half a request on each would use up the gateway's descriptors. Its ``limit_concurrency`` keeps
+connections open as well, and its answer is plain text: a terminal would take that for the answer of a proxy whose
+gateway is away, and accept codes by itself.
 """
 
 from __future__ import annotations
@@ -9,14 +11,26 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from .problems import bare_problem
 
 ARRIVES_WITHIN = 10.0
 """Seconds from a connection's begin, or from the first byte of a request, until all of the request is here."""
+MOST_SERVED = 960
+"""So many connections of a worker are served; a request on one more is answered with 503."""
 MOST_CONNECTIONS = 1024
+"""One more than so many is closed at once."""
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 _Protocol: Any = AutoHTTPProtocol  # the one of httptools where it is installed
+
+
+async def _overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+    problem = bare_problem(503)
+    problem.headers.update({"retry-after": "1", "connection": "close"})  # the next connection may be served
+    await problem(scope, receive, send)
 
 
 class Impatient(_Protocol):
@@ -26,6 +40,11 @@ class Impatient(_Protocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            transport.close()
+            return
+        if len(self.connections) > MOST_SERVED:
+            self.app = _overloaded
         self._expect()
 
     def data_received(self, data: bytes) -> None:

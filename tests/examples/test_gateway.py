@@ -567,18 +567,36 @@ def test_no_caller_chooses_the_time_for_a_rotating_pass(visit: Any) -> None:
     visit(scene)
 
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[Callable[[], Awaitable[Connection]]]:
+    """A gateway at a port, and how to connect to it."""
+    world = World(Settings(folder=folder, algorithm="es256"))
+    config = uvicorn.Config(create_app(world), port=0, http=module.Impatient, ws="none", log_level="warning")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+
+    async def connect() -> Connection:
+        return await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+
+    yield connect
+    server.should_exit = True
+    await serving
+
+
 def test_a_request_that_does_not_arrive_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ARRIVES_WITHIN", 0.2)
     whole = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
     part = (
         b'POST /redeem HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99\r\ncontent-type: application/json\r\n\r\n{"te'
     )
-    world = World(Settings(folder=tmp_path, algorithm="es256"))
-    config = uvicorn.Config(create_app(world), port=0, http=module.Impatient, ws="none", log_level="warning")
-    server = uvicorn.Server(config)
 
-    async def ends(*sent: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.servers[0].sockets[0].getsockname()[1])
+    async def ends(connection: Awaitable[Connection], *sent: bytes) -> bytes:
+        reader, writer = await connection
         for each in sent:
             writer.write(each)
             await asyncio.sleep(0.05)
@@ -587,19 +605,67 @@ def test_a_request_that_does_not_arrive_is_ended(tmp_path: Path, monkeypatch: py
         return said
 
     async def scene() -> None:
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        nothing, head, body, second = await asyncio.gather(
-            ends(b""), ends(whole[:20]), ends(part), ends(whole, whole[:9])
-        )
+        async with served(tmp_path) as connect:
+            sent = [b""], [whole[:20]], [part], [whole, whole[:9]]
+            nothing, head, body, second = await asyncio.gather(*(ends(connect(), *each) for each in sent))
         assert nothing.startswith(b"HTTP/1.1 408")
         assert head.startswith(b"HTTP/1.1 408")
         assert b"200" not in body
         assert second.startswith(b"HTTP/1.1 200")
         assert b"HTTP/1.1 408" in second
-        server.should_exit = True
-        await serving
+
+    asyncio.run(scene())
+
+
+def test_too_many_connections_are_told_so_in_a_problem_and_more_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_SERVED", 2)
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 3)
+    request = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
+
+    async def asks(connection: Connection) -> bytes:
+        connection[1].write(request)
+        return await asyncio.wait_for(connection[0].readuntil(b"}"), 30)
+
+    async def scene() -> None:
+        async with served(tmp_path) as connect:
+            first, second = await connect(), await connect()
+            assert (await asks(first)).startswith(b"HTTP/1.1 200")
+            assert (await asks(second)).startswith(b"HTTP/1.1 200")
+            third, fourth = await connect(), await connect()
+            assert await asyncio.wait_for(fourth[0].read(), 30) == b"", "closed, without a word"
+            third[1].write(request)
+            head, _, body = (await asyncio.wait_for(third[0].read(), 30)).partition(b"\r\n\r\n")  # and is closed
+            assert head.startswith(b"HTTP/1.1 503")
+            assert b"content-type: application/problem+json" in head
+            assert b"retry-after: 1" in head
+            assert json.loads(body)["code"] == "request.unavailable"
+            first[1].close()
+            await first[1].wait_closed()
+            while (again := await connect()) and not (await asks(again)).startswith(b"HTTP/1.1 200"):
+                again[1].close()  # the server has not seen yet that the first has gone
+            assert (await asks(second)).startswith(b"HTTP/1.1 200"), "those that were there are served as ever"
+            for _, writer in (second, third, fourth, again):
+                writer.close()
+
+    asyncio.run(scene())
+
+
+def test_a_fault_of_the_gateway_is_a_problem_too(tmp_path: Path) -> None:
+    """A terminal takes an answer of another kind for that of a proxy, and would verify by itself."""
+
+    async def scene() -> None:
+        world = World(Settings(folder=tmp_path, algorithm="es256"))
+        app = create_app(world)
+        world.check_ready = None  # type: ignore[assignment, method-assign]
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = await client.get("/health/ready")
+        assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+        assert answer.json()["code"] == "request.fault"
+        assert answer.json()["remedy"]["zh"]
+        world.close()
 
     asyncio.run(scene())
 

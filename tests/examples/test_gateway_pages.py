@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import shutil
 import threading
@@ -23,6 +24,7 @@ pytest.importorskip("segno")
 from PIL import Image  # noqa: E402
 
 from examples.gateway.app import NOBLE, create_app  # noqa: E402
+from examples.gateway.problems import bare_problem  # noqa: E402
 from examples.gateway.settings import Settings  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
 from ybtoken.qr import QrCode  # noqa: E402
@@ -381,6 +383,19 @@ def test_without_the_gateway_the_terminal_accepts_by_itself_once_and_hands_in_la
     assert "离线受理已上传" in terminal.inner_text("#recent")
     assert "redeem.replayed" in submit(terminal, text, "refused"), "the gateway knows now that it was used"
     assert terminal.get_attribute("#verdict", "data-by") == "gateway"
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_gateway_that_has_a_fault_or_too_much_to_do_is_not_away(visit: Any, site: Site, status: int) -> None:
+    terminal = visit("/terminal", TERMINAL)
+    provisioned(terminal)
+    problem = bytes(bare_problem(status).body)
+    terminal.route(
+        "**/redeem", lambda route: route.fulfill(status=status, body=problem, content_type="application/problem+json")
+    )
+    said = submit(terminal, voucher(site), "cannot")
+    assert json.loads(problem)["remedy"]["zh"] in said
+    assert said.endswith(json.loads(problem)["code"])
 
 
 @needs_noble

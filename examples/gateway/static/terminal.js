@@ -91,7 +91,7 @@ async function submit(text) {
 function verdictOf({ ok, status, body }, act) {
   if (ok) return { kind: "accepted", headline: act === "redeem" ? WORDS.accepted : WORDS.verified, voucher: body };
   if (!body.code) return { kind: "cannot", remedy: { zh: body.title, en: body.title } };
-  const kind = status === 503 ? "cannot" : body.step === 1 ? "again" : "refused";
+  const kind = status >= 500 ? "cannot" : body.step === 1 ? "again" : "refused";
   return { kind, remedy: body.remedy, what: body.what, code: body.code, step: body.step };
 }
 
@@ -161,7 +161,7 @@ function paint() {
   $("headline").textContent = language.pick(headline ?? WORDS[kind]);
   $("remedy").textContent = remedy ? language.pick(remedy) : { ready: language.say("readyHint"), accepted: language.say("carryOn") }[kind] ?? "";
   $("what").textContent = what ? language.pick(what) : "";
-  $("code").textContent = code ? `${code} · ${language.say("step")} ${step}` : "";
+  $("code").textContent = [code, step && `${language.say("step")} ${step}`].filter(Boolean).join(" · ");
   $("facts").replaceChildren(...facts(voucher));
   $("recent").replaceChildren(...history.map(line));
   $("asked").hidden = !challenge;
