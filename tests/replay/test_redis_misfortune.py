@@ -280,6 +280,18 @@ class TestLoss:
             guard.prepare(first_use=True)
         assert guard.prepare() == clock.now
 
+    @pytest.mark.parametrize("prefix", ["p[1]", "p*", "p?", "a\\b", "[^x]", "p]"])
+    def test_no_prefix_is_read_as_a_pattern(
+        self, server: RedisServer, guard_of: Guards, clock: Clock, prefix: str
+    ) -> None:
+        with redis.Redis.from_url(server.url) as client:
+            client.set("p11:another", b"")  # as a pattern, "p*" would match it
+        guard = guard_of(server, prepared=False, prefix=prefix)
+        assert guard.prepare(first_use=True) == 0
+        assert outcome(terminal(guard, clock), code(clock.now)) == "accepted"
+        with pytest.raises(ValueError, match="holds claims already"):
+            guard.prepare(first_use=True)
+
     @pytest.mark.parametrize("value", [b"", b"x", b"0123456789abcdef:1", b"\xff" * 80, b"a:b:c:d:e"])
     def test_an_epoch_that_is_none_counts_as_missing(
         self, server: RedisServer, guard_of: Guards, clock: Clock, value: bytes

@@ -114,18 +114,29 @@ class Rules:
 
     def claims_held(self) -> Conversation:
         """Whether there is a claim in the store."""
-        yield from self._route([])
-        nodes: list[Node] = [None] if not self._seeds else [node for node in set(self._slots) if node is not None]
-        for node in nodes:
-            cursor: Any = 0
+        groups = [Group(tag) for tag in self._tags]
+        self._stale = True
+        yield from self._route(groups)
+        for group in groups:  # a node that is not known may hold claims
+            if group.error is not None:
+                raise group.error
+        if self._seeds and self._stale:
+            raise CannotCheckError("redeem.unavailable", reason="no node says which node has which slots")
+        names_of_ours = "".join("\\" + char if char in "*?[]\\" else char for char in self._prefix) + ":*"
+        for node in by_node(groups):
+            cursor = 0
             while True:
-                ((answer,),) = yield [(node, [("SCAN", cursor, "MATCH", self._prefix + ":*", "COUNT", 1000)])]
-                if isinstance(answer, Exception):
-                    raise refusal(answer)
-                cursor, names = answer
-                if any(not name.endswith(b"epoch") for name in names):
+                ((answer,),) = yield [(node, [("SCAN", cursor, "MATCH", names_of_ours, "COUNT", 1000)])]
+                try:
+                    told, names = answer
+                    cursor, held = int(told), any(not name.endswith(b"epoch") for name in names)
+                except (TypeError, ValueError, AttributeError):
+                    if not isinstance(answer, Exception):
+                        self.garbled.add(node)
+                    raise refusal(answer) from None
+                if held:
                     return True
-                if int(cursor) == 0:
+                if cursor == 0:
                     break
         return False
 
