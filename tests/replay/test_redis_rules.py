@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 redis = pytest.importorskip("redis")
 
 from ybtoken import TokenError  # noqa: E402
+from ybtoken.replay.protocols import Claim  # noqa: E402
+from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard  # noqa: E402
 from ybtoken.replay.redis.groups import Command, Conversation, Node  # noqa: E402
 from ybtoken.replay.redis.rules import Rules  # noqa: E402
 
@@ -73,6 +77,31 @@ def test_every_node_of_a_cluster_is_asked(names: list[bytes]) -> None:
 
     assert hold(rules(A).claims_held(), answer) == (len(names) == 2)
     assert B in asked
+
+
+class Raced(set[Node]):
+    """A set whose last element another thread takes first."""
+
+    def pop(self) -> Node:
+        self.clear()
+        return super().pop()
+
+
+@pytest.mark.parametrize("garbled", [Raced({None}), {A}])
+def test_a_garbled_answer_that_another_thread_has_dealt_with_is_no_error(garbled: set[Node]) -> None:
+    address = "redis://127.0.0.1:1/0"  # nothing listens there
+    one, other = RedisReplayGuard.from_url(address), AsyncRedisReplayGuard.from_url(address)
+    now = int(time.time())
+    claims = [Claim(b"key", now, now + 60, now + 80)]
+    for guard in (one, other):
+        guard._rules.garbled = garbled.copy() if type(garbled) is set else Raced(garbled)
+    (refused,) = one.claim_many(claims)
+    (refused_too,) = asyncio.run(other.claim_many(claims))
+    assert refused is not None
+    assert refused_too is not None
+    assert {refused.code, refused_too.code} <= {"redeem.unavailable", "redeem.timeout"}
+    assert not one._rules.garbled
+    assert not other._rules.garbled
 
 
 @pytest.mark.parametrize("answer", [None, 7, b"xy", [], [b"0"], [b"0", [None]], [b"0", 7], [b"x", []], [None, []]])

@@ -123,8 +123,9 @@ class RedisReplayGuard(ReplayGuard):
         except StopIteration as end:
             return end.value
         finally:
-            while self._rules.garbled:
-                self._connections[self._rules.garbled.pop()].close()
+            for node in self._rules.take_garbled():
+                if (connections := self._connections.get(node)) is not None:  # `close` may have taken them
+                    connections.close()
 
     def _send(self, node: Node, commands: list[Command]) -> list[Any]:
         try:
@@ -138,8 +139,9 @@ class RedisReplayGuard(ReplayGuard):
 
     def close(self) -> None:
         """Close the connections; a later claim opens them again."""
-        while self._connections:
-            self._connections.popitem()[1].close()
+        for node in list(self._connections):
+            if (connections := self._connections.pop(node, None)) is not None:
+                connections.close()
 
     def __repr__(self) -> str:
         return "RedisReplayGuard()"
@@ -211,8 +213,9 @@ class AsyncRedisReplayGuard(AsyncReplayGuard):
         except StopIteration as end:
             return end.value
         finally:
-            while self._rules.garbled:
-                await self._connections[self._rules.garbled.pop()].close()
+            for node in self._rules.take_garbled():
+                if (connections := self._connections.get(node)) is not None:  # `aclose` may have taken them
+                    await connections.close()
 
     async def _send(self, node: Node, commands: list[Command]) -> list[Any]:
         try:
@@ -226,8 +229,9 @@ class AsyncRedisReplayGuard(AsyncReplayGuard):
 
     async def aclose(self) -> None:
         """Close the connections."""
-        while self._connections:
-            await self._connections.popitem()[1].close()
+        for node in list(self._connections):
+            if (connections := self._connections.pop(node, None)) is not None:
+                await connections.close()
 
     def __repr__(self) -> str:
         return "AsyncRedisReplayGuard()"

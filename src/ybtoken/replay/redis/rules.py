@@ -7,7 +7,7 @@ drive it with connections that block or with those for asyncio. A single server 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any, Final, Literal, TypeAlias
 
@@ -73,6 +73,15 @@ class Rules:
         """Nodes whose connections must be dropped: an answer made no sense and may belong to another command."""
         self._checked: dict[Node, float] = {}  # when a node was last found to be safe
         self._clocks: dict[Node, ServerClock] = {}
+
+    def take_garbled(self) -> Iterator[Node]:
+        """The nodes of ``garbled``, each of which one thread takes."""
+        while self.garbled:
+            try:
+                node = self.garbled.pop()
+            except KeyError:  # another thread took the last one
+                return
+            yield node
 
     def claim(self, claims: Iterable[Claim]) -> Conversation:
         """Claim keys; returns one outcome for each."""
