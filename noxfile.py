@@ -210,7 +210,7 @@ def conform(session: nox.Session) -> None:
 
 @nox.session
 def compare(session: nox.Session) -> None:
-    """Give 20,000 random inputs to three verifiers; `-- --count 1000000` for a night, `-- --seed N` to repeat a run."""
+    """Give 20,000 random inputs to three verifiers; `-- --count 1000000` for a long run, `-- --seed N` to repeat a run."""
     session.install("-e", EXTRAS)
     install_native(session)
     install_javascript(session)

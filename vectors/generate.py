@@ -42,7 +42,7 @@ FAMILIES = (
 """The modules of `cases`, each of which makes one file."""
 
 
-VERSION = "1.1"
+VERSION = "1.2"
 """The version of the cases: the first number is the format's, the second goes up when cases are added."""
 
 CAPABILITIES = {
@@ -56,6 +56,7 @@ CAPABILITIES = {
     "keyset": "COSE_KeySets",
     "redeem": "one use",
     "loss": "a replay guard that lost its claims",
+    "late": "a claim that is made after the verification, by the clock of that time",
     "challenge": "a terminal's challenge",
     "scan": "normalising what a scanner gives",
     "identity": "sealing identity references",
@@ -107,6 +108,7 @@ def _needs(family: str, case: dict[str, Any]) -> list[str]:
         "keyset": "keyset" in case,
         "redeem": "redeems" in case,
         "loss": "lost_at" in case,
+        "late": any("claimed_at" in each for each in case.get("redeems", [])),
         "challenge": family == "challenge" or case.get("challenge", "any") != "any",
         "scan": family == "scan",
         "identity": family == "identity",

@@ -5,7 +5,7 @@ import { fromHex } from "../src/bytes.js";
 
 /** What this package can check: the tags of vectors/manifest.json. */
 export const CAPABILITIES = [
-  "ES256", "SM2", "profile-3", "policy", "status", "ring", "keyset", "redeem", "challenge", "scan",
+  "ES256", "SM2", "profile-3", "policy", "status", "ring", "keyset", "redeem", "challenge", "scan", "late",
 ];
 
 const text = (jwks) => JSON.stringify(jwks);
@@ -142,7 +142,9 @@ async function redeems(asked) {
   const outcomes = [];
   for (const each of asked.redeems) {
     outcomes.push(
-      await verdict(verifier, { ...asked, ...each }, each.now, ({ replayKey }) => {
+      await verdict(verifier, { ...asked, ...each }, each.now, ({ replayKey, expiresAt, presentation }) => {
+        const end = presentation ? Math.min(expiresAt, presentation.issuedAt + asked.max_display_age) : expiresAt;
+        if ((each.claimed_at ?? each.now) >= end + asked.skew) throw new yb.TokenError("redeem.clock");
         if (claimed.has(replayKey)) throw new yb.TokenError("redeem.replayed");
         claimed.add(replayKey);
       }),

@@ -194,6 +194,9 @@ def cases() -> Iterator[dict[str, Any]]:
                               device_claims(nonce=bytes(8).hex()))]),
         ("redeem-other-phone-first", "another phone's display burns nothing",
          [(device_text(presentation(key=OTHER_PHONE)), NOW, DEVICE), (good, NOW, seen)]),
+        ("claimed-last-second", "claimed in the last second at which the display verifies", [(good, NOW, seen, NOW + 69)]),
+        ("claimed-late", "verified in time, and claimed when the display no longer verifies",
+         [(good, NOW, refused("redeem.clock"), NOW + 70)]),
     ):  # fmt: skip
         yield redeem_case(f"device/{name}", why, redeems)
 

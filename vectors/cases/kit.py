@@ -212,6 +212,18 @@ def text(data: bytes, prefix: str = "96") -> str:
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
+Redeems = list[tuple[str, int, dict[str, Any]] | tuple[str, int, dict[str, Any], int]]
+"""Each text with its time, what is expected, and the time of the claim if it is another."""
+
+
+def in_order(redeems: Redeems) -> list[dict[str, Any]]:
+    """What is redeemed, as it stands in the file."""
+    return [
+        {"text": text_, "now": now, **({"claimed_at": late[0]} if late else {}), "expect": expect}
+        for text_, now, expect, *late in redeems
+    ]
+
+
 def case(
     id_: str,
     why: str,

@@ -13,11 +13,13 @@ from cases.kit import (
     NONCE,
     SM2,
     Key,
+    Redeems,
     accepted,
     bstr,
     case,
     framed,
     groups,
+    in_order,
     nint,
     payload,
     raw_signature,
@@ -157,7 +159,7 @@ def pass_case(id_: str, why: str, text_: str, expect: dict[str, Any], **more: An
     return case(id_, why, text_, expect, **(usual | more))
 
 
-def redeem_case(id_: str, why: str, redeems: list[tuple[str, int, dict[str, Any]]], **more: Any) -> dict[str, Any]:
+def redeem_case(id_: str, why: str, redeems: Redeems, **more: Any) -> dict[str, Any]:
     """Redeems in order by one verifier whose guard is empty at first."""
     return {
         "id": id_,
@@ -169,5 +171,5 @@ def redeem_case(id_: str, why: str, redeems: list[tuple[str, int, dict[str, Any]
         "max_display_age": 60,
         "masters": {"0": MASTER.hex()},
         **more,
-        "redeems": [{"text": text_, "now": now, "expect": expect} for text_, now, expect in redeems],
+        "redeems": in_order(redeems),
     }

@@ -12,8 +12,10 @@ from cases.kit import (
     KEY_B,
     NOW,
     ORDER,
+    Redeems,
     accepted,
     bstr,
+    in_order,
     payload,
     raw_signature,
     refused,
@@ -25,7 +27,7 @@ from cases.kit import (
 
 ABOUT = (
     "Step 9: `redeems` are redeemed in order by one verifier whose replay guard is empty at first; each has its own "
-    "`text`, `now` and `expect`. The guard's clock is the verifier's. With `lost_at` the guard lost every claim before, and "
+    "`text`, `now` and `expect`. The guard's clock is the verifier's, and shows `claimed_at` (`now` without it) when the claim is made. With `lost_at` the guard lost every claim before, and "
     "began to remember anew at that time by its clock."
 )
 
@@ -68,9 +70,17 @@ def cases() -> Iterator[dict[str, Any]]:
                 [(good, NOW, refused("redeem.restarted"))], lost_at=IAT, skew=0)  # fmt: skip
     yield _case("lost-then-twice", "what is accepted after a loss is good for one use",
                 [(good, NOW, once), (good, NOW, again)], lost_at=IAT - 21)  # fmt: skip
+    # The clock is read again for the claim: a batch, or a machine that was suspended, may claim long after it verified.
+    late = refused("redeem.clock")
+    yield _case("claimed-last-second", "verified in time, and claimed in the last second at which the token verifies",
+                [(good, NOW, once, EXP + 9), (good, NOW, again, EXP + 9)])  # fmt: skip
+    yield _case("claimed-late", "verified in time, and claimed when the token no longer verifies",
+                [(good, NOW, late, EXP + 10)])  # fmt: skip
+    yield _case("claimed-late-no-skew", "the same with a skew of 0 s",
+                [(good, NOW, late, EXP)], skew=0)  # fmt: skip
 
 
-def _case(name: str, why: str, redeems: list[tuple[str, int, dict[str, Any]]], **more: Any) -> dict[str, Any]:
+def _case(name: str, why: str, redeems: Redeems, **more: Any) -> dict[str, Any]:
     return {
         "id": f"redeem/{name}",
         "why": why,
@@ -78,5 +88,5 @@ def _case(name: str, why: str, redeems: list[tuple[str, int, dict[str, Any]]], *
         "skew": 10,
         "max_lifetime": 300,
         **more,
-        "redeems": [{"text": text_, "now": now, "expect": expect} for text_, now, expect in redeems],
+        "redeems": in_order(redeems),
     }

@@ -85,8 +85,8 @@ func (v *verifier) checkCode(o opened, now int64) int64 {
 	return found
 }
 
-// verify is steps 1 to 8, and step 9 for a replay key that is asked for.
-func (v *verifier) verify(text string, now int64, asked string, redeem bool) (outcome map[string]any) {
+// verify is steps 1 to 8, and step 9 if a time is given at which the claim is made.
+func (v *verifier) verify(text string, now int64, asked string, claimedAt *int64) (outcome map[string]any) {
 	defer func() {
 		if found := recover(); found != nil {
 			code, ours := found.(refusal)
@@ -105,15 +105,16 @@ func (v *verifier) verify(text string, now int64, asked string, redeem bool) (ou
 	}
 	refuse(o.expiresAt-o.issuedAt > lifetime, "time.lifetime")
 	var step *int64
-	replay := string(o.entry.kid) + string(o.nonce)
+	replay, end := string(o.entry.kid)+string(o.nonce), o.expiresAt
 	switch o.profile {
 	case 2:
 		found := v.checkCode(o, now)
-		step = &found
+		step, end = &found, (found+2)*stepSeconds
 	case 3:
 		refuse(o.display.issuedAt > now+v.Skew, "presentation.future")
 		refuse(now >= o.display.issuedAt+v.MaxDisplayAge+v.Skew, "presentation.expired")
 		replay += string(o.display.nonce)
+		end = min(end, o.display.issuedAt+v.MaxDisplayAge)
 	}
 	e := o.entry
 	refuse(o.issuedAt < e.notBefore || o.issuedAt >= e.notAfter, "scope.period")
@@ -133,7 +134,8 @@ func (v *verifier) verify(text string, now int64, asked string, redeem bool) (ou
 	for _, each := range v.Policies {
 		v.check(each, o, now)
 	}
-	if redeem {
+	if claimedAt != nil {
+		refuse(*claimedAt >= end+v.Skew, "redeem.clock")
 		v.claim(replay, step, now)
 	}
 	return o.asVectors(step)
@@ -199,6 +201,9 @@ func (v *verifier) check(p policy, o opened, now int64) {
 }
 
 func (v *verifier) anyOf(policies []policy, o opened, now int64) {
+	if len(policies) == 0 {
+		panic("any of no policies")
+	}
 	var last any
 	for _, each := range policies {
 		last = func() (refused any) {

@@ -52,8 +52,9 @@ type question struct {
 	Challenge       string            `json:"challenge"`
 	Policies        []policy          `json:"policies"`
 	Redeems         []struct {
-		Text string `json:"text"`
-		Now  int64  `json:"now"`
+		Text      string `json:"text"`
+		Now       int64  `json:"now"`
+		ClaimedAt *int64 `json:"claimed_at"`
 	} `json:"redeems"`
 }
 
@@ -100,11 +101,15 @@ func (q question) outcome() any {
 	}
 	v := verifier{question: q, keys: keys, wrong: map[guessed]int{}, claimed: map[string]bool{}}
 	if q.Redeems == nil {
-		return v.verify(*q.Text, q.Now, q.Challenge, false)
+		return v.verify(*q.Text, q.Now, q.Challenge, nil)
 	}
 	var outcomes []any
 	for _, each := range q.Redeems {
-		outcomes = append(outcomes, v.verify(each.Text, each.Now, q.Challenge, true))
+		claimedAt := each.Now
+		if each.ClaimedAt != nil {
+			claimedAt = *each.ClaimedAt
+		}
+		outcomes = append(outcomes, v.verify(each.Text, each.Now, q.Challenge, &claimedAt))
 	}
 	return outcomes
 }
@@ -169,6 +174,7 @@ func main() {
 	out.SetEscapeHTML(false)
 	capabilities := []string{
 		"ES256", "SM2", "profile-2", "profile-3", "policy", "status", "ring", "keyset", "redeem", "challenge", "scan",
+		"late",
 	}
 	out.Encode(map[string]any{"name": "Go, from the specification", "capabilities": capabilities})
 	lines := bufio.NewReader(os.Stdin)

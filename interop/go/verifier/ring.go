@@ -88,8 +88,13 @@ var members = map[int64]string{
 	-65544: "yb_use", -65545: "yb_status_uri",
 }
 
+const mostKeys = 65535
+
 func ringOf(keys []map[string]any) (ring, error) {
 	r := ring{use: "tokens"}
+	if len(keys) > mostKeys {
+		return r, errRing
+	}
 	kids := map[string]bool{}
 	for i, key := range keys {
 		e, err := entryOf(key)
