@@ -27,7 +27,7 @@ NATIVE = "native/python"
 
 # Modules of which the tests must cover every branch: the format, the keys, issuer and verifier, the guard in memory.
 WHOLE = [
-    "wire/*", "_checks", "voucher", "places", "keys/ring", "keys/protocols", "engines/columns", "engines/validity",
+    "wire/*", "_checks", "voucher", "places", "keys/ring", "keys/protocols", "engines/columns", "engines/time_and_scope",
     "engines/serial", "judging/*", "verifier", "policy", "issuer", "tokens", "replay/memory", "passes/challenge",
     "passes/rotating", "passes/device", "status/list", "status/source", "status/policy", "status/registry",
 ]  # fmt: skip

@@ -335,7 +335,7 @@ PAGES = {
 # Modules and packages without anything for users.
 INTERNAL = (
     "bulk.counts", "bulk.doubles", "bulk.plot", "bulk.report", "bulk.sources",
-    "cli", "engines.validity", "judging.judge", "judging.redemption", "keys.by_time", "keys.device", "wire.claims",
+    "cli", "engines.time_and_scope", "judging.judge", "judging.redemption", "keys.by_time", "keys.device", "wire.claims",
     "wire.envelope", "wire.parse", "wire.presentation",
 )  # fmt: skip
 

@@ -45,7 +45,7 @@ DECIDING = {
     "keys/ring.py": ("__post_init__", "__init__"),
     "places.py": ("_range_of", "_subtract", "_work_out", "covers_number", "_merge"),
     "engines/serial.py": ("_judged", "_valid", "_signed"),
-    "engines/validity.py": ("number_of", "check_pass", "_check_display"),
+    "engines/time_and_scope.py": ("number_of", "check_pass", "_check_display"),
     "judging/judge.py": ("voucher", "check", "_check_challenge"),
     "judging/redemption.py": ("claims_of",),
     "keys/by_time.py": ("at",),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ybtoken import Engine, Issuer, KeyEntry, KeyRing, Scope, SerialEngine, Verifier, Voucher
 from ybtoken.engines.columns import Opened, OpenedBatch
-from ybtoken.engines.validity import Limits
+from ybtoken.engines.time_and_scope import Limits
 from ybtoken.keys.device import device_key_of
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.passes.device import encode_presentation

@@ -18,7 +18,7 @@ from ybtoken._checks import callback, duration, exact_string, instance
 from ybtoken.engines.protocols import Engine
 from ybtoken.engines.serial import SerialEngine
 from ybtoken.engines.texts import Held, Texts, held, texts_of
-from ybtoken.engines.validity import Limits, OneTimeCodes
+from ybtoken.engines.time_and_scope import Limits, OneTimeCodes
 from ybtoken.errors import TextError, TokenError
 from ybtoken.judging.judge import Judge
 from ybtoken.judging.redemption import drive, drive_async, redemption

@@ -12,7 +12,7 @@ from ybtoken.engines.columns import Judged, Opened, OpenedBatch
 from ybtoken.engines.crosscheck import CrossCheckEngine, EnginesDisagreeError
 from ybtoken.engines.protocols import Opener
 from ybtoken.engines.texts import Texts, texts_of, times_of
-from ybtoken.engines.validity import Limits
+from ybtoken.engines.time_and_scope import Limits
 from ybtoken.errors import SignatureError, TextError
 from ybtoken.testing.engines import check_engine
 from ybtoken.testing.keys import FakeKey

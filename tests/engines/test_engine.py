@@ -26,7 +26,7 @@ from tests.support import (
 from ybtoken import Engine, KeyEntry, KeyRing, Profile, Scope, SerialEngine
 from ybtoken.engines.columns import COLUMNS, NO_ENTRY, Opened, OpenedBatch
 from ybtoken.engines.texts import texts_of
-from ybtoken.engines.validity import Limits, number_of
+from ybtoken.engines.time_and_scope import Limits, number_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TextError, TokenError, UnknownKeyError
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.refusals import BY_NUMBER

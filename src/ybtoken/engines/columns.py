@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ybtoken.engines.validity import Limits, refusal_of
+from ybtoken.engines.time_and_scope import Limits, refusal_of
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER, Code

@@ -8,7 +8,7 @@ from ybtoken.engines.columns import COLUMNS, Opened, OpenedBatch
 from ybtoken.engines.protocols import Engine, Opener
 from ybtoken.engines.serial import SerialEngine
 from ybtoken.engines.texts import Texts, held, texts_of
-from ybtoken.engines.validity import Limits, OneTimeCodes
+from ybtoken.engines.time_and_scope import Limits, OneTimeCodes
 from ybtoken.errors import TokenError
 from ybtoken.keys.ring import KeyRing
 from ybtoken.wire.claims import Claims

@@ -15,7 +15,7 @@ from ybtoken.algorithms import Algorithm
 from ybtoken.engines.columns import COLUMNS, Opened, OpenedBatch, width_of
 from ybtoken.engines.serial import SerialOpener
 from ybtoken.engines.texts import Held, Texts, held, texts_of
-from ybtoken.engines.validity import Limits, refusal_of
+from ybtoken.engines.time_and_scope import Limits, refusal_of
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER, UNDECIDED, Code

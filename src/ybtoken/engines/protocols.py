@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from ybtoken.engines.columns import Opened, OpenedBatch
 from ybtoken.engines.texts import Texts
-from ybtoken.engines.validity import Limits
+from ybtoken.engines.time_and_scope import Limits
 from ybtoken.keys.ring import KeyRing
 
 __all__ = ["Engine", "Opener", "Texts"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ybtoken.engines.columns import Judged, Opened, OpenedBatch
 from ybtoken.engines.texts import Texts, texts_of, times_of
-from ybtoken.engines.validity import Limits, check_pass, number_of, refusal_of
+from ybtoken.engines.time_and_scope import Limits, check_pass, number_of, refusal_of
 from ybtoken.errors import ClaimsError, EnvelopeError, SignatureError, TokenError, UnknownKeyError, error_for
 from ybtoken.keys.device import check_presentation
 from ybtoken.keys.protocols import kid_of_header

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ybtoken.engines.columns import Opened
-from ybtoken.engines.validity import Limits
+from ybtoken.engines.time_and_scope import Limits
 from ybtoken.errors import ChallengeError
 from ybtoken.passes.challenge import Challenge
 from ybtoken.policy import Policy

@@ -21,7 +21,7 @@ from collections.abc import Generator, Iterable
 from itertools import islice
 from typing import TypeAlias
 
-from ybtoken.engines.validity import Limits
+from ybtoken.engines.time_and_scope import Limits
 from ybtoken.errors import CannotCheckError, RedeemError, TokenError
 from ybtoken.replay.protocols import AsyncReplayGuard, Claim, ReplayGuard
 from ybtoken.verified import VerifiedVoucher

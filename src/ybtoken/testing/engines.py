@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ybtoken.engines.protocols import Engine
 from ybtoken.engines.serial import SerialEngine
-from ybtoken.engines.validity import Limits
+from ybtoken.engines.time_and_scope import Limits
 from ybtoken.errors import TokenError
 from ybtoken.keys.ring import KeyRing
 
