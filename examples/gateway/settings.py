@@ -147,7 +147,7 @@ def _shown(url: str) -> str:
     if address.scheme not in ("redis", "rediss") or not re.fullmatch("(/[0-9]*)?", address.path):
         return ""
     host = f"[{host}]" if ":" in host else host
-    if not (host or address.path) or (host and not _HOST.fullmatch(host)):
+    if not (host or address.path) or (host and not _HOST.fullmatch(host.replace("_", "-"))):
         return ""
     return f"{address.scheme}://{host}{'' if port is None else f':{port}'}{address.path}"
 

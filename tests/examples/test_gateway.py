@@ -689,7 +689,10 @@ def test_a_fault_of_the_gateway_is_a_problem_too(tmp_path: Path) -> None:
 def test_a_setting_that_cannot_be_stops_the_start_with_a_sentence(environment: dict[str, str], says: str) -> None:
     with pytest.raises(SettingError, match=says) as refused:
         Settings.from_environment(environment)
-    assert "/" in str(refused.value), "in both languages"
+    english, _, chinese = str(refused.value).partition(". / ")
+    assert english.isascii()
+    assert re.search("[一-鿿]", chinese), "in both languages"
+    assert not re.search("[a-z]+ [a-z]+", chinese), "and not in one of them twice"
 
 
 def test_the_start_says_what_is_set_and_never_a_password() -> None:
@@ -697,6 +700,44 @@ def test_the_start_says_what_is_set_and_never_a_password() -> None:
     assert "YBTOKEN_GATEWAY_REDIS=rediss://store:6379/1" in lines
     assert "YBTOKEN_GATEWAY_HOSTS=gateway.example" in lines
     assert "hunter2" not in str(lines)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://u:hunter2@my_store", "redis://my_store"),
+        ("rediss://:hunter2@[::1]:6379/1?password=hunter2", "rediss://[::1]:6379/1"),
+        ("redis://u:p%2Fhunter2%40@10.0.0.1/0", "redis://10.0.0.1/0"),
+        ("unix://u:hunter2@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+    ],
+)
+def test_a_store_is_shown_without_user_and_password(url: str, shown: str) -> None:
+    settings = Settings(redis=url)
+    assert f"YBTOKEN_GATEWAY_REDIS={shown}" in settings.lines()
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2/ss@host:6379/0",
+        "redis://:12/hunter2@host:6379/0",
+        "redis://u:hunter2#1@host/0",
+        "redis://u:p?hunter2@host/0",
+        "redis://u:1/hunter2",
+        "unix://u:p/hunter2@/run/redis.sock",
+        "unix://hunter2:p/run/redis.sock",
+        "redis://localhost:hunter2",
+        "redis://[hunter2",
+        "redis://[hunter2]",
+        "redis://",
+    ],
+)
+def test_a_store_whose_password_would_stand_elsewhere_in_its_address_is_refused(url: str) -> None:
+    with pytest.raises(SettingError, match="written as %2F") as refused:
+        Settings.from_environment({"YBTOKEN_GATEWAY_REDIS": url})
+    assert "hunter2" not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
 def test_a_folder_that_does_not_fit_stops_the_start(tmp_path: Path) -> None:
