@@ -95,6 +95,24 @@ def test_the_end_is_the_end_and_a_grace_is_noted():
         verifier.verify(TEXT, now=NOW)  # it has been past its end, whatever the clock says now
 
 
+def test_a_newer_ring_does_not_inherit_the_end_of_the_one_before():
+    """A newer statement arrives while a thread finds that the older one has ended."""
+    source = Given()
+    source.give(RING, NOW + 10)
+    source.refresh(NOW)
+    newer = RING.withdrawn(KEY.kid, since=0)
+
+    class Now(int):
+        def __lt__(self, other):  # max() asks it, after the thread has read what is held
+            if source._held.ring is RING:
+                source._take(newer, NOW + 100, NOW)
+            return int(self) < other
+
+    with pytest.raises(CannotCheckError, match=r"key\.ring_expired"):
+        source.ring(Now(NOW + 20))
+    assert source.ring(NOW + 20) is newer
+
+
 def test_a_ring_that_cannot_be_used_leaves_the_verifier():
     source = Given()
     source.give(RING, NOW + 100)

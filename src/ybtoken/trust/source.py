@@ -70,11 +70,14 @@ class FixedRingSource:
         return False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Held:
+    """A statement. Its end is part of it, so that the end of an older one is never taken for that of a newer one."""
+
     ring: KeyRing
     expires_at: int | None
     seen_at: int
+    has_ended: bool = False
 
 
 class HeldRing:
@@ -91,7 +94,6 @@ class HeldRing:
     def __init__(self, *, grace: int = 0) -> None:
         self._grace = duration("grace", grace)
         self._held: _Held | None = None
-        self._has_ended = False
         self._refreshing = Lock()
         self.problem: CannotCheckError | None = None
         """Why the last `refresh` failed; ``None`` if it succeeded."""
@@ -109,8 +111,8 @@ class HeldRing:
             reason = "no ring has arrived yet" if self.problem is None else self.problem.reason
             raise CannotCheckError("key.ring_unavailable", reason=reason)
         late = self._late(held, now)
-        if late is not None and (late >= self._grace or self._has_ended):
-            self._has_ended = True
+        if late is not None and (late >= self._grace or held.has_ended):
+            held.has_ended = True
             raise CannotCheckError("key.ring_expired", expired_at=held.expires_at, late=late)
         return held.ring
 
@@ -123,12 +125,11 @@ class HeldRing:
         if held.expires_at is None:
             return None
         late = max(now, held.seen_at) - held.expires_at
-        return max(late, 0) if late >= 0 or self._has_ended else None
+        return max(late, 0) if late >= 0 or held.has_ended else None
 
     def _take(self, ring: KeyRing, expires_at: int | None, seen_at: int) -> None:
         """Hold what a newer statement says."""
         self._held = _Held(ring, expires_at, seen_at)
-        self._has_ended = False
 
     def _failed(self, reason: str) -> bool:
         self.problem = CannotCheckError("key.ring_unavailable", reason=reason)
