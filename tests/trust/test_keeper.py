@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 
 import pytest
 
@@ -125,6 +127,86 @@ def test_a_ring_that_cannot_be_used_leaves_the_verifier():
     source.give(RING, NOW + 100)
     keeper.refresh()
     assert keeper.problem is None
+
+
+def test_an_old_ring_is_not_used_beyond_its_own_end_because_a_newer_one_cannot_be_used():
+    source = Given(grace=5)
+    keeper = keeper_of(source)
+    for end in (NOW + 10, NOW + 20):  # the same ring, stated again
+        source.give(RING, end)
+        keeper.refresh()
+    source.give(KeyRing([KeyEntry(KEY.verifying_key, "A", use=Use.STATUS)]), NOW + 1000)
+    keeper.refresh()
+    assert keeper.current(now=NOW + 19).keys is RING
+    for now in (NOW + 20, NOW):  # once ended, whatever the clock says later
+        with pytest.raises(CannotCheckError) as caught:
+            keeper.current(now=now)
+        assert (caught.value.code, caught.value.expired_at) == ("key.ring_expired", NOW + 20)
+    assert "these keys are for status lists" in keeper.problem.reason
+
+
+@pytest.mark.parametrize("error", [TypeError("such as a wrong argument"), OSError("no room"), RuntimeError("odd")])
+@pytest.mark.parametrize("place", ["make", "source", "clock"])
+def test_the_thread_outlives_every_error_and_says_it(error, place):
+    source, now = Given(), [NOW]
+    source.give(RING, NOW + 100)
+    broken: list[str] = []
+
+    def fail(where):
+        if where in broken:
+            raise error
+
+    def make(ring):
+        fail("make")
+        return Verifier(ring)
+
+    class Source(Given):
+        def refresh(self, now):
+            fail("source")
+            return source.refresh(now)
+
+        def ring(self, now):
+            return source.ring(now)
+
+    keeper = Keeper(Source(), make, every=1, clock=lambda: fail("clock") or now[0])
+    keeper._every = 0.001
+    with keeper:
+        broken.append(place)
+        newer = RING.withdrawn(KEY.kid, since=0)
+        source.give(newer, NOW + 100)
+        while keeper.problem is None:
+            pass
+        assert f"{type(error).__name__}: {error}" in keeper.problem.reason
+        assert keeper.current(now=NOW).keys is RING
+        broken.clear()
+        while keeper.current(now=NOW).keys is not newer:
+            pass
+        while keeper.problem is not None:
+            pass
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_child_does_not_verify_with_a_ring_that_nothing_refreshes():
+    source = Given()
+    source.give(RING, NOW + 100)
+    reader, writer = os.pipe()
+    with keeper_of(source) as keeper, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a process with threads is forked: this is what the test is about
+        child = os.fork()
+        if child == 0:
+            said = b"a verifier"
+            try:
+                keeper.current()
+            except CannotCheckError as error:
+                said = error.reason.encode()
+            finally:
+                os.write(writer, said)
+                os._exit(0)
+        os.waitpid(child, 0)
+        assert os.read(reader, 1000).startswith(b"the process was forked after the keeper had started")
+        assert keeper.current().keys is RING
+    os.close(reader)
+    os.close(writer)
 
 
 def test_requests_go_on_while_keys_rotate_and_fetch_nothing():

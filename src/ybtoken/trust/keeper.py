@@ -7,9 +7,11 @@ ended.
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from typing import Generic, Self, TypeVar
 
@@ -22,6 +24,19 @@ __all__ = ["Keeper"]
 
 _T = TypeVar("_T")
 
+_FORKED = (
+    "the process was forked after the keeper had started, and nothing refreshes here: make a keeper in each process"
+)
+
+
+@dataclass(slots=True)
+class _Made(Generic[_T]):
+    ring: KeyRing
+    verifier: _T
+    expires_at: int | None
+    """The end of the ring's own statement: the source knows that of a newer one only."""
+    has_ended: bool = False
+
 
 class Keeper(Generic[_T]):
     """Keeps a verifier (a `Verifier`, or an object that wraps one) made from the newest good ring of a source.
@@ -32,6 +47,8 @@ class Keeper(Generic[_T]):
         keeper = Keeper(source, lambda ring: Verifier(ring, guard=guard, policies=[RingPolicy(source)]))
         with keeper:
             keeper.current().redeem(text)
+
+    A newer ring that cannot be used leaves the verifier of the one before it until that one's own end.
 
     With ``with``, or with `start` and `close`, it refreshes in the background. Otherwise the application calls
     `refresh` on a schedule of its own.
@@ -60,10 +77,11 @@ class Keeper(Generic[_T]):
         self._every = duration("every", every, minimum=1)
         self._clock = callback("clock", clock, "the seconds since 1970")
         self._refreshing = Lock()
-        self._made: tuple[KeyRing, _T] | None = None
+        self._made: _Made[_T] | None = None
         self._unusable: CannotCheckError | None = None
         self._stop = Event()
         self._thread: Thread | None = None
+        self._process = os.getpid()
         self._swap(self._now())
 
     @property
@@ -78,13 +96,20 @@ class Keeper(Generic[_T]):
             now: seconds since 1970. Without it the keeper reads its clock.
 
         Raises:
-            CannotCheckError: there is no ring to verify with (``key.ring_unavailable`` or ``key.ring_expired``).
+            CannotCheckError: there is no ring to verify with (``key.ring_unavailable`` or ``key.ring_expired``), or
+                the process was forked after `start`, so that nothing refreshes in it.
         """
-        self._source.ring(self._now() if now is None else now)
-        made = self._made
+        if self._thread is not None and os.getpid() != self._process:
+            raise CannotCheckError("key.ring_unavailable", reason=_FORKED)
+        at = self._now() if now is None else now
+        ring, made = self._source.ring(at), self._made
         if made is None:
             raise self._unusable or CannotCheckError("key.ring_unavailable", reason="the ring has just arrived")
-        return made[1]
+        if made.ring is not ring and made.expires_at is not None and (made.has_ended or at >= made.expires_at):
+            made.has_ended = True  # the newer ring's end is not this one's
+            late = max(at - made.expires_at, 0)
+            raise CannotCheckError("key.ring_expired", expired_at=made.expires_at, late=late)
+        return made.verifier
 
     def refresh(self, now: int | None = None) -> bool:
         """Look for a newer ring, and swap. This waits for the source, and raises nothing: see ``problem``.
@@ -92,17 +117,26 @@ class Keeper(Generic[_T]):
         Returns:
             Whether `current` gives another verifier from now on.
         """
-        at = self._now() if now is None else now
         with self._refreshing:
-            self._source.refresh(at)
-            return self._swap(at)
+            try:
+                at = self._now() if now is None else now
+                self._source.refresh(at)
+                return self._swap(at)
+            except Exception as error:  # whatever it is, the thread goes on, and ``problem`` says it
+                reason = f"the ring cannot be used: {type(error).__name__}: {error}"
+                self._unusable = CannotCheckError("key.ring_unavailable", reason=reason)
+                return False
 
     def _swap(self, now: int) -> bool:
+        ends = [getattr(self._source, "expires_at", None)]
         try:
             ring = self._source.ring(now)
         except CannotCheckError:
             return False  # `current` says so, too
-        if self._made is not None and self._made[0] is ring:
+        ends.append(getattr(self._source, "expires_at", None))  # another one, if a statement arrived meanwhile
+        expires_at = min((end for end in ends if end is not None), default=None)
+        if self._made is not None and self._made.ring is ring:
+            self._made = _Made(ring, self._made.verifier, expires_at)
             self._unusable = None
             return False
         try:
@@ -110,7 +144,7 @@ class Keeper(Generic[_T]):
         except ValueError as error:  # such as a ring of keys for status lists
             self._unusable = CannotCheckError("key.ring_unavailable", reason=f"the ring cannot be used: {error}")
             return False
-        self._made, self._unusable = (ring, made), None
+        self._made, self._unusable = _Made(ring, made, expires_at), None
         return True
 
     def start(self) -> None:
@@ -119,6 +153,7 @@ class Keeper(Generic[_T]):
             raise ValueError("the keeper was started already")
         self.refresh()
         self._stop.clear()
+        self._process = os.getpid()
         self._thread = Thread(target=self._run, name="ybtoken ring keeper", daemon=True)
         self._thread.start()
 
