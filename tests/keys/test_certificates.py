@@ -62,6 +62,21 @@ def test_a_certificate_gives_its_key_and_its_period() -> None:
         read_private_key(LEAF)
 
 
+@pytest.mark.parametrize("count", [64, 65])
+def test_a_certificate_has_at_most_64_extensions(count: int) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    made = x509.CertificateBuilder(name, name, HOLDER.public_key(), 1, START, START + timedelta(days=1))
+    for number in range(count):
+        oid = x509.ObjectIdentifier(f"1.2.3.{number}")
+        made = made.add_extension(x509.UnrecognizedExtension(oid, b""), critical=False)
+    text = made.sign(HOLDER, hashes.SHA256()).public_bytes(ENCODING.PEM)
+    if count == 64:
+        read_public_key(text)
+    else:
+        with pytest.raises(KeyReadError, match="more than 64 extensions"):
+            read_public_key(text)
+
+
 def test_of_a_chain_the_holders_certificate_is_read_whatever_the_order() -> None:
     point = read_public_key(LEAF).point
     for text in (LEAF + MIDDLE_PEM, MIDDLE_PEM + LEAF):

@@ -376,6 +376,96 @@ def test_a_passphrase_is_blamed_only_if_it_was_tried() -> None:
         assert refused.value.code in ("key.cipher", "key.damaged")
 
 
+def derived(oid: str, *parameters: bytes, scheme: str = "1.2.840.113549.1.5.13") -> bytes:
+    """An encrypted key whose key derivation has these parameters; its content is no key."""
+    salted = der.encode(der.SEQUENCE, der.encode(der.OCTET_STRING, bytes(8)), *parameters)
+    kdf = der.encode(der.SEQUENCE, der.encode_oid(oid), salted)
+    iv = der.encode(der.OCTET_STRING, bytes(16))
+    cipher = der.encode(der.SEQUENCE, der.encode_oid("2.16.840.1.101.3.4.1.42"), iv)
+    inner = salted if oid == scheme else der.encode(der.SEQUENCE, kdf, cipher)
+    algorithm = der.encode(der.SEQUENCE, der.encode_oid(scheme), inner)
+    return der.encode(der.SEQUENCE, algorithm, der.encode(der.OCTET_STRING, bytes(48)))
+
+
+SCRYPT, PBKDF2, PKCS12 = "1.3.6.1.4.1.11591.4.11", "1.2.840.113549.1.5.12", "1.2.840.113549.1.12.1.3"
+LARGE = 1 << 15_000  # more than 4,300 digits, which Python does not print
+
+
+@pytest.mark.parametrize(
+    ("oid", "numbers"),
+    [
+        (SCRYPT, (LARGE, 8, 1)),
+        (SCRYPT, (16, LARGE, 1)),
+        (SCRYPT, (16, 8, LARGE)),
+        (SCRYPT, (1 << 17, 8, 1)),
+        (SCRYPT, (2, 1 << 20, 1)),
+        (SCRYPT, (2, 1, 1 << 20)),
+        (SCRYPT, (1 << 16, 1, 1)),  # RFC 7914: below 2 ** 16
+        (SCRYPT, (1000, 8, 1)),  # no power of 2
+        (SCRYPT, (1, 8, 1)),
+        (SCRYPT, (16, 0, 1)),
+        (SCRYPT, (16, 8, 0)),
+        (SCRYPT, (16, 8, 1, LARGE)),
+        (PBKDF2, (LARGE,)),
+        (PBKDF2, (2_000_001,)),
+        (PBKDF2, (0,)),
+        (PBKDF2, (1, LARGE)),
+        (PKCS12, (LARGE,)),
+        (PKCS12, (200_001,)),
+    ],
+    ids=map(str, range(18)),
+)
+def test_a_file_that_asks_for_much_work_is_refused_before_it_is_done(oid: str, numbers: tuple[int, ...]) -> None:
+    scheme = PKCS12 if oid == PKCS12 else "1.2.840.113549.1.5.13"
+    with pytest.raises(KeyReadError) as refused:
+        read_private_key(derived(oid, *map(der.encode_uint, numbers), scheme=scheme), passphrase=b"demo1234")
+    assert refused.value.code == "key.cipher"
+
+
+@pytest.mark.parametrize(
+    ("oid", "numbers"), [(SCRYPT, (1 << 14, 8, 1)), (SCRYPT, (1 << 15, 1, 1)), (PBKDF2, (600_000,)), (PKCS12, (2048,))]
+)
+def test_a_file_that_asks_for_usual_work_is_tried(oid: str, numbers: tuple[int, ...]) -> None:
+    scheme = PKCS12 if oid == PKCS12 else "1.2.840.113549.1.5.13"
+    with pytest.raises(KeyReadError) as refused:
+        read_private_key(derived(oid, *map(der.encode_uint, numbers), scheme=scheme), passphrase=b"demo1234")
+    assert refused.value.code == "key.passphrase-wrong"
+
+
+def element(tag: int, content: bytes) -> bytes:
+    return der.encode(der.SEQUENCE, der.encode(der.SEQUENCE, der.encode(tag, content)), der.encode(3, bytes(66)))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (element(der.OID, b"\x2a" + b"\xff" * 500_000 + b"\1"), "object identifier of more than 64 bytes"),
+        (element(der.OID, b"\x2a" + b"\1" * 64), "object identifier of more than 64 bytes"),
+        (der.encode(der.SEQUENCE, der.encode(2, b"\1" * 2050), der.encode(2, b"\1")), "more than 16,384 bits"),
+        (der.encode(der.SEQUENCE, *[der.encode_uint(1)] * 33), "more than 32 elements"),
+        (b"-----BEGIN PUBLIC KEY-----" * 40_000, "more than 64 blocks"),
+        (b"-----BEGIN A" * 80_000, "more than 64 blocks"),
+        (b"-----BEGIN PUBLIC KEY-----\n" + b"-----END A\n" * 90_000, "missing or changed"),
+        (b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY", "missing or changed"),
+        (b"-----BEGIN PUBLIC KEY-----\n" * 2 + b"AAAA\n-----END PUBLIC KEY-----\n", "missing or changed"),
+        (b"-----BEGIN PUBLIC KEY-----\n\xe9\n-----END PUBLIC KEY-----\n", "not base64"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_no_key_has_is_refused_before_it_is_read(data: bytes, words: str) -> None:
+    with pytest.raises(KeyReadError, match=words) as refused:
+        read_public_key(data)
+    assert refused.value.code == "key.damaged"
+
+
+def test_lines_that_state_a_cipher_many_times_are_read_once() -> None:
+    for header in ("DEK-Info:" * 100_000, "DEK-Info:\n" * 100_000, "DEK-Info: " + "A" * 1_000_000):
+        with pytest.raises(KeyReadError) as refused:
+            read_private_key(f"-----BEGIN EC PRIVATE KEY-----\n{header}\n\nAAAA\n-----END EC PRIVATE KEY-----\n")
+        assert refused.value.code == "key.cipher"
+        assert len(str(refused.value)) < 1000
+
+
 @both
 def test_the_older_encrypted_pem_is_read(curve: Curve) -> None:
     iv, info = bytes(range(16)), sec1(curve)

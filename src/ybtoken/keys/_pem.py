@@ -12,7 +12,7 @@ __all__ = ["KeyCipher", "check_cipher", "check_passphrase", "pem_from_der", "ref
 KeyCipher: TypeAlias = Literal["aes", "sm4"]
 """How a private key's file is encrypted: AES-256-CBC and PBKDF2 with HMAC-SHA-256, or SM4-CBC with HMAC-SM3."""
 
-_PATH = re.compile(r"[^\n{}\[\]]*[./\\][^\n{}\[\]]*")
+_PATH = re.compile(r"[^\n{}\[\]./\\]*[./\\][^\n{}\[\]]*")
 _LONGEST_PATH = 4096
 
 

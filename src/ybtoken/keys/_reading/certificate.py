@@ -19,6 +19,7 @@ __all__ = ["Certificate", "leaf_of"]
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _KEY_USAGE, _BASIC_CONSTRAINTS = "2.5.29.15", "2.5.29.19"
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
+_MOST_EXTENSIONS = 64  # usual are ten
 _SIGNS, _SIGNS_CERTIFICATES = 0b1100_0000, 0b0000_0100  # digitalSignature and nonRepudiation; keyCertSign
 _UNDERSTOOD = frozenset({_KEY_USAGE, _BASIC_CONSTRAINTS, "2.5.29.37", "2.5.29.17", "2.5.29.14", "2.5.29.35"})
 
@@ -84,10 +85,12 @@ class Certificate:
         subject, spki = body.raw(der.SEQUENCE), body.raw(der.SEQUENCE)
         while body.tag in (0x81, 0x82):
             body.take(body.tag)
-        usage, is_ca, unknown = None, False, []
+        usage, is_ca, unknown, count = None, False, [], 0
         if body:
             extensions = body.inside(_EXTENSIONS).inside(der.SEQUENCE)
             while extensions:
+                if (count := count + 1) > _MOST_EXTENSIONS:
+                    raise DerError(f"a certificate of more than {_MOST_EXTENSIONS} extensions")
                 extension = extensions.inside(der.SEQUENCE)
                 name = extension.oid()
                 critical = extension.tag == der.BOOLEAN and extension.take(der.BOOLEAN) != b"\0"

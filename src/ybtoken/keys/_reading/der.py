@@ -24,6 +24,10 @@ __all__ = [
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID, SEQUENCE = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x30
 _LONG = 0x80
+# What is read here is much smaller. Without these bounds, one MiB of the right bytes could take minutes.
+_LONGEST_INTEGER = 2049  # bytes: an RSA modulus of 16,384 bits
+_LONGEST_OID = 64  # bytes
+_MOST_ELEMENTS = 32
 
 
 class DerError(ValueError):
@@ -73,8 +77,10 @@ class Reader:
         return data[at : self._at]
 
     def integer(self) -> int:
-        """The next element, an INTEGER in its shortest form; it may be negative."""
+        """The next element, an INTEGER in its shortest form and of at most 16,384 bits; it may be negative."""
         content = self.take(INTEGER)
+        if len(content) > _LONGEST_INTEGER:
+            raise DerError("an integer of more than 16,384 bits")
         if not content or (len(content) > 1 and content[0] in (0, 0xFF) and content[0] >> 7 == content[1] >> 7):
             raise DerError("an integer that is not in its shortest form")
         return int.from_bytes(content, "big", signed=True)
@@ -87,8 +93,10 @@ class Reader:
         return content[1:]
 
     def oid(self) -> str:
-        """The next element, an OBJECT IDENTIFIER, as numbers and dots."""
+        """The next element, an OBJECT IDENTIFIER of at most 64 bytes, as numbers and dots."""
         content = self.take(OID)
+        if len(content) > _LONGEST_OID:
+            raise DerError(f"an object identifier of more than {_LONGEST_OID} bytes")
         if not content or content[-1] >= _LONG:
             raise DerError("an object identifier that is cut off")
         numbers, number = [], 0
@@ -119,9 +127,12 @@ def sequence(data: bytes) -> Reader:
 
 
 def shape(data: bytes) -> list[int]:
-    """The tags of the elements in one SEQUENCE; nothing may follow it."""
-    reader, tags = sequence(data), []
+    """The tags of the elements in one SEQUENCE, at most 32 of them; nothing may follow it."""
+    reader = sequence(data)
+    tags: list[int] = []
     while reader:
+        if len(tags) == _MOST_ELEMENTS:
+            raise DerError(f"a sequence of more than {_MOST_ELEMENTS} elements")
         tags.append(reader.tag)
         reader.take(reader.tag)
     return tags

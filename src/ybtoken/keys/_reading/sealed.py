@@ -67,8 +67,10 @@ _OLD_CIPHERS = {
     "SM4-CBC": _SM4_CBC,
     "DES-EDE3-CBC": "1.2.840.113549.3.7",
 }
-_MOST_ROUNDS = 20_000_000  # a few seconds; a file from outside must not stop a program for hours
-_MOST_SCRYPT_MEMORY = 1 << 30
+# A file from outside states how much work it costs to try a passphrase. Each of these takes about a second.
+_MOST_ROUNDS = 2_000_000  # of PBKDF2: three times what OWASP advises for HMAC-SHA-256
+_MOST_PKCS12_ROUNDS = 200_000  # in Python, and three times each
+_MOST_SCRYPT_BYTES = 1 << 26  # 128 n r p; OpenSSL writes at most half of it
 GMSSL_ROUNDS = 65_536
 """What GmSSL 3 writes; it reads other numbers too."""
 
@@ -116,13 +118,15 @@ def _derivations(function: Reader, size: int, cipher: str) -> Iterator[Callable[
     parameters = function.inside(der.SEQUENCE)
     salt = parameters.take(der.OCTET_STRING)
     if name == _SCRYPT:
-        n, r, p = (parameters.integer() for _ in range(3))
-        if n < 2 or r < 1 or p < 1 or 128 * n * r * p > _MOST_SCRYPT_MEMORY:
+        n, r, p = (_number(parameters) for _ in range(3))
+        # RFC 7914 section 2: n is a power of 2 that is below 2 ** (16 r).
+        is_allowed = n > 1 and r > 0 and p > 0 and n & (n - 1) == 0 and n.bit_length() <= 16 * r
+        if not is_allowed or 128 * n * r * p > _MOST_SCRYPT_BYTES:
             raise _not_read(f"scrypt with n = {n}, r = {r}, p = {p}")
         _check_length(parameters, size)
         yield lambda secret: Scrypt(salt=salt, length=size, n=n, r=r, p=p).derive(secret)
         return
-    rounds = parameters.integer()
+    rounds = _number(parameters)
     if not 1 <= rounds <= _MOST_ROUNDS:
         raise _not_read(f"PBKDF2 with {rounds} rounds")
     _check_length(parameters, size)
@@ -138,13 +142,20 @@ def _derivations(function: Reader, size: int, cipher: str) -> Iterator[Callable[
 
 
 def _check_length(parameters: Reader, size: int) -> None:
-    if parameters.tag == der.INTEGER and (stated := parameters.integer()) != size:
+    if parameters.tag == der.INTEGER and (stated := _number(parameters)) != size:
         raise _not_read(f"a derived key of {stated} bytes for a cipher that takes {size}")
 
 
+def _number(parameters: Reader) -> int:
+    number = parameters.integer()
+    if not 0 <= number < 1 << 64:  # the message states it, and Python does not print some thousand digits
+        raise _not_read("a number that is negative or has more than 64 bits")
+    return number
+
+
 def _pkcs12_3des(parameters: Reader) -> _Way:
-    salt, rounds = parameters.take(der.OCTET_STRING), parameters.integer()
-    if not 1 <= rounds <= _MOST_ROUNDS:
+    salt, rounds = parameters.take(der.OCTET_STRING), _number(parameters)
+    if not 1 <= rounds <= _MOST_PKCS12_ROUNDS:
         raise _not_read(f"a key derived in {rounds} rounds")
 
     def way(secret: bytes, sealed: bytes) -> bytes | None:

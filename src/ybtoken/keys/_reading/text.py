@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from ybtoken.keys._reading.refused import KeyReadError
@@ -15,7 +15,10 @@ __all__ = ["Block", "Decoded", "decoded", "pem_blocks", "text_of"]
 LONGEST = 1 << 20
 """Longer input cannot be a key: a certificate with its whole chain has some ten thousand bytes."""
 
-_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 #./]+)-----(.*?)-----END ([A-Z0-9 #./]+)-----", re.DOTALL)
+_MOST_BLOCKS = 64  # a key has one block or two, and a chain of certificates fewer than ten
+_LONGEST_HEADER = 200
+_BEGIN, _END = "-----BEGIN ", "-----END "
+_LABEL = re.compile(r"([A-Z0-9 #./]+)-----")
 _NOTHING = re.compile("[\\s\u200b\u200c\u200d\u200e\u200f\u2060\ufeff]+")  # chats and editors add them
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}|[A-Za-z0-9_-]+={0,2}")
@@ -67,25 +70,39 @@ def pem_blocks(text: str) -> list[Block]:
     """Every PEM block in a text (RFC 7468); an empty list if none begins.
 
     Raises:
-        KeyReadError: a block is cut off, or its content is not base64.
+        KeyReadError: a block is cut off, its content is not base64, or there are more than 64.
     """
     blocks = []
-    for match in _BLOCK.finditer(text):
-        label, body, end = match.groups()
-        if label != end:
-            raise _damaged(f"it begins as {label} and ends as {end}", f"首行为 {label}，末行为 {end}")
+    for label, body in _bodies(text):
         sealed = None
         if "Proc-Type:" in body or "DEK-Info:" in body:
-            found = re.search(r"DEK-Info:\s*(\S+)\s", body)
-            sealed = found.group(1) if found else ""
+            _, _, header = body.partition("DEK-Info:")
+            sealed = "".join(header[:_LONGEST_HEADER].split()[:1])
         lines = [line for line in body.splitlines() if ":" not in line]
         data = _base64(_NOTHING.sub("", "".join(lines)))
         if data is None:
             raise _damaged(f"the lines of {label} are not base64", f"{label} 的内容不是 Base64")
         blocks.append(Block(label, data, sealed))
-    if len(blocks) != len(re.findall("-----BEGIN ", text)):
-        raise _damaged("a line -----BEGIN ...----- or -----END ...----- is missing or changed", "首行或末行缺失或有误")
     return blocks
+
+
+def _bodies(text: str) -> Iterator[tuple[str, str]]:
+    """The label and the text of each block. One regular expression for all would search to the end for every BEGIN."""
+    if text.count(_BEGIN) > _MOST_BLOCKS:
+        raise _damaged(f"more than {_MOST_BLOCKS} blocks", f"超过 {_MOST_BLOCKS} 段")
+    begin = text.find(_BEGIN)
+    while begin >= 0:
+        first = _LABEL.match(text, begin + len(_BEGIN))
+        end = text.find(_END, first.end()) if first else -1
+        last = _LABEL.match(text, end + len(_END)) if end >= 0 else None
+        begin = text.find(_BEGIN, begin + 1)
+        if first is None or last is None or 0 <= begin < end:
+            raise _damaged(
+                "a line -----BEGIN ...----- or -----END ...----- is missing or changed", "首行或末行缺失或有误"
+            )
+        if first[1] != last[1]:
+            raise _damaged(f"it begins as {first[1]} and ends as {last[1]}", f"首行为 {first[1]}，末行为 {last[1]}")
+        yield first[1], text[first.end() : end]
 
 
 def _damaged(en: str, zh: str) -> KeyReadError:
@@ -125,7 +142,7 @@ def _base64(text: str) -> bytes | None:
     bare = text.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         data = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:
         return None
     spelled = base64.b64encode(data).decode()
     return data if data and spelled.rstrip("=") == bare and len(text) - len(bare) in (0, spelled.count("=")) else None
