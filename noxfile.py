@@ -27,9 +27,9 @@ NATIVE = "native/python"
 
 # Modules of which the tests must cover every branch: the format, the keys, issuer and verifier, the guard in memory.
 WHOLE = [
-    "wire/*", "_checks", "voucher", "places", "keys/ring", "keys/protocols", "engines/columns", "engines/time_and_scope",
-    "engines/serial", "judging/*", "verifier", "policy", "issuer", "tokens", "replay/memory", "passes/challenge",
-    "passes/rotating", "passes/device", "status/list", "status/source", "status/policy", "status/registry",
+    "wire/*", "_checks", "voucher", "places", "keys/ring", "keys/protocols", "engines/columns",
+    "engines/serial", "engines/time_and_scope", "judging/*", "verifier", "policy", "issuer", "tokens", "replay/memory",
+    "passes/challenge", "passes/rotating", "passes/device", "status/list", "status/source", "status/policy", "status/registry",
 ]  # fmt: skip
 
 
@@ -210,7 +210,7 @@ def conform(session: nox.Session) -> None:
 
 @nox.session
 def compare(session: nox.Session) -> None:
-    """Give 20,000 random inputs to three verifiers; `-- --count 1000000` for a long run, `-- --seed N` to repeat a run."""
+    """Give 20,000 random inputs to three verifiers; `-- --count 1000000` for more, `-- --seed N` to repeat a run."""
     session.install("-e", EXTRAS)
     install_native(session)
     install_javascript(session)

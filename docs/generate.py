@@ -335,8 +335,8 @@ PAGES = {
 # Modules and packages without anything for users.
 INTERNAL = (
     "bulk.counts", "bulk.doubles", "bulk.plot", "bulk.report", "bulk.sources",
-    "cli", "engines.time_and_scope", "judging.judge", "judging.redemption", "keys.by_time", "keys.device", "wire.claims",
-    "wire.envelope", "wire.parse", "wire.presentation",
+    "cli", "engines.time_and_scope", "judging.judge", "judging.redemption", "keys.by_time", "keys.device",
+    "wire.claims", "wire.envelope", "wire.parse", "wire.presentation",
 )  # fmt: skip
 
 
