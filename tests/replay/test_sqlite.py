@@ -16,6 +16,7 @@ import pytest
 
 from tests.replay.sqlite_kills import run
 from tests.support import in_child
+from ybtoken.replay import _mounts as mounts
 from ybtoken.replay import sqlite as module
 from ybtoken.replay.protocols import Claim
 from ybtoken.replay.sqlite import SqliteReplayGuard
@@ -274,16 +275,82 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         SqliteReplayGuard(other)
 
 
-def test_a_file_system_of_several_machines_is_refused(tmp_path, monkeypatch):
-    mounts = tmp_path / "mountinfo"
-    mounts.write_text(f"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:30 / {tmp_path} rw shared:1 - nfs4 server:/x rw\n")
-    monkeypatch.setattr(module, "_MOUNTS", mounts)
-    with pytest.raises(ValueError, match="other machines share"):
+def mount(folder: Path) -> str:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        told = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
+    finally:
+        os.close(descriptor)
+    return told.partition("mnt_id:")[2].split()[0]
+
+
+def mounts_of(monkeypatch: pytest.MonkeyPatch, folder: Path, kind: str, other: str = "ext4") -> None:
+    """Let the folder's mount be of a kind, and other mounts of another, also one at the same place."""
+    number = int(mount(folder))
+    lines = [
+        f"{number + step} 1 0:1 / {folder} rw shared:1 - {at} x rw" for step, at in ((-1, other), (0, kind), (1, other))
+    ]
+    (folder / "mountinfo").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(mounts, "_MOUNTS", folder / "mountinfo")
+
+
+on_linux = pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="this system does not name its mounts")
+
+
+@on_linux
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "9p", "fuse.sshfs"])
+def test_a_file_system_of_several_machines_is_refused(tmp_path, monkeypatch, kind):
+    mounts_of(monkeypatch, tmp_path, kind)
+    for local in (False, True):
+        with pytest.raises(ValueError, match="other machines share"):
+            SqliteReplayGuard(tmp_path / "guard.db", local=local)
+    assert not (tmp_path / "guard.db").exists()
+
+
+@on_linux
+@pytest.mark.parametrize("kind", ["fuse.glusterfs", "fuse", "virtiofs", "gfs2", "ocfs2", "vboxsf", "new-in-2030"])
+def test_a_file_system_of_an_unknown_kind_is_refused_unless_it_is_stated_to_be_local(tmp_path, monkeypatch, kind):
+    mounts_of(monkeypatch, tmp_path, kind)
+    with pytest.raises(ValueError, match=f"may share \\({kind}\\)"):
         SqliteReplayGuard(tmp_path / "guard.db")
-    mounts.write_text("21 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+    SqliteReplayGuard(tmp_path / "guard.db", local=True)
+
+
+@on_linux
+def test_a_mount_that_is_not_listed_is_of_an_unknown_kind(tmp_path, monkeypatch):
+    (tmp_path / "mountinfo").write_text("")
+    monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "mountinfo")
+    with pytest.raises(ValueError, match="may share"):
+        SqliteReplayGuard(tmp_path / "guard.db")
+
+
+@on_linux
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "overlay", "tmpfs"])
+def test_a_file_system_of_one_machine_is_used(tmp_path, monkeypatch, kind):
+    mounts_of(monkeypatch, tmp_path, kind, other="nfs4")
     SqliteReplayGuard(tmp_path / "guard.db")
-    monkeypatch.setattr(module, "_MOUNTS", tmp_path / "no such file")
+
+
+def test_a_system_that_names_no_mounts_is_trusted(tmp_path, monkeypatch):
+    monkeypatch.setattr(mounts, "_MOUNTS", tmp_path / "no such file")
     SqliteReplayGuard(tmp_path / "guard.db")
+
+
+def test_a_link_is_followed_before_its_file_system_is_looked_at(tmp_path, monkeypatch):
+    share, here = tmp_path / "share", tmp_path / "here"
+    share.mkdir()
+    here.mkdir()
+    (here / "folder").symlink_to(share)
+    (here / "guard.db").symlink_to(share / "guard.db")
+    monkeypatch.setattr(mounts, "_file_system", lambda folder: "nfs4" if folder == share else "ext4")
+    for path in (here / "guard.db", here / "folder" / "other.db"):
+        with pytest.raises(ValueError, match="other machines share"):
+            SqliteReplayGuard(path)
+    monkeypatch.setattr(mounts, "_file_system", lambda folder: "ext4")
+    guard_at(here / "guard.db", NOW - 1000).close()
+    assert outcome(guard_at(here / "guard.db"), claim()) == "accepted"
+    assert outcome(guard_at(share / "guard.db"), claim()) == "redeem.replayed"  # one file, one witness
+    assert {name.name for name in here.iterdir()} == {"folder", "guard.db"}
 
 
 @pytest.mark.parametrize(
@@ -292,6 +359,7 @@ def test_a_file_system_of_several_machines_is_refused(tmp_path, monkeypatch):
         ({"path": 7}, TypeError), ({"path": None}, TypeError), ({"terminal": 1}, TypeError),
         ({"place": b"x"}, TypeError), ({"deadline": 0}, ValueError),
         ({"deadline": "5"}, ValueError), ({"deadline": True}, ValueError), ({"clock": 5}, TypeError),
+        ({"local": 1}, TypeError),
     ],
 )  # fmt: skip
 def test_misuse_is_refused(path, options, error):

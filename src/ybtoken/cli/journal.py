@@ -85,7 +85,7 @@ def _guard(file: Path) -> Iterator[SqliteReplayGuard]:
     if not file.is_file():  # the guard would make it
         raise MisuseError(f"There is no file {file}.", f"文件 {file} 不存在。")
     try:
-        with closing(SqliteReplayGuard(file)) as guard:
+        with closing(SqliteReplayGuard(file, local=True)) as guard:  # these commands claim nothing
             yield guard
     except (ValueError, sqlite3.Error) as error:
         raise MisuseError(f"{file}: {error}", f"{file}：{error}") from None

@@ -33,6 +33,7 @@ from typing import NoReturn
 from weakref import WeakSet
 
 from ybtoken.errors import CannotCheckError, RedeemError, TokenError
+from ybtoken.replay._mounts import refuse_shared
 from ybtoken.replay.protocols import Claim, ReplayGuard
 
 __all__ = ["Redemption", "SqliteReplayGuard"]
@@ -50,10 +51,6 @@ _TABLES = (
 _PAGE = 1000
 _WIDTH = 18  # digits in the witness
 _MAKE = os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-# Network file systems. SQLite's write-ahead log needs memory that all users of the file share, so two machines on one
-# file would each accept a code once.
-_SHARED = frozenset({"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"})
-_MOUNTS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +89,18 @@ class SqliteReplayGuard(ReplayGuard):
     """A `ReplayGuard` in a file on one machine, with a journal of what was accepted. Thread-safe, and safe to fork.
 
     Args:
-        path: the file. It must be on a disk of this machine. If it does not exist, it is made, readable by its owner
-            only.
+        path: the file, or a symbolic link to it. It must be on a disk of this machine. If it does not exist, it is
+            made, readable by its owner only.
         terminal: the terminal's name, for the journal.
         place: where the terminal stands, for the journal: a city code, or any other name.
         deadline: the longest time to wait for another process that is claiming, in seconds.
+        local: state that no other machine uses the file. It is needed on a file system of a kind that may be shared,
+            such as those of FUSE; on a network share the file is refused all the same.
         clock: returns seconds since 1970; the verifier's clock.
 
     Raises:
-        ValueError: the file is not one of this guard's, or is on a file system that other machines share.
+        ValueError: the file is not one of this guard's, or is on a file system that other machines share, or may share
+            while ``local`` is not stated.
         OSError: the file cannot be made or opened.
     """
 
@@ -111,6 +111,7 @@ class SqliteReplayGuard(ReplayGuard):
         terminal: str = "",
         place: str = "",
         deadline: float = 5.0,
+        local: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not isinstance(path, (str, os.PathLike)):
@@ -119,9 +120,11 @@ class SqliteReplayGuard(ReplayGuard):
             raise TypeError("terminal and place are strings")
         if isinstance(deadline, bool) or not isinstance(deadline, (int, float)) or not 0 < deadline <= 60:
             raise ValueError(f"deadline is above 0 and at most 60 seconds, not {deadline!r}")
+        if not isinstance(local, bool):
+            raise TypeError(f"local is True or False, not {type(local).__name__}")
         if not callable(clock):
             raise TypeError("clock is a function that returns seconds since 1970")
-        self.path = Path(path).absolute()
+        self.path = Path(os.path.realpath(Path(path)))  # the file system is that of the file, and not that of a link
         self._terminal, self._place = terminal, place
         self._deadline = deadline
         self._clock = clock
@@ -130,8 +133,7 @@ class SqliteReplayGuard(ReplayGuard):
         self._file = ""
         self._known = False  # whether the file was compared with its witness since it was opened
         self._number: int | None = None  # what a transaction lets the witness say
-        if (kind := _file_system(self.path.parent)) in _SHARED:
-            raise ValueError(f"{self.path} is on a file system that other machines share ({kind}): use a local disk")
+        refuse_shared(self.path, stated=local)
         _guards.add(self)
         try:
             with self._transaction():
@@ -349,18 +351,6 @@ def _witnessed(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     return int(held) if len(held) == _WIDTH and held.isdigit() else None
-
-
-def _file_system(folder: Path) -> str:
-    """The type of the file system of a folder; "" if this system does not say."""
-    try:
-        lines = _MOUNTS.read_text().splitlines()
-    except OSError:
-        return ""
-    # mountinfo: number, parent, device, root, mount point, options, [tags] - kind, source, options
-    mounts = ((line.split()[4], line.partition(" - ")[2].split()[0]) for line in lines)
-    inside = [(len(at), kind) for at, kind in mounts if folder.is_relative_to(at)]
-    return max(inside, default=(0, ""))[1]
 
 
 def _unwritten(error: Exception) -> TokenError:

@@ -1,0 +1,58 @@
+"""Whether a file is on a disk of this machine.
+
+SQLite's write-ahead log needs memory that all users of the file share, so two machines on one file would each accept a
+code once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+__all__ = ["refuse_shared"]
+
+_LOCAL = frozenset(
+    {"apfs", "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "hfsplus", "jfs", "nilfs2", "ntfs3",
+     "overlay", "ramfs", "reiserfs", "rootfs", "tmpfs", "ubifs", "vfat", "xfs", "zfs"}
+)  # fmt: skip
+_SHARED = frozenset({"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"})
+_MOUNTS, _OPEN = Path("/proc/self/mountinfo"), Path("/proc/self/fdinfo")
+
+
+def refuse_shared(path: Path, *, stated: bool) -> None:
+    """Refuse a file that other machines share, or may share although the caller has not ``stated`` that none does.
+
+    Args:
+        path: the file, with no symbolic link in it.
+        stated: whether the caller states that no other machine uses it. A network share is refused all the same.
+
+    Raises:
+        ValueError: it is refused.
+    """
+    kind = _file_system(path.parent)
+    if kind in _SHARED:
+        raise ValueError(f"{path} is on a file system that other machines share ({kind}): use a local disk")
+    if kind not in _LOCAL and kind != "" and not stated:
+        raise ValueError(
+            f"{path} is on a file system that other machines may share ({kind}): use a local disk, or state local=True "
+            f"if no other machine uses the file"
+        )
+
+
+def _file_system(folder: Path) -> str:
+    """The type of the file system of a folder; "" if this system does not say."""
+    try:
+        lines = _MOUNTS.read_text().splitlines()
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return ""
+    try:  # by its number, because of several mounts at one place one hides the others
+        (mount,) = re.findall(r"^mnt_id:\s*(\d+)$", (_OPEN / str(descriptor)).read_text(), re.MULTILINE)
+    except (OSError, ValueError):
+        return "unknown"
+    finally:
+        os.close(descriptor)
+    # mountinfo: number, parent, device, root, mount point, options, [tags] - kind, source, options
+    kinds = {line.split()[0]: line.partition(" - ")[2].split()[0] for line in lines}
+    return kinds.get(mount, "unknown")
