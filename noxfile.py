@@ -29,7 +29,8 @@ NATIVE = "native/python"
 WHOLE = [
     "wire/*", "_checks", "voucher", "places", "keys/ring", "keys/protocols", "engines/columns",
     "engines/serial", "engines/time_and_scope", "judging/*", "verifier", "policy", "issuer", "tokens", "replay/memory",
-    "passes/challenge", "passes/rotating", "passes/device", "status/list", "status/source", "status/policy", "status/registry",
+    "passes/challenge", "passes/rotating", "passes/device", "status/list", "status/source", "status/policy",
+    "status/registry",
 ]  # fmt: skip
 
 
