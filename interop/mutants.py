@@ -89,6 +89,22 @@ SAME = {
     'raise ValueError("this is a private key: a key ring holds public keys only")': "the check that follows refuses d as unknown",
     'raise _unavailable("it is damaged") from error': "no known input reaches it: it is there for what nobody thought of",
     "raise _unavailable(str(error)) from error": "what follows fails, and is refused alike",
+    'raise _unavailable("its content is not CBOR") from error': "what follows fails, and is refused alike",
+    'raise _unavailable("its bit array (lst) is no byte string")': "what follows fails, and is refused alike",
+    "self.entries: tuple[KeyEntry, ...] = tuple(islice(entries, MAX_KEYS + 1))": "one key too many is as much too many as two",
+    'return KeyRing(entries, version=version if "yb_version" in jwks else 0)': (
+        "it decides which ring replaces another, not the verdict"
+    ),
+    "is_full = self._steps.get(key, 0) >= self._most  # then steps that are not counted are not compared either": (
+        "at how many steps a pass is counted is the implementation's own"
+    ),
+    "if voucher.time_step is not None and first_step is not None:": "a verifier that accepts rotating passes has both",
+    "if self._state.path is not None:": "it decides whether a file is written, not the verdict",
+    "if found < 0:": "only step 0 differs, which was in 1970",
+    'found = "-" if voucher.channel is None else voucher.channel': "it is a fact of the refusal",
+    "return tuple(note for policy in self.policies if (note := policy.check(voucher, now)) is not None)": (
+        "it decides the note, not the verdict"
+    ),
     "return 0 if counts is None else counts.wrong.get(key, 0)": "one wrong code is below the limit either way",
     "notes = [note for policy in self.policies if (note := policy.check(voucher, now)) is not None]": "it decides the note, not the verdict",
 }

@@ -24,6 +24,8 @@ def cases() -> Iterator[dict[str, Any]]:
         ("prefix-astral", "800 of them are not too long, and have another prefix", "\U00020bb7" * 800, "text.prefix", {}),
         ("digits-astral", "798 of them behind a prefix", "96" + "\U00020bb7" * 798, "text.digits", {}),
         ("limit-digits", "over the limit, and letters", "96" + "a" * 799, "text.length", {}),
+        ("limit-check", "over the limit, and wrong check digits", "96" + "0" * 799, "text.length", {}),
+        ("limit-envelope", "over the limit and well formed, and no token", text(bytes(331)), "text.length", {}),
         ("prefix-digits", "another prefix, and letters", "95" + good[2:-1] + "a", "text.prefix", {}),
         ("prefix-length", "another prefix, and a length that is not in the table", "95" + good[2:-1], "text.prefix", {}),
         ("digits-length", "a letter, and a length that is not in the table", good[:-2] + "a", "text.digits", {}),
