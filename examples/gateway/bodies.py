@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ybtoken import VerifiedVoucher
 from ybtoken.places import describe_place
@@ -17,6 +17,7 @@ from .problems import Problem, Words
 MOST_TEXTS = 10_000
 MOST_REDEEMED = 1024
 """In one request: the answer holds half a kilobyte a text."""
+MOST_MEMBERS = 16
 LONGEST_SCAN = 2 * MAX_TEXT
 
 CityCode = Annotated[str, Field(pattern=r"^[0-9]{6}$", examples=["330100"])]
@@ -181,7 +182,18 @@ def _purpose(purpose: str) -> dict[str, str] | None:
     return PURPOSES[purpose]._asdict() if purpose in PURPOSES else None
 
 
-class RedeemBatchRequest(Counter):
+class Batch(Strict):
+    """A body of up to 8 MiB: with a member in every ten bytes, an error for each would take gigabytes."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > MOST_MEMBERS:
+            raise ValueError(f"at most {MOST_MEMBERS} members")
+        return given
+
+
+class RedeemBatchRequest(Batch, Counter):
     """What one terminal's scanner read: texts of any kind, for one bad scan must not hold up the others."""
 
     texts: list[str] = Field(max_length=MOST_REDEEMED)
@@ -194,7 +206,7 @@ class Outcomes(BaseModel):
     outcomes: list[Accepted | Problem]
 
 
-class BatchRequest(Strict):
+class BatchRequest(Batch):
     """Recorded scans, texts of any kind, and the time at which they were made."""
 
     texts: list[str] = Field(max_length=MOST_TEXTS)

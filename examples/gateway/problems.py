@@ -26,6 +26,8 @@ from ybtoken import CannotCheckError, IssueError, TokenError, refusals
 from ybtoken.errors import OtpError, RedeemError
 
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 10
+"""So many errors of one request are named."""
 
 REQUESTS: dict[int, tuple[str, refusals.Words, refusals.Words]] = {
     400: (
@@ -174,8 +176,11 @@ def bare_problem(status: int) -> JSONResponse:
 
 def _misused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    # Where and why, but not what was sent: it may be a code, or a secret.
-    errors = [{"loc": list(one["loc"]), "msg": one["msg"]} for one in error.errors()]
+    # Where and why, but not what was sent: it may be a code, or a secret. An unknown member's name was sent, too.
+    errors = [
+        {"loc": list(one["loc"][:-1] if one.get("type") == "extra_forbidden" else one["loc"]), "msg": one["msg"]}
+        for one in error.errors()[:MOST_ERRORS]
+    ]
     return _answer(_about(400) | {"errors": errors})
 
 

@@ -21,8 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .logs import REQUEST
 from .problems import bare_problem
 
-MOST = 8 << 20
-"""The longest body that is read, in bytes: a full batch, and some."""
+MOST = 16 << 10
+"""The longest body that is read, in bytes: one code with all that goes with it, as JSON that escapes each character."""
+MOST_OF_BATCH = 8 << 20
+"""The longest body of a batch, in bytes: a full one, and some."""
+_BATCHES = frozenset({"/redeem-batch", "/verify-batch"})
 
 _PAGE = (Path(__file__).parent / "static" / "terminal.html").read_bytes()
 _IMPORTS = re.findall(rb'<script type="importmap">(.*?)</script>', _PAGE)
@@ -92,14 +95,14 @@ class Shield:
         if head:
             scope = {**scope, "method": "GET"}
         headers = [*(HEADERS if scope["path"] in _PAGES else _PLAIN), (b"x-request-id", request.encode())]
-        read = 0
+        read, most = 0, MOST_OF_BATCH if scope["path"] in _BATCHES else MOST
 
         async def bounded() -> Message:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > MOST:
-                raise HTTPException(413, f"at most {MOST} bytes")
+            if read > most:
+                raise HTTPException(413, f"at most {most} bytes")
             return message
 
         async def dressed(message: Message) -> None:

@@ -308,6 +308,46 @@ def test_a_batch_that_is_wrong_redeems_nothing_and_says_why(visit: Any) -> None:
     visit(scene)
 
 
+@pytest.mark.parametrize(
+    "path", ["/redeem", "/verify", "/hand-in", "/issue", "/enrol", "/present", "/challenge", "/status/1"]
+)
+def test_a_request_about_one_code_is_short(visit: Any, path: str) -> None:
+    async def scene(gateway: Gateway) -> None:
+        for length, status in ((16 << 10, 400), ((16 << 10) + 1, 413)):
+            body = b'{"text": "' + b"9" * (length - 12) + b'"}'
+            answer = await gateway.client.post(path, content=body, headers={"content-type": "application/json"})
+            assert (len(body), answer.status_code) == (length, status)
+            assert answer.headers["content-type"] == "application/problem+json"
+
+    visit(scene)
+
+
+@pytest.mark.parametrize("path", ["/redeem", "/redeem-batch", "/verify-batch", "/issue"])
+def test_a_request_with_many_faults_gets_a_short_answer_that_repeats_nothing(visit: Any, path: str) -> None:
+    async def scene(gateway: Gateway) -> None:
+        many = {f"secret{number}": 1 for number in range(1000)}
+        answer = await gateway.post(path, **many)
+        assert answer.status_code == 400
+        assert len(answer.json()["errors"]) <= 10
+        assert len(answer.content) < 4096
+        assert b"secret" not in answer.content
+        one = (await gateway.post(path, secret1=1, now="secret2", text="secret3")).content
+        assert b"secret" not in one
+
+    visit(scene)
+
+
+@pytest.mark.parametrize("path", ["/redeem-batch", "/verify-batch"])
+def test_a_long_request_with_many_faults_is_refused_by_the_first(visit: Any, path: str) -> None:
+    async def scene(gateway: Gateway) -> None:
+        (error,) = (await gateway.post(path, **{f"secret{number}": 1 for number in range(1000)})).json()["errors"]
+        assert (error["loc"], error["msg"]) == (["body"], "Value error, at most 16 members")
+        errors = (await gateway.post(path, texts=[1] * 20_000)).json()["errors"]
+        assert len(errors) <= 10
+
+    visit(scene)
+
+
 def test_a_store_that_fails_under_way_takes_back_nothing_that_was_accepted(visit: Any) -> None:
     async def scene(gateway: Gateway) -> None:
         texts = [await gateway.text() for _ in range(100)]
