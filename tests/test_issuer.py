@@ -24,6 +24,7 @@ from ybtoken import IssueError, Issuer, KeyEntry, KeyRing, Profile, Scope, Token
 from ybtoken.issuer import ClaimArguments
 from ybtoken.keys._der import der_from_raw
 from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.keys.protocols import SAMPLE
 from ybtoken.testing.keys import FakeKey
 from ybtoken.vocabulary import PURPOSES
 from ybtoken.voucher import OPTIONAL_CLAIMS
@@ -256,15 +257,16 @@ def test_no_voucher_with_a_bad_signature_leaves_the_issuer(p256_key, spoilt, eve
 
 
 class Turned(P256SigningKey):
-    """A key of this library that signs with another key once it is told to."""
+    """A key that states the share of this library's keys, and signs with another key once it is told to."""
 
+    verified_share = SAMPLE
     other: P256SigningKey | None = None
 
     def sign(self, message: bytes) -> bytes:
         return (self.other or super()).sign(message)
 
 
-def test_of_this_librarys_keys_the_first_and_a_sample_are_verified():
+def test_of_a_key_that_states_a_share_the_first_and_a_sample_are_verified():
     stranger = P256SigningKey.generate()
     key = Turned.from_cryptography(stranger._private_key)
     key.other = P256SigningKey.generate()
@@ -283,6 +285,27 @@ def test_of_this_librarys_keys_the_first_and_a_sample_are_verified():
             refused += 1
     assert 15 <= refused <= 100  # 47 are expected
     assert Issuer(key, verified_share=0.0).issue(HOLDER, CITY)
+
+
+def test_what_another_class_states_does_not_vouch_for_the_sign_of_a_subclass_or_a_proxy():
+    class Heir(Turned):
+        pass
+
+    class Proxy:
+        def __init__(self, key):
+            self.algorithm, self.kid, self.sign = key.algorithm, key.kid, key.sign
+            self.verifying_key, self.verified_share = key.verifying_key, key.verified_share
+
+    own = P256SigningKey.generate()
+    heir = Heir.from_cryptography(own._private_key)
+    for key in (heir, Proxy(heir)):
+        issuer = Issuer(key)
+        heir.other = None
+        assert issuer.issue(HOLDER, CITY)  # the first is good
+        heir.other = P256SigningKey.generate()
+        for _ in range(70):
+            with pytest.raises(IssueError, match="its own public key"):
+                issuer.issue(HOLDER, CITY)
 
 
 def test_a_share_of_the_signatures_is_verified(p256_key):

@@ -31,7 +31,8 @@ wrong throughout shows in the first signature, which is always verified.
 class SigningKey(Protocol):
     """A private key that signs tokens, in software, in an HSM or in a KMS.
 
-    A class may state `verified_share`, the share of its signatures that an issuer verifies; otherwise that is all.
+    A class may state `verified_share`, the share of its signatures that an issuer verifies; otherwise that is all. A
+    subclass does not inherit it, because it may sign in another way.
     """
 
     @property
