@@ -27,6 +27,8 @@ pytest.importorskip("tuf", reason="the extra tuf is not installed")
 
 from tuf.api.metadata import Metadata, MetaFile, TargetFile
 
+from ybtoken._state import State
+from ybtoken.trust import tuf
 from ybtoken.trust.repository import ROLES, RingRepository
 from ybtoken.trust.signatures import MetadataSigner
 from ybtoken.trust.tuf import TufRingSource
@@ -354,6 +356,63 @@ def test_a_clock_that_is_set_back_brings_nothing_back(place, server, source, tmp
     source.refresh(START + 3600)
     assert source.ring(START + 3600)
     assert again(source, place, server, tmp_path).overdue(0) is None
+
+
+@pytest.mark.parametrize("by", ["ring", "refresh"])
+def test_a_ring_that_has_ended_stays_so_over_a_restart_with_a_clock_that_is_set_back(
+    place, server, source, tmp_path, by
+):
+    end = source.expires_at
+    if by == "ring":
+        with pytest.raises(CannotCheckError, match=r"key\.ring_expired"):
+            source.ring(end)
+    else:
+        assert source.refresh(end) is False  # the repository stands still
+    restarted = again(source, place, server, tmp_path)
+    for _ in range(2):
+        with pytest.raises(CannotCheckError, match=r"key\.ring_expired"):
+            restarted.ring(START)
+        restarted.refresh(START)
+    place.publish()
+    restarted.refresh(START)
+    for each in (restarted, again(source, place, server, tmp_path)):
+        assert each.ring(START)  # a newer statement begins anew
+
+
+def test_a_python_tuf_whose_clock_cannot_be_set_brings_nothing(place, server, source, monkeypatch):
+    class Later(tuf.Updater):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            del self._trusted_set.reference_time
+
+    monkeypatch.setattr(tuf, "Updater", Later)
+    place.withdraw()
+    assert "this version of python-tuf keeps its time elsewhere" in refused(source)
+
+
+@pytest.mark.parametrize("name", ["ring.state", "ended.state"])
+@pytest.mark.parametrize("odd", [{}, {"version": 1}, {"source": 1, "versions": []}])
+def test_a_state_file_of_something_else_raises_nothing(place, server, source, tmp_path, name, odd):
+    State(tmp_path / "state" / name).write(odd)
+    restarted = again(source, place, server, tmp_path)
+    if name == "ring.state":
+        assert "delete it to begin anew" in restarted.problem.reason
+        assert restarted.refresh(START) is False
+    else:
+        assert restarted.ring(START)
+
+
+def test_a_ring_that_was_kept_for_a_wider_scope_is_refused_and_recovers(place, server, source, tmp_path):
+    state = tmp_path / "state"
+    narrower = TufRingSource(server.address, place.root, state=state, targets={"ring.jwks": Scope(("32",))})
+    for _ in range(2):
+        assert "may state keys for 32 only" in narrower.problem.reason
+        with pytest.raises(CannotCheckError, match=r"key\.ring_unavailable"):
+            narrower.ring(START)
+        assert narrower.refresh(START) is False
+    place.publish(KeyRing([KeyEntry(place.issuer.verifying_key, "Jiangsu", Scope(("32",)))], version=2))
+    assert narrower.refresh(START), narrower.problem
+    assert narrower.ring(START).entries[0].issuer == "Jiangsu"
 
 
 def test_a_restart_with_a_clock_that_is_set_back_knows_the_time_of_the_last_statement(place, server, source, tmp_path):

@@ -78,13 +78,16 @@ class _Held:
     expires_at: int | None
     seen_at: int
     has_ended: bool = False
+    about: object = None
+    """How a source that remembers tells the statement from others."""
 
 
 class HeldRing:
     """What sources have in common: the ring that is held, its end by the verifier's clock, and a grace after it.
 
     A clock that is set back does not make a ring good again: time is at least that of the refresh that brought the
-    ring, and a ring that was past its end once stays so until a newer statement arrives. Thread-safe.
+    ring, and a ring that was past its end once stays so until a newer statement arrives, with a source that has a state
+    on disk also over restarts. Thread-safe.
 
     Args:
         grace: for how many seconds past its end a ring is still used. Each verdict then has a note, if the verifier has
@@ -112,7 +115,9 @@ class HeldRing:
             raise CannotCheckError("key.ring_unavailable", reason=reason)
         late = self._late(held, now)
         if late is not None and (late >= self._grace or held.has_ended):
-            held.has_ended = True
+            if not held.has_ended:
+                held.has_ended = True
+                self._note_end(held.about)
             raise CannotCheckError("key.ring_expired", expired_at=held.expires_at, late=late)
         return held.ring
 
@@ -127,9 +132,14 @@ class HeldRing:
         late = max(now, held.seen_at) - held.expires_at
         return max(late, 0) if late >= 0 or held.has_ended else None
 
-    def _take(self, ring: KeyRing, expires_at: int | None, seen_at: int) -> None:
+    def _take(
+        self, ring: KeyRing, expires_at: int | None, seen_at: int, *, has_ended: bool = False, about: object = None
+    ) -> None:
         """Hold what a newer statement says."""
-        self._held = _Held(ring, expires_at, seen_at)
+        self._held = _Held(ring, expires_at, seen_at, has_ended, about)
+
+    def _note_end(self, about: object) -> None:
+        """Remember over restarts that a statement has ended; a source without a memory does nothing."""
 
     def _failed(self, reason: str) -> bool:
         self.problem = CannotCheckError("key.ring_unavailable", reason=reason)

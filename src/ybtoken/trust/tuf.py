@@ -16,11 +16,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ybtoken._checks import instance, uint
 from ybtoken._state import DamagedStateError, State
+from ybtoken.errors import CannotCheckError
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.places import Scope
@@ -98,11 +100,13 @@ class TufRingSource(HeldRing):
         self._proxy = proxy
         self._folder = Path(state)
         self._state = State(self._folder / "ring.state")
+        self._ended = State(self._folder / "ended.state")
+        self._noting = Lock()
         self._source = hashlib.sha256(repr((root, sorted(self._targets))).encode()).hexdigest()
         self._remembered: _Statement | None = None
         try:
             self._remember()
-        except (OSError, DamagedStateError) as error:  # every refresh fails as well, until somebody looks
+        except (OSError, DamagedStateError, _UnusableError) as error:  # and so does every refresh, until it is mended
             self._failed(_reason(error))
 
     def refresh(self, now: int) -> bool:
@@ -115,18 +119,35 @@ class TufRingSource(HeldRing):
                     stated = self._fetch(at)
                     taken = self._learn(stated, at)
             except Exception as error:  # whatever a repository contains, the ring that is held stays
-                return self._failed(_reason(error))
-            self.problem = None
+                taken = self._failed(_reason(error))
+            else:
+                self.problem = None
+            with suppress(CannotCheckError):
+                self.ring(now)  # that it has ended is remembered, even if nobody asks before a restart
             return taken
 
     def _remember(self) -> None:
         """Take over the state that was used last, by this process before a restart or by another process."""
-        content = self._state.read()
-        if content is None or content["source"] != self._source:
-            return  # nothing yet, or the state of another root
-        stated = _Statement(content["versions"], content["expires_at"], content["documents"])
-        if self._remembered is None or stated.versions != self._remembered.versions:
-            self._use(stated, content["seen_at"])
+        match self._state.read():
+            case None:
+                return
+            case {
+                "source": str(source),
+                "seen_at": int(seen_at),
+                "versions": dict(versions),
+                "expires_at": int(expires_at),
+                "documents": dict(documents),
+            }:
+                stated = _Statement(versions, expires_at, documents)
+            case _:
+                raise DamagedStateError(f"the state in {self._state.path} is not a ring's; delete it to begin anew")
+        if source == self._source and (self._remembered is None or versions != self._remembered.versions):
+            # Otherwise it is the state of another root, or known.
+            try:
+                self._use(stated, seen_at)
+            except _UnusableError:  # it was kept with other scopes: its versions count, and its ring is fetched again
+                self._remembered = stated._replace(documents={})
+                raise
 
     def _fetch(self, now: int) -> _Statement:
         metadata = self._folder / "metadata"
@@ -148,6 +169,11 @@ class TufRingSource(HeldRing):
             )
             # The clock is an argument here, and python-tuf reads its own once, into this attribute.
             trusted = updater._trusted_set
+            if not isinstance(getattr(trusted, "reference_time", None), datetime):
+                raise _UnusableError(
+                    "this version of python-tuf keeps its time elsewhere, so ends cannot be checked: install one that "
+                    "ybtoken was tested with"
+                )
             trusted.reference_time = datetime.fromtimestamp(now, UTC)
             updater.refresh()
             documents = {path: self._target(updater, path) for path in self._targets}
@@ -185,7 +211,7 @@ class TufRingSource(HeldRing):
                     raise _UnusableError(
                         f"the repository offers {role} version {version}, and {known.versions[role]} was seen before"
                     )
-            if stated.versions == known.versions:
+            if stated.versions == known.versions and known.documents:
                 return False
         _ring_of(stated.documents, self._targets)  # refused before it is remembered
         content = {"source": self._source, "seen_at": now, **stated._asdict()}
@@ -196,9 +222,16 @@ class TufRingSource(HeldRing):
         held, known = self._held, self._remembered
         is_same = held is not None and known is not None and known.documents == stated.documents
         ring = held.ring if is_same and held is not None else _ring_of(stated.documents, self._targets)
-        self._take(ring, stated.expires_at, seen_at)
+        has_ended = self._ended.read() == {"versions": stated.versions}
         self._remembered = stated
+        self._take(ring, stated.expires_at, seen_at, has_ended=has_ended, about=stated.versions)
         return not is_same
+
+    def _note_end(self, about: object) -> None:
+        # Without the lock, which a refresh holds while it waits for the network.
+        with suppress(OSError), self._noting:
+            if self._remembered is not None and self._remembered.versions == about:
+                self._ended.write({"versions": about})
 
     def _sweep(self) -> None:
         """Remove drafts that a process left when it was killed."""
