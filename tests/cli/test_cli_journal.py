@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,15 @@ def test_a_file_begins_anew(run, file):
     assert refused.code == "redeem.restarted"
     guard.close()
     assert json.loads(run("store", "journal", str(file)).stdout.splitlines()[0])["text"] == "960"
+
+
+def test_a_row_that_is_none_of_a_journals_is_said_to_be_so(run, file, tmp_path):
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("UPDATE redemption SET key = 'text' WHERE number = 2")
+    result = run("store", "journal", str(file))
+    assert result.exit_code == 2
+    assert "row 2 of the journal" in result.output
+    assert run("store", "handed-in", str(file), "9" * 20).exit_code == 2
 
 
 def test_an_earlier_journal_is_not_written_over(run, file, tmp_path):

@@ -275,6 +275,49 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         SqliteReplayGuard(other)
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_the_database_of_another_application_is_refused_and_left_alone(path, version):
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE patient (name TEXT)")
+        connection.execute(f"PRAGMA user_version = {version}")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="another application"):
+        SqliteReplayGuard(path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE redemption SET key = 'text'", "UPDATE redemption SET at = 'noon'", "UPDATE redemption SET text = x'ff'",
+     "UPDATE redemption SET text = CAST(x'ff' AS TEXT)", "DROP TABLE redemption", "DELETE FROM memory"],
+)  # fmt: skip
+def test_a_journal_that_was_changed_is_an_error_of_the_file(prepared, change):
+    guard = guard_at(prepared)
+    guard.claim_many([claim(text="96")])
+    guard.close()
+    with closing(sqlite3.connect(prepared, isolation_level=None)) as connection:
+        connection.execute(change)
+    with pytest.raises(OSError, match=r"guard\.db"):
+        list(guard.journal())
+
+
+def test_a_file_that_is_locked_is_an_error_of_the_file(prepared):
+    guard = guard_at(prepared, deadline=0.05)
+    with closing(sqlite3.connect(prepared, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for call in (lambda: list(guard.journal()), lambda: guard.remove_handed_in(1), guard.begin_anew):
+            with pytest.raises(OSError, match="locked"):
+                call()
+
+
+def test_numbers_that_no_row_has_are_refused(prepared):
+    guard = guard_at(prepared)
+    for call in (lambda: guard.remove_handed_in(2**63), lambda: list(guard.journal(after=-1))):
+        with pytest.raises(ValueError, match="9223372036854775807"):
+            call()
+
+
 def mount(folder: Path) -> str:
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -78,8 +78,6 @@ def begin_anew(file: _File, lang: Lang = None) -> None:
 
 @contextmanager
 def _guard(file: Path) -> Iterator[SqliteReplayGuard]:
-    import sqlite3
-
     from ybtoken.replay.sqlite import SqliteReplayGuard
 
     if not file.is_file():  # the guard would make it
@@ -87,7 +85,7 @@ def _guard(file: Path) -> Iterator[SqliteReplayGuard]:
     try:
         with closing(SqliteReplayGuard(file, local=True)) as guard:  # these commands claim nothing
             yield guard
-    except (ValueError, sqlite3.Error) as error:
+    except (ValueError, OSError) as error:
         raise MisuseError(f"{file}: {error}", f"{file}：{error}") from None
 
 

@@ -27,11 +27,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from errno import EIO
 from pathlib import Path
 from threading import Lock
 from typing import NoReturn
 from weakref import WeakSet
 
+from ybtoken._checks import uint
 from ybtoken.errors import CannotCheckError, RedeemError, TokenError
 from ybtoken.replay._mounts import refuse_shared
 from ybtoken.replay.protocols import Claim, ReplayGuard
@@ -48,7 +50,7 @@ _TABLES = (
     "INSERT INTO sqlite_sequence VALUES ('redemption', 0)",
     f"PRAGMA user_version = {_VERSION}",
 )
-_PAGE = 1000
+_PAGE, _LAST = 1000, 2**63 - 1
 _WIDTH = 18  # digits in the witness
 _MAKE = os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -194,11 +196,18 @@ class SqliteReplayGuard(ReplayGuard):
 
         Args:
             after: leave out the rows up to this number.
+
+        Raises:
+            OSError: the file cannot be read, or holds a row that is none of a journal's.
         """
+        uint("after", after, _LAST)
         query = "SELECT number, at, terminal, place, key, text FROM redemption WHERE number > ? ORDER BY number LIMIT ?"
         while True:
-            with self._transaction() as connection:
+            with self._access() as connection:
                 rows = connection.execute(query, (after, _PAGE)).fetchall()
+                for row in rows:
+                    if tuple(map(type, row)) != (int, int, str, str, bytes, str):
+                        raise sqlite3.DataError(f"row {row[0]} of the journal holds values of other types")
             if not rows:
                 return
             yield from (Redemption(*row) for row in rows)
@@ -208,8 +217,12 @@ class SqliteReplayGuard(ReplayGuard):
         """Remove the rows of the journal up to a number, because they were handed in; returns how many there were.
 
         The claims stay: the codes remain used.
+
+        Raises:
+            OSError: the file cannot be written.
         """
-        with self._transaction() as connection:
+        uint("number", number, _LAST)
+        with self._access() as connection:
             return connection.execute("DELETE FROM redemption WHERE number <= ?", (number,)).rowcount
 
     def begin_anew(self) -> int:
@@ -221,8 +234,11 @@ class SqliteReplayGuard(ReplayGuard):
 
         Returns:
             Since when the file remembers every claim, in seconds since 1970: codes issued before are refused.
+
+        Raises:
+            OSError: the file cannot be written.
         """
-        with self._transaction() as connection:
+        with self._access() as connection:
             now = int(self._clock())
             connection.execute("UPDATE memory SET begun = ?, freed = 0", (now,))
             return now
@@ -260,6 +276,15 @@ class SqliteReplayGuard(ReplayGuard):
                 with suppress(OSError):  # the claims are made, and the witness has its place on the disk already
                     _witness(self.path, self._number)
 
+    @contextmanager
+    def _access(self) -> Iterator[sqlite3.Connection]:
+        """A transaction of a caller who is told what went wrong."""
+        try:
+            with self._transaction() as connection:
+                yield connection
+        except (sqlite3.Error, TypeError, ValueError) as error:  # a table may hold values of any kind
+            raise OSError(EIO, str(error), str(self.path)) from error
+
     def _open(self) -> sqlite3.Connection:
         """Connect to the file that has this name now; it may have been replaced since the last time."""
         # The file is made here and not by SQLite, so that no other user can ever read it.
@@ -272,6 +297,9 @@ class SqliteReplayGuard(ReplayGuard):
             self._connection = None
         connection = sqlite3.connect(self.path, timeout=self._deadline, isolation_level=None, check_same_thread=False)
         try:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if tables and not tables >= {"memory", "claim", "redemption"}:  # before anything is written to it
+                raise sqlite3.DatabaseError("it is the database of another application")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # a claim is on the disk before it is acknowledged
         except BaseException:
