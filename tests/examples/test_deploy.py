@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -73,6 +76,62 @@ def test_the_store_is_set_up_as_the_guard_demands():
     store = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]["store"]["command"]
     assert store[store.index("--maxmemory-policy") + 1] == "noeviction"
     assert store[store.index("--appendonly") + 1] == "yes"
+
+
+@pytest.fixture
+def image(tmp_path):
+    """The files that the last stage of the Containerfile copies from here, at their places below a folder."""
+    stage = (DEPLOY / "Containerfile").read_text(encoding="utf-8").rpartition("\nFROM ")[2]
+    for source, target in re.findall(r"^COPY ([^-\s]\S*) (/app/\S+)$", stage, re.MULTILINE):
+        shutil.copytree(DEPLOY.parent / source, tmp_path / target[1:], ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path / "app"
+
+
+@pytest.fixture
+def imported(image, monkeypatch):
+    """The gateway's modules as the image imports them."""
+
+    def leave():
+        names = [name for name in sys.modules if name.partition(".")[0] == "examples"]
+        return {name: sys.modules.pop(name) for name in names}
+
+    before = leave()
+    monkeypatch.syspath_prepend(image)
+    yield lambda name: importlib.import_module(f"examples.gateway.{name}")
+    leave()
+    sys.modules.update(before)
+
+
+def test_the_application_is_made_from_what_the_image_holds(imported, image, tmp_path):
+    httpx = pytest.importorskip("httpx")
+    pytest.importorskip("segno")
+    app, world, settings = imported("app"), imported("world"), imported("settings")
+    assert Path(app.__file__).is_relative_to(image)
+    world = world.World(settings.Settings(folder=tmp_path / "data", algorithm="es256"))
+    app = app.create_app(world)
+
+    async def ask():
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            for path in ("/terminal", "/static/terminal.js", "/verifier/index.js", "/health/ready"):
+                assert (await client.get(path)).status_code == 200, path
+
+    asyncio.run(ask())
+    world.close()
+
+
+def test_no_layer_of_the_image_holds_what_is_secret_or_built():
+    ignored = set((DEPLOY.parent / ".dockerignore").read_text(encoding="utf-8").splitlines())
+    assert {".*", "build/", "**/*.pem", "**/*.key", "**/node_modules/", "**/target/"} <= ignored
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "ybtoken-gateway.service"])
+def test_clients_may_call_the_gateway_by_a_name_and_the_health_check_by_its_own(name):
+    (hosts,) = re.findall(rf'{OURS}HOSTS[=:] ?"?([^\s"]+)', (DEPLOY / name).read_text(encoding="utf-8"))
+    hosts = re.sub(r"\$\{\w+:-([^}]+)\}", r"\1", hosts)
+    named = Settings(hosts=hosts).hosts.split(",")
+    assert "127.0.0.1" in named, "by which the health check asks"
+    assert set(named) - {"127.0.0.1", "localhost"}
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
