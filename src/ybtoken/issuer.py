@@ -49,8 +49,8 @@ class Issuer:
         verified_share: the share of signatures that are verified before a token is returned, 0.0 (none) to 1.0 (all). A
             signing device that makes bad signatures is then found here, and not by terminals that say "forged".
             Verifying takes about 80 microseconds with a P-256 key and 300 with an SM2 key. By default one in 64 of this
-            library's own keys' signatures, and all of any other key's or subclass's. Unless it is 0.0, the first is always
-            verified.
+            library's own keys' signatures, and all of any other key's or subclass's. Unless it is 0.0, the first is
+            always verified.
         verifying_key: the key's public half. By default it is ``key.verifying_key``, or the key itself if it verifies.
         clock: returns seconds since 1970. A call reads it once, unless it was given its own ``now``.
         random: returns as many unpredictable bytes as it is asked for; the nonce comes from it.

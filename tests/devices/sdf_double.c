@@ -10,12 +10,21 @@ typedef struct { unsigned int bits; unsigned char x[64], y[64]; } PublicKey;
 typedef struct { unsigned char r[64], s[64]; } Signature;
 
 static int opened, session, allowed, count;
+static int devices, sessions, made, lost_at = -1; /* open devices and sessions; how many sessions were ever made */
 static const char *D = "3945208f7b2144b13f36e38ac6d39f95889393692860b51a42fb81ef4df7c5b8";
 
-int SDF_OpenDevice(void **device) { opened++; *device = &opened; return 0; }
-int SDF_CloseDevice(void *device) { return device == &opened ? 0 : 0x01000005; }
-int SDF_OpenSession(void *device, void **made) { if (device != &opened) return 0x01000005; allowed = 0; *made = &session; return 0; }
-int SDF_CloseSession(void *closed) { allowed = 0; return closed == &session ? 0 : 0x01000006; }
+int SDF_OpenDevice(void **device) { devices++; *device = &opened; return 0; }
+int SDF_CloseDevice(void *device) { if (device != &opened) return 0x01000005; devices--; return 0; }
+int double_open(void) { return devices * 1000 + sessions; }
+int double_made(void) { return made; }
+int SDF_OpenSession(void *device, void **to) {
+  const char *fault = getenv("SDF_DOUBLE_FAULT");
+  if (device != &opened) return 0x01000005;
+  if (fault && !strcmp(fault, "no session")) return 0x01000006;
+  allowed = 0; sessions++; made++; *to = &session;
+  return 0;
+}
+int SDF_CloseSession(void *closed) { allowed = 0; if (closed != &session) return 0x01000006; sessions--; return 0; }
 int SDF_GetPrivateKeyAccessRight(void *s, unsigned int index, char *password, unsigned int size) {
   if (index != 1) return 0x01000008;
   if (s != &session || size != 6 || memcmp(password, "secret", 6)) return 0x01000007;
@@ -46,7 +55,11 @@ int SDF_InternalSign_ECC(void *s, unsigned int index, unsigned char *data, unsig
   const char *fault = getenv("SDF_DOUBLE_FAULT");
   if (index != 1) return 0x01000008;
   if (!allowed) return 0x01000007;
-  if (size != 32) return 0x0100000e;
+  if (size != 32) return 0x0100000d;
+  if (fault && !strncmp(fault, "0x", 2)) return strtoul(fault, NULL, 16);
+  if (!fault || strncmp(fault, "lost ", 5)) lost_at = -1;
+  else if (lost_at == -1) lost_at = made;
+  if (lost_at == made) return strtoul(fault + 5, NULL, 16); /* until another session is made */
   BN_hex2bn(&d, D);
   BN_bin2bn(data, 32, e);
   BN_priv_rand_range(k, n);
@@ -63,6 +76,5 @@ int SDF_InternalSign_ECC(void *s, unsigned int index, unsigned char *data, unsig
   count++;
   if (fault && !strcmp(fault, "bit") && count % 2) out->s[63] ^= 1;
   if (fault && !strcmp(fault, "swap")) { Signature o = *out; memcpy(out->r, o.s, 64); memcpy(out->s, o.r, 64); }
-  if (fault && !strcmp(fault, "lost") && count == 2) { allowed = 0; return 0x01000006; }
   return 0;
 }

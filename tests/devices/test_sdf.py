@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -57,6 +58,54 @@ def test_a_bad_signature_never_leaves_the_device(library, monkeypatch, fault: st
             assert words in error.en
             libc_sees[1] += 1
     assert libc_sees == ([5, 5] if fault == "bit" else [0, 10])
+
+
+@pytest.mark.parametrize("code", ["0x01000003", "0x01000004", "0x01000005", "0x01000006", "0x01000007"])
+def test_a_lost_session_is_closed_and_replaced_once(library: str, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    key, double = SdfSigningKey(library, index=1, password=b"secret"), ctypes.CDLL(library)
+    opened, made = double.double_open(), double.double_made()
+    for fault in (f"lost {code}", "", f"lost {code}"):
+        monkeypatch.setenv("SDF_DOUBLE_FAULT", fault)
+        key.verifying_key.verify(b"m", key.sign(b"m"))
+    assert (double.double_open(), double.double_made()) == (opened, made + 2)
+    monkeypatch.setenv("SDF_DOUBLE_FAULT", code)  # it stays lost
+    with pytest.raises(DeviceError, match=f"SDF_InternalSign_ECC returned {code}"):
+        key.sign(b"m")
+    assert (double.double_open(), double.double_made()) == (opened, made + 3)
+    monkeypatch.delenv("SDF_DOUBLE_FAULT")
+    key.verifying_key.verify(b"m", key.sign(b"m"))
+    key.close()
+    key.close()
+    assert double.double_open() == opened - 1001  # one device and one session
+
+
+@pytest.mark.parametrize("code", ["0x01000001", "0x01000008", "0x0100000d", "0x01010003", "0x02000005", "0xffffffff"])
+def test_another_failure_opens_no_session(library: str, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    key, double = SdfSigningKey(library, index=1, password=b"secret"), ctypes.CDLL(library)
+    made = double.double_made()
+    monkeypatch.setenv("SDF_DOUBLE_FAULT", code)
+    meaning = {"0x01000008": "no such key", "0x0100000d": "signing failed", "0x01000001": "an unknown error"}
+    with pytest.raises(DeviceError, match=f"{code}: .*{meaning.get(code, 'manual')}"):
+        key.sign(b"m")
+    assert double.double_made() == made
+    key.close()
+
+
+def test_a_device_that_could_not_be_opened_is_closed(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    double = ctypes.CDLL(library)
+    opened = double.double_open()
+    for options in ({"password": b"wrong"}, {"index": 2}, {"index": 2, "password": None}, {"user_id": b""}):
+        with pytest.raises((DeviceError, ValueError)):
+            SdfSigningKey(library, **({"index": 1, "password": b"secret"} | options))
+    key = SdfSigningKey(library, index=1, password=b"secret")
+    key.close()
+    monkeypatch.setenv("SDF_DOUBLE_FAULT", "no session")
+    with pytest.raises(DeviceError, match="the session did not open"):
+        key.sign(b"m")
+    monkeypatch.delenv("SDF_DOUBLE_FAULT")
+    key.verifying_key.verify(b"m", key.sign(b"m"))
+    key.close()
+    assert double.double_open() == opened
 
 
 def test_what_the_device_refuses_is_said(library: str) -> None:

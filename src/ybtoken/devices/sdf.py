@@ -2,7 +2,8 @@
 
 The sequence of calls: `SDF_OpenDevice`, `SDF_OpenSession`, `SDF_GetPrivateKeyAccessRight` with the key's index and
 password, `SDF_ExportSignPublicKey_ECC`; then for each signature `SDF_InternalSign_ECC` on e = SM3(ZA || message), 32
-bytes. Numbers are in fields of 64 bytes, of which the first 32 are zero. A session serves one call at a time.
+bytes. Numbers are in fields of 64 bytes, of which the first 32 are zero. A session serves one call at a time. A session
+that the device has lost is closed and replaced once; any other failure is an error at once.
 
 This was only tested with a library that imitates a device in software. Run ``ybtoken device check`` with yours first.
 """
@@ -50,7 +51,8 @@ _PROTOTYPES = {
     "SDF_ExportSignPublicKey_ECC": (c_void_p, c_uint, POINTER(_PublicKey)),
     "SDF_InternalSign_ECC": (c_void_p, c_uint, c_char_p, c_uint, POINTER(_Signature)),
 }
-_MEANINGS = {  # GM/T 0018 annex A, above 0x01000000
+_BASE = 0x0100_0000  # of the standard's codes; a vendor's own begin at another, such as 0x01010000
+_MEANINGS = {  # GM/T 0018 annex A, above the base
     0x01: ("an unknown error", "未知错误"),
     0x02: ("not supported", "不支持的接口"),
     0x03: ("no communication with the device", "与设备通信失败"),
@@ -59,9 +61,13 @@ _MEANINGS = {  # GM/T 0018 annex A, above 0x01000000
     0x06: ("the session did not open", "创建会话失败"),
     0x07: ("no right to use the private key: is the password right?", "无私钥使用权限：口令是否正确"),
     0x08: ("there is no such key", "不存在的密钥"),
-    0x0D: ("the private key failed", "私钥运算失败"),
-    0x0E: ("signing failed", "签名运算失败"),
+    0x09: ("the algorithm is not supported", "不支持的算法调用"),
+    0x0C: ("the private key failed", "私钥运算失败"),
+    0x0D: ("signing failed", "签名运算失败"),
+    0x15: ("the key is faulty", "密钥错误"),
 }
+# A device that was restarted knows the session no more, or not its right to the key.
+_LOST = frozenset(range(0x03, 0x08))
 
 
 class SdfSigningKey:
@@ -92,17 +98,23 @@ class SdfSigningKey:
                 function.argtypes, function.restype = arguments, c_int
         except (OSError, AttributeError) as error:
             raise DeviceError(f"{library} is no SDF library: {error}", f"{library} 不是 SDF 库：{error}") from None
-        self._lock = threading.Lock()
+        self._lock, self._pid = threading.Lock(), -1
         _keys.add(self)
         self._connect()
-        found = _PublicKey()
-        self._call("SDF_ExportSignPublicKey_ECC", self._session, index, byref(found))
         try:
-            point = read_public_key(bytes(found.x) + bytes(found.y)).point
+            self.verifying_key = SM2VerifyingKey(self._point(), user_id=user_id)
+        except BaseException:
+            self.close()
+            raise
+        self.algorithm, self.kid, self.user_id = Algorithm.SM2, self.verifying_key.kid, user_id
+
+    def _point(self) -> bytes:
+        found = _PublicKey()
+        self._call("SDF_ExportSignPublicKey_ECC", self._session, self._index, byref(found))
+        try:
+            return read_public_key(bytes(found.x) + bytes(found.y)).point
         except KeyReadError as error:
             raise DeviceError(f"the device's public key: {error.words.en}", f"设备公钥：{error.words.zh}") from None
-        self.verifying_key = SM2VerifyingKey(point, user_id=user_id)
-        self.algorithm, self.kid, self.user_id = Algorithm.SM2, self.verifying_key.kid, user_id
 
     def sign(self, message: bytes) -> bytes:
         """See `ybtoken.keys.protocols.SigningKey`. `DeviceError` if the device fails, or its signature is bad."""
@@ -110,49 +122,69 @@ class SdfSigningKey:
         with self._lock:
             if self._pid != os.getpid():
                 self._connect()
-            try:
-                self._sign(digest, signed)
-            except DeviceError:  # a lost session is replaced once
+            code = self._sign(digest, signed)
+            if code - _BASE in _LOST:
                 self._connect()
-                self._sign(digest, signed)
+                code = self._sign(digest, signed)
+            if code:
+                raise _refused("SDF_InternalSign_ECC", code)
         try:
             raw = raw_from_fields(bytes(signed.r) + bytes(signed.s))
         except ValueError:
             raw = bytes(signed.r) + bytes(signed.s)
         return checked(self.verifying_key, message, raw)
 
-    def _sign(self, digest: bytes, signed: _Signature) -> None:
-        self._call("SDF_InternalSign_ECC", self._session, self._index, digest, len(digest), byref(signed))
+    def _sign(self, digest: bytes, signed: _Signature) -> int:
+        return self._code("SDF_InternalSign_ECC", self._session, self._index, digest, len(digest), byref(signed))
 
     def _connect(self) -> None:
-        self._pid = os.getpid()
+        """Open the device and a session, after closing those that this process had."""
+        self._disconnect()
         self._device, self._session = c_void_p(), c_void_p()
         self._call("SDF_OpenDevice", byref(self._device))
-        self._call("SDF_OpenSession", self._device, byref(self._session))
-        if self._password is not None:
-            self._call("SDF_GetPrivateKeyAccessRight", self._session, self._index, self._password, len(self._password))
+        self._pid = os.getpid()
+        try:
+            self._call("SDF_OpenSession", self._device, byref(self._session))
+            if (secret := self._password) is not None:
+                self._call("SDF_GetPrivateKeyAccessRight", self._session, self._index, secret, len(secret))
+        except DeviceError:
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        """Close the session and the device, unless they are the parent's of a forked process."""
+        if self._pid != os.getpid():
+            return
+        self._pid = -1
+        if self._session:
+            if self._password is not None:
+                self._code("SDF_ReleasePrivateKeyAccessRight", self._session, self._index)
+            self._code("SDF_CloseSession", self._session)
+        self._code("SDF_CloseDevice", self._device)
 
     def close(self) -> None:
-        """Close the session and the device."""
+        """Close the session and the device; a later signature opens them again."""
         with self._lock:
-            if self._password is not None:
-                self._library.SDF_ReleasePrivateKeyAccessRight(self._session, self._index)
-            self._library.SDF_CloseSession(self._session)
-            self._library.SDF_CloseDevice(self._device)
-            self._pid = -1
+            self._disconnect()
+
+    def _code(self, name: str, *arguments: object) -> int:
+        code: int = getattr(self._library, name)(*arguments)
+        return code & 0xFFFFFFFF
 
     def _call(self, name: str, *arguments: object) -> None:
-        code = getattr(self._library, name)(*arguments) & 0xFFFFFFFF
-        if code:
-            unknown = "see the vendor's manual", "见厂商手册"
-            en, zh = _MEANINGS.get(code & 0xFFFF, unknown) if code >> 24 == 1 else unknown
-            raise DeviceError(f"{name} returned {code:#010x}: {en}", f"{name} 返回 {code:#010x}：{zh}")
+        if code := self._code(name, *arguments):
+            raise _refused(name, code)
 
     def __repr__(self) -> str:
         return f"SdfSigningKey(kid={self.kid.hex()})"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signing key is not pickled or copied: load it where it is used")
+
+
+def _refused(name: str, code: int) -> DeviceError:
+    en, zh = _MEANINGS.get(code - _BASE, ("see the vendor's manual", "见厂商手册"))
+    return DeviceError(f"{name} returned {code:#010x}: {en}", f"{name} 返回 {code:#010x}：{zh}")
 
 
 _keys: WeakSet[SdfSigningKey] = WeakSet()
