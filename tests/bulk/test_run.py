@@ -146,6 +146,56 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(name: str, content: by
     assert caught.value.words.zh != caught.value.words.en
 
 
+LINE = b'{"text": "1", "scanned_at": 1}\n'
+ROWS = b"text,scanned_at\n" + b"1,1\n" * 2000
+
+
+def damaged_parquet() -> bytes:
+    stream = io.BytesIO()
+    table = pa.table({"text": ["1"] * 3000, "scanned_at": list(range(3000))})
+    pq.write_table(table, stream, compression="snappy", use_dictionary=False)
+    data = bytearray(stream.getvalue())
+    data[8_000:8_400] = b"\xff" * 400
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "encoding", "why"),
+    [
+        ("a.csv", "机构,text\n".encode("gb18030"), "utf-8", "a.csv is not in the encoding utf-8: .*--encoding gb18030"),
+        ("a.csv", "机构,text\n".encode(), "ascii", "a.csv is not in the encoding ascii: .*--encoding utf-8"),
+        ("a.csv", b"text,scanned_at\n\xff\xff,2\n", "gb18030", "not in the encoding gb18030: .*--encoding utf-8"),
+        *(
+            ("a.csv", ROWS, wrong, "is no character encoding: name one such as utf-8 or gb18030")
+            for wrong in ("rot13", "base64", "hex", "zlib", "punycode", "undefined", "nonsense", "", "a\0b", "\ud800")
+        ),
+        ("a.jsonl", LINE + b'{"\\ud800": 1}', "", r"line 2: the name of the member '\\ud800' is not UTF-8"),
+        ("a.jsonl", LINE + b'{"\xff": 1}', "", r"line 2: the name of the member '\\udcff' is not UTF-8"),
+        ("a.jsonl.gz", gzip.compress(LINE * 999)[:-9], "", "a.jsonl.gz cannot be read: Truncated"),
+        ("a.jsonl.gz", LINE, "", "a.jsonl.gz cannot be read: zlib"),
+        ("a.csv.gz", gzip.compress(ROWS)[:-9], "utf-8", "a.csv.gz cannot be read: Truncated"),
+        ("a.csv.bz2", ROWS, "utf-8", "a.csv.bz2 cannot be read: bz2"),
+        ("a.csv.zst", ROWS, "utf-8", "a.csv.zst cannot be read: ZSTD"),
+        ("a.parquet", damaged_parquet(), "", "a.parquet cannot be read: Corrupt snappy"),
+    ],
+    ids=range(21),
+)
+def test_damaged_content_is_an_error_that_names_the_file(
+    name: str, content: bytes, encoding: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ScansError, match=why) as caught:
+        verify_files(verifier(), tmp_path / name, tmp_path / "out", encoding=encoding)
+    assert caught.value.words.zh != caught.value.words.en
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_a_file_that_cannot_be_read_is_an_error_of_the_system(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        sources.open_source(tmp_path / name)
+    assert caught.value.filename == str(tmp_path / name)
+
+
 def test_a_member_that_comes_late_is_refused_rather_than_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "_LOOKED_AT", 2)
     lines = ['{"text": "1", "scanned_at": 1}'] * 3 + ['{"text": "1", "scanned_at": 1, "lane": 2}']

@@ -7,9 +7,10 @@ string in the file, so that no digits and no leading zeros are lost, and so is e
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
@@ -124,29 +125,57 @@ def open_source(path: Path, encoding: str = "utf-8") -> Source:
         encoding: the character encoding of CSV files; spreadsheets in China often write gb18030.
 
     Raises:
-        ScansError: the content is of another kind than the file name says.
+        ScansError: the content is damaged, or of another kind or encoding than stated; or there is no such encoding.
         OSError: the file cannot be read.
     """
     kind = _kind(path)
-    try:
-        if kind in _PARQUET:
-            return _Parquet(path, pq.read_schema(path))
-        return _Csv(path, encoding) if kind in _CSV else _JsonLines(path)
-    except pa.ArrowException as error:
-        raise _unreadable(path, error) from None
+    if kind in _PARQUET:
+        return _Parquet(path)
+    return _Csv(path, encoding) if kind in _CSV else _JsonLines(path)
 
 
-def _unreadable(path: Path, error: Exception) -> ScansError:
-    reason = str(error).partition("\n")[0][:200]
-    return ScansError(f"{path} cannot be read: {reason}", f"无法读取 {path}：{reason}")
+class _File:
+    """A source. What reading it raises becomes an error with its path."""
 
-
-@dataclass(frozen=True)
-class _Parquet:
-    path: Path
     schema: pa.Schema
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._reading():
+            self.schema = self._read_schema()
+
+    def _read_schema(self) -> pa.Schema:
+        raise NotImplementedError
+
+    def _chunks(self, done: Callable[[int], bool]) -> Iterator[Chunk]:
+        raise NotImplementedError
+
     def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
+        """See `Source`."""
+        with self._reading():
+            yield from self._chunks(done)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, UnicodeError) as error:
+            raise self._unreadable(error) from None
+        except OSError as error:
+            if error.errno is None:  # pyarrow's for damaged content
+                raise self._unreadable(error) from None
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+    def _unreadable(self, error: Exception) -> ScansError:
+        reason = str(error).partition("\n")[0][:200]
+        return ScansError(f"{self.path} cannot be read: {reason}", f"无法读取 {self.path}：{reason}")
+
+
+class _Parquet(_File):
+    def _read_schema(self) -> pa.Schema:
+        return pq.read_schema(self.path)
+
+    def _chunks(self, done: Callable[[int], bool]) -> Iterator[Chunk]:
         # With a buffer, a row group is not read into memory as a whole.
         with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
             total, first = max(file.metadata.num_rows, 1), 0
@@ -156,12 +185,9 @@ class _Parquet:
                     yield Chunk(part, first, rows, None, (first + rows) / total)
                 else:
                     at = first
-                    try:
-                        for batch in file.iter_batches(batch_size=_ROWS, row_groups=[part]):
-                            yield Chunk(part, at, len(batch), batch, (at + len(batch)) / total)
-                            at += len(batch)
-                    except pa.ArrowException as error:
-                        raise _unreadable(self.path, error) from None
+                    for batch in file.iter_batches(batch_size=_ROWS, row_groups=[part]):
+                        yield Chunk(part, at, len(batch), batch, (at + len(batch)) / total)
+                        at += len(batch)
                 first += rows
 
 
@@ -188,64 +214,87 @@ class _Stream:
             opened.close()
 
 
-class _Csv:
+class _Csv(_File):
     def __init__(self, path: Path, encoding: str) -> None:
-        self.path = path
+        _check_encoding(encoding)
         self._encoding = encoding
         self._bad_line: int | None = None
-        with _Stream(path) as stream, self._reader(stream, {}) as reader:
-            self.schema = pa.schema([(name, pa.string()) for name in reader.schema.names])
+        super().__init__(path)
+
+    def _read_schema(self) -> pa.Schema:
+        with _Stream(self.path) as stream, self._reader(stream, {}) as reader:
+            return pa.schema([(name, pa.string()) for name in reader.schema.names])
 
     def _reader(self, stream: _Stream, types: dict[str, pa.DataType]) -> Any:
-        try:
-            return pa_csv.open_csv(
-                stream.stream,
-                read_options=pa_csv.ReadOptions(block_size=16 << 20, use_threads=False, encoding=self._encoding),
-                parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._note_bad_row),
-                convert_options=pa_csv.ConvertOptions(
-                    column_types=types, strings_can_be_null=True, null_values=[""], check_utf8=False
-                ),
-            )
-        except (pa.ArrowException, LookupError, UnicodeError) as error:
-            raise self._error(error) from None
+        return pa_csv.open_csv(
+            stream.stream,
+            read_options=pa_csv.ReadOptions(block_size=16 << 20, use_threads=False, encoding=self._encoding),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._note_bad_row),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=types, strings_can_be_null=True, null_values=[""], check_utf8=False
+            ),
+        )
 
     def _note_bad_row(self, row: Any) -> str:
         self._bad_line = row.number
         return "error"
 
-    def _error(self, error: Exception) -> ScansError:
+    def _unreadable(self, error: Exception) -> ScansError:
+        if isinstance(error, UnicodeError):
+            other = "gb18030" if codecs.lookup(self._encoding).name.startswith("utf-8") else "utf-8"
+            return ScansError(
+                f"{self.path} is not in the encoding {self._encoding}: name its own, such as --encoding {other} "
+                "(encoding=)",
+                f"{self.path} 的字符编码不是 {self._encoding}：请指明其编码，例如 --encoding {other}（参数 encoding=）",
+            )
         if self._bad_line is None:
-            return _unreadable(self.path, error)
+            return super()._unreadable(error)
         return ScansError(  # pyarrow's own message quotes the line, and with it a text
             f"{self.path}, line {self._bad_line:,}: another number of fields than in the first line",
             f"{self.path} 第 {self._bad_line:,} 行：字段数与首行不符",
         )
 
-    def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
+    def _chunks(self, done: Callable[[int], bool]) -> Iterator[Chunk]:
         first = 0
         with (
             _Stream(self.path) as stream,
             self._reader(stream, dict.fromkeys(self.schema.names, pa.string())) as reader,
         ):
-            while True:
-                try:
-                    batch = reader.read_next_batch()
-                except StopIteration:
-                    return
-                except (pa.ArrowException, UnicodeError) as error:
-                    raise self._error(error) from None
+            for batch in reader:
                 yield from _cut(batch, first, done, stream.share)
                 first += len(batch)
 
 
-class _JsonLines:
-    def __init__(self, path: Path) -> None:
-        self.path = path
+def _check_encoding(encoding: str) -> None:
+    """Refuse an encoding that pyarrow cannot read a file in; `ScansError`."""
+    try:
+        # A codec such as rot13 is none for text, and one such as punycode takes no buffer, which pyarrow gives it.
+        codecs.getincrementaldecoder(encoding)().decode(pa.py_buffer("1".encode(encoding)))
+    except (LookupError, ValueError, AttributeError):
+        raise ScansError(
+            f"{encoding!r} is no character encoding: name one such as utf-8 or gb18030",
+            f"{encoding!r} 不是字符编码：请指明 utf-8、gb18030 等编码",
+        ) from None
+
+
+class _JsonLines(_File):
+    def _read_schema(self) -> pa.Schema:
         names: dict[str, None] = {}
-        with _Stream(path) as stream:
-            for _, record in islice(self._records(stream), _LOOKED_AT):
+        with _Stream(self.path) as stream:
+            for number, record in islice(self._records(stream), _LOOKED_AT):
+                for name in record.keys() - names.keys():
+                    self._check_name(number, name)
                 names |= dict.fromkeys(record)
-        self.schema = pa.schema([(name, pa.string()) for name in names])
+        return pa.schema([(name, pa.string()) for name in names])
+
+    def _check_name(self, number: int, name: str) -> None:
+        try:
+            name.encode()
+        except UnicodeEncodeError:  # bytes that are not UTF-8, or half of a surrogate pair
+            raise ScansError(
+                f"{self.path}, line {number:,}: the name of the member {name!r} is not UTF-8",
+                f"{self.path} 第 {number:,} 行：成员名 {name!r} 不是 UTF-8",
+            ) from None
 
     def _late(self, number: int, name: str) -> ScansError:
         return ScansError(
@@ -271,7 +320,7 @@ class _JsonLines:
                 )
             yield number, record
 
-    def chunks(self, done: Callable[[int], bool]) -> Generator[Chunk, None, None]:
+    def _chunks(self, done: Callable[[int], bool]) -> Iterator[Chunk]:
         names, first = self.schema.names, 0
         known = set(names)
         with _Stream(self.path) as stream:
