@@ -24,7 +24,17 @@ ENCODING = serialization.Encoding
 
 
 def certificate(
-    name: str, key: Any, issuer: str, by: Any, *, ca: bool = False, days: int = 365, usage: str = ""
+    name: str,
+    key: Any,
+    issuer: str,
+    by: Any,
+    *,
+    ca: bool = False,
+    below: int | None = None,
+    days: int = 365,
+    usage: str = "",
+    purposes: tuple[str, ...] = (),
+    critical: bool = True,
 ) -> Any:
     made = (
         x509.CertificateBuilder()
@@ -34,12 +44,14 @@ def certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(START)
         .not_valid_after(START + timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=below), critical=True)
     )
     if usage:
         named = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
             "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
         made = made.add_extension(x509.KeyUsage(**{each: each == usage for each in named}), critical=True)
+    if purposes:
+        made = made.add_extension(x509.ExtendedKeyUsage(map(x509.ObjectIdentifier, purposes)), critical=critical)
     return made.sign(by, hashes.SHA256()).public_bytes(ENCODING.PEM)
 
 
@@ -117,6 +129,38 @@ def test_a_chain_that_leads_nowhere_is_refused() -> None:
         with pytest.raises(KeyReadError, match=words) as refused:
             read_certified_key(text, anchors=anchors, now=NOW + 86400)
         assert refused.value.code == "key.chain"
+
+
+@pytest.mark.parametrize("below", [None, 0, 1])
+def test_a_ca_has_no_more_cas_below_it_than_it_may(below: int | None) -> None:
+    upper, again = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    top = certificate("upper", upper, "root", ROOT, ca=True, below=below)
+    new_key = certificate("upper", again, "upper", upper, ca=True, below=0)  # the same CA: it is not counted
+    holder = certificate("holder", HOLDER, "middle", MIDDLE)
+    direct = certificate("holder", HOLDER, "upper", again)
+    read_certified_key(direct + new_key + top, anchors=[ANCHOR], now=NOW)
+    read_certified_key(certificate("middle", MIDDLE, "upper", upper, ca=True) + top, anchors=[ANCHOR], now=NOW)
+    chain = holder + certificate("middle", MIDDLE, "upper", upper, ca=True, below=0) + top
+    if below == 0:
+        with pytest.raises(KeyReadError, match="may have 0 CAs below it, and has 1") as refused:
+            read_certified_key(chain, anchors=[ANCHOR], now=NOW)
+        assert refused.value.code == "key.chain"
+    else:
+        read_certified_key(chain, anchors=[ANCHOR], now=NOW)
+
+
+def test_a_certificate_for_other_purposes_only_is_refused() -> None:
+    server, anything = "1.3.6.1.5.5.7.3.1", "2.5.29.37.0"
+    for purposes, critical in (((server,), False), ((server, anything), True), ((anything,), True)):
+        leaf = certificate("holder", HOLDER, "root", ROOT, purposes=purposes, critical=critical)
+        read_certified_key(leaf, anchors=[ANCHOR], now=NOW)
+    leaf = certificate("holder", HOLDER, "root", ROOT, purposes=(server,))
+    middle = certificate("middle", MIDDLE, "root", ROOT, ca=True, purposes=(server,))
+    for text in (leaf, LEAF + middle):
+        with pytest.raises(KeyReadError, match=r"for other purposes only: TLS server \(1\.3\.6") as refused:
+            read_certified_key(text, anchors=[ANCHOR], now=NOW)
+        assert refused.value.code == "key.chain"
+    assert read_public_key(leaf).point == read_public_key(LEAF).point
 
 
 def test_an_sm2_certificate_of_openssl_is_read_and_confirmed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Certificate chains: signatures that lead from a holder's certificate to a trusted public key.
 
-For each certificate (RFC 5280 section 6) the signature, the period and the names are checked, that its issuer is a CA,
+For each certificate (RFC 5280 section 6) the signature, the period and the names are checked, that its issuer is a CA
+that may have as many CAs below it, that it is not for other purposes only (a critical extended key usage, such as TLS),
 and that it has no critical extension that is unknown here. Revocation, name constraints and policies are not checked.
 """
 
@@ -46,6 +47,9 @@ def read_certified_key(
     read = read_public_key(data, curve=curve)
     trusted = tuple(anchors)
     current = leaf_of(certificates)
+    below = (
+        0  # CAs between the holder's certificate and the next; one that issued itself, with a new key, is no new one
+    )
     for _ in range(_LONGEST_CHAIN):
         _check_itself(current, now)
         if any(_signed_by(current, key) for key in trusted):
@@ -55,6 +59,12 @@ def read_certified_key(
             raise _broken("no anchor, and no certificate in the file, signed it", "信任锚与文件中的证书均未签发它")
         if not above.may_sign_certificates:
             raise _broken("a certificate in the chain is signed by one that is no CA's", "链中有证书由非 CA 证书签发")
+        if above.path_length is not None and below > above.path_length:
+            raise _broken(
+                f"a CA in the chain may have {above.path_length} CAs below it, and has {below}",
+                f"链中某 CA 之下最多可有 {above.path_length} 级 CA，实际有 {below} 级",
+            )
+        below += above.issuer != above.subject
         current = above
     raise _broken(f"the chain is longer than {_LONGEST_CHAIN}", f"证书链超过 {_LONGEST_CHAIN} 级")
 
@@ -62,6 +72,9 @@ def read_certified_key(
 def _check_itself(certificate: Certificate, now: int) -> None:
     if not certificate.not_before <= now < certificate.not_after:
         raise _broken("a certificate is not yet valid, or has ended", "证书尚未生效或已过期")
+    if certificate.purposes:
+        names = ", ".join(map(name_of, certificate.purposes))
+        raise _broken(f"a certificate is for other purposes only: {names}", f"证书仅可用于其他用途：{names}")
     if certificate.unknown:
         names = ", ".join(map(name_of, certificate.unknown))
         raise _broken(f"a critical extension is not understood: {names}", f"不支持的关键扩展：{names}")

@@ -17,11 +17,11 @@ from ybtoken.keys._reading.refused import KeyReadError
 __all__ = ["Certificate", "leaf_of"]
 
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
-_KEY_USAGE, _BASIC_CONSTRAINTS = "2.5.29.15", "2.5.29.19"
+_KEY_USAGE, _BASIC_CONSTRAINTS, _PURPOSES, _ANY_PURPOSE = "2.5.29.15", "2.5.29.19", "2.5.29.37", "2.5.29.37.0"
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 _MOST_EXTENSIONS = 64  # usual are ten
 _SIGNS, _SIGNS_CERTIFICATES = 0b1100_0000, 0b0000_0100  # digitalSignature and nonRepudiation; keyCertSign
-_UNDERSTOOD = frozenset({_KEY_USAGE, _BASIC_CONSTRAINTS, "2.5.29.37", "2.5.29.17", "2.5.29.14", "2.5.29.35"})
+_UNDERSTOOD = frozenset({_KEY_USAGE, _BASIC_CONSTRAINTS, _PURPOSES, "2.5.29.17", "2.5.29.14", "2.5.29.35"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Certificate:
         not_after: the first second after the period, at most 2**32.
         usage: the first byte of the key usage; None if the certificate states none.
         is_ca: whether it may sign other certificates by its basic constraints.
+        path_length: how many CAs may stand between it and a holder's certificate; None if that is not bounded.
+        purposes: the only purposes for which it is, by a critical extension; empty if it is for any.
         unknown: critical extensions that are unknown here.
     """
 
@@ -52,6 +54,8 @@ class Certificate:
     not_after: int
     usage: int | None
     is_ca: bool
+    path_length: int | None
+    purposes: tuple[str, ...]
     unknown: tuple[str, ...]
 
     @property
@@ -86,6 +90,8 @@ class Certificate:
         while body.tag in (0x81, 0x82):
             body.take(body.tag)
         usage, is_ca, unknown, count = None, False, [], 0
+        path_length: int | None = None
+        purposes: tuple[str, ...] = ()
         if body:
             extensions = body.inside(_EXTENSIONS).inside(der.SEQUENCE)
             while extensions:
@@ -100,6 +106,9 @@ class Certificate:
                 elif name == _BASIC_CONSTRAINTS:
                     constraints = der.sequence(content)
                     is_ca = constraints.tag == der.BOOLEAN and constraints.take(der.BOOLEAN) != b"\0"
+                    path_length = constraints.integer() if constraints.tag == der.INTEGER else None
+                elif name == _PURPOSES and critical:
+                    purposes = _only_purposes(content)
                 if critical and name not in _UNDERSTOOD:
                     unknown.append(name)
         algorithm = der.sequence(algorithm_bytes).oid()
@@ -114,8 +123,19 @@ class Certificate:
             min(max(not_after, 0), LAST_SECOND),
             usage,
             is_ca,
+            path_length,
+            purposes,
             tuple(unknown),
         )
+
+
+def _only_purposes(content: bytes) -> tuple[str, ...]:
+    listed, found = der.sequence(content), []
+    while listed:
+        found.append(listed.oid())
+    if not found or len(found) > _MOST_EXTENSIONS:
+        raise DerError(f"a certificate for no purpose, or for more than {_MOST_EXTENSIONS}")
+    return () if _ANY_PURPOSE in found else tuple(found)
 
 
 def _time(reader: Reader) -> int:
