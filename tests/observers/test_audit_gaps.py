@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,112 @@ def test_a_child_process_does_not_write_to_the_chain(tmp_path: Path) -> None:
             in_child(lambda: audit.append({"n": 1}))
         audit.append({"n": 1})
     assert check_audit(tmp_path / "audit").lines == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    from tests.support import in_child
+
+    path = tmp_path / "audit"
+    with AuditFile(path) as audit:
+        audit.append({"n": 1})
+        for act in (lambda: AuditFile(path), lambda: in_child(lambda: AuditFile(path).head)):
+            with pytest.raises(BlockingIOError, match="has one writer"):
+                act()
+        audit.append({"n": 2})
+        assert check_audit(path) == (2, ())  # reading is free
+    assert in_child(lambda: AuditFile(path).head) == audit.head
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_forked_process_does_not_hold_the_file_of_its_parent(tmp_path: Path, closed: bool) -> None:
+    audit = AuditFile(tmp_path / "audit")
+    (ready, began), (wait, done) = os.pipe(), os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(done)
+        os.write(began, b"x")
+        os.read(wait, 1)
+        os._exit(0)
+    os.read(ready, 1)
+    try:
+        if closed:
+            audit.close()
+        else:
+            audit._file.close()  # as when the parent is killed
+        AuditFile(tmp_path / "audit").close()
+    finally:
+        os.close(done)
+        os.waitpid(child, 0)
+        for end in (ready, began, wait):
+            os.close(end)
+
+
+def test_a_lock_that_a_file_system_does_not_have_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(OSError, match="no locks"):
+        AuditFile(tmp_path / "audit")
+
+
+@pytest.mark.parametrize("ends", [["abc"], [""], ["abc", "de"], ["", "~"], ["a", "", "b"]])
+def test_a_gap_that_is_cut_short_is_stated_by_the_next_writer(tmp_path: Path, ends: list[str]) -> None:
+    """As after several crashes, each while the gap of the last is stated."""
+    path = tmp_path / "audit"
+    with AuditFile(path) as audit:
+        audit.append({"n": 1})
+    torn = "half" + "".join(f"~\n{end}" for end in ends)
+    with path.open("a") as file:
+        file.write(torn)
+    with pytest.raises(AuditError, match=r"line 2: cut short"):
+        check_audit(path)
+    with AuditFile(path) as audit:
+        audit.append({"n": 2})
+    lines = torn.count("\n") + 3
+    assert check_audit(path, head=audit.head) == (3, (AuditGap(lines, 1, len(torn) + 2),))
+
+
+@pytest.mark.parametrize("bad", ["half\n", "half\nabc", "half~\nabc\n", "half\nabc~\n", "~~\n\n~\n"])
+def test_lines_that_no_crash_leaves_break_the_chain(tmp_path: Path, bad: str) -> None:
+    path = tmp_path / "audit"
+    path.write_text(bad)
+    for act in (check_audit, AuditFile):
+        with pytest.raises(AuditError, match="line 1: changed"):
+            act(path)
+
+
+@pytest.mark.parametrize(
+    "line", [b"x" * 99 + b"\n", b"x" * 99, b'{"gap":' + b"9" * 92 + b"\n"], ids=["lines", "one", "gaps"]
+)
+def test_what_does_not_fit_is_not_held_in_memory(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "audit"
+    path.write_bytes(line * 8_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(AuditError):
+            check_audit(path)
+        assert tracemalloc.get_traced_memory()[1] < 300_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", [1, 65_400, 65_465, 65_466, 65_467, 65_468, 131_000, 200_000])
+def test_a_long_record_is_a_line_as_others_are(tmp_path: Path, size: int) -> None:
+    path, text = tmp_path / "audit", "x" * size
+    for n in range(2):
+        with AuditFile(path) as audit:
+            audit.append({"n": n, "text": text})
+    assert check_audit(path, head=audit.head) == (2, ())
+    path.write_bytes(path.read_bytes()[:-1])
+    with AuditFile(path) as audit:
+        audit.append({"n": 3})
+    (gap,) = check_audit(path).gaps
+    assert gap == (3, 1, path.read_bytes().index(b"~\n") + 2 - path.read_bytes().index(b"\n") - 1)
+    path.write_bytes(path.read_bytes().replace(b"xx", b"xy", 1).replace(b'x"}', b'y"}', 1))
+    with pytest.raises(AuditError, match="line 1"):
+        check_audit(path)

@@ -8,6 +8,9 @@ lines off the end does not break it: from time to time keep the last hash (`Audi
 A write that fails, as on a full disk, may leave half a line. The next record that can be written stands behind a line
 that states the gap: ``{"gap": {"lost": 2, "bytes": 17, "hash": "..."}}`` says how many records were lost, and how many
 bytes, with which hash, stand between the line before and this one. So the chain goes on, and says what is missing.
+
+If the line that states the gap is cut short as well, so that ``half~<line feed>ha`` stands there, the next one states
+the whole of it. No record ends with a tilde.
 """
 
 from __future__ import annotations
@@ -15,14 +18,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO, Literal, NamedTuple, NoReturn, TypeAlias
+from weakref import WeakSet
 
 from cryptography.hazmat.primitives import hashes
 
 from ybtoken._forks import generation
 from ybtoken.observers.event import VerdictEvent
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["AuditCheck", "AuditDigest", "AuditError", "AuditFile", "AuditGap", "check_audit"]
 
@@ -39,22 +49,44 @@ class AuditError(ValueError):
 
 
 _GAP = b'{"gap":'
+_PIECE = 1 << 16  # bytes; a longer line is read in several pieces
+_TORN = b"~\n"  # what ends a line that was cut short; a line feed alone may be all that the line lacked
 
 
-def _hash(digest: AuditDigest, data: bytes) -> str:
+def _hashing(digest: AuditDigest, data: bytes) -> hashes.Hash:
     if digest not in ("sha256", "sm3"):
         raise ValueError(f'digest is "sha256" or "sm3", not {digest!r}')
     state = hashes.Hash(hashes.SM3() if digest == "sm3" else hashes.SHA256())
     state.update(data)
-    return state.finalize().hex()
+    return state
 
 
 def _start(digest: AuditDigest) -> str:
-    return _hash(digest, b"ybtoken audit 1")
+    return _hashing(digest, b"ybtoken audit 1").finalize().hex()
 
 
-def _link(digest: AuditDigest, previous: str, record: bytes) -> str:
-    return _hash(digest, f"{previous}\n".encode() + record)
+def _link(digest: AuditDigest, previous: str, record: bytes) -> hashes.Hash:
+    return _hashing(digest, f"{previous}\n".encode() + record)
+
+
+class _Skipped:
+    """Bytes that are no lines of the chain: how many, and their hash. They are not kept, because they may be many."""
+
+    def __init__(self, digest: AuditDigest) -> None:
+        self._state, self.size = _hashing(digest, b""), 0
+
+    def add(self, data: bytes) -> None:
+        self._state.update(data)
+        self.size += len(data)
+
+    def with_more(self, data: bytes) -> _Skipped:
+        more = object.__new__(_Skipped)
+        more._state, more.size = self._state.copy(), self.size
+        more.add(data)
+        return more
+
+    def hash(self) -> str:
+        return self._state.copy().finalize().hex()
 
 
 class AuditGap(NamedTuple):
@@ -85,36 +117,52 @@ class _Line(NamedTuple):
 class _TornError(AuditError):
     """What stands at the end is no whole line, as after a write that failed."""
 
-    def __init__(self, line: int, torn: bytes) -> None:
+    def __init__(self, line: int, torn: _Skipped) -> None:
         super().__init__(line, "cut short at the end")
         self.torn = torn
 
 
 def _walk(file: BinaryIO, digest: AuditDigest) -> Iterator[_Line]:
-    """The lines of the chain.
+    """The lines of the chain. Only one piece of the file is held at once.
 
     Raises:
         AuditError: a line does not fit, and no gap states it.
     """
-    head, bad, first_bad = _start(digest), b"", 0
-    for number, line in enumerate(file, 1):
-        stated, _, record = line.rstrip(b"\n").partition(b" ")
-        link = _link(digest, head, record)
-        fits = line.endswith(b"\n") and stated == link.encode()
-        gap = _gap_of(digest, number, record, bad) if fits else None
-        if fits and (gap is not None or not (bad or record.startswith(_GAP))):
-            head, bad = link, b""
+    head, skipped, first_bad, torn = _start(digest), _Skipped(digest), 0, True
+    for number in count(1):
+        line = file.readline(_PIECE)
+        if not line:
+            break
+        stated, _, record = line.removesuffix(b"\n").partition(b" ")
+        link, with_line, tail = _link(digest, head, record), None, line[-2:]
+        if len(line) == _PIECE and not line.endswith(b"\n"):
+            with_line = skipped.with_more(line)
+            while not tail.endswith(b"\n") and (piece := file.readline(_PIECE)):
+                link.update(piece.removesuffix(b"\n"))
+                with_line.add(piece)
+                tail = (tail + piece[-2:])[-2:]
+        fits = tail.endswith(b"\n") and stated == link.finalize().hex().encode()
+        gap = _gap_of(number, record, skipped) if fits and with_line is None else None
+        if fits and (gap is not None or not (skipped.size or record.startswith(_GAP))):
+            head, torn = stated.decode(), True
+            if skipped.size:
+                skipped = _Skipped(digest)
             yield _Line(number, head, gap)
+            continue
+        if not skipped.size:
+            first_bad = number
+        if with_line is None:
+            skipped.add(line)
         else:
-            first_bad = first_bad if bad else number
-            bad += line
-    if bad and b"\n" not in bad:
-        raise _TornError(first_bad, bad)
-    if bad:
+            skipped = with_line
+        torn = torn and (tail == _TORN or not tail.endswith(b"\n"))
+    if skipped.size and torn:
+        raise _TornError(first_bad, skipped)
+    if skipped.size:
         raise AuditError(first_bad, "changed, inserted, cut short, or what stood before it is missing")
 
 
-def _gap_of(digest: AuditDigest, number: int, record: bytes, skipped: bytes) -> AuditGap | None:
+def _gap_of(number: int, record: bytes, skipped: _Skipped) -> AuditGap | None:
     """The gap that a record states, if it states just the bytes that were skipped."""
     if not record.startswith(_GAP):
         return None
@@ -123,7 +171,7 @@ def _gap_of(digest: AuditDigest, number: int, record: bytes, skipped: bytes) -> 
         lost, size, hashed = gap["lost"], gap["bytes"], gap["hash"]
     except (ValueError, LookupError, TypeError, RecursionError):
         return None
-    if type(lost) is not int or size != len(skipped) or hashed != _hash(digest, skipped):
+    if type(lost) is not int or size != skipped.size or hashed != skipped.hash():
         return None
     return AuditGap(number, lost, size)
 
@@ -156,6 +204,9 @@ def check_audit(path: str | os.PathLike[str], *, head: str | None = None, digest
 class AuditFile:
     """An observer that appends every verdict to a chained file. Thread-safe, but a file has one writer at a time.
 
+    The file is locked (by ``flock``, where the system has it) until it is closed or the process ends. A second writer
+    is refused, because the lines of two writers break the chain.
+
     A record that cannot be written is lost, and `append` raises an `OSError`. The next one that can be written stands
     behind a line that states the gap, also after a restart.
 
@@ -166,6 +217,8 @@ class AuditFile:
 
     Raises:
         AuditError: the existing file was tampered with.
+        BlockingIOError: the file has a writer, in another process or in this one.
+        OSError: the file cannot be opened or locked.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, sync: bool = False, digest: AuditDigest = "sha256") -> None:
@@ -173,17 +226,22 @@ class AuditFile:
         self._digest: AuditDigest = digest
         self.head = _start(digest)
         """The hash of the last line: keep it elsewhere."""
-        self._torn = b""  # what stands behind the last line
+        self._torn = _Skipped(digest)  # what stands behind the last line
         self.lost = 0
         """How many records were lost since the last line."""
-        if Path(path).exists():
+        self._file = Path(path).open("ab", buffering=0)  # noqa: SIM115 - `close` closes it
+        try:
+            _lock(self._file, path)
             with Path(path).open("rb") as file:
                 try:
                     for line in _walk(file, digest):
                         self.head = line.head
                 except _TornError as error:
                     self._torn, self.lost = error.torn, 1
-        self._file = Path(path).open("ab", buffering=0)  # noqa: SIM115 - `close` closes it
+        except BaseException:
+            self._file.close()
+            raise
+        _files.add(self)
 
     def observe(self, event: VerdictEvent) -> None:
         """See `ybtoken.observers.event.Observer`."""
@@ -204,7 +262,7 @@ class AuditFile:
             raise RuntimeError("an audit file has one writer, and this process was forked from it: open one of its own")
         with self._lock:
             try:
-                if self._torn or self.lost:
+                if self._torn.size or self.lost:
                     self._state_the_gap()
                 self._write(b"", text.encode("utf-8", "backslashreplace"))  # half a character is an escape in JSON too
                 if self._sync:
@@ -214,26 +272,30 @@ class AuditFile:
                 raise
 
     def _state_the_gap(self) -> None:
-        end = b"~\n" if self._torn else b""  # not the line feed alone, which may be all that the line lacked
-        skipped = self._torn + end
-        gap = {"gap": {"lost": self.lost, "bytes": len(skipped), "hash": _hash(self._digest, skipped)}}
+        end = _TORN if self._torn.size else b""
+        skipped = self._torn.with_more(end)
+        gap = {"gap": {"lost": self.lost, "bytes": skipped.size, "hash": skipped.hash()}}
         self._write(end, json.dumps(gap, separators=(",", ":")).encode())
         self.lost = 0
 
     def _write(self, before: bytes, record: bytes) -> None:
         """Write a line of the chain, or remember how much of it was written."""
-        head = _link(self._digest, self.head, record)
+        head = _link(self._digest, self.head, record).finalize().hex()
         rest = data = before + head.encode() + b" " + record + b"\n"
         try:
             while rest:
                 rest = rest[self._file.write(rest) or 0 :]
         except OSError:
-            self._torn += data[: len(data) - len(rest)]
+            self._torn.add(data[: len(data) - len(rest)])
             raise
-        self._torn, self.head = b"", head
+        self.head = head
+        if self._torn.size:
+            self._torn = _Skipped(self._digest)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, so that it may have another writer."""
+        if fcntl is not None and not self._file.closed and self._made_in == generation():
+            fcntl.flock(self._file, fcntl.LOCK_UN)  # a process that was started meanwhile may have the file open, too
         self._file.close()
 
     def __enter__(self) -> AuditFile:
@@ -244,3 +306,27 @@ class AuditFile:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an audit file has one writer, and is not pickled or copied")
+
+
+_files: WeakSet[AuditFile] = WeakSet()
+
+
+def _lock(file: BinaryIO, path: str | os.PathLike[str]) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BlockingIOError(
+            error.errno, "an audit file has one writer, and this one has it already", str(path)
+        ) from None
+
+
+def _leave_to_the_parent() -> None:
+    """Close the parent's files in a forked process, so that they are free when the parent ends."""
+    for audit in _files:
+        audit._file.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_the_parent)
