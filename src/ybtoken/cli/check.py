@@ -86,7 +86,7 @@ def check(
         speaker.note(
             "Used codes are remembered in memory, for this run only: another run accepts them again while they live. "
             "--store keeps them.",
-            "已用码仅记录在本次运行的内存中：另一次运行在有效期内会再次受理。可用 --store 保存。",
+            "已用码仅记录在本次运行的内存中：再次运行时，仍在有效期内的码会被重复受理。可用 --store 保存。",
         )
     report = Report(speaker, as_json=as_json, quiet=quiet, redeemed=redeem)
     for batch in read_lines(texts, files, speaker):

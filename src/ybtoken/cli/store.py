@@ -67,5 +67,5 @@ def prepare(
     speaker.say(
         f"The store remembers used codes since {at}. Codes issued more than 2 x skew after that are accepted: with the "
         f"default skew, 21 s after it.",
-        f"存储自 {at} 起有记录；此后超过 2 倍 skew（默认 21 秒后）签发的码可正常受理。",
+        f"存储自 {at} 起有记录；此后再过 2 倍 skew（默认即 21 秒后）签发的码可正常受理。",
     )
