@@ -4,6 +4,7 @@ and none is used without a record."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import itertools
 import random
@@ -453,6 +454,46 @@ def test_what_is_told_to_nobody_is_told_to_the_observers() -> None:
 
     expected = [("redeem", "accepted", "T1"), ("redeem", "text.prefix", "T2"), ("redeem", "accepted", "T3")]
     assert asyncio.run(run()) == expected
+
+
+@pytest.mark.parametrize("gate", [True, False], ids=["a-guard-that-waits", "a-guard-in-memory"])
+def test_the_verifier_may_be_swapped_between_batches_and_may_be_missing(gate: bool) -> None:
+    guard = Gate() if gate else MemoryReplayGuard(clock=lambda: NOW)
+    made: list[Verifier | None] = [verifier(guard)]
+    codes: list[str] = []
+    texts = [code(number) for number in range(5)]
+
+    class Recorder:
+        def observe(self, event: VerdictEvent) -> None:
+            codes.append(event.code)
+
+    def current() -> Verifier:
+        if made[0] is None:
+            raise CannotCheckError("key.ring_unavailable", reason="no ring has arrived yet")
+        return made[0]
+
+    async def run() -> None:
+        async with RedemptionBatcher(current) as batcher:
+            observed = ObservedVerifier(current, [Recorder()], batcher=batcher)
+            await observed.redeem_async(texts[1])
+            made[0] = Verifier(KeyRing(), guard=guard, clock=lambda: NOW)
+            assert observed.verifier is made[0]
+            calls = [observed.redeem_async(texts[number]) for number in (2, 3)]
+            await asyncio.gather(*calls, return_exceptions=True)
+            made[0] = None
+            with pytest.raises(CannotCheckError):
+                await observed.redeem_async(texts[4])
+            made[0] = Verifier(RING)  # without a guard
+            with pytest.raises(TypeError, match="guard="):
+                await observed.redeem_async(texts[4])
+            made[0] = verifier(guard)
+            for number in (2, 1):
+                with contextlib.suppress(TokenError):
+                    await observed.redeem_async(texts[number])
+
+    asyncio.run(run())
+    wanted = ["accepted", "key.unknown", "key.unknown", "key.ring_unavailable", "accepted", "redeem.replayed"]
+    assert codes == wanted
 
 
 def test_a_record_that_cannot_be_written_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:

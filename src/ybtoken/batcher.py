@@ -71,7 +71,8 @@ class RedemptionBatcher:
     first is accepted. Use it as an asynchronous context manager, or call `aclose` at the end.
 
     Args:
-        verifier: a verifier with a guard of any kind.
+        verifier: a verifier with a guard of any kind; or a function that returns the one to use now, such as
+            `ybtoken.trust.keeper.Keeper.current`. A batch has one verifier, and the guard is the same in all of them.
         max_batch: the most calls that travel together.
         max_waiting: the most calls that wait for a batch to begin; one more is refused.
         max_under_way: the most batches under way at the same time. More than one are, if a batch takes longer than
@@ -82,16 +83,18 @@ class RedemptionBatcher:
 
     def __init__(
         self,
-        verifier: Verifier,
+        verifier: Verifier | Callable[[], Verifier],
         *,
         max_batch: int = 64,
         max_waiting: int = 1024,
         max_under_way: int = 16,
         linger: float = 0.005,
     ) -> None:
-        self.verifier = instance("verifier", verifier, Verifier, "a Verifier")
-        if verifier.guard is None:
-            raise TypeError("verifier is one with a guard: Verifier(keys, guard=...)")
+        self.verifier = verifier
+        """What was given."""
+        self._current = current_of(verifier)
+        if isinstance(verifier, Verifier):
+            _guarded(verifier)
         self._max_batch = uint("max_batch", max_batch, minimum=1)
         self._max_waiting = uint("max_waiting", max_waiting, minimum=1)
         self._max_under_way = uint("max_under_way", max_under_way, minimum=1)
@@ -138,8 +141,8 @@ class RedemptionBatcher:
             instance("challenge", challenge, Challenge, "a Challenge")
         if abandoned is not None:
             callback("abandoned", abandoned, "takes a verdict")
-        if not self._closed and not self.verifier.guard_waits:
-            return self.verifier.redeem(text, challenge=challenge)  # nothing to wait for, and so nothing to cancel
+        if not self._closed and not (verifier := _guarded(self._current())).guard_waits:
+            return verifier.redeem(text, challenge=challenge)  # nothing to wait for, and so nothing to cancel
         if self._closed or len(self._waiting) >= self._max_waiting:
             raise CannotCheckError("redeem.busy", waiting=len(self._waiting), closed=self._closed)
         loop = asyncio.get_running_loop()
@@ -228,24 +231,41 @@ class RedemptionBatcher:
         return calls
 
     async def _results(self, calls: list[_Call]) -> Sequence[_Result]:
+        verifier = self._current()
         if len(calls) == 1:
-            return [await self._alone(calls[0])]
+            return [await _alone(verifier, calls[0])]
         texts = [call.text for call in calls]
         challenges = [call.challenge for call in calls]
         asked = any(challenge is not None for challenge in challenges)
         try:
-            verdicts = await self.verifier.verify_many_async(texts, challenge=challenges if asked else None)
+            verdicts = await verifier.verify_many_async(texts, challenge=challenges if asked else None)
         except Exception:
             # A policy or a source failed otherwise than by a refusal, on one text or on all. Nothing is claimed yet, so
             # each is redeemed alone: a text that makes something fail must not take others with it.
-            return [await self._alone(call) for call in calls]
-        return await self.verifier.claim_verified(verdicts, texts)
-
-    async def _alone(self, call: _Call) -> _Result:
-        try:
-            return await self.verifier.redeem_async(call.text, challenge=call.challenge)
-        except Exception as error:
-            return error
+            return [await _alone(verifier, call) for call in calls]
+        return await verifier.claim_verified(verdicts, texts)
 
     def __repr__(self) -> str:
         return f"RedemptionBatcher({self.waiting} waiting, {len(self._under_way)} under way)"
+
+
+def current_of(verifier: Verifier | Callable[[], Verifier]) -> Callable[[], Verifier]:
+    """A function that returns the verifier to use now."""
+    if isinstance(verifier, Verifier):
+        return lambda: verifier
+    if isinstance(verifier, type) or not callable(verifier):
+        raise TypeError(f"verifier is a Verifier or a function that returns one, not {type(verifier).__name__}")
+    return verifier
+
+
+async def _alone(verifier: Verifier, call: _Call) -> _Result:
+    try:
+        return await verifier.redeem_async(call.text, challenge=call.challenge)
+    except Exception as error:
+        return error
+
+
+def _guarded(verifier: Verifier) -> Verifier:
+    if verifier.guard is None:
+        raise TypeError("verifier is one with a guard: Verifier(keys, guard=...)")
+    return verifier

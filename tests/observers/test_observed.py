@@ -106,7 +106,7 @@ def test_it_has_the_methods_of_a_verifier_with_the_same_arguments() -> None:
 @pytest.mark.parametrize(
     ("make", "wanted"),
     [
-        (lambda: ObservedVerifier(ISSUER, []), "verifier is a Verifier, not Issuer"),
+        (lambda: ObservedVerifier(ISSUER, []), "verifier is a Verifier or a function that returns one, not Issuer"),
         (lambda: ObservedVerifier(verifier(), [print]), "an observer is an object with observe"),
         (lambda: ObservedVerifier(verifier(), [LogObserver]), "not the class LogObserver itself"),
         (lambda: ObservedVerifier(verifier(), [], terminal=3), "terminal is a string, not int"),

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ybtoken._checks import callback, instance
-from ybtoken.batcher import RedemptionBatcher
+from ybtoken.batcher import RedemptionBatcher, current_of
 from ybtoken.engines.protocols import Texts
 from ybtoken.errors import TokenError
 from ybtoken.judging.verdicts import Verdicts
@@ -35,7 +35,8 @@ class ObservedVerifier:
     If an observer raises an exception, that is logged and the verdict stands.
 
     Args:
-        verifier: gives the verdicts.
+        verifier: gives the verdicts; or a function that returns the one to use now, such as
+            `ybtoken.trust.keeper.Keeper.current`.
         observers: are told of each verdict, in this order.
         batcher: of the same verifier: then `redeem_async` goes through it. The verdict on a call that was cancelled too
             late to stop its claim is told as well.
@@ -46,7 +47,7 @@ class ObservedVerifier:
 
     def __init__(
         self,
-        verifier: Verifier,
+        verifier: Verifier | Callable[[], Verifier],
         observers: Iterable[Observer],
         *,
         batcher: RedemptionBatcher | None = None,
@@ -54,11 +55,11 @@ class ObservedVerifier:
         place: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.verifier = instance("verifier", verifier, Verifier, "a Verifier")
+        self._current = current_of(verifier)
         self._batcher = batcher
         if batcher is not None:
             instance("batcher", batcher, RedemptionBatcher, "a RedemptionBatcher")
-            if batcher.verifier is not verifier:
+            if batcher.verifier != verifier:
                 raise ValueError("batcher is one of the same verifier: RedemptionBatcher(verifier)")
         self._observers = tuple(observers)
         for observer in self._observers:
@@ -66,6 +67,11 @@ class ObservedVerifier:
         self._terminal = instance("terminal", terminal, str, "a string")
         self._place = instance("place", place, str, "a city code (a string)")
         self._clock = callback("clock", clock, "seconds since 1970")
+
+    @property
+    def verifier(self) -> Verifier:
+        """The verifier that is used now."""
+        return self._current()
 
     def at(self, terminal: str | None = None, place: str | None = None) -> ObservedVerifier:
         """The same verifier and observers for another terminal or place. An argument of ``None`` changes nothing."""
