@@ -348,6 +348,43 @@ def test_a_folder_does_not_go_back_to_keys_that_were_replaced(run, published, tm
     assert "is no repository with a good root" in result.output
 
 
+def test_a_threshold_above_the_number_of_keys_is_refused_before_keys_are_made(run, tmp_path):
+    pytest.importorskip("tuf", reason="the extra tuf is not installed")
+    options = ["--keys", tmp_path / "keys", "--in-clear", "--root-keys", "2", "--root-threshold", "3"]
+    result = run("ring", "init", tmp_path / "repo", *options)
+    assert result.exit_code == 2
+    assert "--root-threshold is at most --root-keys, 2" in result.output
+    assert not (tmp_path / "keys").exists()
+    assert not (tmp_path / "repo").exists()
+
+
+@pytest.mark.parametrize("name", ["1.root.json", "2.targets.json", "2.snapshot.json", "timestamp.json"])
+@pytest.mark.parametrize("data", [b"", b"{}", b"[" * 100_000, b"\xff", b'{"signed": {}, "signatures": [1]}'])
+def test_a_damaged_repository_is_said_by_every_command(run, published, tmp_path, name, data):
+    (published / "metadata" / name).write_bytes(data)
+    roles = ("root", "targets", "snapshot", "timestamp")
+    keys = [part for role in roles for part in ("-k", tmp_path / "keys" / f"{role}.pem")]
+    (tmp_path / "public.pem").write_bytes(P256.to_pem())
+    new = tmp_path / "new.pem"
+    for arguments in (
+        ["state", published],
+        ["publish", published, *keys],
+        ["rotate", published, "targets", *keys, "--new", new, "--in-clear"],
+        ["delegate", published, "zhejiang", "--path", "33/*", "--public", tmp_path / "public.pem", *keys],
+    ):
+        result = run("ring", *arguments)
+        assert result.exit_code == 2, (arguments[0], result.output)
+        assert result.output.strip()
+    assert not new.exists()
+
+
+def test_a_terminal_whose_scope_was_narrowed_says_so(run, published, tmp_path):
+    assert fetch(run, tmp_path).exit_code == 0
+    result = fetch(run, tmp_path, "--target", "ring.jwks=32")
+    assert result.exit_code == 1
+    assert "[key.ring_unavailable]" in result.output
+
+
 def test_what_is_no_repository_is_said(run, ring, tmp_path):
     pytest.importorskip("tuf", reason="the extra tuf is not installed")
     result = run("ring", "state", tmp_path)

@@ -76,6 +76,11 @@ def init(
     made = _trust()
     if in_clear and (passphrase_file or passphrase_env):
         raise MisuseError("--in-clear takes no passphrase.", "--in-clear 不能与口令同用。")
+    if root_threshold > root_keys:
+        raise MisuseError(
+            f"--root-threshold is at most --root-keys, {root_keys}.",
+            f"--root-threshold 不得大于 --root-keys（{root_keys}）。",
+        )
     passphrase = None if in_clear else passphrase_from(passphrase_file, passphrase_env, speaker, confirm=True)()
     if (repository / "metadata").exists():
         raise MisuseError(f"{repository} has a repository already.", f"{repository} 已有仓库。")
