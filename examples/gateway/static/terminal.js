@@ -73,8 +73,9 @@ async function submit(text) {
     const answered = used ? null : await post(`/${act}`, body).catch(() => null); // null: the gateway is away
     show(answered ? verdictOf(answered, act) : await verdictHere(body.text, act));
     if (answered?.ok && act === "redeem") {
+      // Not awaited: the next code may be scanned while the disk writes, and is looked for after it has.
       const { replay_key: replayKey, expires_at: expiresAt } = answered.body;
-      await offline.remember(replayKey, expiresAt).catch(() => {});
+      offline.remember(replayKey, expiresAt).catch(() => {});
     }
     if (current.kind === "accepted" && challenge) ask(false);
   } catch {
