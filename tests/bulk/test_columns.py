@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tests.bulk.samples import NOON, codes_of, each_engine, good_texts, verifier
-from ybtoken.bulk.columns import ScansError
+from ybtoken.bulk.columns import ScansError, plain_texts
 from ybtoken.bulk.run import verify_files
 
 GOOD = good_texts(2)
@@ -90,6 +90,31 @@ def test_texts_may_be_of_any_type_of_strings_or_bytes(kind: str, native: bool, w
         assert codes_of(cleaned) == CLEANED
         assert cleaned["verdict_noise"].to_pylist() == [False] * 4 + [True, False]
         assert cleaned["verdict_display"][4].as_py() == cleaned["verdict_display"][0].as_py()
+
+
+@each_engine
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_binary()])
+def test_a_long_text_of_many_rows_is_kept_once(kind: Any, native: bool) -> None:
+    good = GOOD[0].encode()
+    long: list[bytes | None] = [
+        good, b"9" * 100_000, good.ljust(8192), good.ljust(8193), b"9" * 9000 + b"\xff",
+        good + "\u3000".encode() * 4000, good + "\u3000".encode() * 9000, None, BAD.encode(),
+    ]  # fmt: skip
+    binary = pa.array(long, pa.large_binary() if kind == pa.large_binary() else pa.binary())
+    rows = pa.array([row for number in range(9) for row in [number] * 40] * 2)
+    plain = binary.view(kind).take(rows)
+    encoded = [pa.DictionaryArray.from_arrays(rows, binary.view(kind)), pc.run_end_encode(plain)]
+
+    def seen(texts: pa.Array) -> list[Any]:
+        table = pa.table({"text": texts, "scanned_at": [NOON] * len(texts)})
+        return list(verifier(native=native)(table).select(["verdict_code", "verdict_noise"]).to_pylist())
+
+    expected = seen(plain)
+    assert len({str(verdict) for verdict in expected}) == 6
+    for texts in encoded:
+        assert seen(texts) == expected
+        assert seen(texts.slice(45, 500)) == expected[45:545]
+        assert plain_texts(texts).nbytes < plain.nbytes / 2
 
 
 @each_way

@@ -204,6 +204,18 @@ def test_a_member_that_comes_late_is_refused_rather_than_lost(tmp_path: Path, mo
         verify_files(verifier(), tmp_path / "a.jsonl", tmp_path / "out")
 
 
+def test_long_json_lines_are_verified_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "_BYTES", 1000)
+    lines = [{"text": "9" * length, "scanned_at": NOON} for length in [900] * 5 + [5] * 30 + [2000]]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    chunks = list(sources.open_source(tmp_path / "a.jsonl").chunks(lambda part: False))
+    assert [chunk.rows for chunk in chunks][:3] == [2, 2, 3]
+    assert max(chunk.batch.nbytes for chunk in chunks if chunk.batch is not None) < 4000
+    assert [row for chunk in chunks if chunk.batch is not None for row in chunk.batch.to_pylist()] == [
+        line | {"scanned_at": str(NOON)} for line in lines
+    ]
+
+
 def test_a_json_number_in_place_of_a_text_is_a_row_that_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(f'{{"text": 9.6e300, "scanned_at": {NOON}}}')
     verify_files(verifier(), tmp_path / "a.jsonl", tmp_path / "out")

@@ -13,7 +13,10 @@ from ybtoken._arrow import pa, pc
 from ybtoken._checks import LAST_SECOND
 from ybtoken.words import Words
 
-__all__ = ["ScansError", "check_columns", "plain_texts", "seconds_of", "zone_of"]
+__all__ = ["LONGEST_SCAN", "ScansError", "check_columns", "plain_texts", "seconds_of", "zone_of"]
+
+LONGEST_SCAN = 8192
+"""From a text of more characters, no additions of a scanner are removed, and it is refused."""
 
 
 class ScansError(ValueError):
@@ -134,10 +137,34 @@ def plain_texts(array: pa.Array) -> pa.Array:
 
 
 def _decoded_content(array: pa.Array) -> pa.Array:
-    """The values themselves, without a dictionary or run ends."""
+    """The values themselves, without a dictionary or run ends; texts among them as bytes."""
     if _is_run_end(array.type):
+        if _is_text(array.type.value_type):
+            values = _bounded(array.values)
+            array = pa.RunEndEncodedArray.from_arrays(array.run_ends, values).slice(array.offset, len(array))
         return pc.run_end_decode(array)
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if not pa.types.is_dictionary(array.type):
+        return array
+    if _is_text(array.type.value_type):
+        array = pa.DictionaryArray.from_arrays(array.indices, _bounded(array.dictionary))
+    return array.dictionary_decode()
+
+
+def _bounded(values: pa.Array) -> pa.Array:
+    """Texts as bytes, each cut behind what decides its verdict, because it may be the text of thousands of rows."""
+    values = plain_texts(values)
+    if not pc.any(pc.greater(pc.binary_length(values), LONGEST_SCAN)).as_py():
+        return values
+    return pa.array([_cut(cell) for cell in values.to_pylist()], values.type)
+
+
+def _cut(cell: bytes | None) -> bytes | None:
+    if cell is None or len(cell) <= LONGEST_SCAN:
+        return cell
+    try:
+        return cell.decode()[: LONGEST_SCAN + 1].encode()
+    except UnicodeDecodeError:
+        return cell[:LONGEST_SCAN] + b"\xff"  # still no UTF-8
 
 
 def _encoded(cell: str | bytes | None) -> bytes | None:

@@ -23,6 +23,7 @@ __all__ = ["Chunk", "Source", "find_sources", "open_source"]
 
 ROWS_OF_A_PART = 1 << 20
 _ROWS = 16_384  # some 6 MB: what is decoded is still in the caches when it is verified
+_BYTES = 16 << 20  # or fewer rows, if their lines are long: a small compressed file may hold gigabytes of them
 _LOOKED_AT = 65_536  # JSON lines, for the names of their members
 _PARQUET, _CSV, _LINES = (".parquet", ".pq"), (".csv",), (".jsonl", ".ndjson")
 _PACKED = (".gz", ".bz2", ".zst")
@@ -281,7 +282,7 @@ class _JsonLines(_File):
     def _read_schema(self) -> pa.Schema:
         names: dict[str, None] = {}
         with _Stream(self.path) as stream:
-            for number, record in islice(self._records(stream), _LOOKED_AT):
+            for number, _, record in islice(self._records(stream), _LOOKED_AT):
                 for name in record.keys() - names.keys():
                     self._check_name(number, name)
                 names |= dict.fromkeys(record)
@@ -302,8 +303,8 @@ class _JsonLines(_File):
             f"{self.path} 第 {number:,} 行：前 {_LOOKED_AT:,} 行中均无成员 {name!r}",
         )
 
-    def _records(self, stream: _Stream) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The objects with the numbers of their lines."""
+    def _records(self, stream: _Stream) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        """The objects with the numbers and the lengths of their lines."""
         number = 0
         while line := stream.lines.readline(_LONGEST_JSON_LINE):
             number += 1
@@ -318,21 +319,32 @@ class _JsonLines(_File):
                 raise ScansError(
                     f"{self.path}, line {number:,}: not a JSON object", f"{self.path} 第 {number:,} 行：不是 JSON 对象"
                 )
-            yield number, record
+            yield number, len(line), record
 
     def _chunks(self, done: Callable[[int], bool]) -> Iterator[Chunk]:
-        names, first = self.schema.names, 0
-        known = set(names)
+        first = 0
         with _Stream(self.path) as stream:
-            records = self._records(stream)
-            while block := list(islice(records, _ROWS)):
-                for number, record in block:
-                    if unknown := record.keys() - known:
-                        raise self._late(number, min(unknown))
-                columns = [pa.array([_spelled(record.get(name)) for _, record in block], pa.binary()) for name in names]
-                batch = pa.RecordBatch.from_arrays([column.view(pa.string()) for column in columns], schema=self.schema)
+            for rows in self._blocks(stream):
+                columns = [pa.array(cells, pa.binary()).view(pa.string()) for cells in zip(*rows, strict=True)]
+                batch = pa.RecordBatch.from_arrays(columns, schema=self.schema)
                 yield from _cut(batch, first, done, stream.share)
                 first += len(batch)
+
+    def _blocks(self, stream: _Stream) -> Iterator[list[list[bytes | None]]]:
+        """The cells of some rows at a time."""
+        names = self.schema.names
+        known, size = set(names), 0
+        rows: list[list[bytes | None]] = []
+        for number, length, record in self._records(stream):
+            if unknown := record.keys() - known:
+                raise self._late(number, min(unknown))
+            rows.append([_spelled(record.get(name)) for name in names])
+            size += length
+            if len(rows) == _ROWS or size >= _BYTES:
+                yield rows
+                rows, size = [], 0
+        if rows:
+            yield rows
 
 
 def _spelled(value: Any) -> bytes | None:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from ybtoken._arrow import pa, pc
-from ybtoken.bulk.columns import ScansError, check_columns, plain_texts, seconds_of, zone_of
+from ybtoken.bulk.columns import LONGEST_SCAN, ScansError, check_columns, plain_texts, seconds_of, zone_of
 from ybtoken.bulk.schema import NO_TEXT, NO_TIME, NOT_TEXT, VERDICT_SCHEMA, verdict_columns
 from ybtoken.engines.protocols import Engine
 from ybtoken.judging.verdicts import Verdicts
@@ -28,7 +28,6 @@ __all__ = ["BulkVerifier"]
 
 ROWS = 16_384
 """How many rows are verified at a time, which limits the memory."""
-_LONGEST_SCAN = 8192  # characters; from a longer cell nothing is removed, and it is refused
 _TEXT_STEP = re.compile(rb"[\x10-\x1f]")  # the numbers of refusals at step 2
 _FIRST_TIMED = 96  # from this number on, a verdict depends on the time
 
@@ -190,7 +189,7 @@ def _without_noise(texts: pa.Array, codes: bytearray) -> Iterator[tuple[int, str
         except UnicodeDecodeError:
             codes[place] = NOT_TEXT
             continue
-        if len(text) <= _LONGEST_SCAN and (cleaned := normalize_scan(text)) != text:
+        if len(text) <= LONGEST_SCAN and (cleaned := normalize_scan(text)) != text:
             yield place, cleaned
 
 
