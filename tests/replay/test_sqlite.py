@@ -138,6 +138,26 @@ def test_a_witness_that_says_nothing_counts_as_none(prepared, told):
     assert outcome(guard_at(prepared), claim(since=NOW)) == "redeem.restarted"
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives a file away")
+def test_a_witness_that_root_makes_belongs_to_whom_the_file_belongs(prepared):
+    witness = prepared.with_name(prepared.name + ".witness")
+    witness.unlink()
+    os.chown(prepared, 4321, 1234)
+    guard_at(prepared).begin_anew()
+    assert (witness.stat().st_uid, witness.stat().st_gid) == (4321, 1234)
+
+
+def test_a_claim_without_a_text_is_witnessed_when_no_row_was_ever_journaled(prepared):
+    with closing(sqlite3.connect(prepared, isolation_level=None)) as connection:
+        connection.execute("DELETE FROM sqlite_sequence")
+    backup = Path(shutil.copy(prepared, prepared.with_name("backup")))
+    guard = guard_at(prepared)
+    assert outcome(guard, claim(b"used", since=NOW - 5)) == "accepted"
+    guard.close()
+    shutil.copyfile(backup, prepared)
+    assert outcome(guard, claim(b"used", since=NOW - 5)) == "redeem.restarted"
+
+
 def test_a_witness_that_states_too_few_is_no_backup(prepared):
     """As after a kill between a claim and its witness, or when two processes write it in the wrong order."""
     guard = guard_at(prepared)

@@ -47,7 +47,6 @@ _TABLES = (
     "CREATE INDEX claim_until ON claim (until)",
     """CREATE TABLE redemption (number INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
        terminal TEXT NOT NULL, place TEXT NOT NULL, key BLOB NOT NULL, text TEXT NOT NULL)""",
-    "INSERT INTO sqlite_sequence VALUES ('redemption', 0)",
     f"PRAGMA user_version = {_VERSION}",
 )
 _PAGE, _LAST = 1000, 2**63 - 1
@@ -320,6 +319,10 @@ class SqliteReplayGuard(ReplayGuard):
             connection.execute("INSERT INTO memory VALUES (?, 0, ?)", (now, self._file))
         elif version != _VERSION:
             raise sqlite3.DatabaseError(f"its version is {version}, and this ybtoken knows {_VERSION}")
+        connection.execute(
+            "INSERT INTO sqlite_sequence SELECT 'redemption', 0 "
+            "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'redemption')"
+        )
         (file,) = connection.execute("SELECT file FROM memory").fetchone()
         if file != self._file or witnessed is None or witnessed > _number(connection):
             connection.execute("UPDATE memory SET begun = max(begun, ?), file = ?", (now, self._file))
@@ -365,7 +368,14 @@ def _number(connection: sqlite3.Connection) -> int:
 
 
 def _witness(path: Path, number: int) -> None:
-    descriptor = os.open(f"{path}.witness", _MAKE, 0o600)
+    name = f"{path}.witness"
+    try:
+        descriptor = os.open(name, _MAKE & ~os.O_CREAT)
+    except FileNotFoundError:
+        descriptor = os.open(name, _MAKE, 0o600)
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # an operator's command must not keep it from the service
+            about = os.stat(path)
+            os.fchown(descriptor, about.st_uid, about.st_gid)
     try:
         os.write(descriptor, b"%0*d" % (_WIDTH, number))
     finally:
