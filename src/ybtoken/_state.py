@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DamagedStateError", "State", "replace_file"]
+__all__ = ["DamagedStateError", "State", "put_in_place", "replace_file"]
 
 _DIGEST = "sha256"
 
@@ -99,12 +99,17 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
     try:
         with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
+        put_in_place(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a finished file in the same folder its name, after its content is on the disk."""
+    with draft.open("r+b") as stream:
+        os.fsync(stream.fileno())
+    draft.replace(path)
     with suppress(OSError):  # Windows has no descriptors of folders
         folder = os.open(path.parent, os.O_RDONLY)
         try:

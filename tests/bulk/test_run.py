@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,21 @@ def test_an_interrupted_run_goes_on_with_the_missing_parts(
     assert verify_files(bulk, tmp_path / name, out)[:2] == (200, 0)
     assert verdicts(written(out)) == verdicts(written(tmp_path / "whole"))
     assert json.loads((out / "_manifest.json").read_text())["rows"] == 200
+
+
+def test_a_part_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, sync = set(), os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    write_parquet(tmp_path / "scans.parquet", scans(100))
+    verify_files(verifier(), tmp_path / "scans.parquet", tmp_path / "out")
+    files = list((tmp_path / "out").iterdir())
+    assert len(files) == 3
+    assert {file.stat().st_ino for file in files} < synced
 
 
 def test_verdicts_of_two_runs_are_never_mixed(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 
 from tests.bulk.samples import KEYS, NOON, RING, codes_of, good_texts, scans, verifier
 from ybtoken import Issuer, Verifier
-from ybtoken.bulk import doubles
+from ybtoken.bulk import doubles, sources
 from ybtoken.bulk.columns import ScansError
 from ybtoken.bulk.counts import CHINA
 from ybtoken.bulk.plot import check_plot
-from ybtoken.bulk.run import verify_files
+from ybtoken.bulk.run import Progress, verify_files
 from ybtoken.bulk.summary import Summary, summarize
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.passes.device import DeviceBoundPass
@@ -79,6 +79,42 @@ def test_a_run_without_rows_has_a_summary(tmp_path: Path) -> None:
     summary.plot(tmp_path / "plot.svg")
     with pytest.raises(ScansError, match="holds no verdicts"):
         summarize(tmp_path)
+
+
+def test_a_run_that_is_not_whole_is_not_summed_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr(sources, "ROWS_OF_A_PART", 20)
+    (tmp_path / "a.csv").write_text("text,scanned_at\n" + "1,1\n" * 50)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.rows > 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify_files(verifier(), tmp_path / "a.csv", out, progress=interrupt)
+    assert list(out.glob("part-*"))
+    with pytest.raises(ScansError, match="was interrupted: run it again"):
+        summarize(out)
+    verify_files(verifier(), tmp_path / "a.csv", out)
+    assert summarize(out).total == 50
+    last = out / "part-00000-00002.parquet"
+    good = last.read_bytes()
+    for name in ("part-00000-00003.parquet", "part-00001-00000.parquet", "part-x.parquet"):
+        (out / name).write_bytes(good)
+        with pytest.raises(ScansError, match=r"60 rows, and its run was on 50|is no part of this run"):
+            summarize(out)
+        (out / name).unlink()
+    for damaged in (b"", good[:-20]):
+        last.write_bytes(damaged)
+        with pytest.raises(ScansError, match="00002.parquet is no part of this run"):
+            summarize(out)
+    last.unlink()
+    with pytest.raises(ScansError, match=r"on 40 rows, and its run was on 50: .* new folder"):
+        summarize(out)
+    for manifest in ("[]", "5", "{}", '{"sources": 5, "journals": []}', '{"sources": [5], "journals": []}'):
+        (out / "_manifest.json").write_text(manifest)
+        with pytest.raises(ScansError, match="holds no verdicts"):
+            summarize(out)
 
 
 # -- warnings ----------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ybtoken._arrow import pa, pq
+from ybtoken._state import put_in_place, replace_file
 from ybtoken.bulk.columns import ScansError
 from ybtoken.bulk.sources import Source, find_sources, open_source
 from ybtoken.bulk.table import BulkVerifier
@@ -152,7 +153,7 @@ class _Writer:
             self._flush(self._writer)
             self._writer.close()
             self._writer = None
-            self._unfinished(self._part).rename(self._path(self._part))
+            put_in_place(self._unfinished(self._part), self._path(self._part))
 
     def __enter__(self) -> _Writer:
         return self
@@ -233,6 +234,4 @@ def _difference(earlier: dict[str, Any], note: dict[str, Any]) -> Words | None:
 
 
 def _write_manifest(folder: Path, note: dict[str, Any]) -> None:
-    new = folder / f"{MANIFEST}.new"
-    new.write_text(json.dumps(note, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    new.replace(folder / MANIFEST)
+    replace_file(folder / MANIFEST, (json.dumps(note, ensure_ascii=False, indent=2) + "\n").encode())

@@ -51,7 +51,7 @@ def summarize(folder: str | os.PathLike[str], *, places: Sequence[str] = PLACES)
         places: the columns of the sources that say where a scan was made.
 
     Raises:
-        ScansError: the folder holds no verdicts of a run.
+        ScansError: the folder holds no verdicts of a run, or not all of them.
     """
     folder = Path(folder)
     scans, journals = _files(folder)
@@ -73,18 +73,32 @@ def summarize(folder: str | os.PathLike[str], *, places: Sequence[str] = PLACES)
 def _files(folder: Path) -> tuple[list[VerdictFile], list[VerdictFile]]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        sources = [[str(source["name"]) for source in manifest[kind]] for kind in ("sources", "journals")]
+        rows_in_all = manifest.get("rows")
+    except (OSError, ValueError, KeyError, TypeError):
         raise ScansError(f"{folder} holds no verdicts of a bulk run", f"{folder} 中没有批量验证的结果") from None
+    if rows_in_all is None:
+        raise ScansError(
+            f"the run into {folder} was interrupted: run it again to its end first",
+            f"{folder} 中的批量验证曾中断：请先再次运行，直到完成",
+        )
     found: tuple[list[VerdictFile], list[VerdictFile]] = [], []
     for journal, below in enumerate((folder, folder / JOURNAL_FOLDER)):
         before: tuple[int, int] = (-1, 0)
         for path in sorted(below.glob("part-*.parquet")):
-            number = int(path.name.split("-")[1])
+            try:
+                number = int(path.name.split("-")[1])
+                source, rows = sources[journal][number], pq.read_metadata(path).num_rows
+            except (ValueError, IndexError, pa.ArrowException):
+                raise ScansError(f"{path} is no part of this run", f"{path} 不属于此次运行") from None
             first = before[1] if before[0] == number else 0
-            rows = pq.read_metadata(path).num_rows
-            source = manifest["journals" if journal else "sources"][number]["name"]
             found[journal].append(VerdictFile(path, source, first, rows, bool(journal)))
             before = number, first + rows
+    if (rows := sum(file.rows for files in found for file in files)) != rows_in_all:
+        raise ScansError(
+            f"{folder} holds verdicts on {rows:,} rows, and its run was on {rows_in_all}: run it again into a new folder",
+            f"{folder} 中有 {rows:,} 行的结果，而该次运行共 {rows_in_all} 行：请另行指定目录重新运行",
+        )
     return found
 
 
