@@ -106,7 +106,7 @@ def test_a_run_that_is_not_whole_is_not_summed_up(tmp_path: Path, monkeypatch: p
         (out / name).unlink()
     for damaged in (b"", good[:-20]):
         last.write_bytes(damaged)
-        with pytest.raises(ScansError, match="00002.parquet is no part of this run"):
+        with pytest.raises(ScansError, match=r"00002.parquet is no part of this run"):
             summarize(out)
     last.unlink()
     with pytest.raises(ScansError, match=r"on 40 rows, and its run was on 50: .* new folder"):

@@ -96,7 +96,7 @@ def _files(folder: Path) -> tuple[list[VerdictFile], list[VerdictFile]]:
             before = number, first + rows
     if (rows := sum(file.rows for files in found for file in files)) != rows_in_all:
         raise ScansError(
-            f"{folder} holds verdicts on {rows:,} rows, and its run was on {rows_in_all}: run it again into a new folder",
+            f"{folder} holds verdicts on {rows:,} rows, and its run was on {rows_in_all}: run it into a new folder",
             f"{folder} 中有 {rows:,} 行的结果，而该次运行共 {rows_in_all} 行：请另行指定目录重新运行",
         )
     return found
