@@ -358,6 +358,28 @@ def test_a_threshold_above_the_number_of_keys_is_refused_before_keys_are_made(ru
     assert not (tmp_path / "repo").exists()
 
 
+def test_what_a_person_reads_is_in_his_language(run, published, tmp_path):
+    root = tmp_path / "not-root.json"
+    root.write_text("{}")
+    keys = ["-k", tmp_path / "keys" / "root.pem"]
+    new = ["--new", tmp_path / "new.pem", "--in-clear"]
+    for arguments, words in (
+        (["publish", published, *keys], "timestamp 共 1 把密钥，须有 1 把签名，现有 0 把"),
+        (["publish", published, *keys, "--role", "zhejiang"], "targets 未委托角色 zhejiang"),
+        (["rotate", published, "leaf", *keys, *new], "角色须为 root、targets、snapshot、timestamp 之一"),
+        (["rotate", published, "root", *keys, *new, "--threshold", "2"], "root 共 1 把密钥，门限须为 1 至 1，不能是 2"),
+        (["fetch", published, "--root", root, "--state", tmp_path / "s"], "root 不是签名足够的根元数据"),
+    ):
+        result = run("ring", *arguments, "--lang", "zh")
+        assert result.exit_code == 2
+        assert result.output.startswith(words)
+
+
+def test_a_key_that_has_ended_is_not_called_withdrawn(run, ring, public):
+    run("ring", "add", public, "-r", ring, "--issuer", "A", "--scope", "33", "--not-after", "1000")
+    assert f"已到签发截止时间：{KID}" in run("ring", "check", ring, "--lang", "zh").output
+
+
 @pytest.mark.parametrize("name", ["1.root.json", "2.targets.json", "2.snapshot.json", "timestamp.json"])
 @pytest.mark.parametrize("data", [b"", b"{}", b"[" * 100_000, b"\xff", b'{"signed": {}, "signatures": [1]}'])
 def test_a_damaged_repository_is_said_by_every_command(run, published, tmp_path, name, data):

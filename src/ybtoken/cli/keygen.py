@@ -44,10 +44,11 @@ def keygen(
     ] = None,
     not_before: Annotated[
         int | None,
-        typer.Option(parser=parse_time, metavar="TIME", help="It may sign from then on. / 启用时间。"),
+        typer.Option(parser=parse_time, metavar="TIME", help="It may sign from then on. / 签发起始时间。"),
     ] = None,
     not_after: Annotated[
-        int | None, typer.Option(parser=parse_time, metavar="TIME", help="It may sign before then. / 停用时间。")
+        int | None,
+        typer.Option(parser=parse_time, metavar="TIME", help="It may sign before then. / 签发截止时间（不含）。"),
     ] = None,
     user_id: Annotated[
         str | None, typer.Option("--user-id", help="SM2's user id, if not the usual one. / SM2 用户标识。")

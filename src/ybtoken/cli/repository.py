@@ -23,11 +23,10 @@ from ybtoken.cli.keyfiles import (
 from ybtoken.cli.ring import AsJson, ring, say_changes, say_json
 from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
 from ybtoken.keys.keyset import load_key_set
-from ybtoken.keys.reading import KeyReadError
 from ybtoken.keys.ring import KeyRing
 from ybtoken.places import Scope
 from ybtoken.trust.changes import changes_between, time_words
-from ybtoken.words import BoundsError
+from ybtoken.words import words_of
 
 if TYPE_CHECKING:
     from ybtoken.trust.repository import RingRepository
@@ -299,10 +298,10 @@ class _misuse:  # noqa: N801 - reads as a verb
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, (KeyReadError, BoundsError)):
-            raise MisuseError(f"{self._prefix}{error.words.en}", f"{self._prefix}{error.words.zh}") from None
         if isinstance(error, (ValueError, TypeError)):
-            raise MisuseError(f"{self._prefix}{error}", f"{self._prefix}操作未完成（{error}）") from None
+            words = words_of(error)
+            zh = f"操作未完成（{error}）" if words.zh == words.en else words.zh
+            raise MisuseError(f"{self._prefix}{words.en}", f"{self._prefix}{zh}") from None
 
 
 def _trust() -> Any:

@@ -21,6 +21,7 @@ from ybtoken.keys.ring import FOREVER, KeyEntry, KeyRing, Use
 from ybtoken.keys.sm2 import SM2VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.trust.changes import RingChange, changes_between
+from ybtoken.words import BoundsError, words_of
 
 __all__ = ["AsJson", "entry_fields", "ring", "say_changes", "say_json"]
 
@@ -53,10 +54,11 @@ def add(
         bool, typer.Option("--whole-country", help="In place of --scope: every place. / 全国范围。")
     ] = False,
     not_before: Annotated[
-        int | None, typer.Option(parser=parse_time, metavar="TIME", help="It may sign from then on. / 启用时间。")
+        int | None, typer.Option(parser=parse_time, metavar="TIME", help="It may sign from then on. / 签发起始时间。")
     ] = None,
     not_after: Annotated[
-        int | None, typer.Option(parser=parse_time, metavar="TIME", help="It may sign before then. / 停用时间。")
+        int | None,
+        typer.Option(parser=parse_time, metavar="TIME", help="It may sign before then. / 签发截止时间（不含）。"),
     ] = None,
     kind: Annotated[KeyKind | None, typer.Option("--alg", help="By default that of its curve. / 算法。")] = None,
     user_id: Annotated[str | None, typer.Option("--user-id", help="SM2's user id. / SM2 用户标识。")] = None,
@@ -86,7 +88,8 @@ def add(
     except KeyReadError as error:
         raise MisuseError(f"{public}: {error.words.en}", f"{public}：{error.words.zh}") from None
     except ValueError as error:
-        raise MisuseError(str(error), f"参数有误：{error}") from None
+        reason = words_of(error)
+        raise MisuseError(reason.en, f"参数有误：{reason.zh}") from None
     say_changes(speaker, changes_between(keys, changed), changed, as_json=as_json)
 
 
@@ -173,10 +176,11 @@ def check(
     try:
         keys = load_key_set(file.read_bytes())
     except (ValueError, RecursionError) as error:
+        reason = words_of(error)
         if as_json:
-            say_json({"good": False, "reason": str(error)})
+            say_json({"good": False, "reason": reason.en})
         else:
-            speaker.say(f"REFUSED: {error}", f"不予采用：{error}")
+            speaker.say(f"REFUSED: {reason.en}", f"不予采用：{reason.zh}")
         raise typer.Exit(REFUSED) from None
     now = int(time.time())
     ended = [entry.kid.hex() for entry in keys.entries if entry.not_after <= now]
@@ -185,7 +189,7 @@ def check(
         return
     speaker.say(f"good: {len(keys)} keys, version {keys.version or '-'}", f"合格：{len(keys)} 个密钥")
     if ended:
-        speaker.say(f"signs no more: {', '.join(ended)}", f"已停用：{', '.join(ended)}")
+        speaker.say(f"signs no more: {', '.join(ended)}", f"已到签发截止时间：{', '.join(ended)}")
 
 
 def say_changes(
@@ -239,5 +243,5 @@ def _public_key(file: Path, kind: KeyKind | None, user_id: str | None) -> Verify
     if read.curve is Curve.SM2:
         return SM2VerifyingKey(read.point, user_id=DEFAULT_USER_ID if user_id is None else user_id.encode())
     if user_id is not None:
-        raise ValueError("--user-id is for SM2 keys")
+        raise BoundsError("--user-id is for SM2 keys", "--user-id 仅用于 SM2 密钥")
     return P256VerifyingKey(read.point, algorithm=Algorithm.ES256 if kind is None else kind.algorithm)

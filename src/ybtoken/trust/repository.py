@@ -123,7 +123,7 @@ class RingRepository:
         """
         metadata = Path(folder) / "metadata"
         if metadata.exists():
-            raise ValueError(f"{folder} has a repository already")
+            raise BoundsError(f"{folder} has a repository already", f"{folder} 已有仓库")
         now = _time(clock())
         root = Root(expires=now + timedelta(seconds={**LIFETIMES, **lifetimes}[Root.type]))
         for role in ROLES:
@@ -246,7 +246,10 @@ class RingRepository:
             ValueError: the name of a top-level role, too few keys, or too few signers.
         """
         if role in TOP_LEVEL_ROLE_NAMES or not role.isascii() or not role.replace("-", "").isalnum():
-            raise ValueError("a delegated role has a name of ASCII letters, digits and -, and none of the four")
+            raise BoundsError(
+                "a delegated role has a name of ASCII letters, digits and -, and none of the four",
+                "受托角色的名称由 ASCII 字母、数字和 - 组成，且不是四个顶层角色之一",
+            )
         public = [metadata_key(key) for key in keys]
         by_id = _by_id(signers)
         with self._changing.locked():
@@ -286,7 +289,7 @@ class RingRepository:
             ValueError: the role is another, or there are too few keys of a role. Nothing is changed then.
         """
         if role not in ROLES:
-            raise ValueError(f"the role is one of {', '.join(ROLES)}")
+            raise BoundsError(f"the role is one of {', '.join(ROLES)}", f"角色须为 {'、'.join(ROLES)} 之一")
         by_id = _by_id(signers)
         with self._changing.locked():
             old, root = self._own_root(), self._own_root()
@@ -361,7 +364,7 @@ class RingRepository:
     def _put_files(self, targets: Targets, rings: Mapping[str, bytes], role: str) -> None:
         for path, document in rings.items():
             if role != Targets.type and not self._delegated(role).is_delegated_path(path):
-                raise ValueError(f"the role {role} may not sign {path}")
+                raise BoundsError(f"the role {role} may not sign {path}", f"角色 {role} 无权签署 {path}")
             info = _about_file(path, document)
             file = self._file(path, info)
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -384,7 +387,7 @@ class RingRepository:
         delegations = self._load(Targets.type, self._root()).delegations
         found: DelegatedRole | None = (delegations.roles or {}).get(role) if delegations is not None else None
         if found is None:
-            raise ValueError(f"targets delegates to no role {role}")
+            raise BoundsError(f"targets delegates to no role {role}", f"targets 未委托角色 {role}")
         return found
 
     def _signing_rings(self) -> dict[str, Targets]:
@@ -576,7 +579,10 @@ def _refuse_too_few(delegator: Root | Targets, role: str, by_id: Mapping[str, Me
     if not _can(delegator, role, by_id):
         about = _role_of(delegator, role)
         there = len(set(about.keyids) & set(by_id))
-        raise ValueError(f"{about.threshold} of the {len(about.keyids)} keys of {role} must sign, and {there} are here")
+        raise BoundsError(
+            f"{about.threshold} of the {len(about.keyids)} keys of {role} must sign, and {there} are here",
+            f"{role} 共 {len(about.keyids)} 把密钥，须有 {about.threshold} 把签名，现有 {there} 把",
+        )
 
 
 def _sign(
@@ -597,5 +603,8 @@ def _sign(
 
 def _threshold(threshold: int, keys: list[Key], role: str) -> int:
     if not 1 <= threshold <= len({key.keyid for key in keys}):
-        raise ValueError(f"{role} has {len(keys)} keys, of which 1 to {len(keys)} must sign, not {threshold}")
+        raise BoundsError(
+            f"{role} has {len(keys)} keys, of which 1 to {len(keys)} must sign, not {threshold}",
+            f"{role} 共 {len(keys)} 把密钥，门限须为 1 至 {len(keys)}，不能是 {threshold}",
+        )
     return threshold

@@ -22,6 +22,7 @@ from ybtoken.keys._der import der_from_raw
 from ybtoken.keys.p256 import P256VerifyingKey
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.keys.sm2 import SM2VerifyingKey
+from ybtoken.words import BoundsError
 
 __all__ = ["MetadataSigner", "SM2MetadataKey", "metadata_key"]
 
@@ -73,7 +74,9 @@ def metadata_key(key: VerifyingKey) -> Key:
         public = P256VerifyingKey.from_point(x, y).to_pem().decode()
         return SSlibKey(_keyid(public), "ecdsa", "ecdsa-sha2-nistp256", {"public": public})
     if getattr(key, "user_id", DEFAULT_USER_ID) != DEFAULT_USER_ID:
-        raise ValueError("metadata is signed with SM2 keys under the default user id")
+        raise BoundsError(
+            "metadata is signed with SM2 keys under the default user id", "元数据须以默认用户标识的 SM2 密钥签名"
+        )
     public = (b"\x04" + x + y).hex()
     return SM2MetadataKey(_keyid(public), _TYPE, _SCHEME, {"public": public})
 

@@ -27,6 +27,7 @@ from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.places import Scope
 from ybtoken.trust.source import HeldRing
+from ybtoken.words import BoundsError
 
 try:
     from tuf.api import exceptions
@@ -258,7 +259,9 @@ def _checked_root(root: bytes) -> bytes:
     try:
         Metadata[Root].from_bytes(root).verify_delegate(Root.type, Metadata[Root].from_bytes(root))
     except exceptions.RepositoryError as error:
-        raise ValueError(f"root is no root metadata with enough good signatures: {error}") from error
+        raise BoundsError(
+            f"root is no root metadata with enough good signatures: {error}", f"root 不是签名足够的根元数据：{error}"
+        ) from error
     return root
 
 
