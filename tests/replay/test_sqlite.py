@@ -138,6 +138,33 @@ def test_a_witness_that_says_nothing_counts_as_none(prepared, told):
     assert outcome(guard_at(prepared), claim(since=NOW)) == "redeem.restarted"
 
 
+@pytest.mark.parametrize("way", ["backup", "none"])
+def test_a_backup_under_the_log_of_a_process_that_was_killed_is_noticed(prepared, way):
+    """The log holds the latest number, but no longer what was moved into the file that the backup replaced."""
+    guard = guard_at(prepared)
+    keys = [b"%04d" % number for number in range(4000)]
+    guard.claim_many([claim(key, since=NOW - 5) for key in keys[::2]])
+    guard.close()
+    backup = Path(shutil.copy(prepared, prepared.with_name("backup")))
+
+    def claims_and_is_killed() -> str:
+        first = outcome(guard, claim(b"0001", since=NOW - 5))
+        with guard._lock:
+            guard._connection.execute("PRAGMA wal_checkpoint")  # type: ignore[union-attr]
+        return first + " " + outcome(guard, claim(b"3999", since=NOW - 5))
+
+    assert in_child(claims_and_is_killed) == "accepted accepted"
+    log = prepared.with_name(prepared.name + "-wal")
+    assert log.stat().st_size
+    if way == "backup":
+        shutil.copyfile(backup, prepared)
+        os.utime(log, (NOW - 20, prepared.stat().st_mtime - 20))  # the operator took 20 s
+        assert outcome(guard_at(prepared), claim(b"0001", since=NOW - 5)) == "redeem.restarted"
+    else:
+        assert outcome(guard_at(prepared), claim(b"0001", since=NOW - 5)) == "redeem.replayed"
+        assert outcome(guard_at(prepared), claim(b"0003", since=NOW - 5)) == "accepted"
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives a file away")
 def test_a_witness_that_root_makes_belongs_to_whom_the_file_belongs(prepared):
     witness = prepared.with_name(prepared.name + ".witness")
@@ -272,7 +299,7 @@ def test_a_disk_that_is_really_full_refuses(tmp_path):
     try:
         guard_at(disk / "guard.db", NOW - 1000).close()
         guard = guard_at(disk / "guard.db")
-        codes = [outcome(guard, claim(b"%d" % number, text="x" * 800)) for number in range(400)]
+        codes = [outcome(guard, claim(b"%d" % number, text="x" * 800)) for number in range(4000)]
         assert codes[0] == "accepted"
         assert codes[-1] == "redeem.unavailable"
         accepted = [number for number, code in enumerate(codes) if code == "accepted"]

@@ -51,6 +51,7 @@ _TABLES = (
 )
 _PAGE, _LAST = 1000, 2**63 - 1
 _WIDTH = 18  # digits in the witness
+_CHECKPOINT = 10.0  # seconds that SQLite may take from writing its log to writing the file
 _MAKE = os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -132,6 +133,7 @@ class SqliteReplayGuard(ReplayGuard):
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
         self._file = ""
+        self._covered = False
         self._known = False  # whether the file was compared with its witness since it was opened
         self._number: int | None = None  # what a transaction lets the witness say
         refuse_shared(self.path, stated=local)
@@ -294,6 +296,7 @@ class SqliteReplayGuard(ReplayGuard):
                 return self._connection
             self._connection.close()
             self._connection = None
+        self._covered = _covered(self.path, about)
         connection = sqlite3.connect(self.path, timeout=self._deadline, isolation_level=None, check_same_thread=False)
         try:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -324,7 +327,7 @@ class SqliteReplayGuard(ReplayGuard):
             "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'redemption')"
         )
         (file,) = connection.execute("SELECT file FROM memory").fetchone()
-        if file != self._file or witnessed is None or witnessed > _number(connection):
+        if file != self._file or self._covered or witnessed is None or witnessed > _number(connection):
             connection.execute("UPDATE memory SET begun = max(begun, ?), file = ?", (now, self._file))
             move = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'redemption'"
             connection.execute(move, (witnessed or 0,))
@@ -359,6 +362,19 @@ def _make(path: Path) -> os.stat_result:
         return os.fstat(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _covered(path: Path, about: os.stat_result) -> bool:
+    """Whether a file was written without its log, as when a backup is copied over it after a kill.
+
+    SQLite then puts the latest pages of the log, with the latest number, on the old ones of the backup. It writes to
+    the file itself only just after the log.
+    """
+    try:
+        log = os.stat(f"{path}-wal")
+    except FileNotFoundError:
+        return False
+    return log.st_size > 0 and about.st_mtime > log.st_mtime + _CHECKPOINT
 
 
 def _number(connection: sqlite3.Connection) -> int:
