@@ -128,7 +128,31 @@ class UnknownKeyError(TokenError):
 
 
 class SignatureError(TokenError):
-    """Step 4: the signature of the issuer (fact: ``kid``, hex) or of the phone is not good."""
+    """Step 4: the signature of the issuer (fact: ``kid``, hex) or of the phone is not good.
+
+    If a key was given a signature that is not 64 bytes long, which no token has, there are two more facts: ``size`` in
+    bytes, and ``form``, which is ``der``, ``text``, ``fields``, or ``size`` for anything else.
+    """
+
+    @property
+    def hint(self) -> Words:
+        """What the developer looks at, in English and Chinese."""
+        hint, form = super().hint, _FORMS.get(self.facts.get("form", ""))
+        if form is None:
+            return hint
+        size = self.facts["size"]
+        return Words(
+            f"The signature that was given has {size} bytes{form.en}; here it is r || s, 64 bytes. {hint.en}",
+            f"所给签名为 {size} 字节{form.zh}；此处签名为 r || s，共 64 字节。{hint.zh}",
+        )
+
+
+_FORMS = {
+    "der": Words(" and looks like DER", "，似为 DER 编码"),
+    "text": Words(" and looks like text, hexadecimal or base64", "，似为十六进制或 Base64 文本"),
+    "fields": Words(" and looks like a device's fields of 64 bytes", "，似为设备的 64 字节字段"),
+    "size": Words("", ""),
+}
 
 
 class ClaimsError(TokenError):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import pickle
+
 import pytest
 
+from ybtoken.errors import SignatureError
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.signatures import der_from_raw, fields_from_raw, raw_from_der, raw_from_fields, sm2_digest
 from ybtoken.keys.sm2 import SM2SigningKey
@@ -17,6 +21,43 @@ def test_each_signature_goes_there_and_back(r: int) -> None:
         raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
         assert raw_from_der(der_from_raw(raw)) == raw
         assert raw_from_fields(fields_from_raw(raw)) == raw
+
+
+@pytest.mark.parametrize("kind", [P256SigningKey, SM2SigningKey])
+def test_a_signature_in_another_form_is_refused_with_a_hint_at_its_form(kind: type) -> None:
+    key = kind.generate()
+    raw = key.sign(b"m")
+    der = der_from_raw(raw)
+    for given, form, words in (
+        (der, "der", f"has {len(der)} bytes and looks like DER; here it is r || s, 64 bytes. Compare"),
+        (raw.hex().encode(), "text", "has 128 bytes and looks like text, hexadecimal or base64;"),
+        (base64.encodebytes(raw), "text", "looks like text"),
+        (base64.b64encode(der), "text", "looks like text"),
+        (fields_from_raw(raw), "fields", "has 128 bytes and looks like a device's fields of 64 bytes;"),
+        (raw + b"\4" + b"".join(key.verifying_key.point), "size", "has 129 bytes; here"),
+        (raw[:-1], "size", "has 63 bytes; here"),
+        (raw + raw[:1], "size", "has 65 bytes; here"),
+        (b"", "size", "has 0 bytes; here"),
+        (b"\x30", "size", "has 1 bytes; here"),
+        (b"\x30" * 10_000, "size", "has 10000 bytes; here"),
+    ):
+        with pytest.raises(SignatureError) as refused:
+            key.verifying_key.verify(b"m", given)
+        error = refused.value
+        assert (error.code, error.facts) == (
+            "signature.invalid",
+            {"kid": key.kid.hex(), "size": len(given), "form": form},
+        )
+        assert words in error.hint.en
+        assert "ybtoken diagnose" in error.hint.en
+        assert "ybtoken diagnose" in error.hint.zh
+        assert error.to_dict()["hint"]["zh"].startswith(f"所给签名为 {len(given)} 字节")
+        assert pickle.loads(pickle.dumps(error)).hint == error.hint
+    for forged in (bytes([1]) * 64, raw[32:] + raw[:32]):  # what a token may have: nothing more is said
+        with pytest.raises(SignatureError) as refused:
+            key.verifying_key.verify(b"m", forged)
+        assert refused.value.facts == {"kid": key.kid.hex()}
+        assert refused.value.hint == refused.value.refusal.hint
 
 
 def test_there_is_one_spelling_of_each() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["der_from_raw", "raw_from_der"]
+from ybtoken.errors import SignatureError
+
+__all__ = ["der_from_raw", "raw_from_der", "refused"]
 
 # The bytes before r and before s, by the top bits of r and s, for signatures in which neither starts with a zero byte
 # (all but one in 128). A zero byte is put before a number whose top bit is set, because DER would read it as negative.
@@ -33,6 +35,24 @@ def raw_from_der(der: bytes) -> bytes:
     if der_from_raw(raw) != der:
         raise ValueError("not a DER signature")
     return raw
+
+
+def refused(kid: bytes, signature: bytes) -> SignatureError:
+    """The error for a signature that is not good. If it is not 64 bytes, the hint says what it looks like.
+
+    Only its size and first bytes are looked at; `ybtoken.keys.diagnosis` tries what it may mean.
+    """
+    size, zeros = len(signature), bytes(32)
+    if size == 64:
+        return SignatureError("signature.invalid", kid=kid.hex())
+    form = "size"
+    if 8 <= size <= 72 and signature[0] == 0x30 and signature[1] == size - 2:
+        form = "der"
+    elif 64 < size <= 160 and signature.isascii() and b"".join(signature.split()).decode().isprintable():
+        form = "text"
+    elif size == 128 and signature[:32] == zeros == signature[64:96]:
+        form = "fields"
+    return SignatureError("signature.invalid", kid=kid.hex(), size=size, form=form)
 
 
 def _integer(number: bytes) -> bytes:

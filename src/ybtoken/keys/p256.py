@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ybtoken.algorithms import Algorithm, Curve
 from ybtoken.errors import SignatureError
-from ybtoken.keys._der import der_from_raw, raw_from_der
+from ybtoken.keys._der import der_from_raw, raw_from_der, refused
 from ybtoken.keys._pem import KeyCipher, check_cipher, check_passphrase, pem_from_der
 from ybtoken.keys.protocols import SAMPLE, coordinate, kid_of_point
 
@@ -94,7 +94,7 @@ class P256VerifyingKey:
     def verify(self, message: bytes, signature: bytes) -> None:
         """See `ybtoken.keys.protocols.VerifyingKey`. Both s and n - s are good (FIPS 186-5)."""
         if not _is_good(self._public_key, message, signature):
-            raise SignatureError("signature.invalid", kid=self.kid.hex())
+            raise refused(self.kid, signature)
 
     def __repr__(self) -> str:
         return f"P256VerifyingKey({self.algorithm.name}, kid={self.kid.hex()})"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, TypeAlias
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.errors import SignatureError
+from ybtoken.keys._der import refused
 from ybtoken.keys._pem import KeyCipher, check_cipher, check_passphrase, pem_from_der
 from ybtoken.keys._sm2.curve import check_point, decompress, spki_from_point
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
@@ -104,7 +105,7 @@ class SM2VerifyingKey:
     def verify(self, message: bytes, signature: bytes) -> None:
         """See `ybtoken.keys.protocols.VerifyingKey`; the message is hashed with SM3 after ZA."""
         if not self._key.verify(message, signature):
-            raise SignatureError("signature.invalid", kid=self.kid.hex())
+            raise refused(self.kid, signature)
 
     def verifies_digest(self, digest: bytes, signature: bytes) -> bool:
         """Whether a signature ``r || s`` is good for a digest e; see `ybtoken.keys.signatures.sm2_digest`."""
