@@ -40,6 +40,7 @@ from .bodies import (
     ChallengeRequest,
     Config,
     Counter,
+    CounterWords,
     EnrolmentChallenge,
     EnrolRequest,
     HandIn,
@@ -54,6 +55,7 @@ from .bodies import (
     ScanRequest,
     StatusChange,
     accepted,
+    words,
 )
 from .direct import direct
 from .ledger import OLDEST_HAND_IN
@@ -331,6 +333,13 @@ def _operations(app: FastAPI, world: World) -> None:
             status_uri=STATUS_URI,
             purposes={code: Words.of(name) for code, name in PURPOSES.items()},
         )
+
+    counters_words = words()
+
+    @app.get("/words", tags=["operations"])
+    def words_of_the_counter() -> CounterWords:
+        """What a terminal says when it verifies by itself: refusals, and names of places and of what is settled."""
+        return counters_words
 
     @app.get("/problems/{code}", tags=["operations"], responses=responses(404))
     def problem(code: str) -> Problem:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ybtoken import VerifiedVoucher
-from ybtoken.places import describe_place
+from ybtoken.places import PROVINCES, describe_place
+from ybtoken.refusals import BY_CODE
 from ybtoken.vocabulary import PURPOSES
 from ybtoken.wire.text import MAX_TEXT
+from ybtoken.words import Words as TemplateWords
 
 from .problems import Problem, Words
+
+_FACT = re.compile(r"\{\w+\}")
 
 MOST_TEXTS = 10_000
 MOST_REDEEMED = 1024
@@ -262,6 +267,38 @@ class Config(BaseModel):
     keys_until: int = Field(description="until when a terminal may verify by itself with the keys that it fetches now")
     status_uri: str = Field(description="the address that the status list states")
     purposes: dict[str, Words]
+
+
+class RefusalWords(BaseModel):
+    """What happened, and what the person at the counter does."""
+
+    what: Words
+    remedy: Words
+
+
+class CounterWords(BaseModel):
+    """What a terminal has to say by itself while the gateway is away."""
+
+    refusals: dict[str, RefusalWords] = Field(description="by code; … stands for what only this refusal knows")
+    places: dict[str, Words] = Field(description="by the first four digits of a city code")
+    purposes: dict[str, Words]
+
+
+def words() -> CounterWords:
+    """The library's words."""
+    refusals = {
+        code: RefusalWords(what=_general(row.what), remedy=_general(row.remedy)) for code, row in BY_CODE.items()
+    }
+    codes = (f"{province}{city:02}00" for province in PROVINCES for city in range(100))
+    names = {code[:4]: describe_place(code) for code in codes}
+    # A name with its code beside it is that of no place but of its province.
+    places = {prefix: Words.of(name) for prefix, name in names.items() if prefix not in name.en}
+    purposes = {code: Words.of(name) for code, name in PURPOSES.items()}
+    return CounterWords(refusals=refusals, places=places, purposes=purposes)
+
+
+def _general(template: TemplateWords) -> Words:
+    return Words(en=_FACT.sub("…", template.en), zh=_FACT.sub("…", template.zh))
 
 
 class Health(BaseModel):

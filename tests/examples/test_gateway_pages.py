@@ -28,7 +28,9 @@ from examples.gateway.app import NOBLE, create_app  # noqa: E402
 from examples.gateway.problems import bare_problem  # noqa: E402
 from examples.gateway.settings import Settings  # noqa: E402
 from examples.gateway.world import World  # noqa: E402
+from ybtoken.places import describe_place  # noqa: E402
 from ybtoken.qr import QrCode  # noqa: E402
+from ybtoken.refusals import BY_CODE  # noqa: E402
 from ybtoken.wire.text import decode_text, encode_text  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -394,9 +396,19 @@ def test_without_the_gateway_the_terminal_accepts_by_itself_once_and_hands_in_la
     assert "离线受理，待上传" in said
     assert terminal.get_attribute("#verdict", "data-by") == "terminal"
     wait_for_words(terminal, "#waiting", "1 笔")
-    assert "redeem.replayed" in submit(terminal, text, "refused")
+    assert "浙江杭州" in said
+    assert kind == "3" or "结算" in said
+    said = submit(terminal, text, "refused")
+    assert "redeem.replayed" in said
+    assert "本机已离线受理此码，尚未上传。" in said
+    for words in BY_CODE["redeem.replayed"].what.zh, BY_CODE["redeem.replayed"].remedy.zh:
+        assert words in said
+    shoot(terminal, f"terminal-offline-refused-{algorithm}-{kind}")
     assert "redeem.replayed" in submit(terminal, online, "refused"), "the gateway accepted it a moment ago"
-    assert "signature.invalid" in submit(terminal, forged(text), "refused")
+    said = submit(terminal, forged(text), "refused")
+    assert "signature.invalid" in said
+    assert "网关无法连接，由本机核验。" in said
+    assert BY_CODE["signature.invalid"].remedy.zh in said
     assert verdicts(site) == {"accepted": 1}
 
     site.start()
@@ -430,7 +442,9 @@ def test_what_was_accepted_offline_is_not_accepted_again_before_it_is_handed_in(
     terminal.route("**/hand-in", lambda route: route.abort())
     terminal.context.set_offline(False)
     for again in (text, f"]Q1{text}"):
-        assert "redeem.replayed" in submit(terminal, again, "refused")
+        said = submit(terminal, again, "refused")
+        assert "redeem.replayed" in said
+        assert "本机已离线受理此码，尚未上传" in said
         wait_for_words(terminal, "#waiting", "1 笔")
     assert "已受理" in submit(terminal, voucher(site), "accepted"), "another is the gateway's business"
     assert terminal.get_attribute("#verdict", "data-by") == "gateway"
@@ -458,6 +472,37 @@ def test_a_terminal_that_is_reloaded_without_the_gateway_verifies(visit: Any, si
     assert terminal.reload().header_value("x-start") == "2", "from the gateway again"
     wait_for_words(terminal, "#recent", "离线受理已上传")
     terminal.wait_for_selector("#waiting", state="hidden")
+
+
+@needs_noble
+def test_without_the_gateway_places_and_refusals_have_the_librarys_words(visit: Any, site: Site) -> None:
+    terminal = visit("/terminal", TERMINAL)
+    codes = [
+        "330100",
+        "330106",
+        "330199",
+        "339900",
+        "339901",
+        "110000",
+        "110105",
+        "110100",
+        "650100",
+        "990000",
+        "000000",
+    ]
+    until(
+        terminal,
+        'async () => Boolean(Object.keys((await (await import("/static/offline.js")).words()).refusals).length)',
+    )
+    names, refusals = terminal.evaluate(
+        """async codes => { const { placeOf, refusals } = await (await import("/static/offline.js")).words();
+             return [codes.map(placeOf), refusals] }""",
+        codes,
+    )
+    assert names == [describe_place(code)._asdict() for code in codes]
+    assert refusals.keys() == BY_CODE.keys()
+    assert "…" in refusals["time.expired"]["what"]["zh"]
+    assert "{" not in str([list(words.values()) for each in refusals.values() for words in each.values()])
 
 
 @needs_noble

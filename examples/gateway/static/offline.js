@@ -59,6 +59,24 @@ export async function provision() {
   await KeyRing.fromJwks(keys);
   await readList({ config, statusKeys, list }, config.now);
   await store(HELD, "readwrite", (held) => held.put({ config, keys, statusKeys, list, ahead }, "gateway"));
+  if (wordsKept) return;
+  const words = await (await body("/words")).json();
+  await store(HELD, "readwrite", (held) => held.put(words, "words"));
+  wordsKept = true;
+}
+
+let wordsKept = false; // once for each page: they change with the gateway's program
+
+/** What the gateway would say: words of refusals by code, names of purposes, and of the place of a city code. */
+export async function words() {
+  const { refusals = {}, purposes = {}, places = {} } = (await store(HELD, "readonly", (all) => all.get("words"))) ?? {};
+  const placeOf = (cityCode) => {
+    const exact = places[cityCode.slice(0, 4)];
+    if (exact && cityCode.endsWith("00")) return exact;
+    const { zh, en } = exact ?? places[`${cityCode.slice(0, 2)}00`] ?? {};
+    return zh ? { zh: `${zh}（${cityCode}）`, en: `${en} (${cityCode})` } : { zh: cityCode, en: cityCode };
+  };
+  return { refusals, purposes, placeOf };
 }
 
 const readList = async ({ config, statusKeys, list }, now) =>

@@ -29,7 +29,8 @@ const WORDS = {
   network: { zh: "网关无法连接：不要受理。请检查本机网络后重试。", en: "The gateway cannot be reached: accept nothing. Check this machine's network and try again." },
   acceptedHere: { zh: "离线受理，待上传", en: "Accepted offline, to be handed in" },
   verifiedHere: { zh: "离线验证有效，本次未核销", en: "Good by this terminal's own check, and not redeemed" },
-  refusedHere: { zh: "网关无法连接，由本机核验。", en: "The gateway is away: this terminal checked by itself." },
+  refusedHere: { zh: "网关无法连接，由本机核验。", en: "The gateway is away: this terminal checked by itself. " },
+  usedHere: { zh: "本机已离线受理此码，尚未上传。", en: "This terminal accepted the code offline, and has not handed it in yet. " },
   waiting: { zh: "笔离线受理待上传", en: "accepted offline, to be handed in" },
   handedIn: { zh: "离线受理已上传", en: "Accepted offline, handed in" },
   handedBad: { zh: "离线受理上传未通过：请联系经办机构", en: "Accepted offline, refused at hand-in: call the office" },
@@ -71,7 +72,7 @@ async function submit(text) {
     // Without a store nothing was accepted here.
     const used = act === "redeem" && (await offline.isWaiting(body.text, challenge).catch(() => waiting > 0));
     const answered = used ? null : await post(`/${act}`, body).catch(() => null); // null: the gateway is away
-    show(answered ? verdictOf(answered, act) : await verdictHere(body.text, act));
+    show(answered ? verdictOf(answered, act) : await verdictHere(body.text, act, used ? WORDS.usedHere : WORDS.refusedHere));
     if (answered?.ok && act === "redeem") {
       // Not awaited: the next code may be scanned while the disk writes, and is looked for after it has.
       const { replay_key: replayKey, expires_at: expiresAt } = answered.body;
@@ -97,16 +98,19 @@ function verdictOf({ ok, status, body }, act) {
 }
 
 // The gateway is away: what this terminal finds by itself, and says that it did.
-async function verdictHere(text, act) {
+async function verdictHere(text, act, why) {
   const redeem = act === "redeem";
+  const { refusals, purposes, placeOf } = await offline.words();
   try {
     const { cityCode, purpose } = await offline.accept(text, { challenge, redeem });
     await countWaiting();
-    const voucher = { place: { zh: cityCode, en: cityCode }, purpose, notes: [] };
+    const voucher = { place: placeOf(cityCode), purpose, purpose_name: purposes[purpose], notes: [] };
     return { kind: "accepted", here: true, headline: redeem ? WORDS.acceptedHere : WORDS.verifiedHere, voucher };
   } catch ({ code, step }) {
     if (!code || code.endsWith(".unavailable")) return { kind: "cannot", remedy: WORDS.network, code, step };
-    return { kind: step === 1 ? "again" : "refused", remedy: WORDS.refusedHere, code, step };
+    const { what = { zh: "", en: "" }, remedy } = refusals[code] ?? {};
+    const said = { zh: why.zh + what.zh, en: why.en + what.en };
+    return { kind: step === 1 ? "again" : "refused", remedy, what: said, code, step };
   }
 }
 
