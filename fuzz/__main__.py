@@ -68,10 +68,8 @@ def complaint(target: Target, data: bytes) -> str:
     """What an input raised that it may not; nothing if all is well."""
     try:
         target.run(data)
-    except target.raises:
-        return ""
-    except Exception:
-        return traceback.format_exc()
+    except Exception as error:
+        return "" if target.expects(error) else traceback.format_exc()
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import pytest
@@ -11,6 +12,7 @@ pytest.importorskip("redis")
 
 from fuzz.__main__ import changed, complaint, seeds_of
 from fuzz.targets import TARGETS
+from tests.support import fake_verifier
 
 
 @pytest.mark.parametrize("name", TARGETS)
@@ -25,3 +27,12 @@ def test_a_foreign_error_is_found():
         raise KeyError(data)
 
     assert "KeyError" in complaint(TARGETS["text"]._replace(run=foreign), b"x")
+
+
+def test_a_foreign_error_is_found_below_an_error_that_is_allowed():
+    target = TARGETS["ring"]
+    assert target.raises == (ValueError,)
+    for run in (bytes.decode, json.loads):
+        assert "DecodeError" in complaint(target._replace(run=run), b"\xff" if run is bytes.decode else b"{")
+    assert not complaint(target._replace(run=int), b"x")
+    assert not complaint(TARGETS["text"]._replace(run=fake_verifier().verify), "96")

@@ -129,8 +129,9 @@ def test_a_jwk_that_is_not_right_is_refused(changes, complaint):
     "document", ["", "nope", "[]", "5", "null", "{}", '{"keys": {}}', '{"keys": [5]}', b"\xff", "[" * 99_999]
 )
 def test_another_document_is_no_jwk_set(document):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError) as caught:
         load_jwks(document)
+    assert caught.type is ValueError  # and no error of a codec or of the JSON reader
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,11 @@ def _json(document: str | bytes) -> Any:
         )
     except RecursionError as error:
         raise ValueError("not a JWK Set: nested too deeply") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"not a JWK Set: no JSON at {where}: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not a JWK Set: its byte {error.start} is not UTF-8") from error
 
 
 def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
