@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -62,8 +62,9 @@ from .ledger import OLDEST_HAND_IN
 from .problems import REFUSED, REQUESTS, Problem, Words, install, problem_of, responses
 from .settings import Settings
 from .shield import Shield
-from .world import STATUS_TTL, STATUS_URI, World
+from .world import RINGS_EVERY, STATUS_TTL, STATUS_URI, World
 
+_log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 VERIFIER = Path(__file__).parent.parent.parent / "js" / "src"
 """The verifier for browsers, as it is: it needs no build step."""
@@ -84,13 +85,17 @@ def create_app(world: World | None = None) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(world.refresh_statuses)
-        keeping = asyncio.create_task(_keep_statuses(world))
+        keeping = [
+            asyncio.create_task(_keep(STATUS_TTL, world.refresh_statuses)),  # a list that is held ends by itself
+            asyncio.create_task(_keep(RINGS_EVERY, world.refresh_rings)),
+        ]
         try:
             yield
         finally:
-            keeping.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeping
+            for task in keeping:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             await world.aclose()
 
     app = FastAPI(
@@ -114,13 +119,14 @@ def create_app(world: World | None = None) -> FastAPI:
     return app
 
 
-async def _keep_statuses(world: World) -> None:
+async def _keep(every: int, refresh: Callable[[], None]) -> None:
+    """Call a function again and again, beside the requests. A failure is logged; what is held stays until its end."""
     while True:
-        await asyncio.sleep(STATUS_TTL)
+        await asyncio.sleep(every)
         try:
-            await asyncio.to_thread(world.refresh_statuses)
-        except Exception:  # the list that is held ends by itself, and passes are refused from then on
-            logging.getLogger(__name__).exception("the status list was not published")
+            await asyncio.to_thread(refresh)
+        except Exception:
+            _log.exception("%s failed", refresh.__name__)
 
 
 def _platform(app: FastAPI, world: World) -> None:
@@ -202,7 +208,10 @@ def _platform(app: FastAPI, world: World) -> None:
     @app.get("/keys", tags=["platform"], response_class=Response)
     def keys() -> Response:
         """The public key ring, as a JWK Set: all that a verifier elsewhere needs."""
-        return Response(dump_jwks(world.keys), media_type="application/jwk-set+json")
+        return Response(dump_jwks(world.ring), media_type="application/jwk-set+json")
+
+    if world.publisher is not None:
+        app.mount("/rings", StaticFiles(directory=world.publisher.repository), name="rings")
 
 
 def _status_name(world: World, index: int) -> Any:
@@ -314,8 +323,10 @@ def _operations(app: FastAPI, world: World) -> None:
     @app.get("/metrics", tags=["operations"], response_class=PlainTextResponse)
     def metrics() -> PlainTextResponse:
         """Counters for Prometheus, of the worker that answers."""
-        held = {"guard_claims": world.guard.held} if isinstance(world.guard, MemoryReplayGuard) else {}
-        return PlainTextResponse(world.metrics.text(**held), media_type="text/plain; version=0.0.4")
+        gauges = world.gauges()
+        if isinstance(world.guard, MemoryReplayGuard):
+            gauges["guard_claims"] = world.guard.held, "Used codes that the guard in memory holds."
+        return PlainTextResponse(world.metrics.text(gauges), media_type="text/plain; version=0.0.4")
 
     @app.get("/config", tags=["operations"])
     def config() -> Config:
@@ -329,7 +340,8 @@ def _operations(app: FastAPI, world: World) -> None:
             now=world.now,
             skew=world.settings.skew,
             max_lifetime=max(world.settings.lifetime, 300),
-            keys_until=world.now + KEYS_LIFE,
+            keys_until=min(world.now + KEYS_LIFE, world.rings.expires_at or world.now),
+            stale=None if (stale := world.staleness) is None else Words.of(stale),
             status_uri=STATUS_URI,
             purposes={code: Words.of(name) for code, name in PURPOSES.items()},
         )

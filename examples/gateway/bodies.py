@@ -265,6 +265,7 @@ class Config(BaseModel):
     skew: int = Field(description="by how many seconds clocks may differ")
     max_lifetime: int = Field(description="the longest validity of vouchers that is accepted, in seconds")
     keys_until: int = Field(description="until when a terminal may verify by itself with the keys that it fetches now")
+    stale: Words | None = Field(description="what a person has to know about the key ring; null if it is up to date")
     status_uri: str = Field(description="the address that the status list states")
     purposes: dict[str, Words]
 

@@ -46,6 +46,9 @@ class Settings:
         place: the city code of the place where the terminals stand, for the events.
         hosts: the names by which clients may call the gateway, separated by commas; a request with another ``Host`` is
             refused, because a page from elsewhere could reach the gateway by a name of its own (DNS rebinding).
+        rings: the repository of key rings that verification follows: an address (``https://...``) or a folder. By
+            default the gateway publishes one in its folder, at first with its own signing key only, and follows that.
+        rings_root: the file of root metadata from which the trust in that repository follows.
     """
 
     folder: Path = Path("build/gateway")
@@ -59,6 +62,8 @@ class Settings:
     clock_offset: int = 0
     place: str = "330100"
     hosts: str = "127.0.0.1,localhost,[::1]"
+    rings: str = ""
+    rings_root: str = ""
 
     def __post_init__(self) -> None:
         for name, found, wanted in (
@@ -75,6 +80,7 @@ class Settings:
             ),
             ("place", re.fullmatch("[0-9]{6}", self.place), Words("a city code of six digits", "六位参保地代码")),
             ("redis", self.redis == "" or _shown(self.redis), _STORE),
+            ("rings", "://" not in self.rings or _is_repository(self.rings), _REPOSITORY),
             (
                 "hosts",
                 all(map(_HOST.fullmatch, self.hosts.split(","))),
@@ -83,6 +89,8 @@ class Settings:
         ):
             if not found:
                 raise _wrong(name, wanted)
+        if bool(self.rings) != bool(self.rings_root):
+            raise _wrong("rings_root", Words("set if and only if rings is", "与 rings 同时设置或同时留空"))
         if self.replicas and not self.redis:
             raise _wrong("replicas", Words("0 where no store is set", "0（未设置存储时）"))
         if self.guard and self.redis:
@@ -128,6 +136,20 @@ _STORE = Words(
     "redis://, rediss:// or unix://, with /, ?, # and @ in a password written as %2F, %3F, %23 and %40",
     "redis://、rediss:// 或 unix:// 地址，密码中的 /、?、#、@ 须写作 %2F、%3F、%23、%40",
 )
+
+
+_REPOSITORY = Words("https:// and a host, without a password, or a folder", "https:// 地址（不含密码）或目录")
+
+
+def _is_repository(url: str) -> bool:
+    try:
+        address = urlsplit(url)
+        host, _ = address.hostname or "", address.port
+    except ValueError:
+        return False
+    host = f"[{host}]" if ":" in host else host
+    plain = _HOST.fullmatch(host) and "@" not in url and not address.query + address.fragment
+    return address.scheme in ("http", "https") and bool(plain)
 
 
 def _shown(url: str) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from ybtoken import (
     Engine,
@@ -39,16 +40,22 @@ from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.registry import StatusRegistry
 from ybtoken.status.source import MemoryStatusSource
+from ybtoken.trust.keeper import Keeper
+from ybtoken.words import Words
 
 from .ledger import AsyncNoting, Ledger, Noting, begin, guard_of
 from .metrics import Metrics
+from .rings import Publisher, source_of, staleness
 from .settings import Settings
 from .vault import Vault
 
 STATUS_URI = "/status/list"
 LEDGER = "accepted.db"
+RINGS_EVERY = 15
+"""Seconds after which each worker looks for a newer key ring; so long a withdrawal may take to be seen everywhere."""
 STATUS_TTL = 5
 """Seconds after which each worker looks at the registry again; so long a freeze may take to be seen everywhere."""
+_log = logging.getLogger(__name__)
 _ISSUER = "演示平台 · demo platform"
 
 
@@ -62,6 +69,15 @@ def open_vault(settings: Settings) -> Vault:
     return Vault.open(settings.folder, settings.algorithm, first)
 
 
+class _Verifiers(NamedTuple):
+    """What is made of a ring."""
+
+    ring: KeyRing
+    at_counters: Verifier
+    of_hand_ins: Verifier
+    """Without the master key: nobody can guess at one-time codes of the past by handing them in."""
+
+
 class World:
     """All that the endpoints need, made from the settings."""
 
@@ -69,7 +85,11 @@ class World:
         self.settings = settings
         self.clock: Callable[[], float] = lambda: clock() + settings.clock_offset
         vault = self._vault = open_vault(settings)
-        self.keys = KeyRing([KeyEntry(vault.signing.verifying_key, _ISSUER, Scope(), status_uri=STATUS_URI)])
+        own = KeyEntry(vault.signing.verifying_key, _ISSUER, Scope(), status_uri=STATUS_URI)
+        self.keys = KeyRing([own], version=1)
+        """The platform's own; what is verified with comes from the repository."""
+        self.publisher = None if settings.rings else Publisher(settings.folder, self.keys, self.clock)
+        self.rings = source_of(settings, self.publisher)
         self.issuer = Issuer(vault.signing, lifetime=settings.lifetime, clock=self.clock)
         self.sealer = IdentitySealer.for_ring(self.keys, vault.sealing, clock=self.clock)
         self.codes = RotatingCodes(vault.master, clock=self.clock)
@@ -84,9 +104,9 @@ class World:
         self.ledger = Ledger(":memory:" if settings.remembers == "memory" else settings.folder / LEDGER, self.clock)
         self.metrics = Metrics()
 
-        def verifier_with(**options: Any) -> Verifier:
+        def verifier_with(ring: KeyRing, **options: Any) -> Verifier:
             return Verifier(
-                self.keys,
+                ring,
                 policies=[StatusPolicy(self.statuses)],
                 engine=self._engine(),
                 skew=settings.skew,
@@ -96,15 +116,51 @@ class World:
             )
 
         noting = (AsyncNoting if settings.redis else Noting)(self.guard, self.ledger)
-        verifier = verifier_with(guard=noting, otp=self.codes)
-        self._of_hand_ins = verifier_with()
-        """Without the master key: nobody can guess at one-time codes of the past by handing them in."""
+
+        def made_of(ring: KeyRing) -> _Verifiers:
+            return _Verifiers(ring, verifier_with(ring, guard=noting, otp=self.codes), verifier_with(ring))
+
+        self._keeper = Keeper(self.rings, made_of, every=RINGS_EVERY, clock=self.clock)
         observers = self._observers = [self.metrics, LogObserver()]
-        self.batcher = RedemptionBatcher(verifier)
+        self.batcher = RedemptionBatcher(self._current)
         """Through it, redemptions that arrive at the same time share a round trip to the store."""
         self.verifier = ObservedVerifier(
-            verifier, observers, batcher=self.batcher, place=settings.place, clock=self.clock
+            self._current, observers, batcher=self.batcher, place=settings.place, clock=self.clock
         )
+        self.refresh_rings()
+
+    def _current(self) -> Verifier:
+        return self._keeper.current().at_counters
+
+    @property
+    def ring(self) -> KeyRing:
+        """The ring that is verified with now.
+
+        Raises:
+            CannotCheckError: there is none, or it has ended.
+        """
+        return self._keeper.current().ring
+
+    @property
+    def staleness(self) -> Words | None:
+        """What a person at the counter has to know about the ring; ``None`` if it is up to date."""
+        return staleness(self.rings, self._keeper, self.now)
+
+    def gauges(self) -> dict[str, tuple[float, str]]:
+        """What monitoring reads of the ring: by name, the value and what it is."""
+        return {
+            "ring_expires_at_seconds": (self.rings.expires_at or 0, "When the key ring ends, in seconds since 1970."),
+            "ring_stale": (self._keeper.problem is not None, "1 if the key ring could not be brought up to date."),
+        }
+
+    def refresh_rings(self) -> None:
+        """Sign the platform's repository again if that is due, and take over a newer ring; this waits for both."""
+        if self.publisher is not None:
+            try:
+                self.publisher.sign_again()
+            except (ValueError, OSError):  # what is signed holds half of its life yet, and the pages say so
+                _log.exception("the ring repository was not signed again")
+        self._keeper.refresh()
 
     @property
     def now(self) -> int:
@@ -172,7 +228,7 @@ class World:
         return voucher
 
     async def _take(self, text: str, at: int) -> VerifiedVoucher:
-        voucher = self._of_hand_ins.verify(text, now=at, recorded=True)
+        voucher = self._keeper.current().of_hand_ins.verify(text, now=at, recorded=True)
         until = voucher.redeem_until
         try:
             # Whatever the guard has lost, the display was shown: it was accepted once, at the terminal.

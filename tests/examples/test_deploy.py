@@ -15,12 +15,13 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("yaml", reason="PyYAML is not installed")
+pytest.importorskip("tuf", reason="the extra tuf is not installed")
 pytest.importorskip("fastapi", reason="the gateway's packages are not installed")
 
 import yaml
 
-from examples.gateway.metrics import Metrics
 from examples.gateway.settings import OURS, Settings
+from examples.gateway.world import World
 from ybtoken.errors import error_for
 from ybtoken.observers.event import VerdictEvent
 from ybtoken.refusals import REFUSALS
@@ -36,10 +37,15 @@ def expressions() -> list[str]:
     return [rule["expr"] for rule in rules] + [target["expr"] for panel in panels for target in panel["targets"]]
 
 
-def test_rules_and_panels_ask_for_metrics_that_the_gateway_has():
-    metrics = Metrics()
-    metrics.observe(_EVENT)
-    given = set(re.findall(r"^(ybtoken_\w+)", metrics.text(), re.MULTILINE))
+def test_rules_and_panels_ask_for_metrics_that_the_gateway_has(tmp_path):
+    world = World(Settings(folder=tmp_path, algorithm="es256"))
+    world.metrics.observe(_EVENT)
+    text = world.metrics.text(world.gauges())
+    world.close()
+    given = set(re.findall(r"^(ybtoken_\w+)", text, re.MULTILINE))
+    assert set(re.findall(r"^([a-z_]+?)(?:_bucket|_sum|_count)?(?:\{| )", text, re.MULTILINE)) == set(
+        re.findall(r"^# HELP (\w+) \w", text, re.MULTILINE)
+    ), "each says what it is"
     for expression in expressions():
         assert set(re.findall(r"\bybtoken_\w+", expression)) <= given, expression
 

@@ -44,6 +44,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 PHONE = {"width": 390, "height": 844}
+SIDEWAYS = {"width": 844, "height": 390}
 TERMINAL = {"width": 1280, "height": 800}
 SHOTS = os.environ.get("YBTOKEN_SHOTS")
 """A folder in which the pictures are kept, to be looked at."""
@@ -624,13 +625,36 @@ def counter(site: Site, visit: Any, launch: Any, tmp_path: Path) -> Iterator[Any
         browser.close()
 
 
+def test_both_pages_say_that_the_key_ring_is_stale(visit: Any, site: Site) -> None:
+    timestamp = site.world.publisher.repository / "metadata" / "timestamp.json"
+    kept = timestamp.read_bytes()
+    timestamp.unlink()
+    site.world.refresh_rings()
+    for path, viewport in (("/terminal", TERMINAL), ("/terminal", PHONE), ("/phone", PHONE), ("/phone", SIDEWAYS)):
+        page = visit(path, viewport)
+        line = page.locator("#stale:visible")
+        line.wait_for()
+        assert line.inner_text().startswith("密钥环无法更新" if path == "/terminal" else "收费终端的密钥环未更新")
+        shoot(page, f"stale-{path[1:]}-{viewport['width']}")
+        page.click("#language")
+        assert "key ring is out of date" in line.inner_text()
+        assert path == "/terminal" or page.evaluate("document.body.scrollHeight <= innerHeight"), "the code is whole"
+        shoot(page, f"stale-{path[1:]}-{viewport['width']}-en")
+    timestamp.write_bytes(kept)
+    site.world.refresh_rings()
+    page.reload()
+    page.wait_for_selector("#code:visible")
+    until(page, "async () => (await fetch('/config').then((answer) => answer.json())).stale === null")
+    assert page.is_hidden("#stale")
+
+
 def voucher(site: Site) -> str:
     text: str = site.world.issuer.issue(bytes(16), "330100", purpose="01301").text
     return text
 
 
 def verdicts(site: Site) -> dict[str, int]:
-    lines = site.world.metrics.text().splitlines()
+    lines = site.world.metrics.text({}).splitlines()
     return {line.split('"')[3]: int(line.split()[-1]) for line in lines if "verdicts_total{" in line}
 
 

@@ -4,7 +4,7 @@
 // `display` makes the text to show now, and says for how many seconds it stands until the next, and for how many it is
 // good. All else is the same for each.
 
-import { speak, post, picture } from "./words.js";
+import { speak, post, picture, settings, showStale, LOOK_EVERY } from "./words.js";
 import { deviceBoundText, fromHex, isChallenge, newDeviceKey, provenKey, rotatingKey, rotatingText } from "./wire.js";
 
 const WORDS = {
@@ -19,6 +19,7 @@ const WORDS = {
   loading: { zh: "正在取码…", en: "Fetching the code …" },
   offline: { zh: "无法连接平台，旧码已失效。请检查网络。", en: "The platform cannot be reached and the last code is over. Check the network." },
   alt: { zh: "二维码，供扫码枪读取", en: "QR code for the scanner" },
+  stale: { zh: "收费终端的密钥环未更新", en: "The terminals' key ring is out of date." },
   left: { zh: "秒后更新", en: "seconds until it renews" },
 };
 
@@ -74,6 +75,12 @@ let shown = { at: 0, stands: 0, over: 0 };
 let message = "loading";
 let turn = 0; // a display that was asked for before the last change of kind is thrown away
 const kept = {};
+let stale = null; // what the verifying side has to say about its key ring
+
+async function look() {
+  stale = await settings().then((config) => config.stale, () => stale);
+  paint();
+}
 
 async function ask(path, body) {
   const answered = await post(path, body);
@@ -121,6 +128,7 @@ function paint() {
   place.textContent = `${language.say("insured")} ${language.pick(PLACE)}`;
   tip.textContent = language.say(message === "offline" ? "waiting" : "refreshes");
   answer.hidden = kind !== "3";
+  showStale(stale && WORDS.stale, language);
   for (const label of document.querySelectorAll("#kinds span")) {
     label.textContent = language.pick(KINDS[label.dataset.kind].name);
   }
@@ -172,4 +180,6 @@ document.addEventListener("visibilitychange", () => {
 const stayOn = () => navigator.wakeLock?.request("screen").catch(() => {});
 stayOn();
 setInterval(tick, 250);
+setInterval(look, LOOK_EVERY);
+look();
 renew();

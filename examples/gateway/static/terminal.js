@@ -1,6 +1,6 @@
 // The terminal: whatever reads a code brings its text to `submit`, and the verdict fills the screen.
 
-import { speak, post, picture } from "./words.js";
+import { speak, post, picture, settings, showStale } from "./words.js";
 import * as offline from "./offline.js";
 
 const WORDS = {
@@ -125,6 +125,8 @@ const KEEP_EVERY = 15_000; // ms; a quarter of a status list's life
 async function keep() {
   await countWaiting().catch(() => {});
   try {
+    where = await settings();
+    paint();
     await offline.provision();
     await keepPage().catch(() => {}); // a browser that keeps no page still verifies as long as this one is open
     for (const { ok, body } of await offline.handIn()) {
@@ -171,6 +173,7 @@ function paint() {
   $("recent").replaceChildren(...history.map(line));
   $("asked").hidden = !challenge;
   $("ask").setAttribute("aria-pressed", String(Boolean(challenge)));
+  showStale(where?.stale, language);
   $("where").textContent = where ? `T1 · ${language.pick(where.place_name)} · ${where.algorithm}` : "";
 }
 
@@ -307,7 +310,3 @@ offerCamera();
 keep();
 setInterval(keep, KEEP_EVERY);
 addEventListener("online", keep);
-fetch("/config").then((response) => response.json()).then((config) => {
-  where = config;
-  paint();
-}).catch(() => {});

@@ -39,4 +39,20 @@ export async function post(path, body) {
   return { ok: response.ok, status: response.status, body: await response.json() };
 }
 
+/** The gateway's settings, and whether its key ring is up to date. */
+export async function settings() {
+  const response = await fetch("/config");
+  if (!response.ok) throw new Error(`/config: ${response.status}`);
+  return response.json();
+}
+
+export const LOOK_EVERY = 15_000; // ms
+
+/** Say what a person has to know about the key ring; null is nothing. */
+export function showStale(stale, language) {
+  const line = document.getElementById("stale");
+  line.hidden = !stale;
+  line.textContent = stale ? language.pick(stale) : "";
+}
+
 export const picture = (svg) => "data:image/svg+xml," + encodeURIComponent(svg);

@@ -1,0 +1,128 @@
+"""Key rings: the platform publishes them in a signed repository, and the verifying side follows the newest one.
+
+    rings/repository/  what is published: any web server can serve it
+    rings/keys/        the private keys of the repository's roles, and root.json, from which all trust follows
+    rings-seen/        what the verifying side has seen, so that no older ring comes back
+
+Here both sides share a folder. A real platform keeps the root and targets keys offline, and ``ybtoken ring`` works on
+these folders. The platform's part of this module then needs the snapshot and timestamp keys only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ybtoken import KeyRing, SigningKey
+from ybtoken._state import replace_file
+from ybtoken.keys.keyset import dump_jwks
+from ybtoken.keys.p256 import P256SigningKey
+from ybtoken.trust.changes import time_words
+from ybtoken.trust.keeper import Keeper
+from ybtoken.trust.repository import LIFETIMES, ROLES, RingRepository
+from ybtoken.trust.source import HeldRing
+from ybtoken.trust.tuf import RING, TufRingSource
+from ybtoken.words import Words
+
+from .settings import Settings
+
+ONLINE = ("snapshot", "timestamp")
+
+
+class Publisher:
+    """The platform's side.
+
+    Args:
+        folder: the gateway's folder; the repository and its keys are made if they are not there.
+        ring: the first ring that is published.
+        clock: returns seconds since 1970.
+
+    Raises:
+        ValueError: the repository is not what its keys signed.
+    """
+
+    def __init__(self, folder: Path, ring: KeyRing, clock: Callable[[], float] = time.time) -> None:
+        self.repository, self._keys = folder / "rings" / "repository", folder / "rings" / "keys"
+        self._clock = clock
+        if not (folder / "rings").exists():
+            _make(folder, ring, clock)
+        self._signed = RingRepository(self.repository, root=self.root, clock=clock)
+
+    @property
+    def root(self) -> bytes:
+        """The platform's own copy of the root: what verifiers are shipped with."""
+        return (self._keys / "root.json").read_bytes()
+
+    def sign_again(self) -> bool:
+        """Sign the timestamp again after half of its life, and what else would end, with the keys that are here.
+
+        Returns:
+            Whether it was due.
+        """
+        _, end = self._signed.ends()["timestamp"]
+        if end - self._clock() > LIFETIMES["timestamp"] / 2:
+            return False
+        here = [file for role in ROLES if (file := self._keys / f"{role}.pem").exists()]
+        self._signed.publish({}, [P256SigningKey.from_pem(file.read_bytes()) for file in here])
+        return True
+
+
+def _make(folder: Path, ring: KeyRing, clock: Callable[[], float]) -> None:
+    """Make keys and repository as a draft, and name it when it is whole; the first of several workers' stays."""
+    draft = Path(tempfile.mkdtemp(prefix=".rings.", dir=folder))
+    try:
+        keys: dict[str, SigningKey] = {}
+        (draft / "keys").mkdir(mode=0o700)
+        for role in ROLES:
+            key = keys[role] = P256SigningKey.generate()
+            replace_file(draft / "keys" / f"{role}.pem", key.to_pem(passphrase=None), mode=0o600)
+        public = {role: [key.verifying_key] for role, key in keys.items()}
+        repository = RingRepository.create(draft / "repository", public, keys.values(), clock=clock)
+        repository.publish({RING: dump_jwks(ring).encode()}, keys.values())
+        replace_file(draft / "keys" / "root.json", repository.root)
+        try:
+            os.rename(draft, folder / "rings")
+        except OSError:
+            if not (folder / "rings").exists():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def source_of(settings: Settings, publisher: Publisher | None) -> TufRingSource:
+    """Where the verifying side gets its rings: the repository that is set, or the platform's own folder.
+
+    Raises:
+        ValueError, OSError: the root is not root metadata, or cannot be read.
+    """
+    state = settings.folder / "rings-seen"
+    if publisher is not None:
+        return TufRingSource(publisher.repository, publisher.root, state=state)
+    address = settings.rings if "://" in settings.rings else Path(settings.rings)
+    return TufRingSource(address, Path(settings.rings_root).read_bytes(), state=state)
+
+
+def staleness(source: HeldRing, keeper: Keeper[object], now: int) -> Words | None:
+    """What a person at the counter has to know about the ring; ``None`` if it is up to date."""
+    end = source.expires_at
+    if end is None:
+        return Words(
+            "No key ring has arrived: no code can be checked. Tell the operator.",
+            "尚未取得密钥环，无法核验任何码。请告知运维人员。",
+        )
+    if now >= end:
+        return Words(
+            f"The key ring ended at {time_words(end)}: no code can be checked. Tell the operator.",
+            f"密钥环已于 {time_words(end)} 到期，无法核验任何码。请告知运维人员。",
+        )
+    if keeper.problem is not None:
+        return Words(
+            "The key ring is out of date: a key that was withdrawn lately may not be known. Codes are checked until "
+            f"{time_words(end)}. Tell the operator.",
+            f"密钥环无法更新，最近停用的密钥本机可能尚不知晓；可继续核验至 {time_words(end)}。请告知运维人员。",
+        )
+    return None
