@@ -84,7 +84,7 @@ def _diagnostic(data: bytes, at: int = 0) -> str:
     return f"{number}({parts[0]})"
 
 
-def _example() -> str:
+def _example(*, chinese_only: bool = False) -> str:
     cases = json.loads((ROOT / "vectors" / "text.json").read_text())["cases"]
     case = next(case for case in cases if case["id"] == "text/accept")
     data, text = bytes.fromhex(case["token"]), case["text"]
@@ -98,63 +98,56 @@ def _example() -> str:
         chunk = data[7 * number : 7 * number + 7]
         assert int(group).to_bytes(len(chunk), "little") == chunk
         table.append(f"{chunk.hex():<14}  {group}")
-    jwk = json.dumps(case["jwks"]["keys"][0], indent=2)
-    stated = json.dumps(case["expect"]["claims"], indent=2)
-    return f"""The issuer's public key, as an entry of a key ring:
+    blocks = (
+        ("json", json.dumps(case["jwks"]["keys"][0], indent=2)),
+        ("json", json.dumps(case["expect"]["claims"], indent=2)),
+        ("cbor-diag", f"{_diagnostic(header)}\n{_diagnostic(claims)}"),
+        ("text", _annotated(claims)),
+        ("text", _wrapped(signed.hex())),
+        ("text", _annotated(data)),
+        ("cbor-diag", _diagnostic(data)),
+        ("text", "\n".join(table)),
+        ("text", _wrapped(text)),
+    )
+    sizes = {"header": len(header), "claims": len(claims), "signed": len(signed), "data": len(data), "text": len(text)}
+    return _woven(_EXAMPLE, blocks, chinese_only=chinese_only, first=text[:2], last=text[-2:], **sizes)
 
-```json
-{jwk}
-```
 
-What is stated:
+_EXAMPLE = (
+    ("The issuer's public key, as an entry of a key ring:", "签发机构的公钥，写作密钥环的一个条目："),
+    ("What is stated:", "写入的内容："),
+    (
+        "The protected header, {header} bytes, and the claims, {claims} bytes, in diagnostic notation:",
+        "受保护头部（{header} 字节）和凭证要素（{claims} 字节），以诊断记法表示：",
+    ),
+    ("The claims item by item:", "凭证要素逐项列出："),
+    (
+        "The Sig_structure, {signed} bytes, over which the signature is made:",
+        "Sig_structure，{signed} 字节，签名即对它计算：",
+    ),
+    ("The token, {data} bytes, item by item:", "凭证，{data} 字节，逐项列出："),
+    ("The same in diagnostic notation:", "同一凭证，以诊断记法表示："),
+    ("Its groups:", "其分组："),
+    (
+        "Its text, {text} digits: `{first}`, the groups, and `{last}`.",
+        "其码文，{text} 位数字：`{first}`、各分组和 `{last}`。",
+    ),
+)
 
-```json
-{stated}
-```
 
-The protected header, {len(header)} bytes, and the claims, {len(claims)} bytes, in diagnostic notation:
-
-```cbor-diag
-{_diagnostic(header)}
-{_diagnostic(claims)}
-```
-
-The claims item by item:
-
-```text
-{_annotated(claims)}
-```
-
-The Sig_structure, {len(signed)} bytes, over which the signature is made:
-
-```text
-{_wrapped(signed.hex())}
-```
-
-The token, {len(data)} bytes, item by item:
-
-```text
-{_annotated(data)}
-```
-
-The same in diagnostic notation:
-
-```cbor-diag
-{_diagnostic(data)}
-```
-
-Its groups:
-
-```text
-{chr(10).join(table)}
-```
-
-Its text, {len(text)} digits: `{text[:2]}`, the groups, and `{text[-2:]}`.
-
-```text
-{_wrapped(text)}
-```
-"""
+def _woven(
+    sentences: tuple[tuple[str, str], ...],
+    blocks: tuple[tuple[str, str], ...],
+    *,
+    chinese_only: bool,
+    **facts: Any,
+) -> str:
+    """Each block under its sentence, which is in English and Chinese; the blocks are the same in both."""
+    parts = [
+        f"{pair[chinese_only].format(**facts)}\n\n```{kind}\n{block}\n```\n"
+        for pair, (kind, block) in zip(sentences, blocks, strict=True)
+    ]
+    return "\n".join(parts)
 
 
 def _wrapped(digits: str) -> str:
@@ -173,9 +166,13 @@ def _table(module: str) -> Any:
         sys.path.pop(0)
 
 
-def _refusal_table() -> str:
-    rows = [f"| {r.step} | `{r.code}` | {r.number} | {r.what.en} |" for r in _table("refusals").REFUSALS]
-    return "\n".join(["| step | code | number | what happened |", "|---|---|---|---|", *rows]) + "\n"
+def _refusal_table(*, chinese_only: bool = False) -> str:
+    head = "| 步骤 | 代码 | 编号 | 发生了什么 |" if chinese_only else "| step | code | number | what happened |"
+    rows = [
+        f"| {r.step} | `{r.code}` | {r.number} | {r.what.zh if chinese_only else r.what.en} |"
+        for r in _table("refusals").REFUSALS
+    ]
+    return "\n".join([head, "|---|---|---|---|", *rows]) + "\n"
 
 
 def _remedy_table(*, chinese_only: bool = False) -> str:
@@ -208,7 +205,7 @@ def _vector(id_: str) -> dict[str, Any]:
     return next(case for case in cases if case["id"] == id_)
 
 
-def _more_examples() -> str:
+def _more_examples(*, chinese_only: bool = False) -> str:
     """SM2's ZA and e, a one-time code, a presentation: with intermediate values, for readers who compute them."""
     sys.path.insert(0, str(ROOT / "vectors"))
     from cases import kit, kit_sm2, passes
@@ -225,12 +222,7 @@ def _more_examples() -> str:
     shown = bytes.fromhex(device["presentation"])
     content = shown[9 : 9 + shown[8]]
     assert content[-8:] == passes.DISPLAY_NONCE
-    return f"""### 7.1 SM2
-
-Case `sm2/accept`. The key's coordinates, ZA, the Sig_structure of {len(signed)} bytes, e, and the signature:
-
-```text
-x   {key.x.hex()}
+    sm2_values = f"""x   {key.x.hex()}
 y   {key.y.hex()}
 ZA  {key.za().hex()}
 
@@ -238,35 +230,46 @@ ZA  {key.za().hex()}
 
 e   {kit_sm2.sm3(key.za() + signed).hex()}
 r   {token[-64:-32].hex()}
-s   {token[-32:].hex()}
-```
-
-### 7.2 A one-time code
-
-Case `rotating/accept`. The master key, what the pass states, the secret, and the code at {rotating["now"]}:
-
-```text
-master key    {rotating["masters"]["0"]}
+s   {token[-32:].hex()}"""
+    code_values = f"""master key    {rotating["masters"]["0"]}
 nonce         {claims["nonce"]}
 identity_ref  {claims["identity_ref"]}
 secret        {secret.hex()}
 step          {step}
-code          {rotating["otp"]}
-```
+code          {rotating["otp"]}"""
+    presented = (content, kit.sig_structure(shown[3:6], content), shown[-64:])
+    blocks = (sm2_values, code_values, "\n\n".join(_wrapped(part.hex()) for part in presented))
+    facts = {"signed": len(signed), "now": rotating["now"], "content": len(content), "within": content[2]}
+    return _woven(_MORE_EXAMPLES, tuple(("text", block) for block in blocks), chinese_only=chinese_only, **facts)
 
-### 7.3 A presentation
 
-Case `device/accept`. What the phone signs, {len(content)} bytes, of which the pass is {content[2]}, its
-Sig_structure, and the signature:
+_MORE_EXAMPLES = (
+    (
+        """### 7.1 SM2
 
-```text
-{_wrapped(content.hex())}
+Case `sm2/accept`. The key's coordinates, ZA, the Sig_structure of {signed} bytes, e, and the signature:""",
+        """### 7.1 SM2
 
-{_wrapped(kit.sig_structure(shown[3:6], content).hex())}
+用例 `sm2/accept`。密钥的坐标、ZA、{signed} 字节的 Sig_structure、e，以及签名：""",
+    ),
+    (
+        """### 7.2 A one-time code
 
-{_wrapped(shown[-64:].hex())}
-```
-"""
+Case `rotating/accept`. The master key, what the pass states, the secret, and the code at {now}:""",
+        """### 7.2 动态码
+
+用例 `rotating/accept`。主密钥、通行凭证中写入的内容、手机的密钥，以及时间 {now} 的动态码：""",
+    ),
+    (
+        """### 7.3 A presentation
+
+Case `device/accept`. What the phone signs, {content} bytes, of which the pass is {within}, its
+Sig_structure, and the signature:""",
+        """### 7.3 出示数据
+
+用例 `device/accept`。手机签名的内容（{content} 字节，其中通行凭证 {within} 字节）、其 Sig_structure，以及签名：""",
+    ),
+)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -275,6 +278,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "refusals": _refusal_table,
     "remedies": _remedy_table,
     "misuses": _misuses,
+    "example-zh": partial(_example, chinese_only=True),
+    "examples-zh": partial(_more_examples, chinese_only=True),
+    "refusals-zh": partial(_refusal_table, chinese_only=True),
     "remedies-zh": partial(_remedy_table, chinese_only=True),
     "misuses-zh": partial(_misuses, chinese_only=True),
 }
