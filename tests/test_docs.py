@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -139,6 +140,31 @@ def test_a_chinese_page_has_the_structure_and_the_code_of_the_english_page(path:
     assert outlines[0] == outlines[1]
 
 
+def test_the_chinese_spec_has_the_requirements_the_codes_and_the_numbers_of_the_english_spec() -> None:
+    words = {  # of RFC 2119, and of GB/T 1.1; 应答 is an answer, 应用 an app, 可能 a possibility
+        "MUST": (r"\bMUST\b(?! NOT)", r"(?<![不对响相适反])应(?![答用])"),
+        "MUST NOT": (r"\bMUST NOT\b", r"不应(?!答)"),
+        "SHOULD": (r"\bSHOULD\b", "宜"),
+        "MAY": (r"\bMAY\b", r"可(?!能)"),
+    }
+    read = []
+    for language, name in enumerate(("token-format.md", "token-format.zh-CN.md")):
+        content = (ROOT / "docs" / "spec" / name).read_text(encoding="utf-8")
+        content = re.sub(r"<!-- generated: .*?<!-- end -->|\]\([^)]*\)|```", "", content, flags=re.DOTALL)
+        sections = []
+        for section in re.split(r"^##+ ", content, flags=re.MULTILINE)[1:]:
+            prose = re.sub(r"`[^`]+`", "", section)
+            required = {word: len(re.findall(found[language], prose)) for word, found in words.items()}
+            codes = Counter(" ".join(code.split()) for code in re.findall(r"`[^`]+`", section))
+            sections.append((required, codes, Counter(re.findall(r"\d+", prose))))
+        read.append(sections)
+    assert sum(required["MUST"] for required, _, _ in read[0]) > 30
+    for (required, codes, numbers), (required_zh, codes_zh, numbers_zh) in zip(*read, strict=True):
+        assert (required, codes) == (required_zh, codes_zh)
+        assert not numbers - numbers_zh
+        assert set(numbers) == set(numbers_zh)  # the Chinese text says the English words in formulas once more
+
+
 def test_chinese_pages_use_the_words_of_the_table_of_terms() -> None:
     table = (ROOT / "docs" / "terms.md").read_text(encoding="utf-8")
     cells = [row.split("|")[3].strip() for row in table.splitlines() if row.startswith("| ")][1:]
@@ -216,11 +242,12 @@ def test_decisions_that_the_code_names_exist() -> None:
             assert number in decisions.values(), f"{path}: ADR {number}"
 
 
-def test_the_spec_has_every_refusal_under_the_step_that_raises_it() -> None:
+@pytest.mark.parametrize("name", ["token-format.md", "token-format.zh-CN.md"])
+def test_the_spec_has_every_refusal_under_the_step_that_raises_it(name: str) -> None:
     from ybtoken.refusals import REFUSALS
 
-    spec = (ROOT / "docs" / "spec" / "token-format.md").read_text(encoding="utf-8")
-    verification = spec[spec.index("## 4. Verification") : spec.index("## 5. ")]
+    spec = (ROOT / "docs" / "spec" / name).read_text(encoding="utf-8")
+    verification = spec[spec.index("## 4. ") : spec.index("## 5. ")]
     steps = dict(re.findall(r"^(\d)\. (.*?)(?=^\d\. |^$)", verification, re.DOTALL | re.MULTILINE))
     for refusal in REFUSALS:
         family = f"`{refusal.code.split('.')[0]}.*`"
