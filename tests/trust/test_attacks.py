@@ -27,7 +27,7 @@ pytest.importorskip("tuf", reason="the extra tuf is not installed")
 
 from tuf.api.metadata import Metadata, MetaFile, TargetFile
 
-from ybtoken._state import State
+from ybtoken._state import State, replace_file
 from ybtoken.trust import tuf
 from ybtoken.trust.repository import ROLES, RingRepository
 from ybtoken.trust.signatures import MetadataSigner
@@ -169,6 +169,35 @@ def test_the_keys_do_not_sign_a_changed_statement_again(place, role):
     path.write_text(json.dumps(made))
     with pytest.raises(ValueError, match=f"is not what the keys of {role} signed"):
         place.publish(place.ring.withdrawn(place.issuer.kid, since=START))
+
+
+@pytest.mark.parametrize("role", ["targets", "snapshot", "timestamp"])
+def test_a_rotation_that_fails_half_way_leaves_the_old_root(place, server, source, role, monkeypatch):
+    key = P256SigningKey.generate()
+    metadata = place.folder / "metadata"
+    path = metadata / "2.targets.json"
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"ring.jwks", b"evil.jwks"))
+    before = {each: each.read_bytes() for each in metadata.iterdir()}
+    with pytest.raises(ValueError, match="is not what the keys of targets signed"):
+        place.repository.rotate(role, [key.verifying_key], [*place.keys.values(), key])
+    assert {each: each.read_bytes() for each in metadata.iterdir()} == before
+    path.write_bytes(good)
+
+    def full(to: Path, data: bytes) -> None:
+        if to.name == "timestamp.json":
+            raise OSError(28, "No space left on device", str(to))
+        replace_file(to, data)
+
+    before[path] = good
+    monkeypatch.setattr("ybtoken.trust.repository.replace_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        place.repository.rotate(role, [key.verifying_key], [*place.keys.values(), key])
+    assert {each: each.read_bytes() for each in metadata.iterdir()} == before
+    monkeypatch.undo()
+    place.repository.rotate(role, [key.verifying_key], [*place.keys.values(), key])
+    source.refresh(START)
+    assert source.problem is None
 
 
 @pytest.mark.parametrize("absent", ["targets", "snapshot", "timestamp"])

@@ -313,11 +313,19 @@ class RingRepository:
             for each in again:
                 _refuse_too_few(root, each, by_id)
             before = {each: self._latest(each, old, old) for each in again}
-            replace_file(self._metadata / f"{root.version}.root.json", signed.to_bytes(_SERIALIZER))
-            if Targets.type in again:
-                self._write(Targets.type, before[Targets.type], by_id, root)
-            if again:
-                self._finish(by_id, root, before)
+            there, stamp = set(self._metadata.iterdir()), self._newest(Timestamp.type)
+            stated = stamp.read_bytes()
+            try:
+                replace_file(self._metadata / f"{root.version}.root.json", signed.to_bytes(_SERIALIZER))
+                if Targets.type in again:
+                    self._write(Targets.type, before[Targets.type], by_id, root)
+                if again:
+                    self._finish(by_id, root, before)
+            except BaseException:  # a root whose keys did not sign the rest could not be continued
+                if stamp.read_bytes() == stated:
+                    for path in set(self._metadata.iterdir()) - there:
+                        path.unlink()
+                raise
 
     def _refuse_unfinished(self, by_id: Mapping[str, MetadataSigner], root: Root) -> None:
         """Refuse a change that the snapshot and the timestamp could not state, before anything is written."""
