@@ -294,7 +294,7 @@ def rotating(world: World, stage: Stage) -> None:
         "claims.profile",
         partial(platform.redeem, encode_text(1, phone.data)),
         "the pass without its code, dressed as a voucher",
-        "去掉动态码、冒充普通凭证",
+        "去掉动态码、冒充平台实时码",
     )
 
 
@@ -345,7 +345,7 @@ def device_bound(world: World, stage: Stage) -> None:
         "policy.profile",
         partial(terminal.redeem, world.voucher().text),
         "a plain voucher, where only the phone's signature will do",
-        "仅受理手机签名之处出示普通凭证",
+        "仅受理手机签名之处出示平台实时码",
     )
     registry.suspend(person=person)
     world.clock.now += 1
