@@ -348,6 +348,23 @@ def test_a_folder_does_not_go_back_to_keys_that_were_replaced(run, published, tm
     assert "is no repository with a good root" in result.output
 
 
+def test_a_ring_whose_file_is_missing_is_published_again(run, ring, published, tmp_path):
+    (file,) = (published / "targets").iterdir()
+    file.unlink()
+    other = tmp_path / "other.jwks"
+    other.write_text(dump_jwks(KeyRing()), encoding="utf-8")
+    assert publish(run, tmp_path, "-r", other, "--path", "other.jwks").exit_code == 0  # another path is not concerned
+    changed = tmp_path / "changed.jwks"
+    changed.write_bytes(ring.read_bytes())
+    run("ring", "withdraw", KID, "-r", changed, "--since", "1800000000")
+    result = publish(run, tmp_path, "-r", changed)
+    assert result.exit_code == 2
+    assert "is missing, which ring.jwks is: publish the same ring again" in result.output
+    for each in (ring, changed):
+        assert publish(run, tmp_path, "-r", each).exit_code == 0
+    assert fetch(run, tmp_path).exit_code == 0
+
+
 def test_a_threshold_above_the_number_of_keys_is_refused_before_keys_are_made(run, tmp_path):
     pytest.importorskip("tuf", reason="the extra tuf is not installed")
     options = ["--keys", tmp_path / "keys", "--in-clear", "--root-keys", "2", "--root-threshold", "3"]

@@ -25,7 +25,7 @@ from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
 from ybtoken.keys.keyset import load_key_set
 from ybtoken.keys.ring import KeyRing
 from ybtoken.places import Scope
-from ybtoken.trust.changes import changes_between, time_words
+from ybtoken.trust.changes import time_words
 from ybtoken.words import words_of
 
 if TYPE_CHECKING:
@@ -133,31 +133,27 @@ def publish(
     as_json: AsJson = False,
     lang: Lang = None,
 ) -> None:
-    """Publish a ring's file, after saying what it changes. A timer calls this without a ring, before each end."""
+    """Publish a ring's file, and say what it changes. A timer calls this without a ring, before each end."""
     speaker = Speaker(lang)
     own = root or keys[0].with_name(_OWN_ROOT)
     held = _repository(repository, own)
     signers = _load_keys(keys, passphrase_from(passphrase_file, passphrase_env, speaker), speaker)
-    rings, changes, new = {}, [], KeyRing()
+    rings, new = {}, KeyRing()
     if file is not None:
         document = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
         with _misuse(f"{file}: "):
             new = load_key_set(document)
-        with _misuse():
-            before = held.rings().get(path)
-        old = KeyRing() if before is None else load_key_set(before)
-        changes = changes_between(old, new)
-        if not as_json:
-            say_changes(speaker, changes, new, as_json=False)
         rings[path] = document
     with _misuse():
-        held.publish(rings, signers, role=role, lift_withdrawal=lift)
+        changes = held.publish(rings, signers, role=role, lift_withdrawal=lift)
         _keep(own, held)
         ends = held.ends()
     if as_json:
         fields = [{"kid": c.kid.hex(), "what": c.what._asdict()} for c in changes]
         say_json({"changes": fields, "roles": _roles(ends)})
         return
+    if file is not None:
+        say_changes(speaker, changes, new, as_json=False)
     _say_ends(speaker, ends)
 
 

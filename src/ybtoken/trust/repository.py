@@ -26,7 +26,7 @@ from ybtoken._state import State, replace_file
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.protocols import SigningKey, VerifyingKey
 from ybtoken.keys.ring import KeyRing
-from ybtoken.trust.changes import changes_between
+from ybtoken.trust.changes import RingChange, changes_between
 from ybtoken.words import BoundsError, words_of
 
 try:
@@ -180,7 +180,7 @@ class RingRepository:
         *,
         role: str = Targets.type,
         lift_withdrawal: bool = False,
-    ) -> None:
+    ) -> list[RingChange]:
         """Publish rings, or without any, sign again what would end.
 
         A changed ring has a greater version (``yb_version``) than the one before, if either has a version.
@@ -193,12 +193,15 @@ class RingRepository:
             role: who states these rings: ``targets``, or a delegated role.
             lift_withdrawal: allow that a withdrawal is taken back, or moved to later.
 
+        Returns:
+            What the rings changed.
+
         Raises:
             ValueError: a file is not a key ring, it must not follow the one before it, there are too few keys of a
                 role, or metadata in the folder is not signed by its role. Nothing is changed then.
         """
         new = {path: _ring(path, document) for path, document in rings.items()}
-        by_id = _by_id(signers)
+        by_id, changes = _by_id(signers), []
         with self._changing.locked():
             root = self._own_root()
             if role == Targets.type:
@@ -216,13 +219,14 @@ class RingRepository:
                     self._refuse_unfinished(by_id, root)
                 for path, document in rings.items():
                     before = targets.targets.get(path)
-                    if before is not None and before.hashes != _about_file(path, document).hashes:
-                        old = _ring(path, self._published(path, before))
-                        _refuse_step_back(path, old, new[path], lift_withdrawal=lift_withdrawal)
+                    if before is None or before.hashes != _about_file(path, document).hashes:
+                        old = KeyRing() if before is None else _ring(path, self._published(path, before))
+                        changes += _changes(path, old, new[path], lift_withdrawal=lift_withdrawal)
                 self._put_files(targets, rings, role)
                 self._write(role, targets, by_id, delegator)
             if is_finished:
                 self._finish(by_id, root)
+        return changes
 
     def delegate(
         self,
@@ -384,7 +388,14 @@ class RingRepository:
         return self._targets / folder / f"{info.hashes['sha256']}.{name}"
 
     def _published(self, path: str, info: TargetFile) -> bytes:
-        data = self._file(path, info).read_bytes()
+        file = self._file(path, info)
+        try:
+            data = file.read_bytes()
+        except FileNotFoundError:
+            raise BoundsError(
+                f"{file} is missing, which {path} is: publish the same ring again, or copy it there",
+                f"缺少 {file}（即 {path}）：请重新发布同一密钥环，或将该文件拷回",
+            ) from None
         try:
             info.verify_length_and_hashes(data)
         except RepositoryError as error:
@@ -535,9 +546,10 @@ def _ring(path: str, document: bytes) -> KeyRing:
         raise BoundsError(f"{path} is no key ring: {words.en}", f"{path} 不是密钥环：{words.zh}") from error
 
 
-def _refuse_step_back(path: str, old: KeyRing, new: KeyRing, *, lift_withdrawal: bool) -> None:
-    """Refuse a ring that makes a withdrawn key good again, or that terminals could not tell from the one before."""
-    lifted = [change.what for change in changes_between(old, new) if change.lifts_withdrawal]
+def _changes(path: str, old: KeyRing, new: KeyRing, *, lift_withdrawal: bool) -> list[RingChange]:
+    """What a ring changes. It is refused if it takes a withdrawal back, or if terminals could not tell it from the old."""
+    changes = changes_between(old, new)
+    lifted = [change.what for change in changes if change.lifts_withdrawal]
     if lifted and not lift_withdrawal:
         raise BoundsError(
             f"{path}: a withdrawal would be taken back, which only lift-withdrawal allows: "
@@ -550,6 +562,7 @@ def _refuse_step_back(path: str, old: KeyRing, new: KeyRing, *, lift_withdrawal:
             f"one",
             f"{path}：仓库中已是版本 {old.version}，此文件为版本 {new.version}：改动后的密钥环须用更大的版本号",
         )
+    return changes
 
 
 def _number(path: Path) -> int:
