@@ -547,7 +547,7 @@ def _ring(path: str, document: bytes) -> KeyRing:
 
 
 def _changes(path: str, old: KeyRing, new: KeyRing, *, lift_withdrawal: bool) -> list[RingChange]:
-    """What a ring changes. It is refused if it takes a withdrawal back, or if terminals could not tell it from the old."""
+    """What a ring changes. It is refused if it takes a withdrawal back, or cannot be told from the one before it."""
     changes = changes_between(old, new)
     lifted = [change.what for change in changes if change.lifts_withdrawal]
     if lifted and not lift_withdrawal:
