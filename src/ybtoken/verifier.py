@@ -154,9 +154,10 @@ class Verifier:
         Raises:
             TokenError: the token is refused.
         """
+        text = _text(text)
         at = self._now(now)
         _check_challenge(challenge, recorded=recorded)
-        opened = self._opener.open(_text(text), self._recorded if recorded else self._limits, at)
+        opened = self._opener.open(text, self._recorded if recorded else self._limits, at)
         return self._judge.voucher(opened, at, challenge, recorded=recorded)
 
     def verify_many(

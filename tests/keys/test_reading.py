@@ -498,3 +498,16 @@ def test_a_private_key_that_was_read_is_not_shown() -> None:
     read = read_private_key(NUMBER, curve=Curve.SM2)
     assert NUMBER.hex()[:8] not in repr(read)
     assert "c93a" not in str(read)
+
+
+@pytest.mark.parametrize("kind", [P256SigningKey, SM2SigningKey])
+def test_text_around_a_block_is_no_part_of_it_and_two_blocks_are_refused_on_both_curves(kind: Any) -> None:
+    private = kind.generate()
+    public = private.verifying_key
+    for pem, read in (
+        (private.to_pem(passphrase=None), lambda pem: kind.from_pem(pem).verifying_key.point),
+        (public.to_pem(), lambda pem: type(public).from_pem(pem).point),
+    ):
+        assert read(b"Certificate:\n    Data: 1\n" + pem + b"from the colleague in Hangzhou\n") == public.point
+        with pytest.raises(KeyReadError, match="there are 2"):
+            read(pem + pem)

@@ -2,7 +2,8 @@
 
 It reads PEM and DER of PKCS#8, SEC 1, SubjectPublicKeyInfo and X.509 certificates; the same in hexadecimal and base64;
 bare private numbers and points in their various lengths; and PKCS#8 encrypted by OpenSSL, GmSSL 3 and BouncyCastle. It
-says which form it read. If it refuses, it says what it was given instead. It never guesses between two meanings.
+says which form it read. If it refuses, it says what it was given instead. It never guesses between two meanings. Text
+around a PEM block is no part of it (RFC 7468, section 2), and two blocks of the wanted kind are refused.
 
     >>> read_public_key("0x04" + "32c4ae2c1f1981195f9904466a39c9948fe30bbff2660be1715a4589334c74c7"
     ...                 "bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0").spelling.en
