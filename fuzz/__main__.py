@@ -15,7 +15,8 @@ import time
 import traceback
 from pathlib import Path
 
-from fuzz.targets import TARGETS, Target
+from fuzz.target import Target
+from fuzz.targets import TARGETS
 
 HERE = Path(__file__).parent
 FOUND = HERE / "found"

@@ -5,18 +5,20 @@ A target takes any bytes. Its seeds are good input, so that changed input gets p
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cbor2
 
+from fuzz.target import Target, may_raise
 from tests.support import CITY, HOLDER, NOW, RING, fake_issuer, fake_verifier, presented, signed_text
-from ybtoken import KeyEntry, KeyRing, MemoryReplayGuard, TokenError
+from ybtoken import Engine, Issuer, KeyEntry, KeyRing, MemoryReplayGuard, SerialEngine, TokenError, Verifier
 from ybtoken.diagnosis import diagnose_text
 from ybtoken.errors import CannotCheckError, ClaimsError, EnvelopeError, TextError
 from ybtoken.keys.diagnosis import diagnose_signature
@@ -27,12 +29,13 @@ from ybtoken.keys.ring import Use
 from ybtoken.keys.sm2 import SM2VerifyingKey
 from ybtoken.observers.audit import AuditError, AuditFile, check_audit
 from ybtoken.passes.challenge import Challenge
+from ybtoken.passes.device import DeviceBoundPass
 from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.replay.protocols import Claim
 from ybtoken.replay.sqlite import SqliteReplayGuard
 from ybtoken.status.list import StatusList, StatusListReader, sign_status_list
 from ybtoken.status.registry import StatusRegistry
-from ybtoken.status.source import FileStatusSource
+from ybtoken.status.source import FileStatusSource, MemoryStatusSource
 from ybtoken.testing.keys import FakeKey
 from ybtoken.wire.claims import encode_claims
 from ybtoken.wire.envelope import cut_envelope
@@ -40,33 +43,7 @@ from ybtoken.wire.parse import parse_claims
 from ybtoken.wire.presentation import cut_presentation
 from ybtoken.wire.text import encode_text, normalize_scan
 
-__all__ = ["TARGETS", "Target"]
-
-
-class Target(NamedTuple):
-    """A boundary."""
-
-    run: Callable[[bytes], object]
-    raises: tuple[type[Exception], ...]
-    seeds: tuple[bytes, ...]
-
-    def expects(self, error: Exception) -> bool:
-        """Whether an error is one of its own."""
-        return _is_one_of(error, self.raises)
-
-
-def _is_one_of(error: Exception, kinds: tuple[type[Exception], ...]) -> bool:
-    """Whether an error is of these types or this library's subtypes: JSONDecodeError is a ValueError, and foreign."""
-    return type(error) in kinds or (isinstance(error, kinds) and type(error).__module__.startswith("ybtoken."))
-
-
-@contextlib.contextmanager
-def _may_raise(*kinds: type[Exception]) -> Iterator[None]:
-    try:
-        yield
-    except kinds as error:
-        if not _is_one_of(error, kinds):
-            raise
+__all__ = ["TARGETS"]
 
 
 _KEY = P256SigningKey((0xC0FFEE).to_bytes(32, "big"))
@@ -90,27 +67,64 @@ _TEXTS = (
 _FOLDER = Path(tempfile.mkdtemp(prefix="ybtoken-fuzz-"))
 
 
+def _every_engine() -> tuple[Engine, ...]:
+    if find_spec("ybtoken_native") is None:
+        return (SerialEngine(),)
+    from ybtoken.engines.crosscheck import CrossCheckEngine
+    from ybtoken.engines.native import NativeEngine
+
+    return SerialEngine(), NativeEngine(), CrossCheckEngine(NativeEngine())
+
+
+# The native engine takes no keys of tests.
+_RING = KeyRing([KeyEntry(_KEY.verifying_key, "a")])
+_VERIFIERS = [Verifier(_RING, engine=engine, clock=lambda: NOW) for engine in _every_engine()]
+_REDEEMERS = [
+    Verifier(_RING, engine=engine, otp=_CODES, guard=MemoryReplayGuard(clock=lambda: NOW), clock=lambda: NOW)
+    for engine in _every_engine()
+]
+_ISSUER = Issuer(_KEY, clock=lambda: NOW)
+_ROTATING = _CODES.enrol(_ISSUER.issue_rotating_pass(HOLDER, CITY))
+_PHONE = DeviceBoundPass(_ISSUER.issue_device_bound_pass(HOLDER, CITY, _KEY.verifying_key).data, _KEY)
+_SIGNED_TEXTS = (_ISSUER.issue(HOLDER, CITY).text, _ROTATING.present(now=NOW), _PHONE.present(now=NOW))
+
+
+class _OfAUser(str):
+    __slots__ = ()
+
+
 def _text(data: bytes) -> None:
-    """As UTF-8 with half characters, as a scanner or a web form may give it: every engine and every form."""
+    """As UTF-8 with half characters, as a scanner or a web form may give it: every engine and every form.
+
+    (Arrow arrays have a target of their own.)
+    """
     text = data.decode("utf-8", "surrogateescape")
-    verifier = fake_verifier(otp=_CODES, guard=MemoryReplayGuard(clock=lambda: NOW))
-    verifier.verify_many([text, data])
-    verifier.verify_many(data)
-    for scanned in (text, normalize_scan(text)):
-        with _may_raise(TokenError):
-            verifier.redeem(scanned)
-    fake_verifier(otp=_CODES).verify(text)
+    as_strings: list[Any] = [[text], (text,), {text}, [_OfAUser(text)]]
+    as_bytes: list[Any] = [[data], (data,), {data}]
+    if b"\n" not in data and data:
+        as_bytes += [data, data + b"\n", bytearray(data), memoryview(data)]
+    for plain, verifier in zip(_VERIFIERS, _REDEEMERS, strict=True):
+        seen = [{bytes(plain.verify_many(form).codes) for form in forms} for forms in (as_strings, as_bytes)]
+        assert max(map(len, seen)) == 1, seen
+        assert seen[0] == seen[1] or not text.isprintable(), seen  # other bytes are one character each
+        plain.verify_many(data)
+        verifier.verify_many([text, data])
+        for scanned in (text, normalize_scan(text)):
+            for call in (verifier.verify, verifier.redeem):
+                with may_raise(TokenError):
+                    call(scanned)
 
 
 def _lines(data: bytes) -> None:
-    for _ in fake_verifier().verify_lines(io.BytesIO(data), chunk_bytes=1 + len(data) % 50):
-        pass
+    for verifier in _VERIFIERS:
+        for _ in verifier.verify_lines(io.BytesIO(data), chunk_bytes=1 + len(data) % 50):
+            pass
 
 
 def _token(data: bytes) -> None:
     """Whatever bytes in a text whose check digits are right."""
     for profile in (1, 2, 3):
-        with _may_raise(TokenError):
+        with may_raise(TokenError):
             fake_verifier(otp=_CODES).verify(
                 encode_text(profile, data[:200] or b"x", "01234567" if profile == 2 else "")
             )
@@ -146,7 +160,7 @@ def _list_file(data: bytes) -> None:
 def _audit(data: bytes) -> None:
     path = _file("audit", data)
     for call in (lambda: check_audit(path, head="0" * 64), lambda: AuditFile(path).close()):
-        with _may_raise(AuditError):
+        with may_raise(AuditError):
             call()
     check_audit(path)
 
@@ -155,15 +169,29 @@ def _guard_file(data: bytes) -> None:
     guard = SqliteReplayGuard(_file("guard", data), clock=lambda: NOW)
     try:
         guard.claim_many([Claim(b"key", NOW - 5, NOW + 5, NOW + 9, "96"), Claim(b"key", NOW - 5, NOW + 5, NOW + 9)])
-        with _may_raise(TokenError):
+        with may_raise(TokenError):
             guard.claim(b"other", since=NOW - 5, by=NOW + 5, until=NOW + 9)
     finally:
         guard.close()
 
 
 def _registry_file(data: bytes) -> None:
-    registry = StatusRegistry(_file("registry", data), _URI, size=1024, clock=lambda: NOW)
-    registry.close()
+    for make in (
+        lambda path: StatusRegistry.open(path, clock=lambda: NOW),
+        lambda path: StatusRegistry(path, _URI, size=1024, clock=lambda: NOW),
+    ):
+        with may_raise(ValueError):
+            make(_file("registry", data)).close()
+
+
+def _state(data: bytes) -> None:
+    """A state file of whatever bytes, and of whatever bytes under a right hash."""
+    for content in (data, f"sha256 {hashlib.sha256(data).hexdigest()}\n".encode() + data):
+        source = MemoryStatusSource(_READER, state=_file("state", content))
+        with may_raise(CannotCheckError):
+            source.load(_SIGNED_LIST, NOW)
+        with may_raise(CannotCheckError):
+            source.status(5, NOW)
 
 
 def _made(make: Callable[[Path], Any], name: str) -> bytes:
@@ -176,6 +204,16 @@ def _make_guard(path: Path) -> None:
     guard = SqliteReplayGuard(path, clock=lambda: NOW - 100)
     guard.claim(b"key", since=NOW - 5, by=NOW + 5, until=NOW + 9)
     guard.close()
+
+
+def _make_registry(path: Path) -> None:
+    registry = StatusRegistry(path, _URI, size=1024, clock=lambda: NOW)
+    registry.suspend(index=registry.enter(NOW + 600, person=5, channel=1))
+    registry.close()
+
+
+def _make_state(path: Path) -> None:
+    MemoryStatusSource(_READER, state=path).load(_SIGNED_LIST, NOW)
 
 
 def _make_audit(path: Path) -> None:
@@ -239,14 +277,14 @@ def _address(data: bytes) -> None:
 def _keys(data: bytes) -> None:
     for read in (read_public_key, read_private_key):
         for given in (data, data.decode("utf-8", "surrogateescape")):
-            with _may_raise(ValueError):
+            with may_raise(ValueError):
                 read(given)  # type: ignore[operator]
     _KEY.verifying_key.from_pem(data)
 
 
 def _signature(data: bytes) -> None:
     for key in (_KEY.verifying_key, _SM2):
-        with _may_raise(TokenError):
+        with may_raise(TokenError):
             key.verify(data[64:], data[:64])
     _KEY.verifying_key.verify(b"", data)
 
@@ -257,7 +295,6 @@ def _diagnosis(data: bytes) -> None:
     diagnose_signature(_KEY.verifying_key, data, _NO_SIGNATURE)
 
 
-_RING = KeyRing([KeyEntry(_KEY.verifying_key, "a")])
 _NO_SIGNATURE = bytes(10)  # with 64 bytes, each input would cost some hundred verifications
 _SETS = (dump_jwks(RING), json.dumps({"keys": []}))
 _SIGNED_LIST = sign_status_list(_LIST, _STATUS)
@@ -277,8 +314,8 @@ def _challenge(data: bytes) -> None:
 
 
 TARGETS: dict[str, Target] = {
-    "text": Target(_text, (TokenError,), tuple(text.encode() for text in _TEXTS)),
-    "lines": Target(_lines, (), ("\n".join(_TEXTS).encode(), b"\n\n96\n")),
+    "text": Target(_text, (), tuple(text.encode() for text in (*_TEXTS, *_SIGNED_TEXTS))),
+    "lines": Target(_lines, (), ("\n".join(_SIGNED_TEXTS).encode(), b"\n\n96\n")),
     "token": Target(_token, (), (_VOUCHER.data, _PASS.data, presented(_PASS.data))),
     "envelope": Target(cut_envelope, (EnvelopeError,), (_VOUCHER.data, _PASS.data)),
     "presentation": Target(cut_presentation, (EnvelopeError,), (presented(_PASS.data),)),
@@ -290,7 +327,8 @@ TARGETS: dict[str, Target] = {
     "list file": Target(_list_file, (CannotCheckError,), (_SIGNED_LIST,)),
     "audit file": Target(_audit, (AuditError,), (_made(_make_audit, "made-audit"),)),
     "guard file": Target(_guard_file, (ValueError,), (_made(_make_guard, "made-guard"), b"")),
-    "registry file": Target(_registry_file, (ValueError,), (b"",)),
+    "registry file": Target(_registry_file, (), (_made(_make_registry, "made-registry"), b"")),
+    "state file": Target(_state, (), (_made(_make_state, "made-state").partition(b"\n")[2], b"{}")),
     "store": Target(_redis, (), _ANSWERS),
     "address": Target(_address, (ValueError,), (_URI.encode(), b"http://[::1]:8/x?y#z", "https://例子.cn/".encode())),
     "key": Target(_keys, (ValueError,), (_KEY.to_pem(passphrase=None), _KEY.verifying_key.to_pem())),
@@ -299,3 +337,7 @@ TARGETS: dict[str, Target] = {
     ),
     "signature": Target(_signature, (TokenError,), (_KEY.sign(b"") + b"x", _KEY.sign(b""))),
 }
+if find_spec("pyarrow") is not None:
+    from fuzz.tables import targets_of_tables
+
+    TARGETS |= targets_of_tables(_RING, _VERIFIERS, _SIGNED_TEXTS)

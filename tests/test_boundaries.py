@@ -35,4 +35,4 @@ def test_a_foreign_error_is_found_below_an_error_that_is_allowed():
     for run in (bytes.decode, json.loads):
         assert "DecodeError" in complaint(target._replace(run=run), b"\xff" if run is bytes.decode else b"{")
     assert not complaint(target._replace(run=int), b"x")
-    assert not complaint(TARGETS["text"]._replace(run=fake_verifier().verify), "96")
+    assert not complaint(TARGETS["signature"]._replace(run=fake_verifier().verify), "96")

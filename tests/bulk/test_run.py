@@ -129,6 +129,7 @@ def test_json_lines_keep_what_is_not_utf_8_and_spell_what_is_no_string(tmp_path:
     ("name", "content", "why"),
     [
         ("a.csv", b"text,scanned_at\n961,1\n962,2,3\n", "a.csv, line 3: another number of fields"),
+        ("a.csv", b"text,scanned_at\n961,1\n962\xff,2,3\n", "a.csv, line 3: another number of fields"),
         ("a.csv", b"", "a.csv cannot be read: .*[Ee]mpty"),
         ("a.csv", b"text;scanned_at\n1;2\n", "a.csv: there is no column 'text'; there is: text;scanned_at"),
         ("a.csv", b"text,scanned_at\n961,1\n962,1800000000000\n", "a.csv, row 2: .*milliseconds"),

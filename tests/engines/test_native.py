@@ -264,8 +264,8 @@ class Liar(str):
 
 FORMS = [
     "str", "liars", "bytes", "mixed", "iterator", "lines", "bytearray", "memoryview", "string", "large_string",
-    "binary", "large_binary", "string_view", "binary_view", "dictionary", "fixed_size_binary", "chunked", "scalars",
-    "capsule", "null", "nulls", "int64", "numbers", "nested", "none",
+    "binary", "large_binary", "string_view", "binary_view", "dictionary", "dictionary of views",
+    "fixed_size_binary", "chunked", "scalars", "capsule", "null", "nulls", "int64", "numbers", "nested", "none",
 ]  # fmt: skip
 ENCODED = [text.encode("utf-8", "surrogatepass") for text in MIXTURE[::7]]
 
@@ -310,6 +310,10 @@ def in_form(form: str, texts: list[bytes]) -> Any:
             if form == "dictionary":
                 return plain_dictionary(binary)
             return list(binary) if form == "scalars" else pa.chunked_array([binary[:1], binary[1:]])
+        case "dictionary of views":
+            return pa.DictionaryArray.from_arrays(
+                pa.array(range(len(texts))), _cast_if_possible(binary, pa.binary_view())
+            )
         case "fixed_size_binary":
             return pa.array([text.ljust(8, b"0")[:8] for text in texts], pa.binary(8))
         case "capsule":

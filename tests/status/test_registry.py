@@ -301,6 +301,20 @@ def test_only_a_registry_can_be_opened(tmp_path):
             StatusRegistry.open(path)
 
 
+def test_a_damaged_file_is_no_registry_whatever_it_contains(tmp_path):
+    path = tmp_path / "registry"
+    StatusRegistry(path, URI, size=64).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET name = CAST(x'70ff' AS TEXT), sql = 'x' WHERE name = 'passes'")
+    with pytest.raises(ValueError, match="is no registry") as caught:  # SQLite quotes what is not UTF-8
+        StatusRegistry.open(path)
+    assert caught.type is ValueError
+    with pytest.raises(ValueError, match="registry's file") as caught:
+        StatusRegistry(path, URI, size=64)
+    assert caught.type is ValueError
+
+
 def test_a_locked_file_is_an_error_of_the_file(tmp_path):
     path = tmp_path / "registry"
     registry = StatusRegistry(path, URI, size=64, clock=lambda: NOW)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -215,11 +216,13 @@ class _Stream:
             opened.close()
 
 
+_BAD_ROW = re.compile(r"^CSV parse error: Row #([0-9]+): Expected ")
+
+
 class _Csv(_File):
     def __init__(self, path: Path, encoding: str) -> None:
         _check_encoding(encoding)
         self._encoding = encoding
-        self._bad_line: int | None = None
         super().__init__(path)
 
     def _read_schema(self) -> pa.Schema:
@@ -230,15 +233,11 @@ class _Csv(_File):
         return pa_csv.open_csv(
             stream.stream,
             read_options=pa_csv.ReadOptions(block_size=16 << 20, use_threads=False, encoding=self._encoding),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._note_bad_row),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
             convert_options=pa_csv.ConvertOptions(
                 column_types=types, strings_can_be_null=True, null_values=[""], check_utf8=False
             ),
         )
-
-    def _note_bad_row(self, row: Any) -> str:
-        self._bad_line = row.number
-        return "error"
 
     def _unreadable(self, error: Exception) -> ScansError:
         if isinstance(error, UnicodeError):
@@ -248,11 +247,12 @@ class _Csv(_File):
                 "(encoding=)",
                 f"{self.path} 的字符编码不是 {self._encoding}：请指明其编码，例如 --encoding {other}（参数 encoding=）",
             )
-        if self._bad_line is None:
+        if (bad := _BAD_ROW.search(str(error))) is None:
             return super()._unreadable(error)
+        number = int(bad[1])
         return ScansError(  # pyarrow's own message quotes the line, and with it a text
-            f"{self.path}, line {self._bad_line:,}: another number of fields than in the first line",
-            f"{self.path} 第 {self._bad_line:,} 行：字段数与首行不符",
+            f"{self.path}, line {number:,}: another number of fields than in the first line",
+            f"{self.path} 第 {number:,} 行：字段数与首行不符",
         )
 
     def _chunks(self, done: Callable[[int], bool]) -> Iterator[Chunk]:

@@ -70,7 +70,7 @@ def _of_arrow(texts: Any) -> Any:
     given = texts.type
     if pa.types.is_dictionary(given):
         chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-        texts = pa.chunked_array([chunk.dictionary_decode() for chunk in chunks], given.value_type)
+        texts = pa.chunked_array([_without_dictionary(chunk) for chunk in chunks], given.value_type)
     if texts.type not in (pa.string(), pa.binary(), pa.large_string(), pa.large_binary()):
         kind = str(texts.type)
         if not kind.startswith(("fixed_size_binary", "string_view", "binary_view")):
@@ -84,6 +84,17 @@ def _of_arrow(texts: Any) -> Any:
         at = texts.is_null().index(True).as_py()
         raise ValueError(f"the text of row {at} is null: drop or fill nulls first")
     return texts
+
+
+def _without_dictionary(chunk: Any) -> Any:
+    from ybtoken._arrow import pa
+
+    try:
+        return chunk.dictionary_decode()
+    except pa.ArrowNotImplementedError:  # a dictionary of views
+        values = chunk.dictionary.to_pylist()
+        cells = [None if at is None else values[at] for at in chunk.indices.to_pylist()]
+        return pa.array(cells, chunk.type.value_type)
 
 
 def texts_of(texts: Texts) -> Iterator[str]:

@@ -64,6 +64,8 @@ _MOST_FULL = 0.9  # in a fuller list, it would take long to draw a random place 
 # pass that has not ended, so a longer jump is what is not recorded.
 _MARGIN = 3600
 _MAX_PERSON = 2**64 - 1
+# The words of an error may quote a damaged file, and then they are not UTF-8.
+_SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 
 
 class StatusRegistry:
@@ -136,7 +138,7 @@ class StatusRegistry:
         try:
             with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=rw", uri=True)) as db:
                 row = db.execute("SELECT size, uri FROM list").fetchone()
-        except sqlite3.Error as error:
+        except _SQLITE_ERRORS as error:
             raise ValueError(f"{path} is no registry: {error}") from error
         if row is None or type(row[0]) is not int or type(row[1]) is not str:
             raise ValueError(f"{path} is no registry: it states no list")
@@ -300,7 +302,7 @@ class StatusRegistry:
                 finally:
                     if self._db.in_transaction:  # it failed, and a full disk may have ended it already
                         self._db.execute("ROLLBACK")
-            except sqlite3.Error as error:
+            except _SQLITE_ERRORS as error:
                 raise OSError(EIO, str(error), self._path) from error
 
     def _take(self, db: sqlite3.Connection, person: object, channel: object, expires_at: int, *, is_decoy: bool) -> int:
