@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-__all__ = ["BoundsError", "Words", "words_of"]
+__all__ = ["BoundsError", "Reason", "Words", "words_of"]
 
 
 class Words(NamedTuple):
@@ -19,6 +19,22 @@ class Words(NamedTuple):
         return Words(self.en.format_map(_Facts(facts, 0)), self.zh.format_map(_Facts(facts, 1)))
 
 
+class Reason(str):
+    """A sentence that programs compare and log in English, and that a person reads in his language: see ``words``."""
+
+    __slots__ = ("words",)
+    words: Words
+
+    def __new__(cls, en: str, zh: str) -> Self:
+        """Make the sentence of its two languages."""
+        made = super().__new__(cls, en)
+        made.words = Words(en, zh)
+        return made
+
+    def __reduce__(self) -> tuple[type[Reason], tuple[str, str]]:
+        return Reason, self.words
+
+
 class _Facts(dict[str, object]):
     """Facts in one of the languages."""
 
@@ -27,6 +43,7 @@ class _Facts(dict[str, object]):
 
     def __missing__(self, name: str) -> object:
         fact = self._facts[name]
+        fact = fact.words if isinstance(fact, Reason) else fact
         return fact[self._language] if isinstance(fact, Words) else fact
 
 
@@ -41,7 +58,7 @@ class BoundsError(ValueError):
         return self.words.en
 
 
-def words_of(error: Exception) -> Words:
-    """The message of an error in both languages; messages of other libraries' errors stay as they are."""
+def words_of(error: Exception | str) -> Words:
+    """An error's message, or a reason, in both languages; those of other libraries stay as they are."""
     words = getattr(error, "words", None)
     return words if isinstance(words, Words) else Words(str(error), str(error))

@@ -255,6 +255,7 @@ def test_an_older_repository_is_refused_by_a_terminal(run, ring, published, tmp_
     result = fetch(run, tmp_path, "--out", tmp_path / "out.jwks")
     assert result.exit_code == 1
     assert "NOT REFRESHED: the repository offers an older" in result.output
+    assert "未能更新：仓库提供了更旧" in fetch(run, tmp_path, "--lang", "zh").output
     assert read(tmp_path / "out.jwks").version == 2
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import copy
+import json
 import os
+import pickle
 import threading
 import warnings
 
@@ -61,6 +64,11 @@ def test_without_a_ring_nothing_is_verified():
     with pytest.raises(CannotCheckError) as caught:
         keeper.current()
     assert (caught.value.code, caught.value.step) == ("key.ring_unavailable", 3)
+    assert "密钥环来源没有可用的密钥环：尚未取得密钥环。" in caught.value.hint.zh
+    assert caught.value.reason == "no ring has arrived yet"
+    assert json.loads(json.dumps(caught.value.to_dict()))["facts"] == {"reason": "no ring has arrived yet"}
+    for same in (pickle.loads(pickle.dumps(caught.value)), copy.deepcopy(caught.value)):
+        assert same.hint == caught.value.hint
     keeper.refresh()
     assert keeper.problem.reason == "nothing new"
 

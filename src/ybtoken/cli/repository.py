@@ -274,7 +274,8 @@ def fetch(
             f"{len(keys)} 个密钥，版本 {keys.version or '-'}，{zh}，有效至 {time_words(end)}",
         )
         if problem is not None:
-            speaker.note(f"NOT REFRESHED: {problem.reason}", f"未能更新：{problem.reason}")
+            words = words_of(problem.reason)
+            speaker.note(f"NOT REFRESHED: {words.en}", f"未能更新：{words.zh}")
     if problem is not None:
         raise typer.Exit(REFUSED)
 

@@ -16,6 +16,7 @@ from ybtoken._state import DamagedStateError, State
 from ybtoken.keys.keyset import load_key_set
 from ybtoken.keys.ring import KeyRing
 from ybtoken.trust.source import HeldRing
+from ybtoken.words import Reason, words_of
 
 __all__ = ["FileRingSource"]
 
@@ -56,9 +57,13 @@ class FileRingSource(HeldRing):
             except DamagedStateError as error:
                 return self._failed(str(error))
             except OSError as error:
-                return self._failed(f"{error.filename or self._path} cannot be read or written: {error.strerror}")
+                file = error.filename or self._path
+                return self._failed(
+                    Reason(f"{file} cannot be read or written: {error.strerror}", f"无法读写 {file}：{error.strerror}")
+                )
             except (ValueError, RecursionError) as error:
-                return self._failed(f"the file is no key ring: {error}")
+                words = words_of(error)
+                return self._failed(Reason(f"the file is no key ring: {words.en}", f"文件不是密钥环：{words.zh}"))
 
     def _read(self, document: bytes, seen: tuple[int, int, int], now: int) -> bool:
         ring, digest = load_key_set(document), hashlib.sha256(document).hexdigest()
@@ -101,24 +106,34 @@ def _used(content: dict[str, Any]) -> _Used:
     raise DamagedStateError("the state is not that of a ring's file; delete it to begin anew")
 
 
-def _older(ring: KeyRing, digest: str, before: _Used) -> str | None:
+def _older(ring: KeyRing, digest: str, before: _Used) -> Reason | None:
     """Why a ring must not replace what was seen before; ``None`` if it may."""
     version = before.version
     if ring.version < version:
-        stated = f"version {ring.version}" if ring.version else "no version"
-        return f"the ring has {stated}, and version {version} was used before"
+        en, zh = (f"version {ring.version}", f"版本为 {ring.version}") if ring.version else ("no version", "没有版本号")
+        return Reason(
+            f"the ring has {en}, and version {version} was used before", f"密钥环{zh}，而此前已用过版本 {version}"
+        )
     if digest == before.digest:
         return None
     if version and ring.version == version:
-        return f"two rings have version {version}: a changed ring has a greater one"
+        return Reason(
+            f"two rings have version {version}: a changed ring has a greater one",
+            f"两个密钥环的版本同为 {version}：改动后的密钥环须用更大的版本号",
+        )
     for entry in ring.entries:
         kid = entry.kid.hex()
         is_removed, since = kid in before.removed, before.withdrawn.get(kid)
         is_lifted = since is not None and (entry.withdrawn_since is None or entry.withdrawn_since > since)
         if is_lifted and (is_removed or not version):
-            return f"the ring would bring the key {kid} back, which is withdrawn since {since}"
+            return Reason(
+                f"the ring would bring the key {kid} back, which is withdrawn since {since}",
+                f"密钥环会使自 {since} 起停用的密钥 {kid} 重新有效",
+            )
         if is_removed and not version:
-            return f"the ring would bring the key {kid} back, which was removed"
+            return Reason(
+                f"the ring would bring the key {kid} back, which was removed", f"密钥环会使已移除的密钥 {kid} 重新有效"
+            )
     return None
 
 

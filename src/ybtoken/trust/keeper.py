@@ -19,13 +19,15 @@ from ybtoken._checks import callback, duration, instance
 from ybtoken.errors import CannotCheckError
 from ybtoken.keys.ring import KeyRing
 from ybtoken.trust.source import RingSource
+from ybtoken.words import Reason, words_of
 
 __all__ = ["Keeper"]
 
 _T = TypeVar("_T")
 
-_FORKED = (
-    "the process was forked after the keeper had started, and nothing refreshes here: make a keeper in each process"
+_FORKED = Reason(
+    "the process was forked after the keeper had started, and nothing refreshes here: make a keeper in each process",
+    "进程在 keeper 启动之后由 fork 产生，其中没有更新线程：请在每个进程内各建一个 keeper",
 )
 
 
@@ -104,7 +106,9 @@ class Keeper(Generic[_T]):
         at = self._now() if now is None else now
         ring, made = self._source.ring(at), self._made
         if made is None:
-            raise self._unusable or CannotCheckError("key.ring_unavailable", reason="the ring has just arrived")
+            raise self._unusable or CannotCheckError(
+                "key.ring_unavailable", reason=Reason("the ring has just arrived", "密钥环刚刚到达")
+            )
         if made.ring is not ring and made.expires_at is not None and (made.has_ended or at >= made.expires_at):
             made.has_ended = True  # the newer ring's end is not this one's
             late = max(at - made.expires_at, 0)
@@ -123,8 +127,7 @@ class Keeper(Generic[_T]):
                 self._source.refresh(at)
                 return self._swap(at)
             except Exception as error:  # whatever it is, the thread goes on, and ``problem`` says it
-                reason = f"the ring cannot be used: {type(error).__name__}: {error}"
-                self._unusable = CannotCheckError("key.ring_unavailable", reason=reason)
+                self._unusable = _unusable(f"{type(error).__name__}: {error}", f"{type(error).__name__}: {error}")
                 return False
 
     def _swap(self, now: int) -> bool:
@@ -142,7 +145,7 @@ class Keeper(Generic[_T]):
         try:
             made = self._make(ring)
         except ValueError as error:  # such as a ring of keys for status lists
-            self._unusable = CannotCheckError("key.ring_unavailable", reason=f"the ring cannot be used: {error}")
+            self._unusable = _unusable(*words_of(error))
             return False
         self._made, self._unusable = _Made(ring, made, expires_at), None
         return True
@@ -180,3 +183,8 @@ class Keeper(Generic[_T]):
 
     def __repr__(self) -> str:
         return f"Keeper({self._source!r})"
+
+
+def _unusable(en: str, zh: str) -> CannotCheckError:
+    reason = Reason(f"the ring cannot be used: {en}", f"密钥环无法使用：{zh}")
+    return CannotCheckError("key.ring_unavailable", reason=reason)

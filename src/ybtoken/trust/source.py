@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 from ybtoken._checks import duration, instance
 from ybtoken.errors import CannotCheckError
 from ybtoken.keys.ring import KeyRing
+from ybtoken.words import Reason
 
 __all__ = ["FixedRingSource", "HeldRing", "RingSource"]
 
@@ -111,7 +112,9 @@ class HeldRing:
         """See `RingSource`."""
         held = self._held
         if held is None:
-            reason = "no ring has arrived yet" if self.problem is None else self.problem.reason
+            reason = (
+                Reason("no ring has arrived yet", "尚未取得密钥环") if self.problem is None else self.problem.reason
+            )
             raise CannotCheckError("key.ring_unavailable", reason=reason)
         late = self._late(held, now)
         if late is not None and (late >= self._grace or held.has_ended):

@@ -27,7 +27,7 @@ from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.places import Scope
 from ybtoken.trust.source import HeldRing
-from ybtoken.words import BoundsError
+from ybtoken.words import BoundsError, Reason, words_of
 
 try:
     from tuf.api import exceptions
@@ -173,7 +173,8 @@ class TufRingSource(HeldRing):
             if not isinstance(getattr(trusted, "reference_time", None), datetime):
                 raise _UnusableError(
                     "this version of python-tuf keeps its time elsewhere, so ends cannot be checked: install one that "
-                    "ybtoken was tested with"
+                    "ybtoken was tested with",
+                    "此版本的 python-tuf 以其他方式保存时间，无法检查有效期：请安装 ybtoken 测试过的版本",
                 )
             trusted.reference_time = datetime.fromtimestamp(now, UTC)
             updater.refresh()
@@ -186,9 +187,15 @@ class TufRingSource(HeldRing):
     def _target(self, updater: Updater, path: str) -> str:
         info = updater.get_targetinfo(path)
         if info is None:
-            raise _UnusableError(f"the repository has no {path}, or its role may not sign that path")
+            raise _UnusableError(
+                f"the repository has no {path}, or its role may not sign that path",
+                f"仓库中没有 {path}，或其角色无权签署该路径",
+            )
         if info.length > self._max_bytes:
-            raise _UnusableError(f"{path} has {info.length} bytes, and {self._max_bytes} are allowed")
+            raise _UnusableError(
+                f"{path} has {info.length} bytes, and {self._max_bytes} are allowed",
+                f"{path} 有 {info.length} 字节，上限为 {self._max_bytes}",
+            )
         file = self._folder / f"target.{hashlib.sha256(path.encode()).hexdigest()[:16]}"
         if updater.find_cached_target(info, str(file)) is None:
             updater.download_target(info, str(file))
@@ -210,7 +217,8 @@ class TufRingSource(HeldRing):
             for role, version in stated.versions.items():
                 if version < known.versions.get(role, 0) and (is_same_root or role == Root.type):
                     raise _UnusableError(
-                        f"the repository offers {role} version {version}, and {known.versions[role]} was seen before"
+                        f"the repository offers {role} version {version}, and {known.versions[role]} was seen before",
+                        f"仓库提供的 {role} 为版本 {version}，而此前已见过版本 {known.versions[role]}",
                     )
             if stated.versions == known.versions and known.documents:
                 return False
@@ -241,7 +249,7 @@ class TufRingSource(HeldRing):
                 os.unlink(draft)
 
 
-class _UnusableError(Exception):
+class _UnusableError(BoundsError):
     """The content of a repository cannot be used; the message says why."""
 
 
@@ -272,43 +280,52 @@ def _ring_of(documents: Mapping[str, str], targets: Mapping[str, Scope]) -> KeyR
         try:
             ring = load_jwks(document)
         except (ValueError, RecursionError) as error:
-            raise _UnusableError(f"{path} is no key ring: {error}") from error
+            words = words_of(error)
+            raise _UnusableError(f"{path} is no key ring: {words.en}", f"{path} 不是密钥环：{words.zh}") from error
         for entry in ring.entries:
             if not targets[path].includes(entry.scope):
                 raise _UnusableError(
-                    f"{path} may state keys for {targets[path]} only, and {entry.kid.hex()} has {entry.scope}"
+                    f"{path} may state keys for {targets[path]} only, and {entry.kid.hex()} has {entry.scope}",
+                    f"{path} 只可列出 {targets[path]} 的密钥，而 {entry.kid.hex()} 的范围为 {entry.scope}",
                 )
         entries += ring.entries
         version = max(version, ring.version)
     try:
         return KeyRing(entries, version=version)
     except ValueError as error:
-        raise _UnusableError(f"the rings do not go together: {error}") from error
+        words = words_of(error)
+        raise _UnusableError(f"the rings do not go together: {words.en}", f"各密钥环不能合并：{words.zh}") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Reason:
     """The reason of a failure, as a sentence for an operator."""
     match error:
         case _UnusableError() | DamagedStateError():
-            return str(error)
+            return Reason(*words_of(error))
         case exceptions.BadVersionNumberError():
-            return f"the repository offers an older or another version than was stated: {error}"
+            en, zh = (
+                "the repository offers an older or another version than was stated",
+                "仓库提供了更旧或与声明不符的版本",
+            )
         case exceptions.ExpiredMetadataError():
-            return f"the repository stands still, or this clock is wrong: {error}"
+            en, zh = "the repository stands still, or this clock is wrong", "仓库停止更新，或本机时钟有误"
         case exceptions.UnsignedMetadataError():
-            return f"too few good signatures: {error}"
+            en, zh = "too few good signatures", "有效签名不足"
         case exceptions.LengthOrHashMismatchError():
-            return f"a file is not the one that was signed: {error}"
+            en, zh = "a file is not the one that was signed", "文件不是已签名的文件"
         case exceptions.RepositoryError():
-            return f"the metadata is not valid: {error}"
+            en, zh = "the metadata is not valid", "元数据无效"
         case exceptions.DownloadLengthMismatchError():
-            return f"a file is longer than it may be: {error}"
+            en, zh = "a file is longer than it may be", "文件超过允许的长度"
         case exceptions.SlowRetrievalError():
-            return "the repository did not answer in time"
+            return Reason("the repository did not answer in time", "仓库未及时应答")
         case exceptions.DownloadHTTPError():
-            return f"a file is missing from the repository: {error}"
+            en, zh = "a file is missing from the repository", "仓库中缺少文件"
         case exceptions.DownloadError():
-            return "the repository cannot be reached"
+            return Reason("the repository cannot be reached", "无法连接仓库")
         case OSError():
-            return f"the state in {error.filename} cannot be read or written: {error.strerror}"
-    return f"the repository's answer is not understood: {error}"
+            file, what = error.filename, error.strerror
+            return Reason(f"the state in {file} cannot be read or written: {what}", f"无法读写状态文件 {file}：{what}")
+        case _:
+            en, zh = "the repository's answer is not understood", "无法理解仓库的应答"
+    return Reason(f"{en}: {error}", f"{zh}：{error}")
