@@ -17,11 +17,13 @@ NOX := scripts/nox
 EXTRAS := .[qr,cli,redis,otel,otp,pkcs11,status-http,tuf,bulk]
 # The tests of the library itself, without those that take long: pages, peers, processes, servers, searches.
 QUICK := tests $(foreach path,examples interop cli bulk replay test_docs.py test_laws.py,--ignore=tests/$(path))
+# The processors of an offline bundle; the one that is not this machine's needs `rustup target add` once.
+BUNDLED := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu
 # Several processes share the tests; ARGS=-n0 runs them in one, which a debugger needs.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo serve test chaos check lint bench vectors docs site native differential miri js clusters conform compare kit wheels clean
+.PHONY: help environment demo serve test chaos check lint bench vectors docs site native differential miri js clusters conform compare kit wheels bundle clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -87,8 +89,13 @@ compare: ## inputs at random, the same to three verifiers; ARGS='--count 1000000
 kit: ## the conformance kit as an archive, in dist/
 	@scripts/kit
 
-wheels: ## the sdist, the pure wheel and the native engine's, in dist/
-	$(NOX) -s wheels
+wheels: ## the sdists and the wheels, in dist/, tried in empty environments
+	$(NOX) -s wheels installed
+
+bundle: ## all that machines without an index need, for two processors: ARGS='--extras qr,bulk' make bundle
+	$(NOX) -s wheels -- $(BUNDLED)
+	$(NOX) -s bundle -- $(ARGS)
+	$(NOX) -s offline
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) .nox build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -17,7 +17,7 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "tests", "core", "lowest", "docs", "native", "wheels"]
+nox.options.sessions = ["lint", "tests", "core", "lowest", "docs", "native", "wheels", "installed"]
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 EXTRAS = ".[qr,cli,redis,otel,otp,pkcs11,status-http,tuf,bulk]"
@@ -40,8 +40,8 @@ def has_cargo() -> bool:
 
 
 def install_native(session: nox.Session) -> None:
-    if has_cargo():
-        session.install("--force-reinstall", "--no-deps", f"./{NATIVE}")
+    if has_cargo():  # with its symbols, which scripts/inlined reads
+        session.install("--force-reinstall", "--no-deps", f"./{NATIVE}", env={"MATURIN_STRIP": "false"})
 
 
 def install_if_possible(session: nox.Session, group: str, what: str) -> None:
@@ -238,17 +238,45 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session
 def wheels(session: nox.Session) -> None:
-    """The sdist and both wheels, in dist/; the pure wheel is tried in an environment with nothing else in it."""
+    """The sdists and the wheels, in dist/; `-- TARGET...` builds the native engine for these, not for this machine."""
     shutil.rmtree("dist", ignore_errors=True)
-    session.install("build", "maturin", "virtualenv")
-    session.run("python", "-m", "build", "--outdir", "dist", ".")
-    (wheel,) = (str(path.resolve()) for path in Path("dist").glob("ybtoken-*.whl"))
-    session.run("virtualenv", "--quiet", "--clear", "build/smoke")
-    session.run("build/smoke/bin/python", "-m", "pip", "install", "--quiet", wheel, external=True)
-    session.run("build/smoke/bin/python", "-I", "tests/smoke.py", external=True)
+    session.install("build", "hatchling>=1.24", "maturin[zig]>=1.12")
+    session.run("python", "-m", "build", "--no-isolation", "--outdir", "dist", ".")
     if has_cargo():
-        manifest = f"{NATIVE}/Cargo.toml"
-        session.run("maturin", "build", "--release", "--strip", "--manifest-path", manifest, "--out", "dist")
+        session.run("maturin", "sdist", "--manifest-path", f"{NATIVE}/Cargo.toml", "--out", "dist")
+        for target in session.posargs or [""]:
+            session.run("scripts/native-wheel", *target.split(), external=True)
+    session.run("python", "tests/artifacts.py", "dist")
+
+
+@nox.session(python=PYTHONS, reuse_venv=False)
+def installed(session: nox.Session) -> None:
+    """The wheels of dist/ in an environment with nothing else: the pure one alone, then the native one."""
+    (pure,) = (str(path) for path in Path("dist").glob("ybtoken-*.whl"))
+    session.install(pure)
+    session.run("python", "-I", "tests/smoke.py")
+    if any(Path("dist").glob("ybtoken_native-*.whl")):
+        session.install("--no-index", "--find-links", "dist", "ybtoken-native")
+        session.run("python", "-I", "tests/smoke.py")
+
+
+@nox.session
+def bundle(session: nox.Session) -> None:
+    """The wheels of dist/ with all that they need, as an archive; `-- --extras qr,bulk` chooses."""
+    session.install("pip>=25", "uv>=0.5")
+    session.run("python", "scripts/bundle.py", "dist", *session.posargs)
+
+
+@nox.session(python=PYTHONS, venv_backend="venv", reuse_venv=False)
+def offline(session: nox.Session) -> None:
+    """The bundle in an environment with nothing else, without an index, by pip's own commands."""
+    (archive,) = (path.resolve() for path in Path("dist").glob("ybtoken-bundle-*.tar"))
+    with session.chdir(session.create_tmp()):
+        session.run("tar", "-xf", str(archive), "--strip-components=1", external=True)
+        session.run("sha256sum", "--check", "--quiet", "SHA256SUMS", external=True)
+        only = ("--no-index", "--find-links", "wheels", "--require-hashes")
+        session.run("python", "-m", "pip", "install", "--quiet", *only, "-r", "requirements.txt")
+        session.run("python", "-I", "smoke.py")
 
 
 @nox.session

@@ -75,6 +75,8 @@ def test_type_checkers_read_the_same_names_from_the_same_modules():
 def test_there_is_one_version():
     assert ybtoken.__version__ == version("ybtoken")
     manifest = Path(__file__).parents[1] / "native" / "Cargo.toml"
+    if not manifest.exists():
+        pytest.skip("the native engine is not part of an sdist")
     assert tomllib.loads(manifest.read_text(encoding="utf-8"))["workspace"]["package"]["version"] == ybtoken.__version__
 
 
