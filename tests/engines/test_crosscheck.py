@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -130,6 +131,22 @@ def test_a_text_that_engines_differ_on_is_found_in_a_batch(change: Any, text: st
         with pytest.raises(EnginesDisagreeError) as caught:
             opener.open_many(form, Limits(), NOW)
         assert caught.value.text == text
+
+
+@each_break
+def test_neither_the_message_nor_a_pickle_has_the_text_or_a_claim(change: Any, text: str) -> None:
+    opener = CrossCheckEngine(Broken(change)).prepare(RING)
+    for call in (lambda: opener.open(text, Limits(), NOW), lambda: opener.open_many(TEXTS, Limits(), NOW)):
+        with pytest.raises(EnginesDisagreeError) as caught:
+            call()
+        pickled = pickle.dumps(caught.value)
+        again = pickle.loads(pickled)
+        assert (type(again), str(again), again.text) == (EnginesDisagreeError, str(caught.value), "")
+        assert text.encode() not in pickled
+        for shown in (str(caught.value), repr(caught.value)):
+            assert text not in shown
+            assert "Claims" not in shown
+            assert repr(HOLDER)[2:-1] not in shown
 
 
 @each_break

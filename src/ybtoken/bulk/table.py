@@ -28,7 +28,7 @@ __all__ = ["BulkVerifier"]
 
 ROWS = 16_384
 """How many rows are verified at a time, which limits the memory."""
-_TEXT_STEP = re.compile(rb"[\x10-\x1f]")  # the numbers of refusals at step 2
+_TEXT_STEP = re.compile(rb"[\x10-\x1f]")  # the numbers of refusals at step 1
 _FIRST_TIMED = 96  # from this number on, a verdict depends on the time
 
 
@@ -174,7 +174,7 @@ def _flags(items: bytes | bytearray) -> pa.Array:
 def _without_noise(texts: pa.Array, codes: bytearray) -> Iterator[tuple[int, str]]:
     """The texts that a scanner may have added to, without the additions, each with its row.
 
-    Cells that hold no text get their verdict in ``codes``. Only texts that were refused at step 2 are looked at: an
+    Cells that hold no text get their verdict in ``codes``. Only texts that were refused at step 1 are looked at: an
     accepted text has no additions.
     """
     refused = [match.start() for match in _TEXT_STEP.finditer(codes)]

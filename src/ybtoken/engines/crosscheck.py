@@ -19,12 +19,18 @@ __all__ = ["CrossCheckEngine", "EnginesDisagreeError"]
 class EnginesDisagreeError(RuntimeError):
     """Two engines gave different verdicts on one text, so one of them has a bug. Nothing was accepted.
 
-    This is not a `TokenError`, because it says nothing about the token. ``text`` is the text on which they differ.
+    This is not a `TokenError`, because it says nothing about the token. ``text`` is the text on which they differ. It
+    is empty after pickling, because the text may still be good. Claims are not in the message, because one engine may
+    have accepted a forged text.
     """
 
-    def __init__(self, text: str, first: object, second: object) -> None:
+    def __init__(self, text: str, first: str, second: str) -> None:
         super().__init__(f"engines disagree: {first} / {second}")
         self.text = text
+        self._said = first, second
+
+    def __reduce__(self) -> tuple[type[EnginesDisagreeError], tuple[str, str, str]]:
+        return type(self), ("", *self._said)
 
 
 class CrossCheckEngine:
@@ -111,7 +117,7 @@ class CrossCheckOpener:
         expected, expected_refused = _open(self._reference, text, limits, now)
         described = refused and refused.to_dict(), expected_refused and expected_refused.to_dict()
         if opened != expected or described[0] != described[1]:
-            raise EnginesDisagreeError(text, refused or "accepted", expected_refused or "accepted")
+            raise EnginesDisagreeError(text, str(refused or "accepted"), str(expected_refused or "accepted"))
         if opened is None:
             assert refused is not None
             raise refused
@@ -127,9 +133,13 @@ class CrossCheckOpener:
         if any(batch.column(name) != expected.column(name) for name in COLUMNS):
             for i, text in enumerate(texts_of(texts)):
                 if _describe(batch, i) != _describe(expected, i):
-                    raise EnginesDisagreeError(text, _describe(batch, i), _describe(expected, i))
+                    raise EnginesDisagreeError(text, _verdict(batch, i), _verdict(expected, i))
         return batch
 
 
 def _describe(batch: OpenedBatch, i: int) -> object:
     return batch.error(i).to_dict() if batch.codes[i] else batch.opened(i)
+
+
+def _verdict(batch: OpenedBatch, i: int) -> str:
+    return str(batch.error(i)) if batch.codes[i] else "accepted"
