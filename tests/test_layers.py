@@ -51,9 +51,9 @@ THIRD_PARTY = {
     "pyarrow": {"_arrow"},
     "pyotp": {"passes.otpauth"},
     "redis": {f"replay.redis{module}" for module in ("", ".checks", ".connections", ".groups", ".guards", ".rules")},
-    "securesystemslib": {"trust.signatures", "trust.repository"},
+    "securesystemslib": {"trust.signatures", "trust._metadata"},
     "segno": {"qr"},
-    "tuf": {"trust.fetch", "trust.repository", "trust.tuf"},
+    "tuf": {"trust.fetch", "trust._metadata", "trust.repository", "trust.tuf"},
     "urllib3": {"trust.fetch"},
     "ybtoken_native": {"_native"},
 }
