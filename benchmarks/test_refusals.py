@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("resource")
+
 from benchmarks.refusals import NOW, Displays, growth, verifier_of
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.passes.rotating import RotatingCodes
