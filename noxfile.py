@@ -6,6 +6,7 @@ another Python), the checks that need it are left out, and the session says so.
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sysconfig
@@ -117,7 +118,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def site(session: nox.Session) -> None:
-    """The documents as a website in build/site; a link that leads nowhere is an error."""
+    """The documents as a website in build/site/VERSION; a link that leads nowhere is an error."""
     session.install("-e", ".", "--group", "site")
     session.run("python", "docs/site.py", "build/site")
 
@@ -274,6 +275,9 @@ def offline(session: nox.Session) -> None:
     with session.chdir(session.create_tmp()):
         session.run("tar", "-xf", str(archive), "--strip-components=1", external=True)
         session.run("sha256sum", "--check", "--quiet", "SHA256SUMS", external=True)
+        made_for = Path("README.txt").read_text(encoding="utf-8")
+        if str(session.python) not in made_for or platform.machine() not in made_for:
+            session.skip("the bundle was not made for this machine or Python")
         only = ("--no-index", "--find-links", "wheels", "--require-hashes")
         session.run("python", "-m", "pip", "install", "--quiet", *only, "-r", "requirements.txt")
         session.run("python", "-I", "smoke.py")

@@ -4,11 +4,14 @@ The site is made of the same files that are read in the repository. They are cop
 each relative link leads to the same file as there; what a page links to and is no page (a source file, a picture) is
 copied beside it. Sphinx checks every link between pages, and a wrong one fails the build. The pages load nothing from
 elsewhere.
+
+Each version has a folder, OUT/VERSION. Folders of other versions that are in OUT stay, and every page leads to them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shutil
 import subprocess
@@ -44,8 +47,25 @@ language = "en"
 myst_heading_anchors = 5
 myst_enable_extensions = []
 # Source files and pictures are copied; the notation of bytes and of logs has no lexer.
+templates_path = ["_templates"]
+html_sidebars = {{"**": ["sidebar/brand.html", "versions.html", "sidebar/search.html", "sidebar/scroll-start.html",
+                        "sidebar/navigation.html", "sidebar/scroll-end.html"]}}
 suppress_warnings = ["myst.header", "misc.highlighting_failure", "toc.not_included"]
 exclude_patterns = []
+"""
+
+# The list is a script beside the folders, so that the pages of an older version lead to a newer one. It is not fetched,
+# because a page that is opened as a file may not fetch.
+_SIDEBAR = """<p style="padding: 0 var(--sidebar-item-spacing-horizontal)"><label>Version · 版本
+<select id="versions" data-root="{{ pathto("../", resource=True) }}" data-version="{{ version }}"
+  style="font: inherit; color: inherit; background: var(--color-sidebar-background);
+  border: 1px solid var(--color-background-border)"></select>
+</label><script src="{{ pathto("../versions.js", resource=True) }}"></script></p>
+"""
+_SCRIPT = """const menu = document.getElementById("versions");
+for (const version of {versions})
+  menu.add(new Option(version, version, false, version === menu.dataset.version));
+menu.onchange = () => location.assign(menu.dataset.root + menu.value + "/index.html");
 """
 
 
@@ -64,6 +84,8 @@ def stage(tree: Path) -> None:
             if (ROOT / target).is_file():
                 shutil.copyfile(ROOT / target, tree / target)
     (tree / "conf.py").write_text(_CONF.format(version=version("ybtoken")), encoding="utf-8")
+    (tree / "_templates").mkdir()
+    (tree / "_templates" / "versions.html").write_text(_SIDEBAR, encoding="utf-8")
     (tree / "index.md").write_text(_index(known), encoding="utf-8")
 
 
@@ -95,6 +117,17 @@ def _matching(known: list[Path], pattern: str, *, chinese: bool) -> list[Path]:
     )  # fmt: skip
 
 
+def list_versions(out: Path) -> list[str]:
+    """Write the list of what is there, newest first, and lead the site's address to the newest."""
+    found = [path.parent.name for path in out.glob("*/index.html")]
+    newest_first = sorted(found, key=lambda name: [int(part) for part in re.findall(r"\d+", name)], reverse=True)
+    (out / "versions.js").write_text(_SCRIPT.format(versions=json.dumps(newest_first)), encoding="utf-8")
+    target = f"{newest_first[0]}/index.html"
+    refresh = f'<!doctype html><meta http-equiv="refresh" content="0; url={target}"><a href="{target}">ybtoken</a>\n'
+    (out / "index.html").write_text(refresh, encoding="utf-8")
+    return newest_first
+
+
 def main() -> int:
     """Build the site; the exit code is Sphinx's, which is not 0 for a link that leads nowhere."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -102,8 +135,12 @@ def main() -> int:
     out = parser.parse_args().out.resolve()
     with tempfile.TemporaryDirectory() as folder:
         stage(Path(folder))
-        command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", folder, str(out)]
-        return subprocess.run(command, check=False).returncode
+        here = str(out / version("ybtoken"))
+        command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", folder, here]
+        code = subprocess.run(command, check=False).returncode
+    if code == 0:
+        print("versions:", ", ".join(list_versions(out)))
+    return code
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the distributions say about themselves; ``tests/artifacts.py`` looks at the built ones."""
+"""What the distributions say about themselves; ``tests/artifacts.py`` reads what is built."""
 
 from __future__ import annotations
 
@@ -43,6 +43,15 @@ def test_a_bundle_pins_a_version_by_place_only_where_places_differ() -> None:
         'some==1 ; (platform_machine == "x86_64" and python_version == "3.11") \\\n    --hash=sha256:c\n'
         'some==2 ; (platform_machine == "aarch64" and python_version == "3.14") \\\n    --hash=sha256:d\n'
     )
+
+
+def test_every_version_of_the_site_leads_to_the_others_and_the_address_to_the_newest(tmp_path: Path) -> None:
+    for name in ("0.9.0", "0.10.0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "index.html").touch()
+    assert load("docs/site.py").list_versions(tmp_path) == ["0.10.0", "0.9.0"]
+    assert '["0.10.0", "0.9.0"]' in (tmp_path / "versions.js").read_text(encoding="utf-8")
+    assert 'url=0.10.0/index.html"' in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_the_bill_of_materials_names_what_is_linked_and_no_folder() -> None:
