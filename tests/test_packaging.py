@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 def load(path: str) -> ModuleType:
     spec = spec_from_file_location(Path(path).stem, ROOT / path)
     if spec is None or spec.loader is None or not (ROOT / path).exists():
-        pytest.skip(f"{path} is not part of an sdist")
+        pytest.skip(f"a checkout: an sdist has no {path}")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -24,7 +24,7 @@ def load(path: str) -> ModuleType:
 
 @pytest.mark.parametrize("base", [None, "https://host.example/owner/name/blob/v1"])
 def test_the_page_of_an_index_has_no_relative_link(base: str | None) -> None:
-    pytest.importorskip("hatchling", reason="it builds the distribution")
+    pytest.importorskip("hatchling", reason="hatchling is not installed")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     page = load("hatch_build.py").absolute(readme, base)
     relative = re.findall(r"\]\((?![a-z]+:)([^)]*)\)", readme)
