@@ -42,6 +42,7 @@ from ybtoken import Algorithm, Issuer, KeyEntry, KeyRing, Profile, Scope, TokenE
 from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.engines.columns import COLUMNS, OpenedBatch
 from ybtoken.engines.serial import SerialEngine
+from ybtoken.engines.texts import held
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.policy import Channel, Purpose
@@ -335,6 +336,20 @@ def in_form(form: str, texts: list[bytes]) -> Any:
 
 def plain_dictionary(binary: Any) -> Any:
     return binary.dictionary_encode()
+
+
+@pytest.mark.parametrize("cell", ["1" * 1_000_000, "\U00020bb7" * 300_000, b"\xff" * 1_000_000])
+@pytest.mark.parametrize("wide", [False, True])
+def test_one_long_cell_of_a_dictionary_is_not_the_memory_of_every_row(cell: str | bytes, wide: bool) -> None:
+    pa = pytest.importorskip("pyarrow")
+    kind = {(str, False): pa.string(), (str, True): pa.large_string(), (bytes, False): pa.binary()}
+    values = pa.array([cell, cell[:5]], kind.get((type(cell), wide), pa.large_binary()))
+    rows = pa.DictionaryArray.from_arrays(pa.array([0, 1] * 500 + [0], pa.int16()), values)
+    assert held(rows).nbytes < 2_000_000
+    for engine in (SerialEngine(), NativeEngine()):
+        verdicts = Verifier(KeyRing(), engine=engine).verify_many(rows, now=NOW)
+        assert [error.code for error in verdicts][:2] == ["text.length", "text.prefix"]
+        assert set(verdicts.codes[::2]) == {verdicts.codes[0]}
 
 
 @settings(max_examples=200, deadline=None)

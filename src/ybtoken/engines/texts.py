@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from ybtoken._checks import exact_string
+from ybtoken.wire.text import MAX_TEXT
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on
@@ -31,6 +32,7 @@ class Held(tuple[Any, ...]):
 
 
 _PLAIN = {str, bytes}
+_LONGEST = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
 
 
 def held(texts: Texts | Held) -> Any:
@@ -68,14 +70,14 @@ def _of_arrow(texts: Any) -> Any:
     if not isinstance(texts, (pa.Array, pa.ChunkedArray)):  # another library's, by the Arrow PyCapsule interface
         texts = pa.chunked_array(texts) if hasattr(texts, "__arrow_c_stream__") else pa.array(texts)
     given = texts.type
+    plain_kinds = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary())
+    kind = str(given.value_type if pa.types.is_dictionary(given) else given)
+    if kind not in map(str, plain_kinds) and not kind.startswith(("fixed_size_binary", "string_view", "binary_view")):
+        raise TypeError(f"an Arrow array of texts is of strings or binary, not {given}")
     if pa.types.is_dictionary(given):
-        chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-        texts = pa.chunked_array([_without_dictionary(chunk) for chunk in chunks], given.value_type)
-    if texts.type not in (pa.string(), pa.binary(), pa.large_string(), pa.large_binary()):
-        kind = str(texts.type)
-        if not kind.startswith(("fixed_size_binary", "string_view", "binary_view")):
-            raise TypeError(f"an Arrow array of texts is of strings or binary, not {given}")
-        plain = pa.large_string() if kind == "string_view" else pa.large_binary()
+        texts = _without_dictionary(texts)
+    if texts.type not in plain_kinds:
+        plain = pa.large_string() if str(texts.type) == "string_view" else pa.large_binary()
         try:
             texts = texts.cast(plain)
         except pa.ArrowNotImplementedError:  # views, before pyarrow learned to cast them
@@ -86,15 +88,33 @@ def _of_arrow(texts: Any) -> Any:
     return texts
 
 
-def _without_dictionary(chunk: Any) -> Any:
+def _without_dictionary(texts: Any) -> Any:
+    import pyarrow.compute as pc
+
     from ybtoken._arrow import pa
 
+    chunks, kind = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts], texts.type.value_type
     try:
-        return chunk.dictionary_decode()
+        longest = max((pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0 for chunk in chunks), default=0)
+        if longest <= _LONGEST:
+            return pa.chunked_array([chunk.dictionary_decode() for chunk in chunks], kind)
     except pa.ArrowNotImplementedError:  # a dictionary of views
-        values = chunk.dictionary.to_pylist()
-        cells = [None if at is None else values[at] for at in chunk.indices.to_pylist()]
-        return pa.array(cells, chunk.type.value_type)
+        pass
+    made = []
+    for chunk in chunks:
+        wide = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind)
+        values = chunk.dictionary if wide is None else chunk.dictionary.view(wide)  # it may not be UTF-8
+        cut = [_cut(value) for value in values.to_pylist()]  # each may be the text of every row
+        cells = [None if at is None else cut[at] for at in chunk.indices.to_pylist()]
+        made.append(pa.array(cells, pa.large_binary()))
+    return pa.chunked_array(made, pa.large_binary())
+
+
+def _cut(value: str | bytes | None) -> bytes | None:
+    """A text as bytes; if it is far too long, cut so that it still is too long."""
+    if isinstance(value, str):
+        return value[: MAX_TEXT + 1].encode()
+    return value if value is None or len(value) <= _LONGEST else _decoded(value)[: MAX_TEXT + 1].encode()
 
 
 def texts_of(texts: Texts) -> Iterator[str]:
