@@ -127,7 +127,9 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(office: Office, tmp_path:
         *("-r", str(office.ring), "-o", str(tmp_path / "out"), "--lang", "en"),
     ]  # fmt: skip
     terminal, side = pty.openpty()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=side, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=side, start_new_session=True, preexec_fn=_hear_interrupts
+    ) as process:
         os.close(side)
         deadline = time.monotonic() + 120
         while len(list((tmp_path / "out").glob("part-*.parquet"))) < 2 and time.monotonic() < deadline:
@@ -143,6 +145,10 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(office: Office, tmp_path:
     assert told["rows_verified_before"] >= 2000
     assert told["rows_verified_now"] + told["rows_verified_before"] == len(table)
     assert "were verified by an earlier run" in again.stderr
+
+
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores them, and so do its children
 
 
 def _read(terminal: int) -> str:
