@@ -24,7 +24,7 @@ def load(path: str) -> ModuleType:
 
 @pytest.mark.parametrize("base", [None, "https://host.example/owner/name/blob/v1"])
 def test_the_page_of_an_index_has_no_relative_link(base: str | None) -> None:
-    pytest.importorskip("hatchling", reason="hatchling is not installed")
+    pytest.importorskip("hatchling", reason="hatchling (dependency group test)")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     page = load("hatch_build.py").absolute(readme, base)
     relative = re.findall(r"\]\((?![a-z]+:)([^)]*)\)", readme)

@@ -76,7 +76,7 @@ def test_there_is_one_version():
     assert ybtoken.__version__ == version("ybtoken")
     manifest = Path(__file__).parents[1] / "native" / "Cargo.toml"
     if not manifest.exists():
-        pytest.skip("a checkout: an sdist has no native engine")
+        pytest.skip("a checkout: an sdist has no Rust")
     assert tomllib.loads(manifest.read_text(encoding="utf-8"))["workspace"]["package"]["version"] == ybtoken.__version__
 
 
