@@ -53,13 +53,12 @@ class Ledger:
     """The replay keys of what was accepted, in a SQLite file that all workers share. Thread-safe.
 
     Args:
-        path: the file; ":memory:" forgets with the process, as the guard in memory does.
+        path: the file.
         clock: returns seconds since 1970.
     """
 
-    def __init__(self, path: Path | str, clock: Callable[[], float]) -> None:
-        if path != ":memory:":
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would let others read it
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would let others read it
         self._clock, self._lock = clock, Lock()
         self._file = sqlite3.connect(path, timeout=_DEADLINE, isolation_level=None, check_same_thread=False)
         self._file.execute("PRAGMA journal_mode = WAL")
@@ -102,6 +101,29 @@ class Ledger:
         self._file.close()
 
 
+class MemoryLedger(Ledger):
+    """A ledger that forgets with the process, as the guard in memory does."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._lock = clock, Lock()
+        self._until: dict[bytes, int] = {}  # in order of their ends
+
+    def enter(self, keys: Iterable[bytes]) -> list[bool]:
+        """See `Ledger.enter`."""
+        with self._lock:
+            now = int(self._clock())
+            while self._until and self._until[first := next(iter(self._until))] <= now:
+                del self._until[first]
+            new = []
+            for key in keys:
+                new.append(key not in self._until)
+                self._until.setdefault(key, now + _KEPT)
+            return new
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class Noting(ReplayGuard):
     """A guard that notes what it grants in a ledger."""
 
@@ -117,7 +139,7 @@ class Noting(ReplayGuard):
 
     def claim_many(self, claims: Sequence[Claim]) -> list[TokenError | None]:
         """See `ReplayGuard.claim_many`. No text goes on to the guard's journal: a text is a record of a visit."""
-        claims = [claim._replace(text=None) for claim in claims]
+        claims = [Claim(claim.key, claim.since, claim.by, claim.until) for claim in claims]
         return self._ledger.enter_accepted(claims, self._guard.claim_many(claims))
 
 

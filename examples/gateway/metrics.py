@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
 """Upper bounds of the histogram, in seconds: a signature check is some tenths of a millisecond."""
 
 _STARTED = time.time()
+_BOUNDS = (*BOUNDS, float("inf"))
 
 
 class Metrics:
@@ -30,7 +32,7 @@ class Metrics:
 
     def observe(self, event: VerdictEvent) -> None:
         """See `ybtoken.observers.event.Observer`."""
-        bound = next((bound for bound in BOUNDS if event.seconds <= bound), float("inf"))
+        bound = _BOUNDS[bisect_left(BOUNDS, event.seconds)]
         with self._lock:
             self._verdicts[event.act, event.code] += 1
             self._took[event.act, bound] += 1
@@ -50,7 +52,7 @@ class Metrics:
         yield "# TYPE ybtoken_verdict_seconds histogram"
         for act, seconds in sorted(self._seconds.items()):
             count = 0
-            for bound in (*BOUNDS, float("inf")):
+            for bound in _BOUNDS:
                 count += self._took[act, bound]
                 shown = "+Inf" if bound == float("inf") else f"{bound:g}"
                 yield f'ybtoken_verdict_seconds_bucket{{act="{act}",le="{shown}"}} {count}'

@@ -43,7 +43,7 @@ from ybtoken.status.source import MemoryStatusSource
 from ybtoken.trust.keeper import Keeper
 from ybtoken.words import Words
 
-from .ledger import AsyncNoting, Ledger, Noting, begin, guard_of
+from .ledger import AsyncNoting, Ledger, MemoryLedger, Noting, begin, guard_of
 from .metrics import Metrics
 from .rings import Publisher, source_of, staleness
 from .settings import Settings
@@ -101,7 +101,8 @@ class World:
         self._published_at = 0
         self._publishing = Lock()
         self.guard: Any = guard_of(settings, self.clock)
-        self.ledger = Ledger(":memory:" if settings.remembers == "memory" else settings.folder / LEDGER, self.clock)
+        in_memory = settings.remembers == "memory"
+        self.ledger = MemoryLedger(self.clock) if in_memory else Ledger(settings.folder / LEDGER, self.clock)
         self.metrics = Metrics()
 
         def verifier_with(ring: KeyRing, **options: Any) -> Verifier:

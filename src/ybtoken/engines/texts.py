@@ -89,9 +89,7 @@ def _of_arrow(texts: Any) -> Any:
 
 
 def _without_dictionary(texts: Any) -> Any:
-    import pyarrow.compute as pc
-
-    from ybtoken._arrow import pa
+    from ybtoken._arrow import pa, pc
 
     chunks, kind = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts], texts.type.value_type
     try:

@@ -187,5 +187,8 @@ def normalize_scan(scanned: str) -> str:
     """
     if not isinstance(scanned, str):
         raise TypeError(f"what was scanned is a string, not {type(scanned).__name__}")
-    text = _ADDED_BY_SCANNERS.sub("", exact_string(scanned)).translate(_FULL_WIDTH_DIGITS)
+    text = exact_string(scanned)
+    if text.isascii() and text.isdigit():  # most scans: nothing was added
+        return text
+    text = _ADDED_BY_SCANNERS.sub("", text).translate(_FULL_WIDTH_DIGITS)
     return _AIM_AND_ECI.sub("", text)
