@@ -42,12 +42,28 @@ def test_rules_and_panels_ask_for_metrics_that_the_gateway_has(tmp_path):
     world.metrics.observe(_EVENT)
     text = world.metrics.text(world.gauges())
     world.close()
-    given = set(re.findall(r"^(ybtoken_\w+)", text, re.MULTILINE))
-    assert set(re.findall(r"^([a-z_]+?)(?:_bucket|_sum|_count)?(?:\{| )", text, re.MULTILINE)) == set(
-        re.findall(r"^# HELP (\w+) \w", text, re.MULTILINE)
-    ), "each says what it is"
-    for expression in expressions():
-        assert set(re.findall(r"\bybtoken_\w+", expression)) <= given, expression
+    given = set(re.findall(r"^(\w+)", text, re.MULTILINE))
+    described = set(re.findall(r"^# HELP (\w+) \w", text, re.MULTILINE))
+    assert set(re.findall(r"^([a-z_]+?)(?:_bucket|_sum|_count)?(?:\{| )", text, re.MULTILINE)) == described
+    asked = {name for expression in expressions() for name in re.findall(r"\b(?:ybtoken|process)_\w+", expression)}
+    assert asked <= given
+    assert described <= {name.removesuffix("_bucket") for name in asked}, "each is on a panel or in a rule"
+
+
+def test_panels_have_titles_in_both_languages_and_places_of_their_own():
+    panels = json.loads((DEPLOY / "dashboard.json").read_text(encoding="utf-8"))["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    taken = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(taken)) == len(taken)
+    assert {x for x, _ in taken} == set(range(24))
+    for panel in panels:
+        english, dot, chinese = panel["title"].partition(" · ")
+        assert (english.isascii(), dot, chinese.isascii()) == (True, " · ", False)
 
 
 def test_every_code_in_a_rule_or_a_panel_is_one_of_the_table():
