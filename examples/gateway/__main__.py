@@ -48,7 +48,8 @@ def main() -> int:
     print("\n".join(settings.lines()))
     print(f"{signing.algorithm.name}, redemptions in {'Redis' if settings.redis else settings.remembers}")
     print(f"手机 phone     http://{options.host}:{options.port}/phone")
-    print(f"终端 terminal  http://{options.host}:{options.port}/terminal", flush=True)
+    print(f"终端 terminal  http://{options.host}:{options.port}/terminal")
+    print(f"接口 API       http://{options.host}:{options.port}/docs", flush=True)
     uvicorn.Config.bind_socket = _bind_without_delay  # type: ignore[method-assign]
     uvicorn.run(
         "examples.gateway.app:create_app",

@@ -1,4 +1,4 @@
-"""The gateway's endpoints (OpenAPI at /openapi.json) and its two pages.
+"""The gateway's endpoints (OpenAPI at /openapi.json, for people at /docs) and its pages.
 
 To issue, freeze or revoke is the platform's business: a real one asks for its operators' credentials there, and for the
 terminal's at hand-in, because a hand-in uses a code up without the terminal in front of it. This example asks nobody,
@@ -69,6 +69,8 @@ STATIC = Path(__file__).parent / "static"
 VERIFIER = Path(__file__).parent.parent.parent / "js" / "src"
 """The verifier for browsers, as it is: it needs no build step."""
 NOBLE = VERIFIER.parent / "node_modules" / "@noble"
+STATUS_LIST, JWK_SET = "application/statuslist+cwt", "application/jwk-set+json"
+"""Media types."""
 KEYS_LIFE = 24 * 3600
 """For so many seconds a terminal may verify by itself with the key ring that it has seen last."""
 SLICE = 64
@@ -104,7 +106,7 @@ def create_app(world: World | None = None) -> FastAPI:
         summary="Issue, present, verify and redeem dynamic-QR vouchers",
         description=__doc__ or "",
         lifespan=lifespan,
-        docs_url=None,  # the usual pages load scripts from elsewhere
+        docs_url=None,  # the usual pages load scripts from elsewhere; static/docs.html does not
         redoc_url=None,
         redirect_slashes=False,  # an address has one spelling
         responses=responses(),
@@ -183,10 +185,10 @@ def _platform(app: FastAPI, world: World) -> None:
         code = QrCode(request.text)
         return Presented(svg=code.svg(scale=1), version=code.version)
 
-    @app.get("/status/list", tags=["platform"], response_class=Response)
+    @app.get("/status/list", tags=["platform"], response_class=Response, responses=_of(STATUS_LIST))
     def status_list() -> Response:
         """The signed status list that verifiers fetch (``application/statuslist+cwt``)."""
-        return Response(world.published, media_type="application/statuslist+cwt")
+        return Response(world.published, media_type=STATUS_LIST)
 
     @app.get("/status/{index}", tags=["platform"])
     def status(index: Index) -> PassStatus:
@@ -200,18 +202,23 @@ def _platform(app: FastAPI, world: World) -> None:
         world.refresh_statuses()
         return PassStatus(status_index=index, status=_status_name(world, index))
 
-    @app.get("/status-keys", tags=["platform"], response_class=Response)
+    @app.get("/status-keys", tags=["platform"], response_class=Response, responses=_of(JWK_SET))
     def status_keys() -> Response:
         """The public keys that sign the status list, as a JWK Set."""
-        return Response(dump_jwks(world.status_keys), media_type="application/jwk-set+json")
+        return Response(dump_jwks(world.status_keys), media_type=JWK_SET)
 
-    @app.get("/keys", tags=["platform"], response_class=Response)
+    @app.get("/keys", tags=["platform"], response_class=Response, responses=_of(JWK_SET))
     def keys() -> Response:
         """The public key ring, as a JWK Set: all that a verifier elsewhere needs."""
-        return Response(dump_jwks(world.ring), media_type="application/jwk-set+json")
+        return Response(dump_jwks(world.ring), media_type=JWK_SET)
 
     if world.publisher is not None:
         app.mount("/rings", StaticFiles(directory=world.publisher.repository), name="rings")
+
+
+def _of(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of an answer with a media type of its own."""
+    return {200: {"content": {media_type: {}}}}
 
 
 def _status_name(world: World, index: int) -> Any:
@@ -381,7 +388,7 @@ def _operations(app: FastAPI, world: World) -> None:
 
 
 def _pages(app: FastAPI) -> None:
-    for path, name in (("/", "index"), ("/phone", "phone"), ("/terminal", "terminal")):
+    for path, name in (("/", "index"), ("/phone", "phone"), ("/terminal", "terminal"), ("/docs", "docs")):
 
         def page(name: str = name) -> FileResponse:
             return FileResponse(STATIC / f"{name}.html")

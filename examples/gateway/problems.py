@@ -19,7 +19,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from ybtoken import CannotCheckError, IssueError, TokenError, refusals
@@ -89,6 +89,8 @@ class Words(BaseModel):
 
 class Problem(BaseModel):
     """Problem details of RFC 9457, with members of ours."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     type: str
     title: str

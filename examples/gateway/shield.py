@@ -57,7 +57,7 @@ HEADERS = [
 
 
 _WISHED = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_PAGES = frozenset({"/", "/phone", "/terminal", "/worker.js"})  # a worker fetches under its own policy
+_PAGES = frozenset({"/", "/phone", "/terminal", "/docs", "/worker.js"})  # a worker fetches under its own policy
 _PLAIN = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),

@@ -527,7 +527,7 @@ def test_a_verifier_elsewhere_needs_the_published_keys_only(visit: Any) -> None:
 
 def test_pages_have_a_strict_policy_and_name_no_other_place(visit: Any) -> None:
     async def scene(gateway: Gateway) -> None:
-        for page in ("/", "/phone", "/terminal"):
+        for page in ("/", "/phone", "/terminal", "/docs"):
             answer = await gateway.client.get(page)
             assert answer.status_code == 200
             assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")

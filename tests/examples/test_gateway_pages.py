@@ -641,7 +641,8 @@ def test_in_a_dark_room_the_code_stays_black_on_white_with_its_quiet_zone(visit:
 
 
 @pytest.mark.parametrize(
-    ("path", "complete"), [("/", "h1"), ("/phone", "#code:not([hidden])"), ("/terminal", "#where:not(:empty)")]
+    ("path", "complete"),
+    [("/", "h1"), ("/phone", "#code:not([hidden])"), ("/terminal", "#where:not(:empty)"), ("/docs", "article")],
 )
 def test_nothing_sticks_out_and_everything_has_a_name(visit: Any, path: str, complete: str) -> None:
     page = visit(path, {"width": 320, "height": 700})
@@ -656,6 +657,73 @@ def test_nothing_sticks_out_and_everything_has_a_name(visit: Any, path: str, com
                .map(e => e.outerHTML)"""
         )
         assert nameless == []
+
+
+def test_docs_show_each_path_and_method_of_openapi(visit: Any) -> None:
+    page = visit("/docs", PHONE)
+    page.wait_for_selector("article")
+    api = page.evaluate("async () => (await fetch('/openapi.json')).json()")
+    operations = {f"{method}{path}": each for path, methods in api["paths"].items() for method, each in methods.items()}
+    schemas = {f"schema/{name}": each for name, each in api["components"]["schemas"].items()}
+    shown = page.evaluate("Object.fromEntries([...document.querySelectorAll('article')].map(a => [a.id, a.innerText]))")
+    assert shown.keys() == operations.keys() | schemas.keys()
+    flat = {name: " ".join(text.split()) for name, text in shown.items()}
+    for name, each in operations.items():
+        method, slash, path = name.partition("/")
+        assert flat[name].startswith(f"{method.upper()} {slash}{path} {each['summary']} ")
+        for said in (each["description"].replace("``", ""), *each["responses"]):
+            assert " ".join(said.split()) in flat[name], name
+        for parameter in each.get("parameters", ()):
+            assert parameter["name"] in flat[name]
+        for body in each.get("requestBody", {}).get("content", {}).values():
+            asked = schemas["schema/" + body["schema"]["$ref"].rpartition("/")[2]]
+            assert_fields(asked, flat[name])
+    for name, schema in schemas.items():
+        assert_fields(schema, flat[name])
+    links = "[...document.querySelectorAll('a[href^=\"#\"]')].map(a => decodeURI(a.hash.slice(1)))"
+    assert set(page.evaluate(links)) == shown.keys(), "each is linked, and each link leads somewhere"
+
+
+def assert_fields(schema: dict[str, Any], shown: str) -> None:
+    """A schema's fields are on the page, with their bounds and with what they are."""
+    for field, each in schema["properties"].items():
+        assert field in shown
+        assert each.get("description", "") in shown
+        for stated in (each, *each.get("anyOf", ())):
+            for bound in ("maximum", "maxLength", "maxItems", "pattern"):
+                assert f"{stated.get(bound, '')}".removesuffix(".0") in shown, (field, bound)
+
+
+def test_docs_have_both_languages_and_nothing_of_them_sticks_out(visit: Any) -> None:
+    for scheme in ("light", "dark"):
+        page = visit("/docs#schema/Problem", PHONE, color_scheme=scheme)
+        page.wait_for_selector("article:target")
+        assert abs(page.locator("article:target").bounding_box()["y"]) < PHONE["height"], "the address leads there"
+        for language, word in ("zh", "请求体"), ("en", "Request body"):
+            assert word in page.inner_text("article >> nth=0")
+            for viewport in (PHONE, TERMINAL):
+                page.set_viewport_size(viewport)
+                width = viewport["width"]
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                for place in ("top", "post/issue", "post/status/{index}", "schema/Problem") if SHOTS else ():
+                    page.evaluate("id => (document.getElementById(id) ?? document.body).scrollIntoView()", place)
+                    shoot(page, f"docs-{scheme}-{language}-{width}-{place.replace('/', '-')}")
+            page.click("#language")
+
+
+def test_docs_show_what_openapi_says_as_text(visit: Any) -> None:
+    markup = "<img src=/static/none onerror=alert(1)> and `<b>code</b>`"
+    paths = {"/<i>": {"get": {"description": markup, "responses": {}}}}
+    api = {"info": {"title": markup, "version": "1"}, "paths": paths}
+    page = visit("/phone", PHONE)
+    page.route("**/openapi.json", lambda route: route.fulfill(json=api))
+    page.goto(page.url.replace("/phone", "/docs"))
+    page.wait_for_selector("article")
+    assert "<img src=/static/none onerror=alert(1)> and <b>code</b>" in page.inner_text("article")
+    assert page.locator("#api :is(img, b, i)").count() == 0
+    page.route("**/openapi.json", lambda route: route.fulfill(status=503))
+    page.reload()
+    page.locator("#failed:visible").filter(has_text="/openapi.json").wait_for()
 
 
 def test_words_stand_out_from_their_ground(visit: Any) -> None:
