@@ -343,8 +343,8 @@ def _make_private(path: str | Path) -> None:
 
 def _record(db: sqlite3.Connection, now: int) -> bool:
     """Record the time; false, and nothing is recorded, if it is too far ahead of the last record to be believed."""
-    sql = "UPDATE list SET seen_at = max(seen_at, ?1) WHERE ?1 <= seen_at + ?2"
-    return db.execute(sql, (now, _MARGIN)).rowcount > 0
+    sql = "UPDATE list SET seen_at = max(seen_at, ?) WHERE seen_at + ? >= ?"
+    return db.execute(sql, (now, _MARGIN, now)).rowcount > 0
 
 
 def _blob(person: int | None) -> bytes | None:
