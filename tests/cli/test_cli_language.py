@@ -80,7 +80,7 @@ def test_a_wrong_option_is_named_in_the_readers_language(args, en, zh):
     assert zh in chinese.stderr
 
 
-@pytest.mark.parametrize("group", [[], ["device"], ["store"], ["ring"], ["status"], ["audit"]])
+@pytest.mark.parametrize("group", [[], ["device"], ["store"], ["ring"], ["status"], ["audit"], ["pass"]])
 def test_every_group_of_commands_takes_the_language(group):
     chinese = ybtoken(*group, "--help", "--lang", "zh")
     assert chinese.returncode == 0, chinese.stderr

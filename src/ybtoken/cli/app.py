@@ -11,12 +11,14 @@ from ybtoken.cli import repository as _  # noqa: F401 - adds its commands to `ri
 from ybtoken.cli.audit import audit
 from ybtoken.cli.bench import bench
 from ybtoken.cli.bulk import bulk
+from ybtoken.cli.challenge import challenge
 from ybtoken.cli.check import check
 from ybtoken.cli.device import device
 from ybtoken.cli.diagnose import diagnose
 from ybtoken.cli.inspect import inspect
 from ybtoken.cli.issue import issue
 from ybtoken.cli.keygen import keygen
+from ybtoken.cli.passes import passes
 from ybtoken.cli.qr import qr
 from ybtoken.cli.ring import ring
 from ybtoken.cli.speech import Lang
@@ -53,6 +55,8 @@ def _root(
 
 app.command("keygen", help="Make a signing key and enter it in a key ring. / 生成签名密钥，并登记到密钥环。")(keygen)
 app.command("issue", help="Issue vouchers; prints their texts. / 签发凭证，输出码文。")(issue)
+app.add_typer(passes, name="pass")
+app.command("challenge", help="Print what a terminal asks a phone. / 输出终端挑战的码文。")(challenge)
 app.command("qr", help="Draw a text as a QR code. / 将码文绘成二维码。")(qr)
 app.command("verify", help="Verify texts, any number of times. / 验证码文（可重复）。")(
     without_options(check, "store", "terminal")

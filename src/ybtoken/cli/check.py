@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ybtoken.cli.challenge import ChallengeText, challenge_of
 from ybtoken.cli.guards import Store, guard_of
-from ybtoken.cli.keyfiles import Ring, load_ring
+from ybtoken.cli.keyfiles import Ring, load_codes, load_ring
 from ybtoken.cli.lines import read_lines
 from ybtoken.cli.report import Report
 from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import AssuranceLevel, Files, Now, Scanned, Texts
 from ybtoken.errors import TokenError
+from ybtoken.passes.challenge import Challenge
 from ybtoken.places import Scope
 from ybtoken.policy import Channel, InsuredPlace, MaximumAge, MinimumAssurance, Policy, Purpose
 from ybtoken.verified import VerifiedVoucher
@@ -45,6 +48,13 @@ def check(
     max_lifetime: Annotated[
         int, typer.Option(min=1, metavar="SECONDS", help="The longest life of a code. / 有效期上限。")
     ] = 300,
+    challenge: ChallengeText = None,
+    master_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--master-key", help="For rotating passes: the master key's file, hex. / 主密钥文件，用于动态码凭证。"
+        ),
+    ] = None,
     store: Store = None,
     terminal: Annotated[
         str,
@@ -73,6 +83,8 @@ def check(
             "--now is not used with --store: a store that is shown a wrong time forgets used codes.",
             "--now 不能与 --store 同用：时间不对会使存储丢失已用码的记录。",
         )
+    asked = challenge_of(challenge)
+    codes = None if master_key is None else load_codes(master_key, speaker)
     guard = guard_of(store, terminal=terminal, clock=clock) if redeem else None
     verifier = Verifier(
         load_ring(ring),
@@ -80,6 +92,7 @@ def check(
         policies=policies,
         skew=skew,
         max_lifetime=max_lifetime,
+        otp=codes,
         clock=clock,
     )
     if redeem and store is None and not quiet:
@@ -91,8 +104,16 @@ def check(
     report = Report(speaker, as_json=as_json, quiet=quiet, redeemed=redeem)
     for batch in read_lines(texts, files, speaker):
         tokens = [line.token(scanned=scanned) for line in batch]
-        report.add(batch, (_redeem(verifier, token) for token in tokens) if redeem else verifier.verify_many(tokens))
+        if redeem:
+            report.add(batch, (_redeem(verifier, token, asked) for token in tokens))
+        else:
+            report.add(batch, verifier.verify_many(tokens, challenge=asked))
     report.finish()
+    if report.refused["otp.unavailable"] and codes is None and not quiet:
+        speaker.note(
+            "A rotating pass was shown: verifying it needs the master key, --master-key FILE.",
+            "出示的是动态码凭证：验证需要主密钥，请用 --master-key 给出其文件。",
+        )
     if report.refused:
         raise typer.Exit(REFUSED)
 
@@ -118,8 +139,8 @@ def _policies(
     return policies
 
 
-def _redeem(verifier: Verifier, token: str) -> VerifiedVoucher | TokenError:
+def _redeem(verifier: Verifier, token: str, challenge: Challenge | None) -> VerifiedVoucher | TokenError:
     try:
-        return verifier.redeem(token)
+        return verifier.redeem(token, challenge=challenge)
     except TokenError as error:
         return error

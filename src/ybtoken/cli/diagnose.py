@@ -8,18 +8,13 @@ from typing import Annotated
 
 import typer
 
-from ybtoken.algorithms import Curve
-from ybtoken.cli.keyfiles import load_ring
+from ybtoken.cli.keyfiles import load_public_key, load_ring
 from ybtoken.cli.lines import read_lines
 from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import Files, Texts
 from ybtoken.diagnosis import diagnose_text
 from ybtoken.keys.diagnosis import Diagnosis, diagnose_signature
-from ybtoken.keys.p256 import P256VerifyingKey
-from ybtoken.keys.protocols import VerifyingKey
-from ybtoken.keys.reading import KeyReadError, read_public_key
 from ybtoken.keys.ring import KeyRing
-from ybtoken.keys.sm2 import SM2VerifyingKey
 
 __all__ = ["diagnose"]
 
@@ -59,7 +54,7 @@ def diagnose(
             )
         candidates = [entry.key for entry in keys.entries]
         if key is not None:
-            candidates.insert(0, _public_key(key, speaker))
+            candidates.insert(0, load_public_key(key, speaker=speaker))
         found = diagnose_signature(
             candidates[0], message.read_bytes(), signature.read_bytes(), user_ids=ids, others=candidates[1:]
         )
@@ -72,15 +67,6 @@ def diagnose(
                 wrong |= _say(diagnose_text(line.text, keys, user_ids=ids), line.place, speaker, as_json)
     if wrong:
         raise typer.Exit(REFUSED)
-
-
-def _public_key(file: Path, speaker: Speaker) -> VerifyingKey:
-    try:
-        read = read_public_key(file.read_bytes())
-    except KeyReadError as error:
-        raise MisuseError(f"{file}: {error.words.en}", f"{file}：{error.words.zh}") from None
-    speaker.note(f"{file}: {read.spelling.en}", f"{file}：{read.spelling.zh}")
-    return SM2VerifyingKey(read.point) if read.curve is Curve.SM2 else P256VerifyingKey(read.point)
 
 
 def _say(found: Diagnosis, place: str, speaker: Speaker, as_json: bool) -> bool:

@@ -16,11 +16,12 @@ from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.cli.speech import MisuseError, Speaker
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keys.keyset import dump_jwks, load_key_set
-from ybtoken.keys.p256 import P256SigningKey
-from ybtoken.keys.reading import KeyReadError, PrivateKeyRead, read_private_key
+from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
+from ybtoken.keys.reading import KeyReadError, PrivateKeyRead, read_private_key, read_public_key
 from ybtoken.keys.ring import KeyRing
-from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey
-from ybtoken.words import Words
+from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
+from ybtoken.passes.rotating import RotatingCodes
+from ybtoken.words import Words, words_of
 
 __all__ = [
     "KeyKind",
@@ -29,10 +30,13 @@ __all__ = [
     "Ring",
     "changing_ring",
     "generate_key",
+    "load_codes",
+    "load_public_key",
     "load_ring",
     "load_sealer",
     "load_signing_key",
     "passphrase_from",
+    "read_private",
     "write_private",
 ]
 
@@ -91,7 +95,7 @@ def load_signing_key(
         speaker: warns of a file that others may read.
     """
     curve = None if kind is None else kind.algorithm.curve
-    data = _private_bytes(file, speaker)
+    data = read_private(file, speaker)
     try:
         try:
             read = read_private_key(data, curve=curve)
@@ -113,14 +117,14 @@ def load_signing_key(
         raise MisuseError(f"{file}: {error}", f"{file}：无法读取私钥（{error}）") from None
 
 
-def _private_bytes(file: Path, speaker: Speaker) -> bytes:
-    """What is in a file that nobody else should read; a word on standard error if others may."""
+def read_private(file: Path, speaker: Speaker) -> bytes:
+    """What is in a file that nobody else should read; if others may, standard error says so."""
     with file.open("rb") as opened:
         mode = os.fstat(opened.fileno()).st_mode
         if os.name == "posix" and mode & 0o077:
             speaker.note(
-                f"Others may read {file}, which holds a secret key: chmod 600 {file}",
-                f"{file} 存有密钥，其他用户也可读取：请执行 chmod 600 {file}",
+                f"Others may read {file}, which should be private: chmod 600 {file}",
+                f"{file} 应仅限本人读取，其他用户也可读取：请执行 chmod 600 {file}",
             )
         return opened.read()
 
@@ -131,6 +135,34 @@ def _sm2_key(read: PrivateKeyRead, ring: KeyRing | None) -> SM2SigningKey:
         return key
     user_id: bytes = getattr(ring[key.kid].key, "user_id", DEFAULT_USER_ID)
     return SM2SigningKey.from_read(read, user_id=user_id)
+
+
+def load_public_key(
+    file: Path, *, kind: KeyKind | None = None, user_id: str | None = None, speaker: Speaker | None = None
+) -> P256VerifyingKey | SM2VerifyingKey:
+    """Read a public key in any form that `ybtoken.keys.reading` knows.
+
+    Args:
+        file: the key.
+        kind: the algorithm. Without it, it is ES256 or SM2, by the key's curve.
+        user_id: the user id of an SM2 key, if it is not the usual one.
+        speaker: says in which form the key was written.
+    """
+    try:
+        read = read_public_key(file.read_bytes(), curve=None if kind is None else kind.algorithm.curve)
+    except KeyReadError as error:
+        raise MisuseError(f"{file}: {error.words.en}", f"{file}：{error.words.zh}") from None
+    if speaker is not None:
+        speaker.note(f"{file}: {read.spelling.en}", f"{file}：{read.spelling.zh}")
+    try:
+        if read.curve is Curve.SM2:
+            return SM2VerifyingKey(read.point, user_id=DEFAULT_USER_ID if user_id is None else user_id.encode())
+        if user_id is not None:
+            raise MisuseError("--user-id is for SM2 keys.", "--user-id 仅用于 SM2 密钥。")
+        return P256VerifyingKey(read.point, algorithm=Algorithm.ES256 if kind is None else kind.algorithm)
+    except ValueError as error:
+        reason = words_of(error)
+        raise MisuseError(f"{file}: {reason.en}", f"{file}：{reason.zh}") from None
 
 
 def load_ring(file: Path) -> KeyRing:
@@ -176,7 +208,9 @@ def write_private(file: Path, data: bytes) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise MisuseError(f"{file} exists: a key is never overwritten.", f"{file} 已存在：不会覆盖已有密钥。") from None
+        raise MisuseError(
+            f"{file} exists: a private file is never overwritten.", f"{file} 已存在：不会覆盖已有的密钥或凭证文件。"
+        ) from None
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(data)
 
@@ -214,9 +248,20 @@ def passphrase_from(
 def load_sealer(file: Path, cipher: BlockCipher, speaker: Speaker) -> IdentitySealer:
     """Read a sealing key, in hexadecimal, and make the sealer."""
     try:
-        return IdentitySealer(bytes.fromhex(_private_bytes(file, speaker).decode("ascii")), cipher=cipher)
+        return IdentitySealer(bytes.fromhex(read_private(file, speaker).decode("ascii")), cipher=cipher)
     except ValueError:  # not chained, because its message might quote the file
         raise MisuseError(
             f"{file} is no sealing key: 32 hexadecimal digits (AES also 48 or 64), as from `openssl rand -hex 16`.",
             f"{file} 不是身份加密密钥：应为 32 位十六进制（AES 亦可 48 或 64 位），可由 openssl rand -hex 16 生成。",
+        ) from None
+
+
+def load_codes(file: Path, speaker: Speaker) -> RotatingCodes:
+    """Read the master key of rotating passes, in hexadecimal, and make what enrols phones and checks their codes."""
+    try:
+        return RotatingCodes(bytes.fromhex(read_private(file, speaker).decode("ascii")))
+    except ValueError:  # not chained, because its message might quote the file
+        raise MisuseError(
+            f"{file} is no master key: at least 64 hexadecimal digits, as from `openssl rand -hex 32`.",
+            f"{file} 不是主密钥：应为至少 64 位十六进制，可由 openssl rand -hex 32 生成。",
         ) from None

@@ -10,7 +10,7 @@ import typer
 from ybtoken.cli.lines import read_lines
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import Files, Scanned, Texts
-from ybtoken.wire.text import decode_text
+from ybtoken.wire.text import CHALLENGE, decode_text
 
 __all__ = ["qr"]
 
@@ -40,7 +40,8 @@ def qr(
     for count, token in enumerate(line.token(scanned=scanned) for line in lines):
         if out is not None and count:
             raise MisuseError(f"{out} holds the first text only.", f"{out} 仅含第一个码文。")
-        decode_text(token)  # do not draw a text that would only be refused at the counter
+        # Do not draw a text that would only be refused, at the counter or by the phone.
+        decode_text(token, challenge=token.startswith(str(CHALLENGE)))
         code = QrCode(token)
         if out is None:
             typer.echo(

@@ -16,6 +16,7 @@ from ybtoken.cli.keyfiles import (
     PassphraseFile,
     SoftwareKey,
     generate_key,
+    load_public_key,
     load_signing_key,
     passphrase_from,
     write_private,
@@ -209,14 +210,12 @@ def delegate(
     lang: Lang = None,
 ) -> None:
     """Delegate paths to other keys; that role publishes with ``--role`` then."""
-    from ybtoken.cli.ring import _public_key
-
     speaker = Speaker(lang)
     own = root or keys[0].with_name(_OWN_ROOT)
     held = _repository(repository, own)
     signers = _load_keys(keys, passphrase_from(passphrase_file, passphrase_env, speaker), speaker)
     with _misuse():
-        read = [_public_key(path, None, None) for path in public]
+        read = [load_public_key(path) for path in public]
         held.delegate(role, paths, read, signers, threshold=threshold)
         _keep(own, held)
     _say_roles(speaker, held, as_json=as_json)

@@ -9,19 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
-from ybtoken.cli.keyfiles import KeyKind, Ring, changing_ring, load_ring
+from ybtoken.cli.keyfiles import KeyKind, Ring, changing_ring, load_public_key, load_ring
 from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, of_group
 from ybtoken.cli.values import parse_time
 from ybtoken.keys.keyset import load_key_set
-from ybtoken.keys.p256 import P256VerifyingKey
-from ybtoken.keys.protocols import VerifyingKey
-from ybtoken.keys.reading import KeyReadError, read_public_key
 from ybtoken.keys.ring import FOREVER, KeyEntry, KeyRing, Use
-from ybtoken.keys.sm2 import SM2VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.trust.changes import RingChange, changes_between
-from ybtoken.words import BoundsError, words_of
+from ybtoken.words import words_of
 
 __all__ = ["AsJson", "entry_fields", "ring", "say_changes", "say_json"]
 
@@ -72,9 +67,8 @@ def add(
     if bool(scope) == everywhere:
         raise MisuseError("Give --scope, or --whole-country.", "请给出 --scope 或 --whole-country。")
     try:
-        key = _public_key(public, kind, user_id)
         entry = KeyEntry(
-            key,
+            load_public_key(public, kind=kind, user_id=user_id),
             issuer,
             Scope(tuple(scope or ()), tuple(exclude or ())),
             not_before=not_before or 0,
@@ -85,8 +79,6 @@ def add(
         with changing_ring(ring) as (keys, replace):
             changed = keys.with_entries(entry)
             replace(changed)
-    except KeyReadError as error:
-        raise MisuseError(f"{public}: {error.words.en}", f"{public}：{error.words.zh}") from None
     except ValueError as error:
         reason = words_of(error)
         raise MisuseError(reason.en, f"参数有误：{reason.zh}") from None
@@ -236,12 +228,3 @@ def _find(keys: KeyRing, kid: str) -> KeyEntry:
             f"密钥环中有 {len(found)} 个密钥以 {kid!r} 开头；请给出至少 4 位且足以区分的标识。",
         )
     return found[0]
-
-
-def _public_key(file: Path, kind: KeyKind | None, user_id: str | None) -> VerifyingKey:
-    read = read_public_key(file.read_bytes(), curve=None if kind is None else kind.algorithm.curve)
-    if read.curve is Curve.SM2:
-        return SM2VerifyingKey(read.point, user_id=DEFAULT_USER_ID if user_id is None else user_id.encode())
-    if user_id is not None:
-        raise BoundsError("--user-id is for SM2 keys", "--user-id 仅用于 SM2 密钥")
-    return P256VerifyingKey(read.point, algorithm=Algorithm.ES256 if kind is None else kind.algorithm)

@@ -20,6 +20,7 @@ from ybtoken.vocabulary import check_purpose
 from ybtoken.voucher import MAX_PURPOSE
 from ybtoken.wire.presentation import ANSWER_SIZE
 from ybtoken.wire.text import CHALLENGE, decode_text, encode_text
+from ybtoken.words import BoundsError
 
 if TYPE_CHECKING:
     from ybtoken.qr import QrCode
@@ -49,7 +50,10 @@ class Challenge:
 
     def __post_init__(self) -> None:
         if not _TERMINAL.fullmatch(instance("terminal", self.terminal, str, "a string")):
-            raise ValueError(f"a terminal is named by 1 to 32 of A-Z a-z 0-9 . _ -, not {self.terminal!r}")
+            raise BoundsError(
+                f"a terminal is named by 1 to 32 of A-Z a-z 0-9 . _ -, not {self.terminal!r}",
+                f"终端名称为 1 至 32 位字母、数字或 . _ -，不能是 {self.terminal!r}",
+            )
         check_purpose(self.purpose)
         octets("a challenge's nonce", self.nonce, range(_NONCE_SIZE, _NONCE_SIZE + 1))
 
@@ -68,10 +72,10 @@ class Challenge:
         try:
             _, data = decode_text(text, challenge=True)
         except TextError as error:
-            raise ValueError(f"not a terminal's challenge ({error.code})") from None
+            raise BoundsError(f"not a terminal's challenge ({error.code})", f"不是终端挑战（{error.code}）") from None
         purpose, nonce, terminal = data[:_PURPOSE_SIZE], data[_PURPOSE_SIZE:][:_NONCE_SIZE], data[_FIXED_SIZE:]
         if (number := int.from_bytes(purpose, "big")) > MAX_PURPOSE or not terminal.isascii():
-            raise ValueError("not a terminal's challenge")
+            raise BoundsError("not a terminal's challenge", "不是终端挑战")
         return cls(terminal.decode("ascii"), f"{number:05d}", nonce)
 
     @property
