@@ -141,7 +141,10 @@ def _decoded_content(array: pa.Array) -> pa.Array:
     if _is_run_end(array.type):
         if _is_text(array.type.value_type):
             values = _bounded(array.values)
-            array = pa.RunEndEncodedArray.from_arrays(array.run_ends, values).slice(array.offset, len(array))
+            kind = pa.run_end_encoded(array.run_ends.type, values.type)
+            # `from_arrays` fails with pyarrow 16.
+            parts = [array.run_ends, values]
+            array = pa.RunEndEncodedArray.from_buffers(kind, len(array), [None], 0, array.offset, parts)
         return pc.run_end_decode(array)
     if not pa.types.is_dictionary(array.type):
         return array
