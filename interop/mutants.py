@@ -62,7 +62,7 @@ OTHERS = {"FileStatusSource", "FamilyAccount", "RecordedCodes"}
 """Classes whose verdict depends on something outside a case: a file, a platform's register, the clock of today."""
 
 SAME = {
-    'raise ValueError("not a terminal\'s challenge")': "the constructor that follows refuses the same values",
+    'raise BoundsError("not a terminal\'s challenge", "不是终端挑战")': "the constructor that follows refuses the same values",
     'present, shown, found = now // STEP, int(otp).to_bytes(4, "big"), -1': "every number below 0 means none",
     "return StatusAnswer(status, overdue) if overdue >= 0 else _ANSWERS[status]": "it decides the note, not the verdict",
     "raise IndexError(index)": "an index in a token is never negative",
@@ -105,6 +105,27 @@ SAME = {
     "return tuple(note for policy in self.policies if (note := policy.check(voucher, now)) is not None)": (
         "it decides the note, not the verdict"
     ),
+    "if not isinstance(x, bytes) or not isinstance(y, bytes):": "what follows fails, and is refused alike",
+    'raise ValueError("coordinates are byte strings")': "what follows fails, and is refused alike",
+    'raise ValueError("a user id is a byte string")': "what follows fails, and is refused alike",
+    'raise ValueError(f"not a JWK Set: no JSON at {where}: {error.msg}") from error': "what follows fails, and is refused alike",
+    'raise ValueError(f"not a JWK Set: its byte {error.start} is not UTF-8") from error': "what follows fails, and is refused alike",
+    'raise ValueError("not a JWK Set: nested too deeply") from error': "what follows fails, and is refused alike",
+    "if isinstance(value, bool) or not isinstance(value, int):": "what follows fails, and is refused alike",
+    'raise ValueError(f"{name} is a time in whole seconds since 1970")': "what follows fails, and is refused alike",
+    "if type(bits) is not int or bits not in STATUS_BITS:": "what follows fails, and is refused alike",
+    'raise _unavailable(f"a status has 1, 2, 4 or 8 bits, not {bits!r:.20}")': "what follows fails, and is refused alike",
+    'raise _unavailable("its bit array (lst) is not compressed by zlib, or is damaged") from error': "what follows fails, and is refused alike",
+    'raise ValueError("withdrawn_since is a time before 2**32: what is never withdrawn has None")': "a key set's times are checked before",
+    'raise ValueError(f"a kid is {KID_SIZE} bytes")': "a key set's kids are checked before",
+    "raise self.problem from error": "it depends on a file",
+    'hint = "; is it in milliseconds?" if value > MAX_UINT32 else ""': "it is a sentence",
+    'raise ValueError(f"a key ring holds at most {MAX_KEYS} keys")': "65,536 keys would be megabytes of vectors",
+    "if len(self.entries) > MAX_KEYS:": "65,536 keys would be megabytes of vectors",
+    "if groups_digits <= 0 or groups_digits % _GROUP_DIGITS not in _LAST_GROUP_BYTES:": "one digit makes no group either",
+    'if data[:2] != b"\\xd2\\x84" or len(data) < _TAIL_SIZE:': "a tail without anything before it is refused by what follows",
+    'version = jwks.get("yb_version", 1)': "a ring without a version has none, whatever this says",
+    "elif type(item) not in (int, bytes, str) or (type(item) is int and abs(item) > _MAX_INTEGER):": "every integer of a COSE key is far smaller, or refused for itself",
     "return 0 if counts is None else counts.wrong.get(key, 0)": "one wrong code is below the limit either way",
     "notes = [note for policy in self.policies if (note := policy.check(voucher, now)) is not None]": "it decides the note, not the verdict",
 }

@@ -177,6 +177,7 @@ def _documents() -> Iterator[dict[str, Any]]:
         ("json-accept", "white space and escapes have no meaning", f' {{"keys": [{stated}]}}\n', kids),
         ("json-version", "the ring's version", f'{{"yb_version": 7, "keys": [{key}]}}', kids),
         ("json-version-behind", "the version behind the keys", f'{{"keys": [{key}], "yb_version": 1}}', kids),
+        ("json-version-largest", "2^53 - 1", f'{{"yb_version": 9007199254740991, "keys": [{key}]}}', kids),
         ("json-version-0", "versions begin with 1", f'{{"yb_version": 0, "keys": [{key}]}}', _REFUSED),
         ("json-version-text", "a version as text", f'{{"yb_version": "1", "keys": [{key}]}}', _REFUSED),
         ("json-version-true", "a version that is true", f'{{"yb_version": true, "keys": [{key}]}}', _REFUSED),

@@ -96,6 +96,10 @@ def cases() -> Iterator[dict[str, Any]]:
         yield _case(f"accept-{bits}-bits", f"a list of {bits} bits an entry", data, expect)
     yield _case("accept-compressed", "a list that zlib has made shorter",
                 status_list(content(list=list_of(2, bytes.fromhex("78da3be9f2130003df0207")))), two)  # fmt: skip
+    for size in (255, 256):  # the longest whose length is one byte, and one more
+        lists = (content(list=list_of(2, compressed(BITS + bytes(more)))) for more in range(size))
+        claims = next(claims for claims in lists if len(claims) == size)
+        yield _case(f"accept-payload-{size}", f"a payload of {size} bytes", status_list(claims), {"0": 1, "11": 3})
     yield _case(
         "bound-rounded", "room for 15 entries of two bits is room for 3 whole bytes", status_list(), two, max_entries=15
     )
