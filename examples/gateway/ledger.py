@@ -101,29 +101,6 @@ class Ledger:
         self._file.close()
 
 
-class MemoryLedger(Ledger):
-    """A ledger that forgets with the process, as the guard in memory does."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock, self._lock = clock, Lock()
-        self._until: dict[bytes, int] = {}  # in order of their ends
-
-    def enter(self, keys: Iterable[bytes]) -> list[bool]:
-        """See `Ledger.enter`."""
-        with self._lock:
-            now = int(self._clock())
-            while self._until and self._until[first := next(iter(self._until))] <= now:
-                del self._until[first]
-            new = []
-            for key in keys:
-                new.append(key not in self._until)
-                self._until.setdefault(key, now + _KEPT)
-            return new
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
 class Noting(ReplayGuard):
     """A guard that notes what it grants in a ledger."""
 

@@ -915,6 +915,17 @@ def test_several_workers_that_each_remember_by_themselves_are_not_started(
     assert "仅限一个进程" in said.err
 
 
+def test_a_gateway_that_remembers_in_memory_takes_no_hand_in(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        answer = await gateway.post("/hand-in", text=text, at=NOW)
+        assert (answer.status_code, answer.json()["code"]) == (503, "redeem.unavailable")
+        assert (await gateway.post("/redeem", text=text)).status_code == 200, "nothing was used up"
+        assert (await gateway.client.get("/health/ready")).status_code == 200
+
+    visit(scene, guard="memory")
+
+
 @pytest.mark.parametrize("again", ["at once", "past", "started again"])
 @pytest.mark.parametrize("first", ["redeem", "redeem-batch", "hand-in"])
 def test_what_was_accepted_is_not_handed_in_within_a_week(tmp_path: Path, first: str, again: str) -> None:
