@@ -143,7 +143,7 @@ class TestPersonNumber:
             {"sm2_only": True},
         ]
         numbers = {derive_person_number(DOCUMENT, **{"key": KEY} | variant) for variant in variants}
-        numbers.add(derive_person_number(DOCUMENT[:-1] + "1", key=KEY))
+        numbers.add(derive_person_number("110105194912310038", key=KEY))
         assert len(numbers) == len(variants) + 1
         assert all(0 <= number < 2**64 for number in numbers)
 
@@ -161,6 +161,34 @@ class TestPersonNumber:
     def test_a_document_number_has_letters_and_digits(self, document):
         with pytest.raises(ValueError, match="letters and digits"):
             derive_person_number(document, key=KEY)
+
+    @pytest.mark.parametrize(
+        "wrong", ["110105194912310021", "11010519491231020X", "11010519491231002", "1101051949123100XX"]
+    )
+    def test_a_mistyped_resident_number_is_refused_and_other_documents_are_not_checked_so(self, wrong):
+        with pytest.raises(ValueError, match="GB 11643") as caught:
+            derive_person_number(wrong, key=KEY)
+        assert wrong not in str(caught.value)
+        assert "校验码" in caught.value.words.zh
+        assert derive_person_number(wrong, key=KEY, document_type="passport") >= 0
+
+    def test_every_check_character_is_known(self):
+        """Against the definition: the sum of all 18 characters by their weights is 1 modulo 11, and X is 10."""
+        for serial in range(200):
+            digits = f"11010519491231{serial:03d}"
+            good = [
+                check
+                for check in "0123456789X"
+                if sum("0123456789X".index(c) * 2 ** (17 - i) for i, c in enumerate(digits + check)) % 11 == 1
+            ]
+            accepted = []
+            for check in "0123456789X":
+                try:
+                    derive_person_number(digits + check, key=KEY)
+                except ValueError:
+                    continue
+                accepted.append(check)
+            assert accepted == good
 
     def test_an_error_does_not_repeat_the_number(self):
         with pytest.raises(ValueError) as caught:

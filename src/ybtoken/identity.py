@@ -21,10 +21,13 @@ from ybtoken._checks import callback, instance, octets, string, uint
 from ybtoken.keys.by_time import KeysByTime
 from ybtoken.keys.ring import KeyRing
 from ybtoken.voucher import IDENTITY_REF_SIZE
+from ybtoken.words import BoundsError
 
 __all__ = ["BlockCipher", "IdentitySealer", "derive_person_number"]
 
+RESIDENT_ID = "resident-id"
 _NUMBER_SIZE = 8
+_CHECK_CHARACTERS = "10X98765432"  # by the weighted sum modulo 11 (GB 11643, ISO 7064 MOD 11-2)
 _MAX_NUMBER = (1 << 8 * _NUMBER_SIZE) - 1
 
 
@@ -137,7 +140,7 @@ def derive_person_number(
     document_number: str,
     *,
     key: bytes,
-    document_type: str = "resident-id",
+    document_type: str = RESIDENT_ID,
     attempt: int = 0,
     sm2_only: bool = False,
 ) -> int:
@@ -151,10 +154,15 @@ def derive_person_number(
     Args:
         document_number: as printed; spaces, width and case of letters do not matter.
         key: at least 16 secret bytes. Do not use a sealing key.
-        document_type: the kind of document; equal numbers of two kinds give different person numbers.
+        document_type: the kind of document; equal numbers of two kinds give different person numbers. The number of
+            a resident identity card, which is the default, is checked by its last character (GB 11643).
         attempt: 0, or 1, 2 and so on if the number was taken.
         sm2_only: use HMAC-SM3 (GB/T 15852.2) instead of HMAC-SHA256, as a platform does whose ring is
             `KeyRing.sm2_only`.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, the key is too short, or this is no document number,
+            which the sentence does not repeat.
     """
     if len(instance("key", key, bytes, "a derivation key (bytes)")) < _MIN_KEY_SIZE:
         raise ValueError(f"a derivation key has at least {_MIN_KEY_SIZE} bytes")
@@ -164,6 +172,20 @@ def derive_person_number(
     number = "".join(unicodedata.normalize("NFKC", document_number).split()).upper()
     if not number or not number.isalnum():
         raise ValueError("a document number has letters and digits")
+    if document_type == RESIDENT_ID and not _is_resident_id(number):
+        raise BoundsError(
+            "a resident identity number has 17 digits and a check character that fits (GB 11643): it was mistyped, "
+            "or document_type is another",
+            "公民身份号码应为 17 位数字加 1 位校验码（GB 11643），此号码不符：请核对号码，或给出相应的 document_type",
+        )
     mac = hmac.HMAC(key, hashes.SM3() if sm2_only else hashes.SHA256())
     mac.update("\0".join(("ybtoken person number", document_type, str(attempt), number)).encode())
     return int.from_bytes(mac.finalize()[:_NUMBER_SIZE], "big")
+
+
+def _is_resident_id(number: str) -> bool:
+    digits, check = number[:17], number[17:]
+    if len(digits) != 17 or not (digits.isascii() and digits.isdigit()):
+        return False
+    weighted = sum(int(digit) * pow(2, 17 - place, 11) for place, digit in enumerate(digits))
+    return check == _CHECK_CHARACTERS[weighted % 11]
