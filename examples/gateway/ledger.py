@@ -17,7 +17,7 @@ from threading import Lock
 from ybtoken import AsyncReplayGuard, CannotCheckError, MemoryReplayGuard, ReplayGuard, TokenError
 from ybtoken.errors import RedeemError
 from ybtoken.replay.protocols import Claim
-from ybtoken.replay.sqlite import SqliteReplayGuard
+from ybtoken.replay.sqlite import SqliteReplayGuard, write_ahead
 
 from .settings import Settings
 
@@ -61,7 +61,7 @@ class Ledger:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite would let others read it
         self._clock, self._lock = clock, Lock()
         self._file = sqlite3.connect(path, timeout=_DEADLINE, isolation_level=None, check_same_thread=False)
-        self._file.execute("PRAGMA journal_mode = WAL")
+        write_ahead(self._file, _DEADLINE)
         self._file.execute("PRAGMA synchronous = FULL")  # it is on the disk before the redemption is answered
         self._file.execute("CREATE TABLE IF NOT EXISTS accepted (key BLOB PRIMARY KEY, until INTEGER) WITHOUT ROWID")
         self._file.execute("CREATE INDEX IF NOT EXISTS accepted_until ON accepted (until)")

@@ -155,13 +155,8 @@ async def rounds(
     name = f"{key.algorithm.name}, {workers} worker{'s' * (workers > 1)}"
     one = issuer.issue(bytes(16), "330100").text
     await press(port, scans("/verify", itertools.repeat(one)), 1, connections)  # warm
-    if not redis:
+    if not redis or workers > 1:
         await show(f"verify, {name}", pid, port, scans("/verify", itertools.repeat(one)), seconds, connections)
-    if workers > 1 and not redis:
-        return
-    if redis:  # the store's epoch begins with its first claim, and what was issued before it is refused
-        await ready(port)
-        await asyncio.sleep(12)
     store = "Redis" if redis else "memory"
 
     def texts(a_second: int) -> Iterator[str]:  # signed beforehand: the client must not be what is measured
@@ -173,22 +168,12 @@ async def rounds(
     await show(f"redeem {batch} a request, {name}, {store}", pid, port, requests, seconds, connections, batch)
 
 
-async def ready(port: int) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n")
-    status, body = await answer_of(reader)
-    writer.close()
-    if status != 200:
-        raise RuntimeError(body.decode())
-
-
 def measure_store(url: str) -> None:
     """What a claim takes in Redis, and how many are made a second, without HTTP around them."""
     import redis
 
     client = redis.Redis.from_url(url)
     guard = RedisReplayGuard.from_url(url)
-    guard.prepare(first_use=True)
     now = int(time.time())
     numbers = itertools.count()
 
@@ -276,6 +261,7 @@ def main() -> None:
             command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
             stack.enter_context(running(command, port))
             url = f"redis://127.0.0.1:{port}/0"
+            RedisReplayGuard.from_url(url).prepare(first_use=True)
         if options.only in (None, "lag"):
             print("| texts | longest wait of the loop, ms: on the loop | off it |\n|---|---|---|")
             for algorithm in options.algorithms:

@@ -527,3 +527,14 @@ def test_kills_lose_nothing_and_accept_nothing_twice(tmp_path):
     outcome = run(20, tmp_path, seed=1)
     assert outcome.accepted >= 20  # at least one between two kills
     assert (outcome.twice, outcome.lost) == (0, 0)
+
+
+def test_a_file_that_another_process_writes_while_its_log_is_made_is_waited_for(prepared):
+    """Workers that start together: SQLite refuses the change to a write-ahead log at once, whatever its timeout."""
+    other = sqlite3.connect(prepared, isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(ValueError, match="locked"):
+        guard_at(prepared, deadline=0.05)
+    threading.Timer(0.2, other.close).start()
+    assert outcome(guard_at(prepared), claim()) == "accepted"

@@ -302,7 +302,7 @@ class SqliteReplayGuard(ReplayGuard):
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if tables and not tables >= {"memory", "claim", "redemption"}:  # before anything is written to it
                 raise sqlite3.DatabaseError("it is the database of another application")
-            connection.execute("PRAGMA journal_mode = WAL")
+            write_ahead(connection, self._deadline)
             connection.execute("PRAGMA synchronous = FULL")  # a claim is on the disk before it is acknowledged
         except BaseException:
             connection.close()
@@ -354,6 +354,20 @@ def _forget_connections() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_connections)
+
+
+def write_ahead(connection: sqlite3.Connection, deadline: float) -> None:
+    """Let a database have a write-ahead log. While another process writes it, SQLite refuses that at once."""
+    end = time.monotonic() + deadline
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY" or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _make(path: Path) -> os.stat_result:
