@@ -258,7 +258,7 @@ Case `sm2/accept`. The key's coordinates, ZA, the Sig_structure of {signed} byte
 Case `rotating/accept`. The master key, what the pass states, the secret, and the code at {now}:""",
         """### 7.2 动态码
 
-用例 `rotating/accept`。主密钥、通行凭证中写入的内容、手机的密钥，以及时间 {now} 的动态码：""",
+用例 `rotating/accept`。主密钥、通行凭证中写入的内容、手机的共享密钥，以及时间 {now} 的动态码：""",
     ),
     (
         """### 7.3 A presentation
