@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -432,15 +433,54 @@ def test_a_link_is_followed_before_its_file_system_is_looked_at(tmp_path, monkey
     here.mkdir()
     (here / "folder").symlink_to(share)
     (here / "guard.db").symlink_to(share / "guard.db")
-    monkeypatch.setattr(mounts, "_file_system", lambda folder: "nfs4" if folder == share else "ext4")
+    monkeypatch.setattr(mounts, "_file_system", lambda path: "nfs4" if path.parent == share else "ext4")
     for path in (here / "guard.db", here / "folder" / "other.db"):
         with pytest.raises(ValueError, match="other machines share"):
             SqliteReplayGuard(path)
-    monkeypatch.setattr(mounts, "_file_system", lambda folder: "ext4")
+    monkeypatch.setattr(mounts, "_file_system", lambda path: "ext4")
     guard_at(here / "guard.db", NOW - 1000).close()
     assert outcome(guard_at(here / "guard.db"), claim()) == "accepted"
     assert outcome(guard_at(share / "guard.db"), claim()) == "redeem.replayed"  # one file, one witness
     assert {name.name for name in here.iterdir()} == {"folder", "guard.db"}
+
+
+def test_a_file_with_two_names_is_refused(prepared, tmp_path):
+    guard = guard_at(prepared)
+    os.link(prepared, tmp_path / "link.db")  # by each name, SQLite would have a log of its own
+    assert outcome(guard, claim()) == "redeem.unavailable"
+    with pytest.raises(ValueError, match="hard link"):
+        guard_at(tmp_path / "link.db")
+    (tmp_path / "link.db").unlink()
+    assert outcome(guard, claim()) == "accepted"
+
+
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+@on_linux
+def test_a_file_that_is_mounted_by_itself_is_refused(prepared, tmp_path):
+    if shutil.which("unshare") is None or subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode:
+        pytest.skip("no mount can be made here")
+    (tmp_path / "bound.db").touch()
+    code = (
+        "import subprocess, sys; from ybtoken.replay.sqlite import SqliteReplayGuard\n"
+        "subprocess.run(['mount', '--bind', *sys.argv[1:]], check=True)\n"
+        "SqliteReplayGuard(sys.argv[1], local=True)\n"
+        "SqliteReplayGuard(sys.argv[2], local=True)"
+    )
+    arguments = [*NAMESPACE, sys.executable, "-c", code, prepared, tmp_path / "bound.db"]
+    said = subprocess.run(arguments, capture_output=True, text=True, timeout=60).stderr
+    assert f"{tmp_path / 'bound.db'} cannot be used as a guard's file: it is a mount of its own" in said
+
+
+@on_linux
+def test_a_file_that_takes_the_place_of_another_is_looked_at(prepared, monkeypatch):
+    guard = guard_at(prepared)
+    mounts_of(monkeypatch, prepared.parent, "nfs4")
+    assert outcome(guard, claim()) == "accepted"
+    shutil.copy(prepared, prepared.with_name("new"))
+    prepared.with_name("new").replace(prepared)
+    assert outcome(guard, claim(b"other")) == "redeem.unavailable"
 
 
 @pytest.mark.parametrize(

@@ -30,29 +30,38 @@ def refuse_shared(path: Path, *, stated: bool) -> None:
     Raises:
         ValueError: it is refused.
     """
-    kind = _file_system(path.parent)
+    kind = _file_system(path)
     if kind in _SHARED:
-        raise ValueError(f"{path} is on a file system that other machines share ({kind}): use a local disk")
+        raise ValueError(f"it is on a file system that other machines share ({kind}): use a local disk")
     if kind not in _LOCAL and kind != "" and not stated:
         raise ValueError(
-            f"{path} is on a file system that other machines may share ({kind}): use a local disk, or state local=True "
-            f"if no other machine uses the file"
+            f"it is on a file system that other machines may share ({kind}): use a local disk, or state local=True if "
+            f"no other machine uses the file"
         )
 
 
-def _file_system(folder: Path) -> str:
-    """The type of the file system of a folder; "" if this system does not say."""
+def _file_system(path: Path) -> str:
+    """The type of the file system of a file, or of its folder if there is no file; "" if this system does not say."""
     try:
         lines = _MOUNTS.read_text().splitlines()
-        descriptor = os.open(folder, os.O_RDONLY)
     except OSError:
         return ""
-    try:  # by its number, because of several mounts at one place one hides the others
-        (mount,) = re.findall(r"^mnt_id:\s*(\d+)$", (_OPEN / str(descriptor)).read_text(), re.MULTILINE)
-    except (OSError, ValueError):
-        return "unknown"
-    finally:
-        os.close(descriptor)
+    folder = _mount(path.parent)
+    if path.exists() and _mount(path) != folder:  # it has another name elsewhere, and a log by each name
+        raise ValueError("it is a mount of its own, so others look for its log elsewhere: mount its folder")
     # mountinfo: number, parent, device, root, mount point, options, [tags] - kind, source, options
     kinds = {line.split()[0]: line.partition(" - ")[2].split()[0] for line in lines}
-    return kinds.get(mount, "unknown")
+    return kinds.get(folder, "unknown")
+
+
+def _mount(path: Path) -> str:
+    """The number of the mount, because of several mounts at one place one hides the others; "" if it is not known."""
+    # Closing another kind of descriptor would give up the locks that SQLite has on the file in this process.
+    descriptor = os.open(path, getattr(os, "O_PATH", os.O_RDONLY))
+    try:
+        (mount,) = re.findall(r"^mnt_id:\s*(\d+)$", (_OPEN / str(descriptor)).read_text(), re.MULTILINE)
+    except (OSError, ValueError):
+        return ""
+    finally:
+        os.close(descriptor)
+    return str(mount)

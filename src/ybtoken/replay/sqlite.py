@@ -91,8 +91,8 @@ class SqliteReplayGuard(ReplayGuard):
     """A `ReplayGuard` in a file on one machine, with a journal of what was accepted. Thread-safe, and safe to fork.
 
     Args:
-        path: the file, or a symbolic link to it. It must be on a disk of this machine. If it does not exist, it is
-            made, readable by its owner only.
+        path: the file, or a symbolic link to it. It must be on a disk of this machine, and have no other name, because
+            SQLite finds its log by the name. If it does not exist, it is made, readable by its owner only.
         terminal: the terminal's name, for the journal.
         place: where the terminal stands, for the journal: a city code, or any other name.
         deadline: the longest time to wait for another process that is claiming, in seconds.
@@ -101,8 +101,8 @@ class SqliteReplayGuard(ReplayGuard):
         clock: returns seconds since 1970; the verifier's clock.
 
     Raises:
-        ValueError: the file is not one of this guard's, or is on a file system that other machines share, or may share
-            while ``local`` is not stated.
+        ValueError: the file is not one of this guard's, has another name (a hard link, or a mount of the file itself),
+            or is on a file system that other machines share, or may share while ``local`` is not stated.
         OSError: the file cannot be made or opened.
     """
 
@@ -128,7 +128,7 @@ class SqliteReplayGuard(ReplayGuard):
             raise TypeError("clock is a function that returns seconds since 1970")
         self.path = Path(os.path.realpath(Path(path)))  # the file system is that of the file, and not that of a link
         self._terminal, self._place = terminal, place
-        self._deadline = deadline
+        self._deadline, self._local = deadline, local
         self._clock = clock
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
@@ -136,7 +136,6 @@ class SqliteReplayGuard(ReplayGuard):
         self._covered = False
         self._known = False  # whether the file was compared with its witness since it was opened
         self._number: int | None = None  # what a transaction lets the witness say
-        refuse_shared(self.path, stated=local)
         _guards.add(self)
         try:
             with self._transaction():
@@ -288,14 +287,21 @@ class SqliteReplayGuard(ReplayGuard):
 
     def _open(self) -> sqlite3.Connection:
         """Connect to the file that has this name now; it may have been replaced since the last time."""
-        # The file is made here and not by SQLite, so that no other user can ever read it.
-        about = os.stat(self.path) if self.path.exists() else _make(self.path)
+        try:
+            about = os.stat(self.path)
+        except FileNotFoundError:
+            refuse_shared(self.path, stated=self._local)
+            # The file is made here and not by SQLite, so that no other user can ever read it.
+            about = _make(self.path)
+        if about.st_nlink > 1:
+            raise ValueError("it has another name (a hard link), and by each name a log of its own: remove the other")
         file = f"{about.st_dev}:{about.st_ino}"
         if self._connection is not None:
             if file == self._file:
                 return self._connection
             self._connection.close()
             self._connection = None
+        refuse_shared(self.path, stated=self._local)
         self._covered = _covered(self.path, about)
         connection = sqlite3.connect(self.path, timeout=self._deadline, isolation_level=None, check_same_thread=False)
         try:
