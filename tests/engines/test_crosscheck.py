@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -147,6 +148,7 @@ def test_neither_the_message_nor_a_pickle_has_the_text_or_a_claim(change: Any, t
             assert text not in shown
             assert "Claims" not in shown
             assert repr(HOLDER)[2:-1] not in shown
+        assert re.fullmatch(r"engines disagree: [a-z._]+ / [a-z._]+", str(caught.value))
 
 
 @each_break
