@@ -181,7 +181,16 @@ def _registry_file(data: bytes) -> None:
         lambda path: StatusRegistry(path, _URI, size=1024, clock=lambda: NOW),
     ):
         with may_raise(ValueError):
-            make(_file("registry", data)).close()
+            registry = make(_file("registry", data))
+            for act in (
+                lambda opened: opened.status(5),
+                lambda opened: opened.enter(NOW + 600, person=6),
+                lambda opened: opened.suspend(person=5),
+                lambda opened: opened.publish(_STATUS, now=NOW),
+            ):
+                with may_raise(OSError, RuntimeError, ValueError):  # a full list, and one of a later time
+                    act(registry)
+            registry.close()
 
 
 def _state(data: bytes) -> None:

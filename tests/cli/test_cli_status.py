@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -98,3 +100,14 @@ def test_an_audit_file_is_checked(run, tmp_path):
     assert json.loads(run("audit", "check", path, "--json").output)["line"] == 1
     assert run("audit", "check", path, "--digest", "sm3").exit_code == 1
     assert run("audit", "check", tmp_path / "nothing").exit_code == 2
+
+
+def test_a_damaged_registry_is_said_and_the_list_stays(run, files):
+    folder, index = files
+    with closing(sqlite3.connect(folder / "registry.db")) as db, db:
+        db.execute("UPDATE passes SET status = 77 WHERE place = ?", (index,))
+    (folder / "list.cwt").write_bytes(b"as it was")
+    result = run("status", "publish", folder / "registry.db", "--out", folder / "list.cwt", "-k", folder / "key.pem")
+    assert result.exit_code == 2
+    assert f"{folder / 'registry.db'}: the registry is damaged" in result.output
+    assert (folder / "list.cwt").read_bytes() == b"as it was"

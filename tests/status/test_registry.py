@@ -427,3 +427,39 @@ def test_a_clock_that_does_not_go_publishes_once():
     with pytest.raises(ValueError, match="would replace nothing"):
         registry.publish(KEY)
     registry.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE list SET issued_at = 'x'", "UPDATE list SET issued_at = 0.5", "DELETE FROM list",
+        "UPDATE list SET taken = -3", "UPDATE list SET taken = 1e9",
+        "UPDATE passes SET status = 77", "UPDATE passes SET status = -1", "UPDATE passes SET status = x'01'",
+        "UPDATE passes SET place = 400, status = 1", "UPDATE passes SET place = -1, status = 1",
+    ],
+)  # fmt: skip
+def test_a_registry_that_holds_what_none_writes_is_an_error_of_the_file(tmp_path, damage):
+    path = tmp_path / "registry"
+    registry = StatusRegistry(path, URI, size=8, clock=lambda: NOW)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO passes VALUES (3, NULL, NULL, ?, 0, 0)", (END,))
+        db.execute(damage)
+    said = set()
+    for act in (lambda: registry.publish(KEY), lambda: registry.status(3), lambda: registry.enter(END)):
+        try:
+            act()
+        except OSError as error:
+            assert error.filename == str(path)
+            said.add(error.strerror)
+    assert said == {"the registry is damaged: it holds a value that no registry writes"}
+    registry.close()
+
+
+def test_a_registry_whose_count_of_places_is_wrong_draws_no_place_for_ever(tmp_path):
+    path = tmp_path / "registry"
+    registry = StatusRegistry(path, URI, size=8, clock=lambda: NOW)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executemany("INSERT INTO passes VALUES (?, NULL, NULL, ?, 0, 0)", [(place, END) for place in range(8)])
+    with pytest.raises(OSError, match="damaged"):
+        registry.enter(END)
+    registry.close()

@@ -59,6 +59,8 @@ NOT is_decoy AND (:place IS NULL OR place = :place)
 """
 _SAME_RULE = "place IS :place AND person IS :person AND channel IS :channel"
 _TRIES = 5
+_DRAWS = 10_000  # if at most 9 of 10 places are taken, so many draws all miss once in 10**457 times
+_LAST_STATUS, _LAST_INTEGER = max(Status), 2**63 - 1
 _MOST_FULL = 0.9  # in a fuller list, it would take long to draw a random place that is free
 # For so many seconds a place stays unused after its pass has ended. A clock that jumps by as much frees no place of a
 # pass that has not ended, so a longer jump is what is not recorded.
@@ -83,7 +85,7 @@ class StatusRegistry:
         TypeError: an argument of a wrong type.
         ValueError: a size out of range, the file holds a list of another size or address, or it is no registry.
         OSError: the file cannot be opened. Every method raises it if the file cannot be read or written, for instance
-            because another process has locked it for more than 5 s.
+            because another process has locked it for more than 5 s, or if it holds what no registry writes.
     """
 
     def __init__(
@@ -165,7 +167,7 @@ class StatusRegistry:
             if is_believed := _record(db, now):
                 freed = db.execute("DELETE FROM passes WHERE expires_at < ?", (now - _MARGIN,)).rowcount
                 db.execute("UPDATE list SET taken = taken - ?", (freed,))
-            (taken,) = db.execute("SELECT taken FROM list").fetchone()
+            taken = _within(self._size, *(db.execute("SELECT taken FROM list").fetchone() or (None,)))
             if taken + 2 <= self._size * _MOST_FULL:
                 db.execute("UPDATE list SET taken = taken + 2")
                 place = self._take(db, _blob(person), channel, expires_at, is_decoy=False)
@@ -225,7 +227,7 @@ class StatusRegistry:
         uint("index", index, self._size - 1)
         with self._transaction() as db:
             row = db.execute("SELECT status FROM passes WHERE place = ?", (index,)).fetchone()
-            if row is None or row[0] != Status.VALID:
+            if row is None or _within(_LAST_STATUS, *row) != Status.VALID:
                 return Status.VALID if row is None else Status(row[0])
             suspended = db.execute(f"SELECT 1 WHERE ? IN ({_SUSPENDED})", (index,)).fetchone()
         return Status.VALID if suspended is None else Status.SUSPENDED
@@ -249,7 +251,7 @@ class StatusRegistry:
         last, at = 0, 0.0
         for _ in range(_TRIES if now is None else 1):
             with self._transaction() as db:
-                (last,) = db.execute("SELECT issued_at FROM list").fetchone()
+                last = _within(_LAST_INTEGER, *(db.execute("SELECT issued_at FROM list").fetchone() or (None,)))
                 at = self._clock() if now is None else now
                 if int(at) > last:
                     return self._publish(db, key, int(at), lifetime, ttl)
@@ -263,9 +265,10 @@ class StatusRegistry:
         _record(db, issued_at)
         array = bytearray(self._size * _BITS // 8)
         for (place,) in db.execute(_SUSPENDED):
-            _put(array, place, Status.SUSPENDED)
+            _put(array, _within(self._size - 1, place), Status.SUSPENDED)
         for place, status in db.execute("SELECT place, status FROM passes WHERE status <> 0"):
-            _put(array, place, status)  # after the suspensions, because a revocation overrides them
+            # after the suspensions, because a revocation overrides them
+            _put(array, _within(self._size - 1, place), _within(_LAST_STATUS, status))
         statuses = StatusList(
             self._uri, _BITS, bytes(array), issued_at=issued_at, expires_at=issued_at + lifetime, ttl=ttl
         )
@@ -306,11 +309,12 @@ class StatusRegistry:
                 raise OSError(EIO, str(error), self._path) from error
 
     def _take(self, db: sqlite3.Connection, person: object, channel: object, expires_at: int, *, is_decoy: bool) -> int:
-        while True:
+        for _ in range(_DRAWS):
             place = self._draw(self._size)
             row = (place, person, channel, expires_at, is_decoy)
             if db.execute("INSERT OR IGNORE INTO passes VALUES (?, ?, ?, ?, ?, 0)", row).rowcount:
                 return place
+        raise sqlite3.DataError("the registry is damaged: it holds more places than it counts")
 
     def _stir(self, db: sqlite3.Connection, rule: dict[str, object]) -> None:
         """Change as many decoys as the rule selects passes, beginning at a random place."""
@@ -345,6 +349,13 @@ def _record(db: sqlite3.Connection, now: int) -> bool:
     """Record the time; false, and nothing is recorded, if it is too far ahead of the last record to be believed."""
     sql = "UPDATE list SET seen_at = max(seen_at, ?) WHERE seen_at + ? >= ?"
     return db.execute(sql, (now, _MARGIN, now)).rowcount > 0
+
+
+def _within(most: int, found: object) -> int:
+    """A number that was read from the file, which may hold values of any kind."""
+    if type(found) is not int or not 0 <= found <= most:
+        raise sqlite3.DataError("the registry is damaged: it holds a value that no registry writes")
+    return found
 
 
 def _blob(person: int | None) -> bytes | None:
