@@ -8,6 +8,9 @@ import sys
 
 import uvicorn
 
+from ybtoken.keys.sm2 import LibcryptoError
+from ybtoken.words import BoundsError, words_of
+
 from .logs import CONFIG
 from .server import Impatient
 from .settings import Settings
@@ -42,8 +45,9 @@ def main() -> int:
                 "YBTOKEN_GATEWAY_GUARD=memory 仅限一个进程：多个进程各自记录核销，同一码可在每个进程各用一次。"
             )
         signing = open_vault(settings).signing
-    except (ValueError, OSError) as error:  # an operator gets a sentence, and no traceback
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, OSError, LibcryptoError) as error:  # an operator gets a sentence, and no traceback
+        words = words_of(error) if isinstance(error, BoundsError) else None
+        print(f"error: {error if words is None else ' / '.join(words)}", file=sys.stderr)
         return 2
     print("\n".join(settings.lines()))
     print(f"{signing.algorithm.name}, redemptions in {'Redis' if settings.redis else settings.remembers}")

@@ -58,10 +58,10 @@ from .bodies import (
     words,
 )
 from .direct import direct
-from .ledger import OLDEST_HAND_IN
 from .problems import REFUSED, REQUESTS, Problem, Words, install, problem_of, responses
 from .settings import Settings
 from .shield import Shield
+from .used import OLDEST_HAND_IN
 from .world import RINGS_EVERY, STATUS_TTL, STATUS_URI, World
 
 _log = logging.getLogger(__name__)

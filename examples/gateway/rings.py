@@ -22,11 +22,10 @@ from ybtoken._state import replace_file
 from ybtoken.keys.keyset import dump_jwks
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.trust.changes import time_words
-from ybtoken.trust.keeper import Keeper
 from ybtoken.trust.repository import LIFETIMES, ROLES, RingRepository
 from ybtoken.trust.source import HeldRing
 from ybtoken.trust.tuf import RING, TufRingSource
-from ybtoken.words import Words
+from ybtoken.words import BoundsError, Words
 
 from .settings import Settings
 
@@ -55,24 +54,38 @@ class Publisher:
     @property
     def root(self) -> bytes:
         """The platform's own copy of the root: what verifiers are shipped with."""
-        return (self._keys / "root.json").read_bytes()
+        try:
+            return (self._keys / "root.json").read_bytes()
+        except FileNotFoundError:
+            folder = self.repository.parent
+            raise BoundsError(
+                f"{folder} has no keys/root.json: put your copy of the root back, or use another folder",
+                f"{folder} 中缺少 keys/root.json：请放回自存的根元数据，或改用其他目录",
+            ) from None
 
     def sign_again(self) -> bool:
-        """Sign the timestamp again after half of its life, and what else would end, with the keys that are here.
+        """Sign again what has passed half of its life, with the keys that are here; with all of them, the root as well.
 
         Returns:
             Whether it was due.
         """
-        _, end = self._signed.ends()["timestamp"]
-        if end - self._clock() > LIFETIMES["timestamp"] / 2:
-            return False
-        here = [file for role in ROLES if (file := self._keys / f"{role}.pem").exists()]
-        self._signed.publish({}, [P256SigningKey.from_pem(file.read_bytes()) for file in here])
-        return True
+        ends = {role: end - self._clock() for role, (_, end) in self._signed.ends().items()}
+        due = {role for role in ROLES if ends[role] <= LIFETIMES[role] / 2}
+        files = {role: file for role in ROLES if (file := self._keys / f"{role}.pem").exists()}
+        here = {role: P256SigningKey.from_pem(file.read_bytes()) for role, file in files.items()}
+        if "root" in due and len(here) == len(ROLES):  # a year is long, and nobody may remember
+            self._signed.rotate("root", [here["root"].verifying_key], here.values())
+            replace_file(self._keys / "root.json", self._signed.root)
+        if "timestamp" in due:
+            self._signed.publish({}, here.values())
+        return "timestamp" in due
 
 
 def _make(folder: Path, ring: KeyRing, clock: Callable[[], float]) -> None:
     """Make keys and repository as a draft, and name it when it is whole; the first of several workers' stays."""
+    for left in folder.glob(".rings.*"):  # of a process that was killed; it holds private keys
+        if left.stat().st_mtime < time.time() - 3600:
+            shutil.rmtree(left, ignore_errors=True)
     draft = Path(tempfile.mkdtemp(prefix=".rings.", dir=folder))
     try:
         keys: dict[str, SigningKey] = {}
@@ -106,7 +119,7 @@ def source_of(settings: Settings, publisher: Publisher | None) -> TufRingSource:
     return TufRingSource(address, Path(settings.rings_root).read_bytes(), state=state)
 
 
-def staleness(source: HeldRing, keeper: Keeper[object], now: int) -> Words | None:
+def staleness(source: HeldRing, now: int, *, is_fresh: bool) -> Words | None:
     """What a person at the counter has to know about the ring; ``None`` if it is up to date."""
     end = source.expires_at
     if end is None:
@@ -119,7 +132,7 @@ def staleness(source: HeldRing, keeper: Keeper[object], now: int) -> Words | Non
             f"The key ring ended at {time_words(end)}: no code can be checked. Tell the operator.",
             f"密钥环已于 {time_words(end)} 到期，无法核验任何码。请告知运维人员。",
         )
-    if keeper.problem is not None:
+    if not is_fresh:
         return Words(
             "The key ring is out of date: a key that was withdrawn lately may not be known. Codes are checked until "
             f"{time_words(end)}. Tell the operator.",

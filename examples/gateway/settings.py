@@ -101,6 +101,11 @@ class Settings:
         """Where redemptions are remembered."""
         return "redis" if self.redis else "memory" if self.guard else "file"
 
+    @property
+    def store(self) -> str:
+        """The store of used codes, without a password."""
+        return _shown(self.redis) or self.remembers
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the settings; what is not set has its default.

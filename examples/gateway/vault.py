@@ -57,9 +57,9 @@ class Vault:
         def kept(name: str, make: Callable[[], bytes]) -> bytes:
             path = folder / name
             if not path.exists():
-                draft = folder / f".{name}.{os.getpid()}"
+                content, draft = make(), folder / f".{name}.{secrets.token_hex(8)}"
                 with open(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-                    file.write(make())
+                    file.write(content)
                 try:
                     os.link(draft, path)  # the first of them stays
                 except FileExistsError:

@@ -29,7 +29,6 @@ from ybtoken import (
 )
 from ybtoken._state import replace_file
 from ybtoken.batcher import RedemptionBatcher
-from ybtoken.errors import RedeemError
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.keys.ring import Use
 from ybtoken.observers.event import VerdictEvent
@@ -44,14 +43,13 @@ from ybtoken.status.source import MemoryStatusSource
 from ybtoken.trust.keeper import Keeper
 from ybtoken.words import Words
 
-from .ledger import AsyncNoting, Ledger, Noting, begin, guard_of
 from .metrics import Metrics
 from .rings import Publisher, source_of, staleness
 from .settings import Settings
+from .used import AsyncKeeping, Keeping, begin, claim_of_hand_in, guard_of, keep_to_one_store
 from .vault import Vault
 
 STATUS_URI = "/status/list"
-LEDGER = "accepted.db"
 RINGS_EVERY = 15
 """Seconds after which each worker looks for a newer key ring; so long a withdrawal may take to be seen everywhere."""
 STATUS_TTL = 5
@@ -63,11 +61,16 @@ _ISSUER = "演示平台 · demo platform"
 def open_vault(settings: Settings) -> Vault:
     """The secrets; before the first signing key is made, the guard's file begins to remember what is used.
 
+    Codes of another platform may have been used before: with its rings the file begins when it is made.
+
     Raises:
         ValueError: the folder does not serve.
     """
-    first = (lambda: begin(settings.folder)) if settings.remembers == "file" else (lambda: None)
-    return Vault.open(settings.folder, settings.algorithm, first)
+    is_first = settings.remembers == "file" and not settings.rings
+    first = (lambda: begin(settings.folder)) if is_first else (lambda: None)
+    vault = Vault.open(settings.folder, settings.algorithm, first)
+    keep_to_one_store(settings)
+    return vault
 
 
 class _Verifiers(NamedTuple):
@@ -91,6 +94,7 @@ class World:
         """The platform's own; what is verified with comes from the repository."""
         self.publisher = None if settings.rings else Publisher(settings.folder, self.keys, self.clock)
         self.rings = source_of(settings, self.publisher)
+        self._is_signed = True
         self.issuer = Issuer(vault.signing, lifetime=settings.lifetime, clock=self.clock)
         self.sealer = IdentitySealer.for_ring(self.keys, vault.sealing, clock=self.clock)
         self.codes = RotatingCodes(vault.master, clock=self.clock)
@@ -102,9 +106,6 @@ class World:
         self._published_at = 0
         self._publishing = Lock()
         self.guard: Any = guard_of(settings, self.clock)
-        in_memory = settings.remembers == "memory"
-        self.ledger = None if in_memory else Ledger(settings.folder / LEDGER, self.clock)
-        """What was accepted within a week. In memory nothing outlives a restart, so no hand-in is taken then."""
         self.metrics = Metrics()
 
         def verifier_with(ring: KeyRing, **options: Any) -> Verifier:
@@ -118,12 +119,12 @@ class World:
                 **options,
             )
 
-        noting = self.guard
-        if self.ledger is not None:
-            noting = (AsyncNoting if settings.redis else Noting)(self.guard, self.ledger)
+        keeping = self.guard
+        if settings.remembers != "memory":
+            keeping = (AsyncKeeping if settings.redis else Keeping)(self.guard)
 
         def made_of(ring: KeyRing) -> _Verifiers:
-            return _Verifiers(ring, verifier_with(ring, guard=noting, otp=self.codes), verifier_with(ring))
+            return _Verifiers(ring, verifier_with(ring, guard=keeping, otp=self.codes), verifier_with(ring))
 
         self._keeper = Keeper(self.rings, made_of, every=RINGS_EVERY, clock=self.clock)
         observers = self._observers = [self.metrics, LogObserver()]
@@ -149,13 +150,17 @@ class World:
     @property
     def staleness(self) -> Words | None:
         """What a person at the counter has to know about the ring; ``None`` if it is up to date."""
-        return staleness(self.rings, self._keeper, self.now)
+        return staleness(self.rings, self.now, is_fresh=self._is_fresh)
+
+    @property
+    def _is_fresh(self) -> bool:
+        return self._is_signed and self._keeper.problem is None
 
     def gauges(self) -> dict[str, tuple[float, str]]:
         """What monitoring reads of the ring: by name, the value and what it is."""
         return {
             "ring_expires_at_seconds": (self.rings.expires_at or 0, "When the key ring ends, in seconds since 1970."),
-            "ring_stale": (self._keeper.problem is not None, "1 if the key ring could not be brought up to date."),
+            "ring_stale": (not self._is_fresh, "1 if the key ring was not signed again or could not be fetched."),
         }
 
     def refresh_rings(self) -> None:
@@ -163,7 +168,9 @@ class World:
         if self.publisher is not None:
             try:
                 self.publisher.sign_again()
+                self._is_signed = True
             except (ValueError, OSError):  # what is signed holds half of its life yet, and the pages say so
+                self._is_signed = False
                 _log.exception("the ring repository was not signed again")
         self._keeper.refresh()
 
@@ -203,7 +210,7 @@ class World:
     async def hand_in(self, text: str, at: int, *, terminal: str = "", place: str | None = None) -> VerifiedVoucher:
         """Take what a terminal accepted by itself at a time: it is judged by that time, and is still good for one use.
 
-        A claim that the guard has freed, because the code is past, is in the ledger. Observers are told.
+        The guard remembers redemptions for a week. If it may have forgotten one, it refuses. Observers are told.
 
         Raises:
             TokenError: it was not good then, or was used elsewhere.
@@ -233,19 +240,11 @@ class World:
         return voucher
 
     async def _take(self, text: str, at: int) -> VerifiedVoucher:
-        if self.ledger is None:
+        if self.settings.remembers == "memory":  # nothing outlives a restart
             raise CannotCheckError("redeem.unavailable", reason="used codes are remembered in memory only")
         voucher = self._keeper.current().of_hand_ins.verify(text, now=at, recorded=True)
-        until = voucher.redeem_until
-        try:
-            # Whatever the guard has lost, the display was shown: it was accepted once, at the terminal.
-            await self._claim(voucher.replay_key, since=self.now + 1, by=until, until=until)
-        except TokenError as error:
-            if error.code != "redeem.clock":  # it is past, and nobody accepts it any more
-                raise
-        (new,) = await asyncio.to_thread(self.ledger.enter, [voucher.replay_key])
-        if not new:
-            raise RedeemError("redeem.replayed")
+        claim = claim_of_hand_in(voucher, self.settings.skew, self.now)
+        await self._claim(claim.key, since=claim.since, by=claim.by, until=claim.until)
         return voucher
 
     async def _claim(self, key: bytes, **times: int) -> None:
@@ -257,14 +256,15 @@ class World:
     async def check_ready(self) -> None:
         """Raise a `TokenError` unless a token can be issued, verified and claimed now. The claim is of nobody's token.
 
-        It is made as for a token of this second, so a guard that still refuses those makes the gateway not ready.
+        It is made as for a token of this second, so a guard that still refuses those makes the gateway not ready. Where
+        verification follows another platform's rings, the own key need not be in them, and nothing is issued.
         """
-        text = self.issuer.issue(self.sealer.seal(0), "000000").text
-        self.verifier.verifier.verify(text)  # past the observers: this is nobody's token
+        verifier = self._current()
+        if not self.settings.rings:
+            text = self.issuer.issue(self.sealer.seal(0), "000000").text
+            verifier.verify(text)  # past the observers: this is nobody's token
         since, until = self.now - 2 * self.settings.skew, self.now + 1
         await self._claim(b"ready" + secrets.token_bytes(16), since=since, by=until, until=until)
-        if self.ledger is not None:
-            await asyncio.to_thread(self.ledger.enter, [])
 
     async def aclose(self) -> None:
         """Decide what was asked, and close what is open."""
@@ -277,6 +277,4 @@ class World:
         """Close the files."""
         if self.settings.remembers == "file":
             self.guard.close()
-        if self.ledger is not None:
-            self.ledger.close()
         self.registry.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from ybtoken.keys.keyset import dump_jwks, load_jwks  # noqa: E402
 from ybtoken.keys.p256 import P256SigningKey  # noqa: E402
 from ybtoken.trust.repository import ROLES, RingRepository  # noqa: E402
 from ybtoken.trust.tuf import RING, TufRingSource  # noqa: E402
+from ybtoken.words import words_of  # noqa: E402
 
 NOW = 1_800_000_000
 DAY = 24 * 3600
@@ -272,6 +274,56 @@ def test_the_repository_is_served_to_terminals_elsewhere(tmp_path: Path) -> None
             assert (await stage.client.get(path)).status_code == 404
 
     scene(tmp_path, play)
+
+
+def test_a_year_passes_and_the_root_is_signed_again_in_time(tmp_path: Path) -> None:
+    clock = Clock()
+    key = P256SigningKey.generate()
+    publisher = Publisher(tmp_path, entered(KeyRing(), key), clock)
+    shipped = publisher.root
+    source = TufRingSource(publisher.repository, shipped, state=tmp_path / "seen")
+    for _ in range(30):
+        clock.now += 20 * DAY
+        publisher.sign_again()
+        source.refresh(clock.now)
+        assert key.kid in source.ring(clock.now)
+    assert publisher.root != shipped
+    Publisher(tmp_path, KeyRing(), clock)  # a restart begins with the root that it keeps
+
+
+def test_that_a_repository_cannot_be_signed_again_is_said_long_before_its_end(tmp_path: Path) -> None:
+    async def play(stage: Scene) -> None:
+        timestamp = tmp_path / "rings" / "keys" / "timestamp.pem"
+        kept = timestamp.read_bytes()
+        timestamp.unlink()
+        stage.clock.now += DAY // 2
+        stage.world.refresh_rings()
+        assert await stage.redeem(await stage.own()) == (200, "accepted")
+        assert await stage.stale() is not None
+        assert "ybtoken_ring_stale 1\n" in (await stage.client.get("/metrics")).text
+        timestamp.write_bytes(kept)
+        stage.world.refresh_rings()
+        assert await stage.stale() is None
+
+    scene(tmp_path, play)
+
+
+def test_a_repository_without_the_own_root_says_what_to_do(tmp_path: Path) -> None:
+    Publisher(tmp_path, KeyRing(), Clock())
+    (tmp_path / "rings" / "keys" / "root.json").unlink()
+    with pytest.raises(ValueError, match="put your copy of the root back") as refused:
+        Publisher(tmp_path, KeyRing(), Clock())
+    assert "请放回自存的根元数据" in words_of(refused.value).zh
+
+
+def test_drafts_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    old, fresh = tmp_path / ".rings.old", tmp_path / ".rings.fresh"
+    for draft in (old, fresh):
+        draft.mkdir()
+        (draft / "root.pem").write_text("secret")
+    os.utime(old, (1, 1))
+    Publisher(tmp_path, KeyRing(), Clock())
+    assert (old.exists(), fresh.exists()) == (False, True), "the other may be a worker's that starts now"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,108 @@
+"""Where used codes are remembered: by one guard, for the week in which terminals may still hand in.
+
+A terminal that was without the gateway hands in what it accepted up to a week later. So the guard remembers what is
+redeemed for as long, and a hand-in is a claim in the same guard: the same rules tell whether the guard may have
+forgotten something (a lost file, a backup, a clock that was ahead), and refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ybtoken import AsyncReplayGuard, MemoryReplayGuard, ReplayGuard, TokenError
+from ybtoken._state import replace_file
+from ybtoken.judging.redemption import claims_of
+from ybtoken.replay.protocols import Claim
+from ybtoken.replay.sqlite import SqliteReplayGuard
+from ybtoken.verified import VerifiedVoucher
+from ybtoken.words import BoundsError
+
+from .settings import Settings
+
+OLDEST_HAND_IN = 7 * 24 * 3600
+"""Seconds after which a terminal's own acceptance is no longer taken."""
+_KEPT = OLDEST_HAND_IN + 2 * 3600
+"""Seconds: a display is good for an hour at most, and may be handed in as accepted in any second of that."""
+USED = "used.db"
+_STORE = "used-in"
+
+
+def begin(folder: Path) -> None:
+    """Make the guard's file in a folder whose signing key is not made yet.
+
+    No code of that key can have been used before, so the file remembers every use from the beginning. A file that is
+    made later refuses the codes that were issued before it.
+    """
+    SqliteReplayGuard(folder / USED, clock=lambda: 0).close()
+
+
+def keep_to_one_store(settings: Settings) -> None:
+    """Refuse to remember used codes elsewhere than at the last start, because those used meanwhile would be good again.
+
+    Raises:
+        ValueError: it is another store.
+    """
+    file, store = settings.folder / _STORE, settings.store
+    if not file.exists():
+        replace_file(file, store.encode(), mode=0o600)
+    elif (last := file.read_text(encoding="utf-8")) != store:
+        raise BoundsError(
+            f"used codes of {settings.folder} are remembered in {last}, and {store} does not know them: set it as "
+            f"before, or delete {file} a week after the last redemption",
+            f"{settings.folder} 的已用码记录在 {last}，{store} 中没有：请恢复原设置，"
+            f"或在最后一次核销满一周后删除 {file}",
+        )
+
+
+def guard_of(settings: Settings, clock: Callable[[], float]) -> ReplayGuard | AsyncReplayGuard:
+    """The guard that the settings ask for."""
+    if settings.redis:
+        from ybtoken.replay.redis import AsyncRedisReplayGuard
+
+        return AsyncRedisReplayGuard.from_url(settings.redis, replicas=settings.replicas, clock=clock)
+    if settings.guard == "memory":
+        return MemoryReplayGuard(clock=clock)
+    return SqliteReplayGuard(settings.folder / USED, clock=clock)
+
+
+def claim_of_hand_in(voucher: VerifiedVoucher, skew: int, now: int) -> Claim:
+    """The claim by which a display that a terminal accepted is used up; it may be made late."""
+    claim = claims_of(voucher, skew)[0]
+    return Claim(claim.key, claim.since, now + 1, claim.until + _KEPT)
+
+
+def _kept(claims: Sequence[Claim]) -> list[Claim]:
+    """The claims, those that decide for a week longer. The guard gets no text: a text is a record of a visit."""
+    return [Claim(*claim[:3], claim.until + (0 if claim.text is None else _KEPT)) for claim in claims]
+
+
+class Keeping(ReplayGuard):
+    """A guard that remembers what is redeemed until nobody may hand it in any more."""
+
+    def __init__(self, guard: ReplayGuard) -> None:
+        self._guard = guard
+        self.waits = getattr(guard, "waits", True)
+
+    def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
+        """See `ReplayGuard.claim`."""
+        self._guard.claim(key, since=since, by=by, until=until + _KEPT)
+
+    def claim_many(self, claims: Sequence[Claim]) -> list[TokenError | None]:
+        """See `ReplayGuard.claim_many`."""
+        return self._guard.claim_many(_kept(claims))
+
+
+class AsyncKeeping(AsyncReplayGuard):
+    """The same for asyncio."""
+
+    def __init__(self, guard: AsyncReplayGuard) -> None:
+        self._guard = guard
+
+    async def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
+        """See `ReplayGuard.claim`."""
+        await self._guard.claim(key, since=since, by=by, until=until + _KEPT)
+
+    async def claim_many(self, claims: Sequence[Claim]) -> list[TokenError | None]:
+        """See `ReplayGuard.claim_many`."""
+        return await self._guard.claim_many(_kept(claims))
