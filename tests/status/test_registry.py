@@ -463,3 +463,29 @@ def test_a_registry_whose_count_of_places_is_wrong_draws_no_place_for_ever(tmp_p
     with pytest.raises(OSError, match="damaged"):
         registry.enter(END)
     registry.close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes")
+def test_a_file_that_is_no_registry_stays_as_it_is(tmp_path):
+    text, database = tmp_path / "text", tmp_path / "database"
+    text.write_bytes(b"of another program" * 100)
+    with closing(sqlite3.connect(database)) as db, db:
+        db.execute("CREATE TABLE of_another_program (x)")
+    for path in (text, database):
+        path.chmod(0o644)
+        content = path.read_bytes()
+        with pytest.raises(ValueError, match="registry's file"):
+            StatusRegistry(path, URI, size=64)
+        assert (path.stat().st_mode & 0o777, path.read_bytes()) == (0o644, content)
+    registry = tmp_path / "registry"
+    StatusRegistry(registry, URI, size=64).close()
+    registry.chmod(0o644)
+    with pytest.raises(ValueError, match="places"):
+        StatusRegistry(registry, URI, size=128)
+    assert registry.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_folder_is_an_error_of_the_file(tmp_path):
+    with pytest.raises(OSError, match="open") as caught:
+        StatusRegistry(tmp_path, URI, size=64)
+    assert caught.value.filename == str(tmp_path)

@@ -46,6 +46,7 @@ CREATE INDEX IF NOT EXISTS passes_by_end ON passes (expires_at);
 CREATE INDEX IF NOT EXISTS decoys ON passes (place) WHERE is_decoy;
 CREATE TABLE IF NOT EXISTS suspensions (place INTEGER, person BLOB, channel INTEGER);
 """
+_TABLES = {"list", "passes", "suspensions"}
 _SUSPENDED = """
 SELECT p.place FROM suspensions s JOIN passes p ON p.place = s.place
 UNION SELECT p.place FROM suspensions s JOIN passes p ON p.person = s.person
@@ -109,11 +110,17 @@ class StatusRegistry:
         self._made_in = generation()
         # `_transaction` begins transactions explicitly, and a lock lets one thread at a time use the connection.
         self._path = str(path)
-        if self._path != ":memory:":
-            _make_private(path)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        if self._path != ":memory:" and not os.path.exists(path):  # SQLite would let all read it
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise OSError(EIO, str(error), self._path) from error
         try:
             with self._transaction() as db:
+                tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+                if tables and not tables >= _TABLES:  # before anything is written to it
+                    raise sqlite3.DatabaseError("it is the database of another application")
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
                 made = (size, uri, int(self._clock()))
@@ -129,6 +136,9 @@ class StatusRegistry:
         except BaseException:
             self._db.close()
             raise
+        # It will have person numbers. A group that may read it was chosen.
+        if self._path != ":memory:" and os.name == "posix" and os.stat(path).st_mode & 0o007:
+            os.chmod(path, 0o600)
 
     @classmethod
     def open(cls, path: str | Path, *, clock: Callable[[], float] = time.time) -> StatusRegistry:
@@ -333,16 +343,6 @@ class StatusRegistry:
 
     def __repr__(self) -> str:
         return f"StatusRegistry({self._uri!r}, {self._size} places)"
-
-
-def _make_private(path: str | Path) -> None:
-    """Make the file if there is none. It has person numbers, and a file that SQLite makes is readable by all."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        if os.name == "posix" and os.fstat(descriptor).st_mode & 0o007:  # a group that may read it was chosen
-            os.fchmod(descriptor, 0o600)
-    finally:
-        os.close(descriptor)
 
 
 def _record(db: sqlite3.Connection, now: int) -> bool:
