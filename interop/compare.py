@@ -14,6 +14,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -354,10 +356,10 @@ def main() -> int:
     programs = [Program(command.split()) for command in options.programs]
     kinds: Counter[str] = Counter()
     accepted: Counter[str] = Counter()
-    began, differing = time.monotonic(), 0
+    began, differing, pool = time.monotonic(), 0, ThreadPoolExecutor(len(programs))
     for done in range(0, options.count, _CHUNK):
         made = [source.case() for _ in range(min(_CHUNK, options.count - done))]
-        answers = [program.ask_many([case for _, case in made]) for program in programs]
+        answers = list(pool.map(Program.ask_many, programs, repeat([case for _, case in made])))
         for (kind, case), *found in zip(made, *answers, strict=True):
             kinds[kind] += 1
             outcomes = [answer.get("outcome", answer.get("error")) for answer in found]
