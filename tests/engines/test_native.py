@@ -352,6 +352,30 @@ def test_one_long_cell_of_a_dictionary_is_not_the_memory_of_every_row(cell: str 
         assert set(verdicts.codes[::2]) == {verdicts.codes[0]}
 
 
+@pytest.mark.parametrize("kind", ["string", "binary", "large_string", "large_binary"])
+def test_a_dictionary_is_decoded_with_offsets_that_no_number_of_rows_overflows(kind: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    values = pa.array([b"1" * 3204, None], pa.large_binary()).cast(getattr(pa, kind)())  # 671,250 rows are 2 GiB
+    plain = held(pa.DictionaryArray.from_arrays(pa.array([0] * 1000), values))
+    assert plain.type == pa.large_binary()
+    assert plain.nbytes < 1000 * 820
+
+
+@pytest.mark.parametrize("wrap", [None, "dictionary", "chunked"])
+def test_views_of_strings_need_not_be_utf_8(wrap: str | None) -> None:
+    pa = pytest.importorskip("pyarrow")
+    text = b"\xff" + b"1" * 11  # so short that it stands in the view itself
+    view = pa.py_buffer(len(text).to_bytes(4, "little") + text)
+    views = pa.Array.from_buffers(pa.string_view(), 1, [None, view])
+    if wrap == "dictionary":
+        views = pa.DictionaryArray.from_arrays(pa.array([0]), views)
+    elif wrap == "chunked":
+        views = pa.chunked_array([views])
+    for engine in (SerialEngine(), NativeEngine()):
+        verdicts = Verifier(KeyRing(), engine=engine).verify_many(views, now=NOW)
+        assert [error.code for error in verdicts] == ["text.prefix"]
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(FORMS),

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ybtoken._arrow import pa, pc
 from ybtoken._checks import LAST_SECOND
+from ybtoken.engines.texts import as_bytes, bounded, without_dictionary
 from ybtoken.words import Words
 
 __all__ = ["LONGEST_SCAN", "ScansError", "check_columns", "plain_texts", "seconds_of", "zone_of"]
@@ -124,23 +125,16 @@ def plain_texts(array: pa.Array) -> pa.Array:
     """
     array = _decoded_content(array)
     kind = array.type
-    if pa.types.is_null(kind) or pa.types.is_fixed_size_binary(kind):
-        return array.cast(pa.binary())
-    if _is_view(kind):
-        try:
-            array = array.cast(pa.large_binary())
-        except pa.ArrowNotImplementedError:  # before pyarrow learned to cast views
-            array = pa.array([_encoded(cell) for cell in array.to_pylist()], pa.large_binary())
     if pa.types.is_string(kind):
         return array.view(pa.binary())
-    return array.view(pa.large_binary()) if pa.types.is_large_string(kind) else array
+    return array if pa.types.is_binary(kind) else as_bytes(array)
 
 
 def _decoded_content(array: pa.Array) -> pa.Array:
     """The values themselves, without a dictionary or run ends; texts among them as bytes."""
     if _is_run_end(array.type):
         if _is_text(array.type.value_type):
-            values = _bounded(array.values)
+            values = bounded(array.values, LONGEST_SCAN)
             kind = pa.run_end_encoded(array.run_ends.type, values.type)
             # `from_arrays` fails with pyarrow 16.
             parts = [array.run_ends, values]
@@ -149,29 +143,8 @@ def _decoded_content(array: pa.Array) -> pa.Array:
     if not pa.types.is_dictionary(array.type):
         return array
     if _is_text(array.type.value_type):
-        array = pa.DictionaryArray.from_arrays(array.indices, _bounded(array.dictionary))
+        return without_dictionary(array, LONGEST_SCAN)
     return array.dictionary_decode()
-
-
-def _bounded(values: pa.Array) -> pa.Array:
-    """Texts as bytes, each cut behind what decides its verdict, because it may be the text of thousands of rows."""
-    values = plain_texts(values)
-    if not pc.any(pc.greater(pc.binary_length(values), LONGEST_SCAN)).as_py():
-        return values
-    return pa.array([_cut(cell) for cell in values.to_pylist()], values.type)
-
-
-def _cut(cell: bytes | None) -> bytes | None:
-    if cell is None or len(cell) <= LONGEST_SCAN:
-        return cell
-    try:
-        return cell.decode()[: LONGEST_SCAN + 1].encode()
-    except UnicodeDecodeError:
-        return cell[:LONGEST_SCAN] + b"\xff"  # still no UTF-8
-
-
-def _encoded(cell: str | bytes | None) -> bytes | None:
-    return cell.encode() if isinstance(cell, str) else cell
 
 
 # -- times -------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from ybtoken.wire.text import MAX_TEXT
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # collections.abc.Buffer from Python 3.12 on
 
-__all__ = ["Held", "Texts", "held", "texts_of", "times_of"]
+__all__ = ["Held", "Texts", "as_bytes", "bounded", "held", "texts_of", "times_of", "without_dictionary"]
 
 Texts: TypeAlias = "Iterable[str] | Iterable[bytes] | Buffer"
 """Many texts: strings or byte strings, an Arrow array of them, or one buffer of lines."""
@@ -32,7 +32,6 @@ class Held(tuple[Any, ...]):
 
 
 _PLAIN = {str, bytes}
-_LONGEST = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
 
 
 def held(texts: Texts | Held) -> Any:
@@ -74,45 +73,59 @@ def _of_arrow(texts: Any) -> Any:
     kind = str(given.value_type if pa.types.is_dictionary(given) else given)
     if kind not in map(str, plain_kinds) and not kind.startswith(("fixed_size_binary", "string_view", "binary_view")):
         raise TypeError(f"an Arrow array of texts is of strings or binary, not {given}")
-    if pa.types.is_dictionary(given):
-        texts = _without_dictionary(texts)
-    if texts.type not in plain_kinds:
-        plain = pa.large_string() if str(texts.type) == "string_view" else pa.large_binary()
-        try:
-            texts = texts.cast(plain)
-        except pa.ArrowNotImplementedError:  # views, before pyarrow learned to cast them
-            texts = pa.array(texts.to_pylist(), plain)
+    if given not in plain_kinds:
+        chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+        is_dictionary = pa.types.is_dictionary(given)
+        chunks = [without_dictionary(chunk, MAX_TEXT) if is_dictionary else as_bytes(chunk) for chunk in chunks]
+        texts = pa.chunked_array(chunks, pa.large_binary())
     if texts.null_count:
         at = texts.is_null().index(True).as_py()
         raise ValueError(f"the text of row {at} is null: drop or fill nulls first")
     return texts
 
 
-def _without_dictionary(texts: Any) -> Any:
+def without_dictionary(texts: Any, most: int) -> Any:
+    """The text of every row as bytes, with 64-bit offsets, because one text may be that of very many rows.
+
+    Args:
+        texts: a dictionary of any Arrow type of texts.
+        most: how many characters decide a verdict; see `bounded`.
+    """
+    from ybtoken._arrow import pa
+
+    return pa.DictionaryArray.from_arrays(texts.indices, bounded(texts.dictionary, most)).dictionary_decode()
+
+
+def bounded(values: Any, most: int) -> Any:
+    """Texts as bytes; one of more than ``most`` characters is cut, so that it still has more, and still is no UTF-8."""
     from ybtoken._arrow import pa, pc
 
-    chunks, kind = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts], texts.type.value_type
+    values = as_bytes(values)
+    if not pc.any(pc.greater(pc.binary_length(values), most)).as_py():
+        return values
+    return pa.array([_cut(value, most) for value in values.to_pylist()], values.type)
+
+
+def _cut(value: bytes | None, most: int) -> bytes | None:
+    if value is None or len(value) <= most:
+        return value
     try:
-        longest = max((pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0 for chunk in chunks), default=0)
-        if longest <= _LONGEST:
-            return pa.chunked_array([chunk.dictionary_decode() for chunk in chunks], kind)
-    except pa.ArrowNotImplementedError:  # a dictionary of views
-        pass
-    made = []
-    for chunk in chunks:
-        wide = {pa.string(): pa.binary(), pa.large_string(): pa.large_binary()}.get(kind)
-        values = chunk.dictionary if wide is None else chunk.dictionary.view(wide)  # it may not be UTF-8
-        cut = [_cut(value) for value in values.to_pylist()]  # each may be the text of every row
-        cells = [None if at is None else cut[at] for at in chunk.indices.to_pylist()]
-        made.append(pa.array(cells, pa.large_binary()))
-    return pa.chunked_array(made, pa.large_binary())
+        return value.decode()[: most + 1].encode()
+    except UnicodeDecodeError:
+        return value[:most] + b"\xff"  # which no UTF-8 has
 
 
-def _cut(value: str | bytes | None) -> bytes | None:
-    """A text as bytes; if it is far too long, cut so that it still is too long."""
-    if isinstance(value, str):
-        return value[: MAX_TEXT + 1].encode()
-    return value if value is None or len(value) <= _LONGEST else _decoded(value)[: MAX_TEXT + 1].encode()
+def as_bytes(texts: Any) -> Any:
+    """Texts of any Arrow type but a dictionary as bytes with 64-bit offsets; an array of strings may not be UTF-8."""
+    from ybtoken._arrow import pa
+
+    kinds = {"string": pa.binary(), "large_string": pa.large_binary(), "string_view": pa.binary_view()}
+    if unchecked := kinds.get(str(texts.type)):
+        texts = texts.view(unchecked)
+    try:
+        return texts.cast(pa.large_binary())
+    except pa.ArrowNotImplementedError:  # views, before pyarrow learned to cast them
+        return pa.array(texts.to_pylist(), pa.large_binary())
 
 
 def texts_of(texts: Texts) -> Iterator[str]:
