@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tests.bulk.samples import NOON, codes_of, each_engine, good_texts, verifier
-from ybtoken.bulk.columns import ScansError, plain_texts
+from ybtoken.bulk.columns import ScansError, plain_texts, seconds_of
 from ybtoken.bulk.run import verify_files
 
 GOOD = good_texts(2)
@@ -281,6 +281,12 @@ def test_a_cell_without_a_time_is_a_row_with_a_verdict(times: Any, tz: str | Non
     assert codes_of(found) == ["scan.no_time"] * len(times)
     assert found["verdict_at"].null_count == len(times)
     assert found["verdict_issuer"].to_pylist() == ["Zhejiang"] * len(times)  # the signature was checked all the same
+
+
+@pytest.mark.parametrize("cell", ["0" * 26 + str(NOON), f"0{NOON}", "0" * 30, "00"])
+def test_a_time_in_digits_does_not_depend_on_the_other_rows(cell: str) -> None:
+    alone, beside = (seconds_of(pa.array([cell, *others]), "t", None)[0].as_py() for others in ([], ["today"]))
+    assert alone == beside == int(cell)
 
 
 @pytest.mark.parametrize("tz", [CHINA, "+08:00", "-05:00"])

@@ -310,7 +310,7 @@ def _one_time(cell: str | None, name: str, zone: tzinfo | None, row: int) -> int
     if cell is None:
         return None
     if cell.isascii() and cell.isdigit():
-        if (number := int(cell[:20])) > LAST_SECOND:
+        if (number := int(cell.lstrip("0")[:20] or "0")) > LAST_SECOND:
             raise _milliseconds(name, number, row)
         return number
     try:
