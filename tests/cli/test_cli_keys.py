@@ -107,6 +107,13 @@ def test_a_ring_that_another_program_changes_is_left_alone(run, tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["ring.jwks.new"]
 
 
+def test_a_key_that_its_ring_cannot_take_is_not_left_behind(run, full_disk, tmp_path):
+    with full_disk(250):  # more than the key, less than the ring
+        assert make(run, tmp_path, "--in-clear").exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+    assert make(run, tmp_path, "--in-clear").exit_code == 0
+
+
 @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
 def test_only_the_owner_can_read_the_private_key(run, tmp_path):
     assert make(run, tmp_path, "--in-clear").exit_code == 0

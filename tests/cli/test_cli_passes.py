@@ -260,6 +260,13 @@ def test_nothing_secret_is_on_the_screen(issue, check, show, master, rotating):
     assert not [word for word in (MASTER, secret) if word in check(show(rotating), "--master-key", master)[2].output]
 
 
+def test_a_full_disk_leaves_no_half_of_a_pass(issue, full_disk, master, tmp_path):
+    with full_disk(100):
+        result = issue("--master-key", master)
+    assert (result.exit_code, (tmp_path / "pass.json").exists()) == (2, False)
+    assert issue("--master-key", master).exit_code == 0
+
+
 def test_a_pass_is_never_overwritten(issue, rotating, master):
     before = rotating.read_bytes()
     again = issue("--master-key", master)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import time
+from contextlib import nullcontext
 
 import pytest
 
@@ -301,6 +303,30 @@ def test_keys_of_roles_are_rotated(run, published, tmp_path):
     )
     assert result.exit_code == 2
     assert not failing.exists()
+
+
+@pytest.mark.parametrize("fails", ["second file", "full disk", "timestamp"])
+def test_new_keys_that_no_root_names_are_not_left_behind(run, published, tmp_path, full_disk, fails):
+    keys = [part for role in ("root", "timestamp") for part in ("-k", tmp_path / "keys" / f"{role}.pem")]
+    new = [tmp_path / "keys" / "a.pem", tmp_path / "keys" / "b.pem"]
+    if fails == "second file":
+        new[1].touch()
+    elif fails == "timestamp":
+        (published / "metadata" / f".timestamp.json.{os.getpid()}.new").mkdir()  # where its draft is written
+    with full_disk(1000) if fails == "full disk" else nullcontext():  # more than a key needs, less than a root
+        result = run("ring", "rotate", published, "timestamp", *keys, "--new", new[0], "--new", new[1], "--in-clear")
+    assert result.exit_code == 2
+    assert new[0].exists() == (published / "metadata" / "2.root.json").exists()
+    assert new[1].exists() == (fails == "second file" or new[0].exists())
+
+
+def test_a_repositorys_keys_are_written_all_or_none(run, tmp_path):
+    pytest.importorskip("tuf")
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "timestamp.pem").touch()
+    assert run("ring", "init", tmp_path / "repo", "--keys", keys, "--in-clear").exit_code == 2
+    assert [path.name for path in keys.iterdir()] == ["timestamp.pem"]
 
 
 def test_a_province_publishes_its_own_ring(run, ring, published, tmp_path):

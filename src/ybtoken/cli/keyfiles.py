@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +35,7 @@ __all__ = [
     "load_ring",
     "load_sealer",
     "load_signing_key",
+    "new_private_files",
     "passphrase_from",
     "read_private",
     "write_private",
@@ -211,8 +212,34 @@ def write_private(file: Path, data: bytes) -> None:
         raise MisuseError(
             f"{file} exists: a private file is never overwritten.", f"{file} 已存在：不会覆盖已有的密钥或凭证文件。"
         ) from None
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(data)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+    except BaseException:  # such as a full disk: half a file would be in the way of the next attempt
+        file.unlink()
+        raise
+
+
+@contextmanager
+def new_private_files(files: Iterable[tuple[Path, bytes]], is_named: Callable[[], bool]) -> Iterator[None]:
+    """Write private keys' files, and delete them again if one of them or the body fails.
+
+    Args:
+        files: each new file and its content.
+        is_named: asked after a failure, whether what the body changed names the keys; they are kept then, because
+            nothing could be signed without them.
+    """
+    made: list[Path] = []
+    try:
+        for file, data in files:
+            write_private(file, data)
+            made.append(file)
+        yield
+    except BaseException:
+        if not is_named():
+            for file in made:
+                file.unlink(missing_ok=True)
+        raise
 
 
 def passphrase_from(

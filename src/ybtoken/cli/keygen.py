@@ -15,8 +15,9 @@ from ybtoken.cli.keyfiles import (
     Ring,
     changing_ring,
     generate_key,
+    load_ring,
+    new_private_files,
     passphrase_from,
-    write_private,
 )
 from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
 from ybtoken.cli.values import parse_time
@@ -80,8 +81,8 @@ def keygen(
     except ValueError as error:
         raise MisuseError(str(error), f"参数有误：{error}") from None
     with changing_ring(ring) as (keys, replace):
-        write_private(key, pem)
-        replace(keys.with_entries(entry))
+        with new_private_files([(key, pem)], lambda: ring.exists() and entry.kid in load_ring(ring)):
+            replace(keys.with_entries(entry))
         count = len(keys) + 1
     state = Words("IN CLEAR", "未加密") if in_clear else Words("encrypted", "已加密")
     speaker.say(

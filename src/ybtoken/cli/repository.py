@@ -18,8 +18,8 @@ from ybtoken.cli.keyfiles import (
     generate_key,
     load_public_key,
     load_signing_key,
+    new_private_files,
     passphrase_from,
-    write_private,
 )
 from ybtoken.cli.ring import AsJson, ring, say_changes, say_json
 from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
@@ -89,12 +89,11 @@ def init(
         files["root"] = [keys / f"root-{number}.pem" for number in range(1, root_keys + 1)]
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     signers = {role: [generate_key(kind) for _ in paths] for role, paths in files.items()}
-    for role, paths in files.items():
-        for path, key in zip(paths, signers[role], strict=True):
-            write_private(path, key.to_pem(passphrase=passphrase))
     every = [key for role in signers.values() for key in role]
     public = {role: [key.verifying_key for key in each] for role, each in signers.items()}
-    with _misuse():
+    each_path = (path for paths in files.values() for path in paths)
+    private = ((path, key.to_pem(passphrase=passphrase)) for path, key in zip(each_path, every, strict=True))
+    with _misuse(), new_private_files(private, (repository / "metadata").exists):
         held = made.RingRepository.create(repository, public, every, thresholds={"root": root_threshold})
     names = {role: [str(path) for path in paths] for role, paths in files.items()}
     root = repository / "metadata" / "1.root.json"
@@ -181,15 +180,13 @@ def rotate(
     passphrase = passphrase_from(passphrase_file, passphrase_env, speaker)
     signers = _load_keys(keys, passphrase, speaker)
     made = [generate_key(kind) for _ in new]
-    for path, key in zip(new, made, strict=True):
-        write_private(path, key.to_pem(passphrase=None if in_clear else passphrase()))
-    try:
-        with _misuse():
+    files = (
+        (path, key.to_pem(passphrase=None if in_clear else passphrase())) for path, key in zip(new, made, strict=True)
+    )
+    with _misuse():
+        before = held.root
+        with new_private_files(files, lambda: held.root != before):
             held.rotate(role, [key.verifying_key for key in made], [*signers, *made], threshold=threshold)
-    except MisuseError:
-        for path in new:
-            path.unlink()
-        raise
     _keep(own, held)
     _say_roles(speaker, held, as_json=as_json)
 
