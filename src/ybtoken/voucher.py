@@ -136,7 +136,18 @@ class OptionalClaim(NamedTuple):
 
     def from_text(self, value: Any) -> Any:
         """The value that an option or a JSON member states: 16 bytes are in hexadecimal, as in `to_dict`."""
-        return bytes.fromhex(value) if self.kind == 16 and isinstance(value, str) else value
+        if self.kind == 16 and isinstance(value, str):
+            return ref_from_hex(Words(self.name, f"{self.name} "), value)
+        return value
+
+
+def ref_from_hex(name: Words, value: Any) -> bytes:
+    """The bytes of an identity reference in hexadecimal; another value is refused by its name in both languages."""
+    try:
+        return bytes.fromhex(value)
+    except (ValueError, TypeError):
+        digits = 2 * IDENTITY_REF_SIZE
+        raise BoundsError(f"{name.en} is {digits} hexadecimal digits", f"{name.zh}应为 {digits} 位十六进制") from None
 
 
 def _claim(*row: Any, **options: Any) -> Any:

@@ -155,6 +155,27 @@ def test_what_the_issuer_refuses_is_said_in_the_language_asked_for(run, office):
     assert "A claim" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("args", "record", "says"),
+    [
+        (["--ref", "zz"], {}, "身份引用应为 32 位十六进制"),
+        ([], {"identity_ref": 5}, "身份引用应为 32 位十六进制"),
+        (["--presenter", "zz"], {}, "presenter 应为 32 位十六进制"),
+        ([], {"identity_ref": "00" * 16, "person": 1}, "身份引用与人员编号只能给一个"),
+        (["--person", "1"], {}, "给出人员编号时须配 --sealing-key"),
+        (["--sealing-key", "seal", "--person", str(2**64)], {}, "人员编号应为 64 位以内的非负整数"),
+        (["--sealing-key", "seal"], {"person": True}, "人员编号应为 64 位以内的非负整数"),
+    ],
+)
+def test_who_cannot_be_meant_is_said_in_the_language_asked_for(run, office, tmp_path, monkeypatch, args, record, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "seal").write_text("00" * 16)
+    line = json.dumps({"city_code": "330100"} | record)
+    refused = run("issue", "--file", "-", "-k", office.key, *args, "--lang", "zh", stdin=line)
+    assert refused.exit_code == 2
+    assert f"-:1: 无法签发：{says}\n" in refused.stderr
+
+
 def test_bad_sealing_keys_are_not_quoted(run, office, tmp_path):
     for content in ("hunter2", "00" * 15, "ÿ" * 16, ""):
         (tmp_path / "seal").write_text(content, encoding="utf-8")

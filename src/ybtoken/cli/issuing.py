@@ -23,8 +23,8 @@ from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.issuer import Issuer
 from ybtoken.misuse import IssueError
 from ybtoken.places import Scope
-from ybtoken.voucher import IDENTITY_REF_SIZE
-from ybtoken.words import words_of
+from ybtoken.voucher import IDENTITY_REF_SIZE, ref_from_hex
+from ybtoken.words import BoundsError, Words, words_of
 
 __all__ = [
     "Cipher",
@@ -93,17 +93,19 @@ def issuer_and_sealer(
 
 
 def identity_ref_of(sealer: IdentitySealer | None, stated: str | None, person: Any, at: int) -> bytes:
-    """The identity reference that is stated, or a sealed person number, or a random one; `ValueError` if it is none."""
+    """The identity reference that is stated, or a sealed person number, or a random one; or `BoundsError`."""
     if stated is not None and person is not None:
-        raise ValueError("an identity reference and a person number: one of them is enough")
+        raise BoundsError(
+            "an identity reference and a person number: one of them is enough", "身份引用与人员编号只能给一个"
+        )
     if stated is not None:
-        return bytes.fromhex(stated)
+        return ref_from_hex(Words("an identity reference", "身份引用"), stated)
     if person is None:
         return secrets.token_bytes(IDENTITY_REF_SIZE)
     if sealer is None:
-        raise ValueError("a person number needs --sealing-key")
+        raise BoundsError("a person number needs --sealing-key", "给出人员编号时须配 --sealing-key")
     if isinstance(person, bool) or not isinstance(person, int) or not 0 <= person < 1 << 64:
-        raise ValueError("a person number is an integer of 64 bits")
+        raise BoundsError("a person number is an integer of 64 bits", "人员编号应为 64 位以内的非负整数")
     return sealer.seal(person, at=at)
 
 
