@@ -80,6 +80,18 @@ def test_a_wrong_option_is_named_in_the_readers_language(args, en, zh):
     assert zh in chinese.stderr
 
 
+@pytest.mark.parametrize(
+    ("lang", "says"),
+    [
+        ("en", "a purpose is a string of five digits, not '1'"),
+        ("zh", "参数有误：用码业务类型应为五位数字，实为 '1'"),
+    ],
+)
+def test_what_the_library_refuses_is_said_in_the_readers_language(lang, says):
+    told = ybtoken("verify", "--purpose", "1", "--ring", "ring.jwks", "text", "--lang", lang)
+    assert (told.returncode, told.stdout, told.stderr) == (2, "", f"{says}\n")
+
+
 @pytest.mark.parametrize("group", [[], ["device"], ["store"], ["ring"], ["status"], ["audit"], ["pass"]])
 def test_every_group_of_commands_takes_the_language(group):
     chinese = ybtoken(*group, "--help", "--lang", "zh")

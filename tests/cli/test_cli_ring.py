@@ -416,7 +416,7 @@ def test_what_a_person_reads_is_in_his_language(run, published, tmp_path):
     ):
         result = run("ring", *arguments, "--lang", "zh")
         assert result.exit_code == 2
-        assert result.output.startswith(words)
+        assert result.output.startswith(f"操作未完成：{words}")
 
 
 def test_a_key_that_has_ended_is_not_called_withdrawn(run, ring, public):

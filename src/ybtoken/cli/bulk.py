@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ybtoken.cli.keyfiles import Ring, load_ring
-from ybtoken.cli.speech import Lang, Language, MisuseError, Speaker, command
+from ybtoken.cli.speech import Lang, Language, Speaker, command, misuse_of
 from ybtoken.cli.values import Scanned
 from ybtoken.keys.keyset import dump_jwks
 
@@ -65,7 +65,7 @@ def bulk(
         from ybtoken.bulk.summary import PLACES, summarize
         from ybtoken.bulk.table import BulkVerifier
     except ModuleNotFoundError as error:
-        raise MisuseError(str(error), f"缺少可选组件：{error}") from None
+        raise misuse_of(error, zh="缺少可选组件：") from None
     one: Literal["en", "zh"] = "zh" if speaker.language is Language.ZH else "en"
     show = _Shown(speaker, quiet=quiet)
     try:
@@ -100,12 +100,12 @@ def bulk(
         )
         raise
     except ModuleNotFoundError as error:
-        raise MisuseError(str(error), f"缺少可选组件：{error}") from None
+        raise misuse_of(error, zh="缺少可选组件：") from None
     except ScansError as error:
         show.end()
-        raise MisuseError(*error.words) from None
+        raise misuse_of(error, zh="") from None
     except ValueError as error:
-        raise MisuseError(str(error), f"参数有误：{error}") from None
+        raise misuse_of(error) from None
     if as_json:
         rows = {"rows_verified_now": done.verified, "rows_verified_before": earlier}
         typer.echo(json.dumps(summary.to_dict() | rows, ensure_ascii=True))

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from ybtoken.cli.ring import AsJson, say_json
-from ybtoken.cli.speech import Lang, MisuseError, command
+from ybtoken.cli.speech import Lang, command, misuse_of
 from ybtoken.passes.challenge import Challenge
-from ybtoken.words import words_of
 
 __all__ = ["ChallengeText", "challenge", "challenge_of"]
 
@@ -35,8 +34,7 @@ def challenge(
     try:
         asked = Challenge.new(terminal, purpose)
     except ValueError as error:
-        reason = words_of(error)
-        raise MisuseError(reason.en, f"参数有误：{reason.zh}") from None
+        raise misuse_of(error) from None
     if as_json:
         say_json({"text": asked.text, "terminal": asked.terminal, "purpose": asked.purpose})
     else:
@@ -50,5 +48,4 @@ def challenge_of(text: str | None) -> Challenge | None:
     try:
         return Challenge.from_text(text)
     except ValueError as error:
-        reason = words_of(error)
-        raise MisuseError(f"--challenge: {reason.en}", f"--challenge：{reason.zh}") from None
+        raise misuse_of(error, "--challenge: ", "--challenge：") from None

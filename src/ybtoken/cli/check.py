@@ -14,7 +14,7 @@ from ybtoken.cli.guards import Store, guard_of
 from ybtoken.cli.keyfiles import Ring, load_codes, load_ring
 from ybtoken.cli.lines import read_lines
 from ybtoken.cli.report import Report
-from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, misuse_of
 from ybtoken.cli.values import AssuranceLevel, Files, Now, Scanned, Texts
 from ybtoken.errors import TokenError
 from ybtoken.passes.challenge import Challenge
@@ -77,7 +77,7 @@ def check(
     try:
         policies = _policies(place, purpose, channel, assurance, max_age)
     except ValueError as error:
-        raise MisuseError(str(error), f"参数有误：{error}") from None
+        raise misuse_of(error) from None
     if store is not None and now is not None:
         raise MisuseError(
             "--now is not used with --store: a store that is shown a wrong time forgets used codes.",

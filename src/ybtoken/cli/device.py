@@ -11,7 +11,7 @@ import typer
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm
 from ybtoken.cli.keyfiles import KeyKind, PassphraseEnv, PassphraseFile, passphrase_from
-from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, of_group
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, misuse_of, of_group
 from ybtoken.devices.checked import DeviceError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def check_device(
         )
         raise typer.Exit(REFUSED) from None
     except ValueError as error:
-        raise MisuseError(str(error), f"参数有误：{error}") from None
+        raise misuse_of(error) from None
     rate = count / (time.perf_counter() - started)
     speaker.say(
         f"{count} signatures of {threads} threads, each verified: good, {rate:.0f} a second",

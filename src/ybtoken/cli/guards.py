@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ybtoken.cli.speech import MisuseError
+from ybtoken.cli.speech import MisuseError, misuse_of
 from ybtoken.replay.memory import MemoryReplayGuard
 from ybtoken.replay.protocols import ReplayGuard
 
@@ -41,7 +41,7 @@ def guard_of(store: str | None, *, terminal: str, clock: Callable[[], float]) ->
     try:
         return SqliteReplayGuard(store, terminal=terminal, clock=clock)
     except ValueError as error:
-        raise MisuseError(f"{store}: {error}", f"{store}：无法用作已用码存储（{error}）") from None
+        raise misuse_of(error, f"{store}: ", f"{store}：无法用作已用码存储：") from None
 
 
 def redis_guard(url: str, *, cluster: bool = False, **options: Any) -> Any:

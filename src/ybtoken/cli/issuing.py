@@ -18,13 +18,13 @@ from ybtoken.cli.keyfiles import (
     load_signing_key,
     passphrase_from,
 )
-from ybtoken.cli.speech import MisuseError, Speaker
+from ybtoken.cli.speech import MisuseError, Speaker, misuse_of
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.issuer import Issuer
 from ybtoken.misuse import IssueError
 from ybtoken.places import Scope
 from ybtoken.voucher import IDENTITY_REF_SIZE, ref_from_hex
-from ybtoken.words import BoundsError, Words, words_of
+from ybtoken.words import BoundsError, Words
 
 __all__ = [
     "Cipher",
@@ -120,5 +120,4 @@ def refusals_as_misuse(place: str = "") -> Iterator[None]:
             f"{place}[{error.code}] {what.en} {remedy.en}", f"{place}[{error.code}] {what.zh}{remedy.zh}"
         ) from None
     except (ValueError, TypeError) as error:
-        reason = words_of(error)
-        raise MisuseError(f"{place}{reason.en}", f"{place}无法签发：{reason.zh}") from None
+        raise misuse_of(error, place, f"{place}无法签发：") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
+from ybtoken.cli.speech import Lang, MisuseError, Speaker, command, misuse_of
 
 if TYPE_CHECKING:
     from ybtoken.replay.sqlite import SqliteReplayGuard
@@ -86,7 +86,7 @@ def _guard(file: Path) -> Iterator[SqliteReplayGuard]:
         with closing(SqliteReplayGuard(file, local=True)) as guard:  # these commands claim nothing
             yield guard
     except (ValueError, OSError) as error:
-        raise MisuseError(f"{file}: {error}", f"{file}：{error}") from None
+        raise misuse_of(error, f"{file}: ", f"{file}：") from None
 
 
 @contextmanager

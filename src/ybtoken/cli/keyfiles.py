@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
-from ybtoken.cli.speech import MisuseError, Speaker
+from ybtoken.cli.speech import MisuseError, Speaker, misuse_of
 from ybtoken.identity import BlockCipher, IdentitySealer
 from ybtoken.keys.keyset import dump_jwks, load_key_set
 from ybtoken.keys.p256 import P256SigningKey, P256VerifyingKey
@@ -21,7 +21,7 @@ from ybtoken.keys.reading import KeyReadError, PrivateKeyRead, read_private_key,
 from ybtoken.keys.ring import KeyRing
 from ybtoken.keys.sm2 import LibcryptoError, SM2SigningKey, SM2VerifyingKey
 from ybtoken.passes.rotating import RotatingCodes
-from ybtoken.words import Words, words_of
+from ybtoken.words import Words
 
 __all__ = [
     "KeyKind",
@@ -79,7 +79,7 @@ def generate_key(kind: KeyKind, user_id: bytes = DEFAULT_USER_ID) -> SoftwareKey
     except LibcryptoError as error:
         raise MisuseError(error.en, error.zh) from None
     except ValueError as error:
-        raise MisuseError(str(error), f"参数有误：{error}") from None
+        raise misuse_of(error) from None
 
 
 def load_signing_key(
@@ -112,10 +112,8 @@ def load_signing_key(
         return key if kind is None else P256SigningKey.from_read(read, algorithm=kind.algorithm)
     except LibcryptoError as error:
         raise MisuseError(f"{file}: {error.en}", f"{file}：{error.zh}") from None
-    except KeyReadError as error:
-        raise MisuseError(f"{file}: {error.words.en}", f"{file}：{error.words.zh}") from None
     except ValueError as error:
-        raise MisuseError(f"{file}: {error}", f"{file}：无法读取私钥（{error}）") from None
+        raise misuse_of(error, f"{file}: ", f"{file}：无法读取私钥：") from None
 
 
 def read_private(file: Path, speaker: Speaker) -> bytes:
@@ -152,7 +150,7 @@ def load_public_key(
     try:
         read = read_public_key(file.read_bytes(), curve=None if kind is None else kind.algorithm.curve)
     except KeyReadError as error:
-        raise MisuseError(f"{file}: {error.words.en}", f"{file}：{error.words.zh}") from None
+        raise misuse_of(error, f"{file}: ", f"{file}：") from None
     if speaker is not None:
         speaker.note(f"{file}: {read.spelling.en}", f"{file}：{read.spelling.zh}")
     try:
@@ -162,8 +160,7 @@ def load_public_key(
             raise MisuseError("--user-id is for SM2 keys.", "--user-id 仅用于 SM2 密钥。")
         return P256VerifyingKey(read.point, algorithm=Algorithm.ES256 if kind is None else kind.algorithm)
     except ValueError as error:
-        reason = words_of(error)
-        raise MisuseError(f"{file}: {reason.en}", f"{file}：{reason.zh}") from None
+        raise misuse_of(error, f"{file}: ", f"{file}：") from None
 
 
 def load_ring(file: Path) -> KeyRing:
@@ -172,7 +169,7 @@ def load_ring(file: Path) -> KeyRing:
     try:
         return load_key_set(document)
     except (ValueError, RecursionError) as error:
-        raise MisuseError(f"{file} is no key ring: {error}", f"{file} 不是密钥环：{error}") from None
+        raise misuse_of(error, f"{file} is no key ring: ", f"{file} 不是密钥环：") from None
 
 
 @contextmanager

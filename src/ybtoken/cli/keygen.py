@@ -19,7 +19,7 @@ from ybtoken.cli.keyfiles import (
     new_private_files,
     passphrase_from,
 )
-from ybtoken.cli.speech import Lang, MisuseError, Speaker, command
+from ybtoken.cli.speech import Lang, MisuseError, Speaker, command, misuse_of
 from ybtoken.cli.values import parse_time
 from ybtoken.keys.ring import FOREVER, KeyEntry
 from ybtoken.places import Scope
@@ -79,7 +79,7 @@ def keygen(
         )
         pem = signing_key.to_pem(passphrase=passphrase)
     except ValueError as error:
-        raise MisuseError(str(error), f"参数有误：{error}") from None
+        raise misuse_of(error) from None
     with changing_ring(ring) as (keys, replace):
         with new_private_files([(key, pem)], lambda: ring.exists() and entry.kid in load_ring(ring)):
             replace(keys.with_entries(entry))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,7 @@ from ybtoken.cli.keyfiles import (
     passphrase_from,
 )
 from ybtoken.cli.ring import AsJson, ring, say_changes, say_json
-from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, misuse_of
 from ybtoken.keys.keyset import load_key_set
 from ybtoken.keys.ring import KeyRing
 from ybtoken.places import Scope
@@ -281,20 +282,13 @@ def _target(stated: str) -> tuple[str, Scope]:
     return path, Scope((scope,)) if scope else Scope()
 
 
-class _misuse:  # noqa: N801 - reads as a verb
-    """Turns a `ValueError` of the library into words."""
-
-    def __init__(self, prefix: str = "") -> None:
-        self._prefix = prefix
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, (ValueError, TypeError)):
-            words = words_of(error)
-            zh = f"操作未完成（{error}）" if words.zh == words.en else words.zh
-            raise MisuseError(f"{self._prefix}{words.en}", f"{self._prefix}{zh}") from None
+@contextmanager
+def _misuse(place: str = "") -> Iterator[None]:
+    """Say what a repository refuses as misuse of the command line, after the file."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise misuse_of(error, place, f"{place}操作未完成：") from None
 
 
 def _trust() -> Any:

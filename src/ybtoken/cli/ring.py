@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ybtoken.cli.keyfiles import KeyKind, Ring, changing_ring, load_public_key, load_ring
-from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, of_group
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, misuse_of, of_group
 from ybtoken.cli.values import parse_time
 from ybtoken.keys.keyset import load_key_set
 from ybtoken.keys.ring import FOREVER, KeyEntry, KeyRing, Use
@@ -80,8 +80,7 @@ def add(
             changed = keys.with_entries(entry)
             replace(changed)
     except ValueError as error:
-        reason = words_of(error)
-        raise MisuseError(reason.en, f"参数有误：{reason.zh}") from None
+        raise misuse_of(error) from None
     say_changes(speaker, changes_between(keys, changed), changed, as_json=as_json)
 
 

@@ -18,9 +18,20 @@ from typing import Annotated, ParamSpec
 import typer
 
 from ybtoken.errors import TokenError
-from ybtoken.words import Words
+from ybtoken.words import Words, words_of
 
-__all__ = ["BROKEN_PIPE", "MISUSE", "REFUSED", "Lang", "Language", "MisuseError", "Speaker", "command", "of_group"]
+__all__ = [
+    "BROKEN_PIPE",
+    "MISUSE",
+    "REFUSED",
+    "Lang",
+    "Language",
+    "MisuseError",
+    "Speaker",
+    "command",
+    "misuse_of",
+    "of_group",
+]
 
 REFUSED, MISUSE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
@@ -49,6 +60,12 @@ class MisuseError(Exception):
     def __init__(self, en: str, zh: str) -> None:
         super().__init__(en)
         self.words = Words(en, zh)
+
+
+def misuse_of(error: Exception, en: str = "", zh: str = "参数有误：") -> MisuseError:
+    """What the library refused, as misuse of the command line, in both languages after what is said before it."""
+    words = words_of(error)
+    return MisuseError(f"{en}{words.en}", f"{zh}{words.zh}")
 
 
 class Speaker:

@@ -12,7 +12,7 @@ import typer
 from ybtoken._state import replace_file
 from ybtoken.cli.keyfiles import PassphraseEnv, PassphraseFile, Ring, load_ring, load_signing_key, passphrase_from
 from ybtoken.cli.ring import AsJson, say_json
-from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, of_group
+from ybtoken.cli.speech import REFUSED, Lang, MisuseError, Speaker, command, misuse_of, of_group
 from ybtoken.cli.values import Now
 from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import Status, StatusListReader
@@ -39,11 +39,11 @@ def _with(registry: Path, act: Callable[[StatusRegistry], Any]) -> Any:
     try:
         opened = StatusRegistry.open(registry)
     except (ValueError, sqlite3.Error) as error:
-        raise MisuseError(f"{registry} is no registry: {error}", f"{registry} 不是登记簿：{error}") from None
+        raise misuse_of(error, f"{registry} is no registry: ", f"{registry} 不是登记簿：") from None
     try:
         return act(opened)
     except ValueError as error:
-        raise MisuseError(str(error), f"参数有误：{error}") from None
+        raise misuse_of(error) from None
     finally:
         opened.close()
 
@@ -143,7 +143,7 @@ def show(
     try:
         reader = StatusListReader(load_ring(ring), uri)
     except ValueError as error:
-        raise MisuseError(str(error), f"参数有误：{error}") from None
+        raise misuse_of(error) from None
     read = reader.read(file.read_bytes(), now=at)
     if at >= read.expires_at:
         raise CannotCheckError("status.unavailable", reason="the list is past its end")
