@@ -114,6 +114,19 @@ def test_a_key_that_its_ring_cannot_take_is_not_left_behind(run, full_disk, tmp_
     assert make(run, tmp_path, "--in-clear").exit_code == 0
 
 
+def test_a_new_key_is_on_the_disk_before_its_ring_is(run, tmp_path, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def recorded(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    assert make(run, tmp_path, "--in-clear").exit_code == 0
+    files = [(tmp_path / name).stat().st_ino for name in ("key.pem", "ring.jwks")]
+    assert [file for file in synced if file in files] == files
+
+
 @pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
 def test_only_the_owner_can_read_the_private_key(run, tmp_path):
     assert make(run, tmp_path, "--in-clear").exit_code == 0

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
+from ybtoken._state import put_in_place
 from ybtoken.algorithms import DEFAULT_USER_ID, Algorithm, Curve
 from ybtoken.cli.speech import MisuseError, Speaker, misuse_of
 from ybtoken.identity import BlockCipher, IdentitySealer
@@ -66,6 +67,8 @@ class KeyKind(StrEnum):
         """The algorithm of such a key."""
         return Algorithm[self.name]
 
+
+_Made = TypeVar("_Made")
 
 SoftwareKey = P256SigningKey | SM2SigningKey
 
@@ -182,23 +185,27 @@ def changing_ring(file: Path) -> Iterator[tuple[KeyRing, Callable[[KeyRing], Non
     file = file.resolve()
     new = file.with_name(f"{file.name}.new")
     try:
-        stream = new.open("x", encoding="utf-8")
+        stream = new.open("xb")
     except FileExistsError:
         raise MisuseError(
             f"{new} exists: the ring is being changed, or a change was broken off. If so, delete it.",
             f"{new} 已存在：密钥环正在修改，或上次修改中断；若为后者请删除该文件。",
         ) from None
+    is_in_place = False
     try:
 
         def replace(ring: KeyRing) -> None:
+            nonlocal is_in_place
             with stream:
-                stream.write(dump_jwks(ring))
-            new.replace(file)
+                stream.write(dump_jwks(ring).encode())
+            put_in_place(new, file)
+            is_in_place = True
 
         yield load_ring(file) if file.exists() else KeyRing(), replace
     finally:
         stream.close()
-        new.unlink(missing_ok=True)
+        if not is_in_place:  # otherwise a file of this name is another program's
+            new.unlink(missing_ok=True)
 
 
 def write_private(file: Path, data: bytes) -> None:
@@ -212,6 +219,8 @@ def write_private(file: Path, data: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())  # before a ring on the disk names it
     except BaseException:  # such as a full disk: half a file would be in the way of the next attempt
         file.unlink()
         raise
@@ -271,21 +280,24 @@ def passphrase_from(
 
 def load_sealer(file: Path, cipher: BlockCipher, speaker: Speaker) -> IdentitySealer:
     """Read a sealing key, in hexadecimal, and make the sealer."""
-    try:
-        return IdentitySealer(bytes.fromhex(read_private(file, speaker).decode("ascii")), cipher=cipher)
-    except ValueError:  # not chained, because its message might quote the file
-        raise MisuseError(
-            f"{file} is no sealing key: 32 hexadecimal digits (AES also 48 or 64), as from `openssl rand -hex 16`.",
-            f"{file} 不是身份加密密钥：应为 32 位十六进制（AES 亦可 48 或 64 位），可由 openssl rand -hex 16 生成。",
-        ) from None
+    wanted = Words(
+        "is no sealing key: 32 hexadecimal digits (AES also 48 or 64), as from `openssl rand -hex 16`.",
+        "不是身份加密密钥：应为 32 位十六进制（AES 亦可 48 或 64 位），可由 openssl rand -hex 16 生成。",
+    )
+    return _made_of_secret(file, lambda key: IdentitySealer(key, cipher=cipher), wanted, speaker)
 
 
 def load_codes(file: Path, speaker: Speaker) -> RotatingCodes:
     """Read the master key of rotating passes, in hexadecimal, and make what enrols phones and checks their codes."""
+    wanted = Words(
+        "is no master key: at least 64 hexadecimal digits, as from `openssl rand -hex 32`.",
+        "不是主密钥：应为至少 64 位十六进制，可由 openssl rand -hex 32 生成。",
+    )
+    return _made_of_secret(file, RotatingCodes, wanted, speaker)
+
+
+def _made_of_secret(file: Path, make: Callable[[bytes], _Made], wanted: Words, speaker: Speaker) -> _Made:
     try:
-        return RotatingCodes(bytes.fromhex(read_private(file, speaker).decode("ascii")))
+        return make(bytes.fromhex(read_private(file, speaker).decode("ascii")))
     except ValueError:  # not chained, because its message might quote the file
-        raise MisuseError(
-            f"{file} is no master key: at least 64 hexadecimal digits, as from `openssl rand -hex 32`.",
-            f"{file} 不是主密钥：应为至少 64 位十六进制，可由 openssl rand -hex 32 生成。",
-        ) from None
+        raise MisuseError(f"{file} {wanted.en}", f"{file} {wanted.zh}") from None
