@@ -36,6 +36,7 @@ from weakref import WeakSet
 from ybtoken._checks import uint
 from ybtoken.errors import CannotCheckError, RedeemError, TokenError
 from ybtoken.replay._mounts import refuse_shared
+from ybtoken.replay._witness import make, was_covered, witness, witnessed
 from ybtoken.replay.protocols import Claim, ReplayGuard
 
 __all__ = ["Redemption", "SqliteReplayGuard"]
@@ -50,9 +51,6 @@ _TABLES = (
     f"PRAGMA user_version = {_VERSION}",
 )
 _PAGE, _LAST = 1000, 2**63 - 1
-_WIDTH = 18  # digits in the witness
-_CHECKPOINT = 10.0  # seconds that SQLite may take from writing its log to writing the file
-_MAKE = os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +272,7 @@ class SqliteReplayGuard(ReplayGuard):
                 # It is written after the claims, so that a kill leaves a number that is too low and not one too high.
                 # If two processes write in the wrong order, it is too low until the next claim.
                 with suppress(OSError):  # the claims are made, and the witness has its place on the disk already
-                    _witness(self.path, self._number)
+                    witness(self.path, self._number)
 
     @contextmanager
     def _access(self) -> Iterator[sqlite3.Connection]:
@@ -292,7 +290,7 @@ class SqliteReplayGuard(ReplayGuard):
         except FileNotFoundError:
             refuse_shared(self.path, stated=self._local)
             # The file is made here and not by SQLite, so that no other user can ever read it.
-            about = _make(self.path)
+            about = make(self.path)
         if about.st_nlink > 1:
             raise ValueError("it has another name (a hard link), and by each name a log of its own: remove the other")
         file = f"{about.st_dev}:{about.st_ino}"
@@ -302,7 +300,7 @@ class SqliteReplayGuard(ReplayGuard):
             self._connection.close()
             self._connection = None
         refuse_shared(self.path, stated=self._local)
-        self._covered = _covered(self.path, about)
+        self._covered = was_covered(self.path, about)
         connection = sqlite3.connect(self.path, timeout=self._deadline, isolation_level=None, check_same_thread=False)
         try:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -321,7 +319,7 @@ class SqliteReplayGuard(ReplayGuard):
         if self._known:
             return
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        witnessed, now = _witnessed(self.path), int(self._clock())
+        seen, now = witnessed(self.path), int(self._clock())
         if version == 0:
             for statement in _TABLES:
                 connection.execute(statement)
@@ -333,10 +331,10 @@ class SqliteReplayGuard(ReplayGuard):
             "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'redemption')"
         )
         (file,) = connection.execute("SELECT file FROM memory").fetchone()
-        if file != self._file or self._covered or witnessed is None or witnessed > _number(connection):
+        if file != self._file or self._covered or seen is None or seen > _number(connection):
             connection.execute("UPDATE memory SET begun = max(begun, ?), file = ?", (now, self._file))
             move = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'redemption'"
-            connection.execute(move, (witnessed or 0,))
+            connection.execute(move, (seen or 0,))
         self._number = _number(connection)
 
     def __repr__(self) -> str:
@@ -376,55 +374,10 @@ def write_ahead(connection: sqlite3.Connection, deadline: float) -> None:
             return
 
 
-def _make(path: Path) -> os.stat_result:
-    descriptor = os.open(path, _MAKE, 0o600)
-    try:
-        return os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _covered(path: Path, about: os.stat_result) -> bool:
-    """Whether a file was written without its log, as when a backup is copied over it after a kill.
-
-    SQLite then puts the latest pages of the log, with the latest number, on the old ones of the backup. It writes to
-    the file itself only just after the log.
-    """
-    try:
-        log = os.stat(f"{path}-wal")
-    except FileNotFoundError:
-        return False
-    return log.st_size > 0 and about.st_mtime > log.st_mtime + _CHECKPOINT
-
-
 def _number(connection: sqlite3.Connection) -> int:
     """The latest number of the journal."""
     (number,) = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'redemption'").fetchone()
     return int(number)
-
-
-def _witness(path: Path, number: int) -> None:
-    name = f"{path}.witness"
-    try:
-        descriptor = os.open(name, _MAKE & ~os.O_CREAT)
-    except FileNotFoundError:
-        descriptor = os.open(name, _MAKE, 0o600)
-        if hasattr(os, "geteuid") and os.geteuid() == 0:  # an operator's command must not keep it from the service
-            about = os.stat(path)
-            os.fchown(descriptor, about.st_uid, about.st_gid)
-    try:
-        os.write(descriptor, b"%0*d" % (_WIDTH, number))
-    finally:
-        os.close(descriptor)
-
-
-def _witnessed(path: Path) -> int | None:
-    """The number that the witness holds; `None` if it holds none."""
-    try:
-        held = Path(f"{path}.witness").read_bytes()
-    except FileNotFoundError:
-        return None
-    return int(held) if len(held) == _WIDTH and held.isdigit() else None
 
 
 def _unwritten(error: Exception) -> TokenError:
