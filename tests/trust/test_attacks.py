@@ -171,33 +171,101 @@ def test_the_keys_do_not_sign_a_changed_statement_again(place, role):
         place.publish(place.ring.withdrawn(place.issuer.kid, since=START))
 
 
+def metadata_of(place: Place) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in (place.folder / "metadata").iterdir()}
+
+
+def rotate(place: Place, role: str, key: P256SigningKey) -> None:
+    place.repository.rotate(role, [key.verifying_key], [*place.keys.values(), key])
+
+
+ROTATED = {
+    "targets": ["3.targets.json", "3.snapshot.json", "2.root.json", "timestamp.json"],
+    "snapshot": ["3.snapshot.json", "2.root.json", "timestamp.json"],
+    "timestamp": ["2.root.json", "timestamp.json"],
+    "root": ["2.root.json"],
+}
+
+
 @pytest.mark.parametrize("role", ["targets", "snapshot", "timestamp"])
-def test_a_rotation_that_fails_half_way_leaves_the_old_root(place, server, source, role, monkeypatch):
-    key = P256SigningKey.generate()
-    metadata = place.folder / "metadata"
-    path = metadata / "2.targets.json"
-    good = path.read_bytes()
-    path.write_bytes(good.replace(b"ring.jwks", b"evil.jwks"))
-    before = {each: each.read_bytes() for each in metadata.iterdir()}
+def test_a_rotation_whose_repository_is_damaged_is_not_begun(place, role):
+    path = place.folder / "metadata" / "2.targets.json"
+    path.write_bytes(path.read_bytes().replace(b"ring.jwks", b"evil.jwks"))
+    before = metadata_of(place)
     with pytest.raises(ValueError, match="is not what the keys of targets signed"):
-        place.repository.rotate(role, [key.verifying_key], [*place.keys.values(), key])
-    assert {each: each.read_bytes() for each in metadata.iterdir()} == before
-    path.write_bytes(good)
+        rotate(place, role, P256SigningKey.generate())
+    assert metadata_of(place) == before
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_verifier_that_comes_between_two_files_of_a_rotation_keeps_its_ring(place, source, role, monkeypatch):
+    """Only between the new root and the timestamp that goes with it does a refresh fail."""
+    seen, ring = [], source.ring(START)
+
+    def refreshing(to: Path, data: bytes) -> None:
+        replace_file(to, data)
+        source.refresh(START)
+        seen.append((to.name, source.problem is None))
+        assert source.ring(START) is ring
+
+    monkeypatch.setattr("ybtoken.trust.repository.replace_file", refreshing)
+    rotate(place, role, P256SigningKey.generate())
+    assert seen == [(name, name != "2.root.json" or role == "root") for name in ROTATED[role]]
+
+
+@pytest.mark.parametrize("finish", ["publish", "rotate"])
+@pytest.mark.parametrize(("role", "failing"), [(role, name) for role, names in ROTATED.items() for name in names])
+def test_a_rotation_that_fails_is_not_there_or_is_completed(place, server, source, role, failing, finish, monkeypatch):
+    """A verifier that has seen the new root goes back to no other, so that root stays."""
+    key, before = P256SigningKey.generate(), metadata_of(place)
 
     def full(to: Path, data: bytes) -> None:
-        if to.name == "timestamp.json":
+        if to.name == failing:
+            source.refresh(START)
             raise OSError(28, "No space left on device", str(to))
         replace_file(to, data)
 
-    before[path] = good
     monkeypatch.setattr("ybtoken.trust.repository.replace_file", full)
     with pytest.raises(OSError, match="No space left"):
-        place.repository.rotate(role, [key.verifying_key], [*place.keys.values(), key])
-    assert {each: each.read_bytes() for each in metadata.iterdir()} == before
+        rotate(place, role, key)
     monkeypatch.undo()
-    place.repository.rotate(role, [key.verifying_key], [*place.keys.values(), key])
+    is_there = failing == "timestamp.json"
+    assert (place.folder / "metadata" / "2.root.json").exists() == is_there
+    assert is_there or metadata_of(place) == before
+    if is_there:
+        place.keys[role] = key
+    if finish == "publish":
+        place.repository.publish({}, place.keys.values())
+    else:
+        rotate(place, "timestamp", P256SigningKey.generate())
     source.refresh(START)
     assert source.problem is None
+
+
+@pytest.mark.parametrize("role", ["targets", "snapshot"])
+def test_what_a_rotation_left_that_was_killed_before_its_root_is_in_nobodys_way(place, source, role):
+    before = metadata_of(place)
+    rotate(place, role, P256SigningKey.generate())
+    for path in metadata_of(place):
+        if path in before:
+            path.write_bytes(before[path])
+        elif path.name == "2.root.json":
+            path.unlink()
+    place.withdraw()
+    assert source.refresh(START), source.problem
+    assert withdrawn(source) == START - 60
+
+
+def test_a_timestamp_of_a_former_key_is_taken_up_after_its_own_root_only(place):
+    """The host puts a timestamp back, and offers a root of his own as the one before."""
+    before = metadata_of(place)[place.folder / "metadata" / "timestamp.json"]
+    place.keys["timestamp"], evil = P256SigningKey.generate(), P256SigningKey.generate()
+    place.repository.rotate("timestamp", [place.keys["timestamp"].verifying_key], place.keys.values())
+    pinned = RingRepository(place.folder, root=place.repository.root, clock=place.clock)
+    (place.folder / "metadata" / "timestamp.json").write_bytes(before)
+    _with_another_key(place, "1.root.json", evil, evil)
+    with pytest.raises(ValueError, match="is not what the keys of timestamp signed"):
+        pinned.publish({}, place.keys.values())
 
 
 @pytest.mark.parametrize("absent", ["targets", "snapshot", "timestamp"])
@@ -501,6 +569,23 @@ def test_a_province_signs_its_own_path_and_its_own_places_only(place, server, tm
     place.repository.publish({"33/ring.jwks": dump_jwks(KeyRing([everywhere])).encode()}, [zhejiang], role="zhejiang")
     place.repository.publish({}, platform)
     assert "may state keys for 33 only" in refused(fresh)
+
+
+@pytest.mark.parametrize("failing", ["1.root.json", "1.targets.json", "1.snapshot.json", "timestamp.json"])
+def test_a_repository_that_cannot_be_written_is_not_there(tmp_path, monkeypatch, failing):
+    def full(to: Path, data: bytes) -> None:
+        if to.name == failing:
+            raise OSError(28, "No space left on device", str(to))
+        replace_file(to, data)
+
+    keys = {role: [P256SigningKey.generate()] for role in ROLES}
+    public = {role: [key.verifying_key for key in each] for role, each in keys.items()}
+    every = [key for each in keys.values() for key in each]
+    monkeypatch.setattr("ybtoken.trust.repository.replace_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        RingRepository.create(tmp_path / "new", public, every)
+    monkeypatch.undo()
+    RingRepository.create(tmp_path / "new", public, every)
 
 
 def test_too_few_signatures_of_a_role_are_refused(tmp_path, clock):

@@ -45,6 +45,7 @@ class MetadataFolder:
     def __init__(self, folder: Path, pinned: bytes | None) -> None:
         self.metadata, self._targets = folder / "metadata", folder / "targets"
         self._pinned = pinned
+        self._roots: list[Root] = []
 
     def newest_root(self) -> Metadata[Root]:
         """The newest root in the folder, which follows from the pinned one if there is one."""
@@ -52,6 +53,7 @@ class MetadataFolder:
             newest = self.newest(Root.type)
             trusted = Metadata[Root].from_bytes(newest.read_bytes() if self._pinned is None else self._pinned)
             _verify(trusted.signed, Root.type, trusted)
+            self._roots = [trusted.signed]
             while trusted.signed.version < _number(newest):
                 version = trusted.signed.version + 1
                 following = Metadata[Root].from_bytes((self.metadata / f"{version}.root.json").read_bytes())
@@ -60,6 +62,7 @@ class MetadataFolder:
                 if following.signed.version != version:
                     raise ValueError(f"{version}.root.json has version {following.signed.version}")
                 trusted = following
+                self._roots.append(trusted.signed)
             held = Metadata[Root].from_bytes(newest.read_bytes())
             if held.signed_bytes != trusted.signed_bytes:
                 raise ValueError(f"{newest.name} is not the root of that version that is trusted")
@@ -103,9 +106,31 @@ class MetadataFolder:
             )
         return signed
 
+    def timestamp(self, root: Root) -> Any:
+        """The timestamp, for a change; if a rotation was broken off after its root, that of a root before."""
+        try:
+            return self.load(Timestamp.type, root)
+        except BoundsError:
+            for before in reversed(self._roots[:-1]):
+                if self.is_good(Timestamp.type, before):
+                    return self.load(Timestamp.type, before)
+            raise
+
+    def drop_unfinished(self, root: Root) -> None:
+        """Delete what a rotation left that was broken off before its root: no timestamp leads there."""
+        roles = [role for role in (Snapshot.type, Targets.type) if self.has(role)]
+        good = {role for role in roles if self.is_good(role, root)}
+        if len(good) < len(roles):
+            for role in roles:
+                is_snapshot = role == Snapshot.type
+                stated = self.timestamp(root).snapshot_meta.version if is_snapshot else self.listed(role, root)
+                newest = self.newest(role)
+                if _number(newest) > stated and (is_snapshot or role not in good):
+                    newest.unlink()
+
     def latest(self, role: str, delegator: Root | Targets, root: Root) -> Any:
         """The newest metadata of a role, for a change: it is at least as new as the snapshot states."""
-        signed = self.load(role, delegator)
+        signed = self.timestamp(root) if role == Timestamp.type else self.load(role, delegator)
         if signed.version < (listed := self.listed(role, root)):
             raise BoundsError(
                 f"the folder has {role} version {signed.version}, and its snapshot states version {listed}",
@@ -120,7 +145,7 @@ class MetadataFolder:
         listed = self.load(Snapshot.type, root).meta.get(f"{role}.json")
         return 0 if listed is None else int(listed.version)
 
-    def is_good(self, role: str, delegator: Targets) -> bool:
+    def is_good(self, role: str, delegator: Root | Targets) -> bool:
         """Whether enough of its keys signed the newest metadata of a role."""
         try:
             self.load(role, delegator)

@@ -5,7 +5,10 @@
 
 Root and targets keys are kept offline or in hardware and are needed seldom; snapshot and timestamp keys are online and
 sign again before each end. A verifier reads ``timestamp.json`` first, so it is replaced last, after all files to which
-it leads. So a reader sees the old state or the new one.
+it leads. So a reader sees the old state or the new one, except while the keys of targets, snapshot or timestamp are
+replaced: their new root and the timestamp are two files. A verifier that comes between them keeps the ring that it has
+and takes the new state at its next refresh. A root that was there is never deleted, because a verifier that has seen it
+goes back to no other.
 
 Whoever can write the folder must not have the keys sign what he wrote. So a publisher begins with a root of his own,
 which is kept beside the offline keys, and metadata is only changed and signed again if the keys of its role signed it.
@@ -139,16 +142,15 @@ class RingRepository:
             root.roles[role].threshold = checked_threshold((thresholds or {}).get(role, 1), public, role)
         signed, by_id = Metadata(root), by_key_id(signers)
         sign(signed, root, Root.type, by_id)
-        metadata.mkdir(parents=True)
-        (Path(folder) / "targets").mkdir(exist_ok=True)
         document = signed.to_bytes(_SERIALIZER)
-        replace_file(metadata / "1.root.json", document)
+        metadata.mkdir(parents=True)
         try:
+            (Path(folder) / "targets").mkdir(exist_ok=True)
+            replace_file(metadata / "1.root.json", document)
             repository = cls(folder, root=document, lifetimes=lifetimes, clock=clock)
-            repository._write(Targets.type, _new(Targets), by_id, root)
-            repository._finish(by_id, root)
-        except BaseException:
-            (metadata / "1.root.json").unlink()
+            repository._write(repository._signed(Targets.type, _new(Targets), by_id, root))
+            repository._write(*repository._finish(by_id, root))
+        except BaseException:  # nobody has trusted this root yet
             for left in metadata.iterdir():
                 left.unlink()
             metadata.rmdir()
@@ -209,7 +211,7 @@ class RingRepository:
         new = {path: _ring(path, document) for path, document in rings.items()}
         by_id, changes = by_key_id(signers), []
         with self._changing.locked():
-            root = self._files.own_root()
+            root = self._own_root()
             if role == Targets.type:
                 delegator, targets = root, self._files.latest(role, root, root)
                 is_due = self._ends_soon(targets) and can_sign(root, role, by_id)
@@ -233,9 +235,9 @@ class RingRepository:
                         old = KeyRing() if before is None else _ring(path, self._files.published(path, before))
                         changes += _changes(path, old, new[path], lift_withdrawal=lift_withdrawal)
                 self._put_files(targets, rings, role)
-                self._write(role, targets, by_id, delegator)
+                self._write(self._signed(role, targets, by_id, delegator))
             if is_finished:
-                self._finish(by_id, root)
+                self._write(*self._finish(by_id, root))
         return changes
 
     def delegate(
@@ -267,7 +269,7 @@ class RingRepository:
         public = [metadata_key(key) for key in keys]
         by_id = by_key_id(signers)
         with self._changing.locked():
-            root = self._files.own_root()
+            root = self._own_root()
             targets = self._files.latest(Targets.type, root, root)
             known = targets.delegations or Delegations({}, {})
             others = {name: each for name, each in (known.roles or {}).items() if name != role}
@@ -279,8 +281,8 @@ class RingRepository:
             )
             targets.delegations = Delegations(kept | {key.keyid: key for key in public}, {**others, role: made})
             self._refuse_unfinished(by_id, root)
-            self._write(Targets.type, targets, by_id, root)
-            self._finish(by_id, root)
+            self._write(self._signed(Targets.type, targets, by_id, root))
+            self._write(*self._finish(by_id, root))
             if self._files.has(role) and not self._files.is_good(role, targets):
                 for path in self._files.numbered(
                     role
@@ -305,12 +307,14 @@ class RingRepository:
 
         Raises:
             ValueError: the role is another, or there are too few keys of a role. Nothing is changed then.
+            OSError: a file cannot be written. Nothing is changed if there is no new root; otherwise verifiers may have
+                seen it, so it stays, and the next `publish` or `rotate` completes the change.
         """
         if role not in ROLES:
             raise BoundsError(f"the role is one of {', '.join(ROLES)}", f"角色须为 {'、'.join(ROLES)} 之一")
         by_id = by_key_id(signers)
         with self._changing.locked():
-            old, root = self._files.own_root(), self._files.own_root()
+            old, root = self._own_root(), self._own_root()
             public = [metadata_key(key) for key in keys]
             for keyid in list(root.roles[role].keyids):
                 root.revoke_key(keyid, role)
@@ -331,39 +335,41 @@ class RingRepository:
             for each in again:
                 refuse_too_few(root, each, by_id)
             before = {each: self._files.latest(each, old, old) for each in again}
-            there, stamp = set(self._files.metadata.iterdir()), self._files.newest(Timestamp.type)
-            stated = stamp.read_bytes()
+            made = []
+            if Targets.type in again:
+                made.append(self._signed(Targets.type, before[Targets.type], by_id, root))
+            if again:
+                made += self._finish(by_id, root, before)
+            new = (f"{root.version}.root.json", signed.to_bytes(_SERIALIZER))
             try:
-                replace_file(self._files.metadata / f"{root.version}.root.json", signed.to_bytes(_SERIALIZER))
-                if Targets.type in again:
-                    self._write(Targets.type, before[Targets.type], by_id, root)
-                if again:
-                    self._finish(by_id, root, before)
-            except BaseException:  # a root whose keys did not sign the rest could not be continued
-                if stamp.read_bytes() == stated:
-                    for path in set(self._files.metadata.iterdir()) - there:
-                        path.unlink()
+                self._write(*made[:-1], new)
+            except BaseException:
+                if not (self._files.metadata / new[0]).exists():
+                    self._files.drop_unfinished(old)
                 raise
+            self._write(*made[-1:])  # the timestamp; if this fails, the next change states one
 
     def _refuse_unfinished(self, by_id: Mapping[str, MetadataSigner], root: Root) -> None:
         """Refuse a change that the snapshot and the timestamp could not state, before anything is written."""
         for role in (Snapshot.type, Timestamp.type):
             refuse_too_few(root, role, by_id)
             if self._files.has(role):
-                self._files.load(role, root)
+                self._files.latest(role, root, root)
 
-    def _finish(self, by_id: Mapping[str, MetadataSigner], root: Root, before: Mapping[str, Any] = _NOTHING) -> None:
-        """Snapshot, if a role has another version or the snapshot ends soon; and timestamp, always.
+    def _finish(
+        self, by_id: Mapping[str, MetadataSigner], root: Root, before: Mapping[str, Any] = _NOTHING
+    ) -> list[tuple[str, bytes]]:
+        """Snapshot, if a role has another version or the snapshot ends soon; and timestamp, always, as the last.
 
-        ``before`` has what the keys of the root before this one signed.
+        ``before`` has what the keys of the root before this one signed, and the targets that go with the new one.
         """
         has = self._files.has(Snapshot.type)
         snapshot = before.get(Snapshot.type) or (self._files.load(Snapshot.type, root) if has else _new(Snapshot))
         timestamp = before.get(Timestamp.type) or (
-            self._files.load(Timestamp.type, root) if self._files.has(Timestamp.type) else _new(Timestamp)
+            self._files.timestamp(root) if self._files.has(Timestamp.type) else _new(Timestamp)
         )
         listed = {name: each.version for name, each in snapshot.meta.items()}
-        targets = self._files.load(Targets.type, root)
+        targets = before.get(Targets.type) or self._files.load(Targets.type, root)
         meta = {f"{Targets.type}.json": targets.version}
         for role in delegated_roles(targets):
             name = f"{role}.json"
@@ -372,20 +378,33 @@ class RingRepository:
             elif name in listed:
                 meta[name] = listed[name]  # whatever lies there now, a verifier refuses a version below this one
         refuse_too_few(root, Timestamp.type, by_id)
+        made = []
         if listed != meta or Snapshot.type in before or not has or self._ends_soon(snapshot):
             snapshot.meta = {name: MetaFile(version) for name, version in meta.items()}
-            self._write(Snapshot.type, snapshot, by_id, root)
+            made.append(self._signed(Snapshot.type, snapshot, by_id, root))
         timestamp.snapshot_meta = MetaFile(snapshot.version)
-        self._write(Timestamp.type, timestamp, by_id, root)
+        return [*made, self._signed(Timestamp.type, timestamp, by_id, root)]
 
-    def _write(self, role: str, signed: Any, by_id: Mapping[str, MetadataSigner], delegator: Root | Targets) -> None:
-        """Write the version after this one."""
+    def _signed(
+        self, role: str, signed: Any, by_id: Mapping[str, MetadataSigner], delegator: Root | Targets
+    ) -> tuple[str, bytes]:
+        """The version after this one, signed: the name of its file, and its content."""
         signed.version += 1
         signed.expires = self._end(role)
         made: Metadata[Any] = Metadata(signed)
         sign(made, delegator, role, by_id)
         name = "timestamp.json" if role == Timestamp.type else f"{signed.version}.{role}.json"
-        replace_file(self._files.metadata / name, made.to_bytes(_SERIALIZER))
+        return name, made.to_bytes(_SERIALIZER)
+
+    def _write(self, *files: tuple[str, bytes]) -> None:
+        for name, data in files:
+            replace_file(self._files.metadata / name, data)
+
+    def _own_root(self) -> Root:
+        """The newest root, for a change; nothing is in the way of it that a rotation left."""
+        root = self._files.own_root()
+        self._files.drop_unfinished(root)
+        return root
 
     def _put_files(self, targets: Targets, rings: Mapping[str, bytes], role: str) -> None:
         for path, document in rings.items():
