@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DamagedStateError", "State", "put_in_place", "replace_file"]
+__all__ = ["DamagedStateError", "State", "all_are", "put_in_place", "replace_file"]
 
 _DIGEST = "sha256"
 
@@ -85,6 +85,11 @@ class State:
 
                 fcntl.flock(lock, fcntl.LOCK_EX)  # closing the file ends it
             yield
+
+
+def all_are(kind: type, *items: object) -> bool:
+    """Whether items that were read are of one kind; true and false are no numbers."""
+    return all(type(item) is kind for item in items)
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:

@@ -499,6 +499,24 @@ def test_a_state_file_of_something_else_raises_nothing(place, server, source, tm
         assert restarted.ring(START)
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"documents": documents} for documents in ({"ring.jwks": 5}, {"ring.jwks": []}, {"other.jwks": "{}"}, {})),
+        *({"versions": versions} for versions in ({"root": "1"}, {"root": []}, {"root": True}, {"targets": 1}, {})),
+        *({"seen_at": at} for at in (True, "5", None)),
+        *({"expires_at": at} for at in (True, "5", None)),
+    ],
+)  # fmt: skip
+def test_a_changed_item_under_a_right_digest_raises_nothing(place, server, source, tmp_path, odd):
+    state = State(tmp_path / "state" / "ring.state")
+    state.write((state.read() or {}) | odd)
+    restarted = again(source, place, server, tmp_path)
+    for _ in range(2):
+        assert "delete it to begin anew" in restarted.problem.reason
+        assert restarted.refresh(START) is False
+
+
 def test_a_ring_that_was_kept_for_a_wider_scope_is_refused_and_recovers(place, server, source, tmp_path):
     state = tmp_path / "state"
     narrower = TufRingSource(server.address, place.root, state=state, targets={"ring.jwks": Scope(("32",))})

@@ -219,6 +219,25 @@ def test_a_state_file_of_something_else_is_said(file, tmp_path, odd):
     assert "delete it to begin anew" in source.problem.reason
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"keys": keys} for keys in ([[]], [5], {})),
+        *({"removed": removed} for removed in ([{}], None)),
+        *({"withdrawn": {"aa": since}} for since in ("1", True)),
+        *({"version": version} for version in ("1", True)),
+        {"digest": None},
+        {"more": 1},
+    ],
+)
+def test_a_changed_item_under_a_right_digest_is_said(file, tmp_path, odd):
+    FileRingSource(file, state=tmp_path / "state").refresh(NOW)
+    State(tmp_path / "state").write((State(tmp_path / "state").read() or {}) | odd)
+    source = FileRingSource(file, state=tmp_path / "state")
+    assert source.refresh(NOW) is False
+    assert "delete it to begin anew" in source.problem.reason
+
+
 def test_processes_that_share_the_state_take_turns(file, tmp_path):
     code = (
         "import sys; from ybtoken.trust.file import FileRingSource\n"

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ybtoken._state import DamagedStateError, State
+from ybtoken._state import DamagedStateError, State, all_are
 from ybtoken.keys.keyset import load_key_set
 from ybtoken.keys.ring import KeyRing
 from ybtoken.trust.source import HeldRing
@@ -70,6 +70,8 @@ class FileRingSource(HeldRing):
         with self._state.locked():
             content = self._state.read()
             before = _Used() if content is None else _used(content)
+            if before is None:
+                raise self._state.damaged()
             if reason := _older(ring, digest, before):
                 return self._failed(reason)
             if before.digest != digest:
@@ -93,17 +95,18 @@ class _Used(NamedTuple):
     withdrawn: Mapping[str, int] = {}
 
 
-def _used(content: dict[str, Any]) -> _Used:
+def _used(content: dict[str, Any]) -> _Used | None:
     match content:
         case {
-            "version": int(),
-            "digest": str(),
-            "keys": list(),
-            "removed": list(),
+            "version": version,
+            "digest": digest,
+            "keys": list(keys),
+            "removed": list(removed),
             "withdrawn": dict(withdrawn),
-        } if len(content) == len(_Used._fields) and all(isinstance(since, int) for since in withdrawn.values()):
-            return _Used(**content)
-    raise DamagedStateError("the state is not that of a ring's file; delete it to begin anew")
+        } if len(content) == len(_Used._fields):
+            if all_are(int, version, *withdrawn.values()) and all_are(str, digest, *keys, *removed):
+                return _Used(**content)
+    return None
 
 
 def _older(ring: KeyRing, digest: str, before: _Used) -> Reason | None:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ybtoken._checks import instance, uint
-from ybtoken._state import DamagedStateError, State
+from ybtoken._state import DamagedStateError, State, all_are
 from ybtoken.errors import CannotCheckError
 from ybtoken.keys.keyset import load_jwks
 from ybtoken.keys.ring import KeyEntry, KeyRing
@@ -134,14 +134,16 @@ class TufRingSource(HeldRing):
                 return
             case {
                 "source": str(source),
-                "seen_at": int(seen_at),
-                "versions": dict(versions),
-                "expires_at": int(expires_at),
+                "seen_at": seen_at,
+                "versions": {"root": _} as versions,
+                "expires_at": expires_at,
                 "documents": dict(documents),
-            }:
+            } if all_are(int, seen_at, expires_at, *versions.values()) and all_are(str, *documents.values()):
                 stated = _Statement(versions, expires_at, documents)
             case _:
-                raise DamagedStateError(f"the state in {self._state.path} is not a ring's; delete it to begin anew")
+                raise self._state.damaged()
+        if source == self._source and documents.keys() != self._targets.keys():
+            raise self._state.damaged()
         if source == self._source and (self._remembered is None or versions != self._remembered.versions):
             # Otherwise it is the state of another root, or known.
             try:
