@@ -215,6 +215,7 @@ def mutants(file: str, names: tuple[str, ...]) -> Iterator[Mutant]:
                     _Replace(changed, node).visit(tree)
 
 
+_ENDLESS = "it does not end"
 _CHECK = """
 import sys
 sys.path[:0] = [sys.argv[1] + "/src", sys.argv[2], sys.argv[2] + "/vectors"]
@@ -243,7 +244,7 @@ def noticed(mutant: Mutant | None) -> str:
         try:
             run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
         except subprocess.TimeoutExpired:
-            return "it does not end"
+            return _ENDLESS
     return "" if run.returncode == 0 else run.stdout.strip() or run.stderr.strip().splitlines()[-1]
 
 
@@ -292,7 +293,7 @@ def failed(mutant: Mutant | None) -> str:
                 command, capture_output=True, text=True, timeout=400, env=environment, check=False, cwd=ROOT
             )
         except subprocess.TimeoutExpired:
-            return "it does not end"
+            return _ENDLESS
     lines = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return "" if run.returncode == 0 else (lines or [f"exit code {run.returncode}"])[0]
 
@@ -326,7 +327,11 @@ def main() -> int:
             line = (PACKAGE / mutant.file).read_text(encoding="utf-8").splitlines()[mutant.line - 1].strip()
             print(f"not noticed: {mutant.file}:{mutant.line}: {mutant.what}: {line}")
     good = sum(map(bool, found))
-    print(f"{good} of {len(chosen)} changes are noticed by the {'tests' if options.tests else 'vectors'}")
+    endless = found.count(_ENDLESS)
+    print(
+        f"{good} of {len(chosen)} changes are noticed by the {'tests' if options.tests else 'vectors'}, "
+        f"{endless} of them because nothing ended"
+    )
     return 0 if good >= options.least * len(chosen) else 1
 
 
