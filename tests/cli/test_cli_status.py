@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -59,6 +60,23 @@ def test_a_pass_is_frozen_published_reinstated_and_revoked(run, files):
     assert run("status", "revoke", registry, "--index", index, "--lang", "zh").output == "已撤销 1 个\n"
     assert status(folder, index) is Status.INVALID
     assert run("status", "revoke", registry, "--person", "8").exit_code == 1
+
+
+@pytest.mark.parametrize(("lang", "says"), [("en", "recorded: 20"), ("zh", "已记录本机时间：20")])
+def test_a_clock_that_was_compared_is_believed_again(run, tmp_path, lang, says):
+    file, old = tmp_path / "registry.db", time.time() - 100_000
+    registry = StatusRegistry(file, URI, size=8, clock=lambda: old)
+    for _ in range(3):
+        registry.enter(int(old) + 60)
+    registry.close()
+    with closing(StatusRegistry.open(file)) as registry, pytest.raises(RuntimeError, match="status trust-clock"):
+        registry.enter(2_000_000_000)
+    result = run("status", "trust-clock", file, "--lang", lang)
+    assert (result.exit_code, result.output[: len(says)]) == (0, says)
+    with closing(StatusRegistry.open(file)) as registry:
+        registry.enter(2_000_000_000)
+    assert json.loads(run("status", "trust-clock", file, "--json").output)["seen_at"] >= int(old) + 100_000
+    assert run("status", "trust-clock", tmp_path / "nothing.db").exit_code == 2
 
 
 def test_misuse_is_said(run, files):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,6 +123,16 @@ def publish(
     _done(speaker, f"{out}: {len(data)} bytes", f"{out}：{len(data)} 字节", as_json=as_json, bytes=len(data))
 
 
+@status.command("trust-clock", help="Believe this machine's clock after a pause. / 停顿后确认本机时钟可信。")
+@command
+def trust_clock(registry: Registry, as_json: AsJson = False, lang: Lang = None) -> None:
+    """Record the time, so that places are freed again. Compare the clock with another one before."""
+    _with(registry, StatusRegistry.trust_clock)
+    now = int(time.time())
+    at = time_words(now)
+    _done(Speaker(lang), f"recorded: {at}", f"已记录本机时间：{at}", as_json=as_json, seen_at=now)
+
+
 @status.command("show", help="Check a published list as a verifier does; 1 if refused. / 检查状态列表。")
 @command
 def show(
@@ -136,8 +147,6 @@ def show(
     lang: Lang = None,
 ) -> None:
     """Read a list with the ring of its keys, and say how many passes have which status."""
-    import time
-
     speaker = Speaker(lang)
     at = int(time.time()) if now is None else now
     try:

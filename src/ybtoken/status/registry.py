@@ -184,7 +184,8 @@ class StatusRegistry:
                 self._take(db, None, None, expires_at, is_decoy=True)
                 return place
         # It is raised after the transaction, because the time and the free places are to be recorded.
-        why = "" if is_believed else "; none is freed, because the clock is far ahead of the last record"
+        why = "; none is freed, because the clock is far ahead of the last record: if it is right, call trust_clock, or"
+        why = "" if is_believed else f"{why} `ybtoken status trust-clock`"
         raise RuntimeError(f"the status list is full: {taken} of {self._size} places are taken{why}")
 
     def trust_clock(self) -> None:
