@@ -313,6 +313,8 @@ class Source:
                     key[name] = self._letters(value)
                 elif self._random.random() < 0.2:
                     key.pop(name, None)
+                elif self._random.random() < 0.2:  # some languages take an array of one item for the item
+                    key[name] = self._random.choice(([value], [[value]], {name: value}, [value, value]))
                 else:
                     key[name] = self._random.choice(_ODD_VALUES)
         return "ring", case

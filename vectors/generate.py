@@ -42,7 +42,7 @@ FAMILIES = (
 """The modules of `cases`, each of which makes one file."""
 
 
-VERSION = "1.2"
+VERSION = "1.3"
 """The version of the cases: the first number is the format's, the second goes up when cases are added."""
 
 CAPABILITIES = {

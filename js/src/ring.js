@@ -116,9 +116,9 @@ function fromJwk(jwk) {
   }
   if (jwk.has("ext") && typeof jwk.get("ext") !== "boolean") refuse('"ext" is true or false'); // WebCrypto's
   const [curve, algorithm] = [jwk.get("crv"), jwk.get("alg")];
-  if (!Object.hasOwn(JWK_CURVES, curve) || !Object.hasOwn(JWK_ALGORITHMS, algorithm)) {
-    refuse("an unknown curve or algorithm");
-  }
+  // hasOwn would take an array for its string: ["P-256"] for "P-256".
+  const among = (table, name) => typeof name === "string" && Object.hasOwn(table, name);
+  if (!among(JWK_CURVES, curve) || !among(JWK_ALGORITHMS, algorithm)) refuse("an unknown curve or algorithm");
   const kid = jwk.get("kid");
   if (jwk.has("kid") && !(typeof kid === "string" && /^[0-9a-f]{16}$/.test(kid))) refuse("a kid is 16 of 0-9 a-f");
   return entryOf(jwk, {

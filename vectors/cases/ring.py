@@ -115,6 +115,8 @@ def _members() -> Iterator[dict[str, Any]]:
         ("base64url-padded", "a coordinate with padding", {"x": _PADDED}, _REFUSED),
         ("base64url-loose", "a coordinate in a second spelling of the same bytes", {"x": _LOOSE}, _REFUSED),
         ("base64url-newline", "a line feed after a coordinate", {"x": KEY_A.jwk()["x"] + "\n"}, _REFUSED),
+        ("crv-array", "a curve in an array, which a language may take for its only item", {"crv": ["P-256"]}, _REFUSED),
+        ("alg-array", "an algorithm in an array", {"alg": ["ES256"]}, _REFUSED),
         ("prefix-1", "a prefix of one digit", {"yb_scope": ["3"]}, _REFUSED),
         ("prefix-3", "a prefix of three digits", {"yb_scope": ["330"]}, _REFUSED),
         ("prefix-8", "a prefix of eight digits", {"yb_scope": ["33010000"]}, _REFUSED),
