@@ -592,6 +592,40 @@ def test_what_was_used_elsewhere_meanwhile_is_said_when_it_is_handed_in(visit: A
     assert "redeem.replayed" in said[1]
 
 
+def keep(page: Any) -> None:
+    """Let the terminal look for the gateway now."""
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+
+def set_clock(hours: float) -> Callable[[Any], None]:
+    """The device's clock is wrong by so many hours."""
+    return lambda page: page.clock.install(time=time.time() + hours * 3600)
+
+
+@needs_noble
+def test_a_terminal_whose_clock_is_wrong_accepts_each_display_once(visit: Any, site: Site) -> None:
+    terminals = [visit("/terminal", TERMINAL, prepare=set_clock(hours)) for hours in (8, -8)]
+    codes = {terminal: (voucher(site), voucher(site)) for terminal in terminals}
+    for terminal, (online, _) in codes.items():
+        provisioned(terminal)
+        submit(terminal, online, "accepted")
+    site.stop()
+    for terminal, (_, offline) in codes.items():
+        assert "离线受理" in submit(terminal, offline, "accepted")
+    site.start()
+    for terminal in terminals:
+        keep(terminal)
+        wait_for_words(terminal, "#recent", "离线受理已上传")
+    site.stop()
+    for terminal, both in codes.items():
+        for text in both:
+            assert "redeem.replayed" in submit(terminal, text, "refused")
+        # What was forgotten by a gateway's clock that was ahead for a moment is not good again.
+        terminal.evaluate("async now => (await import('/static/offline.js')).handIn(now)", time.time() + 7 * 24 * 3600)
+        for text in both:
+            assert "redeem.clock" in submit(terminal, text, "refused")
+
+
 @needs_noble
 @pytest.mark.usefixtures("own_gateway")
 def test_without_the_gateway_a_suspended_pass_is_refused_and_a_late_list_says_nothing(visit: Any, site: Site) -> None:

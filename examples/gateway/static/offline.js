@@ -27,13 +27,18 @@ function database() {
 }
 
 async function store(name, mode, act) {
-  const transaction = (await database()).transaction(name, mode, { durability: "strict" });
+  return transact(mode, (stores) => asked(act(stores[name])));
+}
+
+/** Do several things, all of them or none. `act` awaits nothing but `asked`. */
+async function transact(mode, act) {
+  const transaction = (await database()).transaction([HELD, ACCEPTED], mode, { durability: "strict" });
   const done = new Promise((resolve, reject) => {
     transaction.oncomplete = resolve;
     transaction.onabort = () => reject(transaction.error);
   });
   done.catch(() => {}); // what failed is said by the request, and its transaction aborts by itself
-  const result = await asked(act(transaction.objectStore(name)));
+  const result = await act(Object.fromEntries([HELD, ACCEPTED].map((name) => [name, transaction.objectStore(name)])));
   await done;
   return result;
 }
@@ -111,8 +116,14 @@ export async function accept(text, { challenge = "", redeem = true } = {}) {
   if (redeem) {
     const record = { replayKey: voucher.replayKey, text: scanned, at: now, until: voucher.claimUntil, state: "waiting" };
     try {
-      await store(ACCEPTED, "readwrite", (all) => all.add(record));
+      await transact("readwrite", async (stores) => {
+        if (voucher.claimUntil <= ((await asked(stores[HELD].get("forgotten"))) ?? 0)) {
+          throw new TokenError("redeem.clock", "what ended at this time is forgotten");
+        }
+        await asked(stores[ACCEPTED].add(record));
+      });
     } catch (error) {
+      if (error instanceof TokenError) throw error;
       if (error?.name === "ConstraintError") throw new TokenError("redeem.replayed", "on this terminal");
       cannot(String(error)); // what is not remembered is not accepted
     }
@@ -140,8 +151,12 @@ export const waiting = async () =>
 
 let handing = Promise.resolve([]);
 
-/** Hand in what was accepted here; returns what became of each. Calls at the same time wait for each other. */
-export function handIn() {
+/**
+ * Hand in what was accepted here; returns what became of each. Calls at the same time wait for each other.
+ *
+ * @param {number} now the gateway's clock, as it has just said
+ */
+export function handIn(now) {
   handing = handing.catch(() => []).then(async () => {
     const outcomes = [];
     for (const record of await waiting()) {
@@ -153,16 +168,20 @@ export function handIn() {
       await store(ACCEPTED, "readwrite", (all) => all.put({ replayKey, until, state: "handed in", code }));
       outcomes.push({ replayKey, ok, body: answer });
     }
-    await forget();
+    await forget(now);
     return outcomes;
   });
   return handing;
 }
 
-/** Forget what nobody could accept any more. */
-async function forget() {
-  const now = Math.floor(Date.now() / 1000) - 3600; // an hour, for a clock that is behind
-  for (const { replayKey, until, state } of await store(ACCEPTED, "readonly", (all) => all.getAll())) {
-    if (state !== "waiting" && until < now) await store(ACCEPTED, "readwrite", (all) => all.delete(replayKey));
-  }
+/** Forget what nobody could accept any more. A clock that is set back later makes nothing of it good again. */
+async function forget(now) {
+  await transact("readwrite", async ({ [HELD]: held, [ACCEPTED]: all }) => {
+    const before = now - 3600; // an hour, for a clock that was ahead
+    const past = (await asked(all.getAll())).filter(({ state, until }) => state !== "waiting" && until < before);
+    if (!past.length) return;
+    const forgotten = (await asked(held.get("forgotten"))) ?? 0;
+    await asked(held.put(Math.max(forgotten, ...past.map(({ until }) => until)), "forgotten"));
+    for (const { replayKey } of past) await asked(all.delete(replayKey));
+  });
 }

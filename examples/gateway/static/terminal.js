@@ -129,7 +129,7 @@ async function keep() {
     paint();
     await offline.provision();
     await keepPage().catch(() => {}); // a browser that keeps no page still verifies as long as this one is open
-    for (const { ok, body } of await offline.handIn()) {
+    for (const { ok, body } of await offline.handIn(where.now)) {
       const headline = ok ? WORDS.handedIn : WORDS.handedBad;
       history.unshift({ kind: ok ? "accepted" : "refused", headline, code: body.code, at: new Date() });
     }
