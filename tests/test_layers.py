@@ -17,8 +17,8 @@ SOURCE = Path(ybtoken.__file__).parent
 # The floors from the ground up. A name is a module, or a package with all of its modules. A module imports from lower
 # floors and from its own package. `ybtoken/__init__.py` names modules of every floor, and no module imports it.
 FLOORS = (
-    ("words", "algorithms", "_arrow", "_forks", "_native", "_state"),
-    ("_checks", "places", "vocabulary"),
+    ("words", "algorithms", "_arrow", "_forks", "_native"),
+    ("_checks", "_state", "places", "vocabulary"),
     ("refusals", "misuse", "qr"),
     ("voucher", "errors"),
     ("wire", "tokens", "replay"),

@@ -14,12 +14,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ybtoken.words import BoundsError
+
 __all__ = ["DamagedStateError", "State", "all_are", "put_in_place", "replace_file"]
 
 _DIGEST = "sha256"
 
 
-class DamagedStateError(ValueError):
+class DamagedStateError(BoundsError):
     """The file does not have the content that was written: it is incomplete, or another file."""
 
 
@@ -60,7 +62,8 @@ class State:
     def damaged(self) -> DamagedStateError:
         """The error of a file whose content is not what its owner wrote."""
         return DamagedStateError(
-            f"the state in {self.path} is damaged, so what was seen last is not known; delete it to begin anew"
+            f"the state in {self.path} is damaged, so what was seen last is not known; delete it to begin anew",
+            f"状态文件 {self.path} 已损坏，上次所见无从得知；如要重新开始，请删除该文件",
         )
 
     def write(self, content: dict[str, Any]) -> None:

@@ -139,11 +139,15 @@ def test_master_keys_change_by_the_time_of_issue():
     with pytest.raises(CannotCheckError) as caught:
         late.enrol(at)
     assert caught.value.code == "otp.unavailable"
+    assert "签发该凭证时没有主密钥在用。动态码" in caught.value.hint.zh
     assert refusal(verifier(late).verify, PHONE.present(now=NOW)) == "otp.unavailable"
 
 
 def test_without_master_keys_rotating_passes_are_refused():
-    assert refusal(Verifier(RING).verify, PHONE.present(now=NOW), now=NOW) == "otp.unavailable"
+    with pytest.raises(CannotCheckError, match=r"otp\.unavailable") as caught:
+        Verifier(RING).verify(PHONE.present(now=NOW), now=NOW)
+    assert "this verifier has no master key. Rotating" in caught.value.hint.en
+    assert "本验证方没有主密钥。动态码" in caught.value.hint.zh
 
 
 def test_all_codes_are_compared_and_in_constant_time(monkeypatch):
@@ -354,7 +358,9 @@ class TestRecorded:
         past = self.START + 60 + 300
         for text in (WRONG, PHONE.present(now=self.START)):
             early = self.verifier(past - 1)
-            assert refusal(early.verify, text, now=self.START, recorded=True) == "otp.unavailable"
+            with pytest.raises(CannotCheckError, match=r"otp\.unavailable") as caught:
+                early.verify(text, now=self.START, recorded=True)
+            assert "扫码时间距今太近：1 秒后方可校验。" in caught.value.hint.zh
             assert refusal(early.verify, text, now=self.START + 3600, recorded=True) == "otp.unavailable"
             assert early.verify_many([text], now=self.START, recorded=True).counts() == {"otp.unavailable": 1}
         assert self.verifier(past).verify(PHONE.present(now=self.START), now=self.START, recorded=True)

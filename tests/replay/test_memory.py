@@ -285,6 +285,7 @@ def test_in_a_child_process_it_refuses_and_does_not_wait():
         in_child(lambda: guard.claim(b"key", since=1, by=9, until=10))
     assert caught.value.code == "redeem.unavailable"
     assert "forked" in caught.value.reason
+    assert "由 fork 产生" in caught.value.hint.zh
     guard.claim(b"key", since=1, by=9, until=10)
     guard._made_in -= 1
     with pytest.raises(CannotCheckError, match="unavailable"):

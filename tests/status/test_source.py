@@ -22,6 +22,7 @@ from ybtoken.testing.keys import FakeKey
 from ybtoken.testing.statuses import check_status_source
 from ybtoken.voucher import Profile
 from ybtoken.wire.claims import encode_claims
+from ybtoken.words import words_of
 
 
 def signed(array: bytes = b"\xc9\x44\xf9", bits: int = 2, **changes) -> bytes:
@@ -324,7 +325,9 @@ class TestState:
         other = self.source(tmp_path, StatusListReader(READER_RING, address))
         assert other.current is None
         theirs = sign_status_list(StatusList(address, 2, b"\0", issued_at=NOW, expires_at=NOW + 600, ttl=60), KEY)
-        assert f"is of another list, at {URI}" in unavailable(other.load, theirs, NOW)
+        reason = unavailable(other.load, theirs, NOW)
+        assert f"is of another list, at {URI}" in reason
+        assert f"属于另一个列表（{URI}）" in words_of(reason).zh
         assert other.current is None
         assert self.source(tmp_path).load(self.OLD, NOW) is False
 
@@ -341,7 +344,7 @@ class TestState:
         path = tmp_path / "status.state"
         path.write_bytes(path.read_bytes()[:-5])
         restarted = self.source(tmp_path)
-        assert "is damaged" in unavailable(restarted.status, 0, NOW)
+        assert "已损坏" in words_of(unavailable(restarted.status, 0, NOW)).zh
         assert "is damaged" in unavailable(restarted.load, signed(), NOW)
 
     @pytest.mark.parametrize(
@@ -367,7 +370,9 @@ class TestState:
     def test_a_list_that_cannot_be_remembered_is_not_used(self, tmp_path):
         source = self.source(tmp_path / "there")
         (tmp_path / "there").write_text("a file, where the folder should be")
-        assert "cannot be read or written" in unavailable(source.load, signed(), NOW)
+        reason = unavailable(source.load, signed(), NOW)
+        assert "cannot be read or written" in reason
+        assert "无法读写状态文件" in words_of(reason).zh
         assert source.current is None
 
 

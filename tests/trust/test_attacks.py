@@ -882,6 +882,7 @@ def test_damaged_state_is_said_and_not_taken_for_no_state(place, server, source,
             restarted.ring(START)
         assert caught.value.code == "key.ring_unavailable"
         assert "is damaged" in caught.value.reason
+        assert "已损坏" in caught.value.hint.zh
         assert restarted.refresh(START) is False
     path.unlink()
     assert restarted.refresh(START) is True

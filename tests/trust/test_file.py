@@ -209,6 +209,7 @@ def test_damaged_state_is_said(file, tmp_path):
     source = FileRingSource(file, state=state)
     assert source.refresh(NOW) is False
     assert "is damaged" in source.problem.reason
+    assert "已损坏" in source.problem.hint.zh
 
 
 @pytest.mark.parametrize("odd", [{}, [], 5, {"version": 1}, {"version": 1, "digest": "", "withdrawn": []}])

@@ -14,8 +14,11 @@ from ybtoken.refusals import ACCEPTED, BY_NUMBER, Code
 from ybtoken.verified import city_code_of
 from ybtoken.voucher import DevicePresentation
 from ybtoken.wire.claims import Claims
+from ybtoken.words import Reason
 
 __all__ = ["Limits", "OneTimeCodes", "check_pass", "number_of", "refusal_of"]
+
+_NO_MASTER_KEY = Reason("this verifier has no master key", "本验证方没有主密钥")
 
 
 @runtime_checkable
@@ -135,7 +138,7 @@ def check_pass(
         if presentation is not None:
             _check_display(presentation.issued_at, limits, now)
         elif limits.one_time_codes is None:
-            raise CannotCheckError("otp.unavailable", reason="this verifier has no master key")
+            raise CannotCheckError("otp.unavailable", reason=_NO_MASTER_KEY)
         else:
             step = limits.one_time_codes.check(claims, entry.kid, otp, now)
     if number:

@@ -23,6 +23,7 @@ from ybtoken.keys.by_time import KeysByTime
 from ybtoken.tokens import Pass
 from ybtoken.voucher import STEP, Profile
 from ybtoken.wire.text import OTP_DIGITS, encode_text
+from ybtoken.words import Reason
 
 __all__ = ["STEP", "RecordedCodes", "RotatingCodes", "RotatingPass", "one_time_code"]
 
@@ -221,7 +222,8 @@ class RotatingCodes:
     def _secret(self, claims: _PassClaims) -> bytes:
         master = self._keys.at(claims.issued_at)
         if master is None:
-            raise CannotCheckError("otp.unavailable", reason="no master key was in force when the pass was issued")
+            reason = Reason("no master key was in force when the pass was issued", "签发该凭证时没有主密钥在用")
+            raise CannotCheckError("otp.unavailable", reason=reason)
         # RFC 5869: extract, then one block of expand, which gives the 32 bytes.
         extracted = hmac.digest(claims.nonce, master, "sha256")
         return hmac.digest(extracted, _INFO + claims.identity_ref + b"\x01", "sha256")
@@ -253,7 +255,10 @@ class RecordedCodes:
         with codes._lock:
             wait = self.window(steps[-1]) + _KEPT - codes._time()
         if wait > 0:
-            raise CannotCheckError("otp.unavailable", reason=f"recorded too recently: it can be checked in {wait} s")
+            reason = Reason(
+                f"recorded too recently: it can be checked in {wait} s", f"扫码时间距今太近：{wait} 秒后方可校验"
+            )
+            raise CannotCheckError("otp.unavailable", reason=reason)
         found = _step_of(codes._secret(claims), otp, steps)
         if found < 0:
             raise OtpError("otp.wrong", **_looked_at(steps, now))

@@ -12,10 +12,14 @@ from ybtoken._checks import callback, instant, uint
 from ybtoken._forks import generation
 from ybtoken.errors import CannotCheckError, RedeemError
 from ybtoken.replay.protocols import ReplayGuard
+from ybtoken.words import Reason
 
 __all__ = ["MemoryReplayGuard"]
 
-_FORKED = "a guard in memory serves one process, and this one was forked: make the guard in it, or use a shared store"
+_FORKED = Reason(
+    "a guard in memory serves one process, and this one was forked: make the guard in it, or use a shared store",
+    "内存防重放组件只服务一个进程，而本进程由 fork 产生：请在本进程内另建，或改用共享存储",
+)
 
 
 class MemoryReplayGuard(ReplayGuard):

@@ -18,6 +18,7 @@ from ybtoken._checks import duration, instance
 from ybtoken._state import DamagedStateError, State
 from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import LONGEST_LIST, StatusList, StatusListReader
+from ybtoken.words import Reason
 
 __all__ = ["FileStatusSource", "MemoryStatusSource", "StatusAnswer", "StatusSource"]
 
@@ -125,8 +126,10 @@ class MemoryStatusSource:
             raise self._state.damaged()
         if uri != self._reader.uri:
             # If this source overwrote it, the other one would accept an older list.
+            path = self._state.path
             raise DamagedStateError(
-                f"the state in {self._state.path} is of another list, at {uri}: each list needs a state file of its own"
+                f"the state in {path} is of another list, at {uri}: each list needs a state file of its own",
+                f"状态文件 {path} 属于另一个列表（{uri}）：每个列表须有自己的状态文件",
             )
         try:
             data = base64.b64decode(signed, validate=True)
@@ -163,8 +166,9 @@ class MemoryStatusSource:
 
 def _unremembered(error: OSError | DamagedStateError) -> CannotCheckError:
     if isinstance(error, DamagedStateError):
-        return CannotCheckError("status.unavailable", reason=str(error))
-    reason = f"the state in {error.filename} cannot be read or written: {error.strerror}"
+        return CannotCheckError("status.unavailable", reason=Reason(*error.words))
+    file, what = error.filename, error.strerror
+    reason = Reason(f"the state in {file} cannot be read or written: {what}", f"无法读写状态文件 {file}：{what}")
     return CannotCheckError("status.unavailable", reason=reason)
 
 

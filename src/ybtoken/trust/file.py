@@ -55,7 +55,7 @@ class FileRingSource(HeldRing):
                     return False
                 return self._read(self._path.read_bytes(), seen, now)
             except DamagedStateError as error:
-                return self._failed(str(error))
+                return self._failed(Reason(*error.words))
             except OSError as error:
                 file = error.filename or self._path
                 return self._failed(

@@ -144,7 +144,7 @@ class HeldRing:
     def _note_end(self, about: object) -> None:
         """Remember over restarts that a statement has ended; a source without a memory does nothing."""
 
-    def _failed(self, reason: str) -> bool:
+    def _failed(self, reason: Reason) -> bool:
         self.problem = CannotCheckError("key.ring_unavailable", reason=reason)
         return False
 

@@ -303,7 +303,7 @@ def _reason(error: Exception) -> Reason:
     """The reason of a failure, as a sentence for an operator."""
     match error:
         case _UnusableError() | DamagedStateError():
-            return Reason(*words_of(error))
+            return Reason(*error.words)
         case exceptions.BadVersionNumberError():
             en, zh = (
                 "the repository offers an older or another version than was stated",
