@@ -73,8 +73,12 @@ def claim_of_hand_in(voucher: VerifiedVoucher, skew: int, now: int) -> Claim:
 
 
 def _kept(claims: Sequence[Claim]) -> list[Claim]:
-    """The claims, those that decide for a week longer. The guard gets no text: a text is a record of a visit."""
-    return [Claim(*claim[:3], claim.until + (0 if claim.text is None else _KEPT)) for claim in claims]
+    """The claims, each for a week longer. The guard gets no text: a text is a record of a visit.
+
+    Those for earlier steps of a rotating pass are kept as long as the one that decides: if a clock that was ahead freed
+    them before it, an earlier code would be good again, and nothing would tell that they were freed.
+    """
+    return [Claim(*claim[:3], claim.until + _KEPT) for claim in claims]
 
 
 class Keeping(ReplayGuard):
