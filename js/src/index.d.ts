@@ -94,7 +94,10 @@ export interface VerifiedVoucher extends Claims {
   readonly notes: readonly Note[];
 }
 
-/** Throws a `TokenError` to refuse; may return a note, which the verified voucher then has. */
+/**
+ * Throws a `TokenError` to refuse; may return a note, which the verified voucher then has. It is not async: whatever else it
+ * returns is a `TypeError`.
+ */
 export type Policy = (voucher: VerifiedVoucher, now: number) => Note | void | undefined;
 
 export interface VerifierOptions {

@@ -2,6 +2,7 @@
 
 import { fromBase64url, fromHex, fromUtf8, toHex } from "./bytes.js";
 import { Reader } from "./cbor.js";
+import { copyOf } from "./checks.js";
 import { DEFAULT_USER_ID, P256, SM2, isPoint, sha256, verifierOf } from "./curves.js";
 import { Malformed } from "./errors.js";
 import { parseStrictJson } from "./json.js";
@@ -79,9 +80,10 @@ export class KeyRing {
 
   /** Read the bytes of a COSE_KeySet. Raises a RangeError for anything malformed. */
   static async fromCoseKeySet(document) {
+    const bytes = copyOf("a COSE_KeySet", document); // the keys are views of it
     let keys;
     try {
-      const reader = new Reader(document);
+      const reader = new Reader(bytes);
       keys = reader.item();
       reader.end();
     } catch (error) {

@@ -1,9 +1,11 @@
 // Places: prefixes of city codes, less some exceptions (Spec 5).
 
+import { arrayOf } from "./checks.js";
+
 /** The insured places that a key may sign for, or a terminal accepts. */
 export class Scope {
   constructor(prefixes = [], exclusions = []) {
-    for (const prefix of [...prefixes, ...exclusions]) {
+    for (const prefix of [...arrayOf("prefixes", prefixes), ...arrayOf("exclusions", exclusions)]) {
       if (typeof prefix !== "string" || !/^(?:[0-9]{2}){1,3}$/.test(prefix)) {
         throw new RangeError("a prefix of city codes is a string of 2, 4 or 6 digits");
       }

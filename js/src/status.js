@@ -2,6 +2,7 @@
 
 import { fromHex, toHex, utf8 } from "./bytes.js";
 import { Reader } from "./cbor.js";
+import { copyOf, flag, kindOf, timeOf, whole, wholeSeconds } from "./checks.js";
 import { Malformed, TokenError } from "./errors.js";
 import { inflate } from "./inflate.js";
 import { headerOf, signedBytes } from "./token.js";
@@ -36,7 +37,10 @@ export class StatusList {
     if (keys.use !== "status" && keys.entries.length) {
       throw new RangeError('a status list is read with keys for status lists ("yb_use": "status")');
     }
-    const { header, payload, signature } = cut(data);
+    timeOf(now);
+    wholeSeconds("skew", skew, 0);
+    whole("maxEntries", maxEntries, 1);
+    const { header, payload, signature } = cut(copyOf("a status list", data));
     const entry = keys.entries.find((each) => toHex(listHeader(each)) === toHex(header));
     if (!entry) unavailable("it is no status list, or signed with a key that is not in the ring");
     if (!(await entry.verify(signedBytes(header, payload), signature))) unavailable("its signature is not good");
@@ -120,6 +124,8 @@ function readClaims(reader) {
  *   still used, which the verdict then notes.
  */
 export function statusPolicy(list, { grace = 0, acceptUnlisted = false } = {}) {
+  wholeSeconds("grace", grace, 0);
+  flag("acceptUnlisted", acceptUnlisted);
   return (voucher, now) => {
     const index = voucher.statusIndex;
     if (index === undefined) {
@@ -127,7 +133,8 @@ export function statusPolicy(list, { grace = 0, acceptUnlisted = false } = {}) {
       unavailable("the pass has no place in a status list");
     }
     const held = typeof list === "function" ? list(voucher) : list;
-    if (!held) unavailable("there is no list");
+    if (held === undefined || held === null) unavailable("there is no list");
+    kindOf("list", held, held instanceof StatusList, "a StatusList");
     const overdue = now - held.expiresAt;
     if (overdue >= grace) unavailable("the list is past its end");
     const status = held.at(index);

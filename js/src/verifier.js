@@ -1,17 +1,14 @@
 // The verifier: the order of the checks is its rule (Spec 4), and the numbers here are the spec's.
 
 import { fromHex } from "./bytes.js";
+import { kindOf, timeOf, wholeSeconds } from "./checks.js";
 import { DEFAULT_USER_ID, verifierOf, yOf } from "./curves.js";
 import { Challenge } from "./challenge.js";
 import { TokenError } from "./errors.js";
+import { judged } from "./policy.js";
 import { KeyRing } from "./ring.js";
 import { decodeText } from "./text.js";
 import { cutPresentation, cutToken, kidOf, parseClaims, signedBytes } from "./token.js";
-
-const wholeSeconds = (name, value, least) => {
-  if (!Number.isSafeInteger(value) || value < least) throw new RangeError(`${name} is at least ${least} seconds`);
-  return value;
-};
 
 /** Steps 1 to 5: what a text holds, under good signatures. Raises a TokenError. */
 export async function open(keys, text) {
@@ -61,6 +58,7 @@ export class Verifier {
     if (keys.use !== "tokens") throw new RangeError("these keys are for status lists and sign no tokens");
     this.#keys = keys;
     this.#policies = [...policies];
+    for (const each of this.#policies) kindOf("a policy", each, typeof each === "function", "a function");
     this.#clock = clock;
     this.#bounds = {
       skew: wholeSeconds("skew", skew, 0),
@@ -77,7 +75,7 @@ export class Verifier {
    * @param {{now?: number, challenge?: Challenge | "any"}} options
    */
   async verify(text, { now = Math.floor(this.#clock()), challenge } = {}) {
-    if (!Number.isSafeInteger(now)) throw new TypeError("now is whole seconds since 1970");
+    timeOf(now);
     if (challenge !== undefined && challenge !== "any" && !(challenge instanceof Challenge)) {
       throw new TypeError('challenge is a Challenge, "any", or left out');
     }
@@ -112,7 +110,7 @@ export class Verifier {
       claimUntil: end + 3 * skew,
       replayKey: entry.kid + claims.nonce + (presentation?.nonce ?? ""),
     };
-    voucher.notes = this.#policies.map((policy) => policy(voucher, now)).filter((note) => note !== undefined);
+    voucher.notes = this.#policies.map((policy) => judged(policy, voucher, now)).filter((note) => note !== undefined);
     return Object.freeze(voucher);
   }
 }

@@ -8,8 +8,10 @@ import { deflateSync } from "node:zlib";
 import * as yb from "../src/index.js";
 import { inflate } from "../src/inflate.js";
 
-const { cases } = JSON.parse(readFileSync(new URL("../../vectors/text.json", import.meta.url), "utf8"));
-const [good] = cases.filter(({ id }) => id === "text/accept");
+const casesOf = (family) =>
+  JSON.parse(readFileSync(new URL(`../../vectors/${family}.json`, import.meta.url), "utf8")).cases;
+const caseOf = (id) => casesOf(id.split("/")[0]).find((each) => each.id === id);
+const good = caseOf("text/accept");
 const ring = () => yb.KeyRing.fromJwks(JSON.stringify(good.jwks));
 
 test("a verifier says what it was not given", async () => {
@@ -20,6 +22,8 @@ test("a verifier says what it was not given", async () => {
   const verifier = new yb.Verifier(keys);
   await assert.rejects(verifier.verify(12), TypeError);
   await assert.rejects(verifier.verify(good.text, { now: 1.5 }), /whole seconds/);
+  await assert.rejects(verifier.verify(good.text, { now: good.now * 1000 }), /milliseconds/);
+  assert.throws(() => new yb.Verifier(keys, { policies: [undefined] }), TypeError);
   await assert.rejects(verifier.verify(good.text, { challenge: "95" }), /a Challenge/);
   await assert.rejects(yb.KeyRing.fromJwks(good.jwks), TypeError);
 });
@@ -38,6 +42,68 @@ test("policies are judged in order, and a note is kept", async () => {
   const verifier = new yb.Verifier(await ring(), { policies: [() => note, yb.anyOf(yb.channel([1]), yb.holderOnly())] });
   assert.deepEqual((await verifier.verify(good.text, { now: good.now })).notes, [note]);
   assert.throws(() => yb.anyOf(), RangeError);
+});
+
+test("a policy without its bound is no policy", () => {
+  for (const seconds of [undefined, null, NaN, "-1s", "30", 0.5, -1, Infinity]) {
+    assert.throws(() => yb.maximumAge(seconds), RangeError);
+  }
+  for (const level of [undefined, null, NaN, "", -1, 1.5, 256]) assert.throws(() => yb.minimumAssurance(level), RangeError);
+  for (const prefixes of [undefined, null, "33"]) assert.throws(() => yb.insuredPlace(prefixes), TypeError);
+  for (const grace of [NaN, "soon", null, -1]) assert.throws(() => yb.statusPolicy(undefined, { grace }), RangeError);
+  for (const make of [yb.purpose, yb.channel]) {
+    assert.throws(() => make(undefined), TypeError);
+    assert.throws(() => make([], { acceptUnstated: "no" }), TypeError);
+  }
+});
+
+test("what a policy returns is a note or nothing, so that no refusal is lost", async () => {
+  const refuses = async () => {
+    throw new yb.TokenError("policy.place");
+  };
+  const keys = await ring();
+  for (const policy of [refuses, yb.anyOf(refuses), () => false, () => null, () => "policy.place"]) {
+    const verifier = new yb.Verifier(keys, { policies: [policy] });
+    await assert.rejects(verifier.verify(good.text, { now: good.now }), TypeError);
+  }
+});
+
+test("a status list is read with a time and bounds, and not from bytes that change meanwhile", async () => {
+  const { list, jwks, uri, now, expect } = caseOf("statuslist/accept");
+  const bytes = new Uint8Array(Buffer.from(list, "hex"));
+  const keys = await yb.KeyRing.fromJwks(JSON.stringify(jwks));
+  const read = (options) => yb.StatusList.read(bytes, { keys, uri, now, ...options });
+  for (const at of [undefined, NaN, "0", 0.5]) await assert.rejects(read({ now: at }), TypeError);
+  await assert.rejects(read({ now: now * 1000 }), /milliseconds/);
+  for (const skew of [NaN, -1, "10"]) await assert.rejects(read({ skew }), RangeError);
+  for (const maxEntries of [NaN, 0, Infinity]) await assert.rejects(read({ maxEntries }), RangeError);
+  await assert.rejects(yb.StatusList.read(list, { keys, uri, now }), TypeError);
+
+  const reading = read({});
+  bytes.fill(0, bytes.length - 100);
+  assert.equal((await reading).at(1), expect["1"]);
+});
+
+test("a status policy takes a StatusList, or says that there is none", async () => {
+  const suspended = caseOf("status/suspended");
+  const keys = await yb.KeyRing.fromJwks(JSON.stringify(suspended.jwks));
+  const verify = (list) =>
+    new yb.Verifier(keys, { policies: [yb.statusPolicy(list)] }).verify(suspended.text, { now: suspended.now });
+  for (const none of [undefined, null, () => undefined]) await assert.rejects(verify(none), { code: "status.unavailable" });
+  const alike = { expiresAt: 2 ** 32 - 1, at: () => 0 };
+  for (const other of [alike, () => alike, async () => undefined]) await assert.rejects(verify(other), TypeError);
+});
+
+test("a ring keeps its keys when the bytes it was read from change", async () => {
+  const { keyset, text, skew, now, max_lifetime: maxLifetime, expect } = casesOf("keyset").find(
+    ({ text, expect }) => text && expect.claims,
+  );
+  const bytes = Buffer.from(keyset, "hex"); // its slice is a view
+  const keys = await yb.KeyRing.fromCoseKeySet(bytes);
+  bytes.fill(0);
+  const { kid } = await new yb.Verifier(keys, { skew, maxLifetime }).verify(text, { now });
+  assert.equal(kid, expect.claims.kid);
+  await assert.rejects(yb.KeyRing.fromCoseKeySet(keyset), TypeError);
 });
 
 test("a challenge has a nonce of its own, and comes back from its text", async () => {

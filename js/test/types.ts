@@ -21,5 +21,7 @@ try {
 }
 // @ts-expect-error lists are made by reading them
 new StatusList();
+// @ts-expect-error a policy is not async
+new Verifier(keys, { policies: [async () => {}] });
 // @ts-expect-error the ring is a KeyRing
 new Verifier({ keys: [] });
