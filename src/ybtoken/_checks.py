@@ -11,10 +11,23 @@ from typing import Any, TypeVar
 
 from ybtoken.words import BoundsError
 
-__all__ = ["LAST_SECOND", "callback", "duration", "exact_string", "instance", "instant", "octets", "string", "uint"]
+__all__ = [
+    "LAST_SECOND",
+    "LATEST_CLOCK",
+    "callback",
+    "duration",
+    "exact_string",
+    "instance",
+    "instant",
+    "octets",
+    "string",
+    "uint",
+]
 
 LAST_SECOND = 2**32
 """One second after the last time that a token can state; as the end of a period it means "no end"."""
+LATEST_CLOCK = 2**33 - 1
+"""Far above the last second that a token can state, and far below any clock that counts milliseconds (ADR 0030)."""
 
 _T = TypeVar("_T")
 

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, TypeAlias
 
-from ybtoken._checks import callback, duration, exact_string, instance
+from ybtoken._checks import LATEST_CLOCK, callback, duration, exact_string, instance
 from ybtoken.engines.protocols import Engine
 from ybtoken.engines.serial import SerialEngine
 from ybtoken.engines.texts import Held, Texts, held, texts_of
@@ -40,8 +40,6 @@ Challenges: TypeAlias = Challenge | list[Challenge | None] | tuple[Challenge | N
 _LONGEST_LINE = 4 * (MAX_TEXT + 1)  # bytes that hold more than MAX_TEXT characters, whichever they are
 _MOST_LINES = 1 << 14
 _OFFLOAD_ABOVE = 8  # texts; verifying more takes long enough to be worth a thread; engines may state another number
-# Far above the last second that a token can state, and far below any clock that counts milliseconds.
-_LATEST_CLOCK = 2**33 - 1
 # Vouchers whose claims go to the guard together. Redis takes most a second in long pipelines, but a client makes one of
 # 64 in 4 ms, and others on the event loop wait for that.
 _CHUNK, _CHUNK_ON_A_LOOP = 1024, 64
@@ -353,7 +351,7 @@ class Verifier:
         at = int(self._clock()) if now is None else now
         if type(at) is not int and (isinstance(at, bool) or not isinstance(at, int)):
             raise TypeError(f"now is a time in whole seconds since 1970 (an int), not {type(at).__name__}")
-        if not 0 <= at <= _LATEST_CLOCK:
+        if not 0 <= at <= LATEST_CLOCK:
             name = "the clock" if now is None else "now"
             raise ValueError(f"{name} is 0 to 2**33 - 1 seconds since 1970, not {at}; is it in milliseconds?")
         return at if type(at) is int else int.__index__(at)
@@ -367,7 +365,7 @@ class Verifier:
             raise ValueError("every time in now is 0 to 2**33 - 1 seconds since 1970") from None
         except TypeError as error:
             raise TypeError(f"now is one time for each text, in whole seconds since 1970: {error}") from None
-        if times and not (min(times) >= 0 and max(times) <= _LATEST_CLOCK):
+        if times and not (min(times) >= 0 and max(times) <= LATEST_CLOCK):
             raise ValueError("every time in now is 0 to 2**33 - 1 seconds since 1970; are they milliseconds?")
         return times
 

@@ -365,6 +365,23 @@ class TestRecorded:
             assert early.verify_many([text], now=self.START, recorded=True).counts() == {"otp.unavailable": 1}
         assert self.verifier(past).verify(PHONE.present(now=self.START), now=self.START, recorded=True)
 
+    def test_a_code_is_not_looked_at_after_a_clock_that_was_ahead_is_right_again(self):
+        clock = [self.START]
+        codes = RotatingCodes(MASTER, clock=lambda: clock[0])
+        one = verifier(codes, clock=lambda: clock[0])
+        clock[0] += 3600
+        assert refusal(one.verify, WRONG) == "otp.wrong"
+        clock[0] = self.START
+        for text in (WRONG, PHONE.present(now=self.START)):
+            assert refusal(one.verify, text, now=self.START, recorded=True) == "otp.unavailable"
+
+    @pytest.mark.parametrize("clock", [1000 * START, -1])
+    def test_a_clock_that_counts_no_seconds_looks_at_no_code(self, clock: int):
+        one = self.verifier(clock)
+        for recorded in (False, True):
+            with pytest.raises(ValueError, match="is it in milliseconds"):
+                one.verify(PHONE.present(now=self.START), now=self.START, recorded=recorded)
+
     def test_two_engines_that_are_compared_do_the_same(self):
         from ybtoken.engines.crosscheck import CrossCheckEngine
         from ybtoken.engines.serial import SerialEngine

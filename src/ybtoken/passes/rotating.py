@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import NoReturn, Protocol
 
-from ybtoken._checks import callback, instance, octets, uint
+from ybtoken._checks import LATEST_CLOCK, callback, instance, octets, uint
 from ybtoken._forks import new_lock_in_children
 from ybtoken.errors import CannotCheckError, OtpError
 from ybtoken.keys.by_time import KeysByTime
@@ -87,8 +87,8 @@ class RotatingCodes:
             dropped; no pass is refused because of that. One pass has some 40 counts at most (more if ``steps_back`` is
             greater), so that one pass or a few cannot push counts out.
         clock: returns seconds since 1970. It decides when counts end and when a recorded scan is past. If it goes back,
-            it is treated as standing still. By default it starts at the system's time when this object is made, and
-            continues by the monotonic clock.
+            counts are kept as if it stood still, and a recorded scan is past by what it shows. By default it starts at
+            the system's time when this object is made, and continues by the monotonic clock.
 
     Raises:
         TypeError, ValueError: an argument is of the wrong kind or out of its bounds.
@@ -178,9 +178,11 @@ class RotatingCodes:
         """A checker for recorded scans, which counts nothing and does not compare codes that are still valid."""
         return RecordedCodes(self)
 
-    def _time(self) -> int:
-        self._latest = max(self._latest, int(self._clock()))
-        return self._latest
+    def _now(self) -> int:
+        now = int(self._clock())
+        if not 0 <= now <= LATEST_CLOCK:
+            raise ValueError(f"the clock is 0 to 2**33 - 1 seconds since 1970, not {now}; is it in milliseconds?")
+        return now
 
     def _count(self, step: int, key: bytes) -> int:
         counts = self._counts.get(step)
@@ -190,7 +192,7 @@ class RotatingCodes:
         counts = self._counts.setdefault(step, _Counts())
         # A verifier's clock may be far from this one, and its caller may pass any time. The count of a future step
         # lasts until the step is past; the count of a past step lasts as long as a right clock would accept the step.
-        counts.end = max(self.window(step), self._time() + (self.steps_back + 1) * STEP) + _KEPT
+        counts.end = max(self.window(step), self._latest + (self.steps_back + 1) * STEP) + _KEPT
         if key not in counts.wrong:
             self._held += 1
             self._steps[key] = self._steps.get(key, 0) + 1
@@ -212,7 +214,7 @@ class RotatingCodes:
                 del self._steps[key]
 
     def _free(self) -> None:
-        now = self._time()
+        self._latest = now = max(self._latest, self._now())
         if now < self._freed_at + STEP:
             return
         self._freed_at = now
@@ -252,8 +254,9 @@ class RecordedCodes:
     def check(self, claims: _PassClaims, kid: bytes, otp: str, now: int) -> int:
         """See `RotatingCodes.check`."""
         codes, steps = self._codes, range(self.earliest(now), now // STEP + 1)
-        with codes._lock:
-            wait = self.window(steps[-1]) + _KEPT - codes._time()
+        # The clock as it is now, and not the latest time that it ever showed: after a clock that was ahead is right
+        # again, codes that are still good would be compared without a count.
+        wait = self.window(steps[-1]) + _KEPT - codes._now()
         if wait > 0:
             reason = Reason(
                 f"recorded too recently: it can be checked in {wait} s", f"扫码时间距今太近：{wait} 秒后方可校验"
