@@ -95,7 +95,7 @@ SAME = {
     'return KeyRing(entries, version=version if "yb_version" in jwks else 0)': (
         "it decides which ring replaces another, not the verdict"
     ),
-    "is_full = self._steps.get(key, 0) >= self._most  # then steps that are not counted are not compared either": (
+    "is_full = self._steps.get(key, 0) >= self._most  # then only steps that have a count are compared": (
         "at how many steps a pass is counted is the implementation's own"
     ),
     "if voucher.time_step is not None and first_step is not None:": "a verifier that accepts rotating passes has both",

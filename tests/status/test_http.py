@@ -206,7 +206,7 @@ def test_a_fetch_that_cannot_be_cut_is_the_only_one():
     assert "not there within" in source.problem.reason
     for _ in range(3):
         assert not source.refresh()
-        assert "hangs still" in source.problem.reason
+        assert "still hangs" in source.problem.reason
     transport.free.set()
     source._deadline = 60
     assert source.refresh()

@@ -71,7 +71,8 @@ class RotatingCodes:
     It also counts wrong codes, so that nobody finds a code by trying. A code is compared with the codes of two steps of
     30 s, and a wrong one counts for both. A step for which a pass has used up its tries is not compared any more, so
     that an attacker has five guesses at each code, whatever the order of the times at which they are made (ADR 0024).
-    A pass with wrong codes at so many steps that only chosen times explain them is not compared at further steps.
+    A pass that has wrong codes at ``40 + 2 * steps_back`` steps is not compared at further ones, because only times
+    that the attacker chooses can explain so many.
     Other passes are not affected. Each process has its own counts, a forked one those of its parent at first.
 
     Args:
@@ -161,9 +162,9 @@ class RotatingCodes:
         steps = range(self.earliest(now), now // STEP + 1)
         with self._lock:  # held while comparing too, because otherwise each thread could try one code more
             self._free()
-            is_full = self._steps.get(key, 0) >= self._most  # then steps that are not counted are not compared either
+            is_full = self._steps.get(key, 0) >= self._most  # then only steps that have a count are compared
             counted = ((step, self._count(step, key)) for step in steps)
-            compared = [step for step, count in counted if is_full <= count < self._tries]
+            compared = [step for step, count in counted if count < self._tries and (count or not is_full)]
             found = _step_of(secret, otp, compared)
             if found < 0:
                 for step in compared:

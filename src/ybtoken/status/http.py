@@ -107,7 +107,7 @@ class HttpStatusSource(MemoryStatusSource):
         if self._late is not None:
             self._late.join(self._deadline)
             if self._late.is_alive():
-                raise _failed("the last attempt hangs still, perhaps in the look-up of the address")
+                raise _failed("the last attempt still hangs, perhaps in the look-up of the address")
             self._late = None
         fetch = _Fetch(self._client, self._reader.uri, self._etag, self._max_bytes)
         thread = Thread(target=fetch.run, name="ybtoken status list", daemon=True)

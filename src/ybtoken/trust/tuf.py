@@ -270,7 +270,8 @@ def _checked_root(root: bytes) -> bytes:
         Metadata[Root].from_bytes(root).verify_delegate(Root.type, Metadata[Root].from_bytes(root))
     except exceptions.RepositoryError as error:
         raise BoundsError(
-            f"root is no root metadata with enough good signatures: {error}", f"root 不是签名足够的根元数据：{error}"
+            f"root is no root metadata with enough good signatures: {error}",
+            f"root 不是根元数据，或其有效签名数未达门限：{error}",
         ) from error
     return root
 
