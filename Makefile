@@ -38,6 +38,9 @@ demo: ## the main thing, shown from end to end
 serve: environment ## the gateway with its phone and terminal pages, on the loopback; Ctrl-C ends it
 	$(PY) -m examples.gateway $(ARGS)
 
+# Tests start the program some hundred times, and each start would compile the sources anew without their bytecode.
+test chaos check: export PYTHONDONTWRITEBYTECODE =
+
 test: environment ## every test
 	$(PYTEST) $(ARGS)
 
