@@ -144,25 +144,34 @@ def digits(size: int) -> st.SearchStrategy[str]:
     return st.integers(0, 10**size - 1).map(lambda number: f"{number:0{size}d}")
 
 
+# Made once: a strategy that is made while an example is drawn takes longer to look at than to draw from.
+_BEGINNINGS = st.integers(0, 2**32 - 2)
+_REFS = st.binary(min_size=16, max_size=16)
+_NONCES = st.binary(min_size=8, max_size=16)
+_CITIES = digits(6)
+_PHONES = st.builds(DeviceKey, st.sampled_from(CURVES), st.binary(min_size=32, max_size=32), st.booleans())
+_CHANNELS, _PURPOSES, _PRESENTERS = optional(st.integers(0, 0xFFFF)), optional(digits(5)), optional(_REFS)
+_ASSURANCES, _INDICES = optional(st.integers(0, 255)), optional(st.integers(0, 2**32 - 1))
+
+
 @st.composite
 def vouchers(draw: st.DrawFn, profiles: tuple[Profile, ...] = (Profile.VOUCHER,)) -> Voucher:
     """Any valid voucher."""
-    issued_at = draw(st.integers(0, 2**32 - 2))
+    issued_at = draw(_BEGINNINGS)
     profile = draw(st.sampled_from(profiles))
-    keys = st.builds(DeviceKey, st.sampled_from(CURVES), st.binary(min_size=32, max_size=32), st.booleans())
     return Voucher(
-        identity_ref=draw(st.binary(min_size=16, max_size=16)),
-        city_code=draw(digits(6)),
+        identity_ref=draw(_REFS),
+        city_code=draw(_CITIES),
         issued_at=issued_at,
         expires_at=draw(st.integers(issued_at + 1, 2**32 - 1)),
-        nonce=draw(st.binary(min_size=8, max_size=16)),
+        nonce=draw(_NONCES),
         profile=profile,
-        device_key=draw(keys) if profile is Profile.DEVICE_BOUND else None,
-        channel=draw(optional(st.integers(0, 0xFFFF))),
-        purpose=draw(optional(digits(5))),
-        presenter=draw(optional(st.binary(min_size=16, max_size=16))),
-        assurance=draw(optional(st.integers(0, 255))),
-        status_index=draw(optional(st.integers(0, 2**32 - 1))),
+        device_key=draw(_PHONES) if profile is Profile.DEVICE_BOUND else None,
+        channel=draw(_CHANNELS),
+        purpose=draw(_PURPOSES),
+        presenter=draw(_PRESENTERS),
+        assurance=draw(_ASSURANCES),
+        status_index=draw(_INDICES),
     )
 
 

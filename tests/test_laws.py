@@ -114,19 +114,24 @@ class TestDecodingUndoesEncoding:
         assert [batch.opened(i) for i in range(len(batch))] == opened
 
 
+EDITS = st.sampled_from([1, 1, 1, 2, 3])
+KINDS = st.sampled_from(["exchange", "insert", "delete", "cut"])
+BYTES, INSERTS, DELETED = st.integers(0, 255), st.binary(min_size=1, max_size=4), st.integers(1, 4)
+
+
 @st.composite
 def edited(draw: st.DrawFn, whole: st.SearchStrategy[bytes]) -> bytes:
     """Good bytes of which some are changed, inserted or removed."""
     data = bytearray(draw(whole))
-    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
+    for _ in range(draw(EDITS)):
         at = draw(st.integers(0, len(data)))
-        kind = draw(st.sampled_from(["exchange", "insert", "delete", "cut"]))
+        kind = draw(KINDS)
         if kind == "exchange" and at < len(data):
-            data[at] = draw(st.integers(0, 255))
+            data[at] = draw(BYTES)
         elif kind == "insert":
-            data[at:at] = draw(st.binary(min_size=1, max_size=4))
+            data[at:at] = draw(INSERTS)
         elif kind == "delete":
-            del data[at : at + draw(st.integers(1, 4))]
+            del data[at : at + draw(DELETED)]
         elif at:
             del data[at:]
     return bytes(data)

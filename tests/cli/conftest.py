@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,9 +15,14 @@ from ybtoken.keys.p256 import P256SigningKey
 
 pytest.importorskip("typer", reason="the extra cli is not installed")
 
+import typer.testing
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from ybtoken.cli.app import app
+
+# The runner would build the tree of all commands anew for each call, which takes longer than most commands do.
+typer.testing._get_command = functools.cache(get_command)
 
 NOW = 1_780_000_000
 

@@ -155,6 +155,7 @@ def mixture() -> list[str]:
 
 MIXTURE = mixture()
 OPENERS = [Opening(RING), Opening(RING, NativeEngine())]
+VERIFIERS = [Verifier(RING, engine=engine, clock=lambda: NOW) for engine in (SerialEngine(), NativeEngine())]
 
 
 def columns_of(batch: OpenedBatch) -> dict[str, bytes]:
@@ -384,8 +385,7 @@ def test_views_of_strings_need_not_be_utf_8(wrap: str | None) -> None:
 )  # fmt: skip
 def test_whatever_form_texts_and_times_have_engines_say_the_same(form: str, texts: list[bytes], now: Any) -> None:
     said = []
-    for engine in (SerialEngine(), NativeEngine()):
-        verifier = Verifier(RING, engine=engine, clock=lambda: NOW)
+    for verifier in VERIFIERS:
         try:
             verdicts = verifier.verify_many(in_form(form, texts), now=now)
             said.append((bytes(verdicts.codes), *(bytes(verdicts.batch.column(name)) for name in COLUMNS)))
@@ -395,8 +395,7 @@ def test_whatever_form_texts_and_times_have_engines_say_the_same(form: str, text
 
 
 def test_a_text_that_lies_is_taken_for_what_it_is() -> None:
-    for engine in (SerialEngine(), NativeEngine()):
-        verifier = Verifier(RING, engine=engine, clock=lambda: NOW)
+    for verifier in VERIFIERS:
         with pytest.raises(TokenError):
             verifier.verify(Liar("96"))
         assert verifier.verify_many([Liar("96")]).accepted == 0

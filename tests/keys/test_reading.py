@@ -6,6 +6,7 @@ import base64
 import hashlib
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,7 @@ def test_a_key_on_the_other_curve_is_refused_by_its_name(curve: Curve) -> None:
         assert refused.value.code == "key.curve"
 
 
+@cache
 def other_things() -> dict[str, tuple[bytes | str, str, str]]:
     """Things sent instead of a public key: their bytes, and the code and part of the message of the refusal."""
     encoding, pkcs8_form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8

@@ -20,8 +20,9 @@ from ybtoken.keys._diagnosis.deviation import Deviation
 from ybtoken.keys._diagnosis.digest import digests
 from ybtoken.keys._diagnosis.message import alternatives
 from ybtoken.keys._diagnosis.signature import spellings
+from ybtoken.keys._sm2.curve import N
+from ybtoken.keys._sm2.tables import signed_digest
 from ybtoken.keys.protocols import VerifyingKey
-from ybtoken.keys.sm2 import SM2VerifyingKey
 from ybtoken.words import Words
 
 __all__ = ["Deviation", "Diagnosis", "diagnose_signature"]
@@ -151,10 +152,10 @@ def _digests(
 
 
 def _verifies(key: VerifyingKey, digest: bytes, raw: bytes) -> bool:
+    if Algorithm(key.algorithm).curve is Curve.SM2:
+        return _sm2_digest(b"\x04" + b"".join(key.point), raw) == int.from_bytes(digest, "big") % N
     if len(raw) != 64:
         return False
-    if Algorithm(key.algorithm).curve is Curve.SM2:
-        return _sm2(b"\x04" + b"".join(key.point)).verifies_digest(digest, raw)
     try:
         _p256(b"\x04" + b"".join(key.point)).verify(
             der_from_raw(raw), digest, ec.ECDSA(utils.Prehashed(hashes.SHA256()))
@@ -164,9 +165,9 @@ def _verifies(key: VerifyingKey, digest: bytes, raw: bytes) -> bool:
     return True
 
 
-@lru_cache(maxsize=64)
-def _sm2(point: bytes) -> SM2VerifyingKey:
-    return SM2VerifyingKey(point)
+@lru_cache(maxsize=256)
+def _sm2_digest(point: bytes, raw: bytes) -> int | None:
+    return signed_digest(point, raw)
 
 
 @lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from ybtoken.algorithms import DEFAULT_USER_ID
 from ybtoken.keys._sm2 import tables as _sm2_tables
 from ybtoken.keys._sm2.curve import G, N, P, check_point, message_hash
 from ybtoken.keys._sm2.evp import EvpPrivateKey, EvpPublicKey, load
-from ybtoken.keys._sm2.tables import TableKey
+from ybtoken.keys._sm2.tables import TableKey, signed_digest
 
 
 class Once(TableKey):
@@ -180,6 +180,23 @@ class TestSumsThatTheFastFormulasCannotTake:
         s = 12345
         digest, signature = self.signature_of(1, s, N - s)
         assert not TableKey(G_POINT, DEFAULT_USER_ID).verify_digest(digest, signature)
+
+
+def test_the_digest_that_a_signature_signs_is_the_one_it_is_good_for() -> None:
+    key = EvpPrivateKey.generate(load(), DEFAULT_USER_ID)
+    public = EvpPublicKey(load(), key.point, DEFAULT_USER_ID)
+    for signature in (key.sign(b"message"), bytes(31) + b"\1" * 33):
+        digest = signed_digest(key.point, signature)
+        assert digest is not None
+        assert public.verify_digest(digest.to_bytes(32, "big"), signature)
+    digest, signature = TestSumsThatTheFastFormulasCannotTake.signature_of(1, 0x0102, 0x0202)
+    assert signed_digest(G_POINT, signature) == int.from_bytes(digest, "big")
+    r, s = signature[:32], signature[32:]
+    _, at_infinity = TestSumsThatTheFastFormulasCannotTake.signature_of(1, 12345, N - 12345)
+    order = N.to_bytes(32, "big")
+    no_t = r + (N - int.from_bytes(r, "big")).to_bytes(32, "big")
+    for bad in (b"", signature[1:], bytes(32) + s, r + bytes(32), order + s, r + order, no_t, at_infinity):
+        assert signed_digest(G_POINT, bad) is None
 
 
 def test_za_is_the_standards() -> None:

@@ -77,6 +77,28 @@ class TableKey:
         return _sum_has_x(summands, (r - int.from_bytes(digest, "big")) % N)
 
 
+def signed_digest(point: bytes, signature: bytes) -> int | None:
+    """The digest e, modulo n, that `signature` signs under a key: it is good for this e and for no other.
+
+    Where many digests are tried, this takes as long as some ten verifications, however many there are.
+
+    Args:
+        point: the uncompressed point, 65 bytes; checked.
+        signature: ``r || s``.
+
+    Returns:
+        ``None`` if the signature is good for no digest.
+    """
+    if len(signature) != 64:
+        return None
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    t = (r + s) % N
+    if not (0 < r < N and 0 < s < N and t):
+        return None
+    summed = _add(_multiple(G, s), _multiple(check_point(point), t))
+    return summed and (r - summed[0]) % N
+
+
 def _pick(table: Table, scalar: bytes) -> list[Point]:
     """The points whose sum is `scalar` (32 bytes, big-endian) times the table's point."""
     return [row[digit] for row, digit in zip(table, scalar, strict=True) if digit]
