@@ -1,13 +1,24 @@
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import cbor2
 import pytest
 
 from ybtoken.cli.diagnostic import diagnose
+from ybtoken.cli.layers import layers
 from ybtoken.wire.envelope import encode_envelope, encode_header
 from ybtoken.wire.text import decode_text, encode_text
+
+_VECTORS = Path(__file__).parents[2] / "vectors"
+CASES = {
+    case["id"]: case
+    for family in ("claims", "device", "downgrade", "order")
+    for case in json.loads((_VECTORS / f"{family}.json").read_text(encoding="ascii"))["cases"]
+    if "text" in case
+}
 
 
 def evaluate(notation: str) -> object:
@@ -15,21 +26,30 @@ def evaluate(notation: str) -> object:
     plain = re.sub(r"/[^/]*/", "", notation)
     plain = re.sub(r"h'([0-9a-f]*)'", r"bytes.fromhex('\1')", plain)
     plain = plain.replace("18(", "cbor2.CBORTag(18, ").replace("<<", "cbor2.dumps(").replace(">>", ")")
-    return eval(plain, {"cbor2": cbor2})
+    return eval(plain, {"cbor2": cbor2, "true": True, "false": False})
 
 
 @pytest.mark.parametrize(
     "extras", [{}, {"purpose": "01301"}, {"channel": 1, "presenter": b"p" * 16, "assurance": 3, "status_index": 9}]
 )
 def test_the_notation_says_the_very_bytes(office, extras):
-    _, data = decode_text(office.text(**extras))
-    assert cbor2.dumps(evaluate(diagnose(data))) == data
+    profile, data = decode_text(office.text(**extras))
+    assert cbor2.dumps(evaluate(diagnose(profile, data))) == data
+
+
+@pytest.mark.parametrize("id_", ["device/accept", "device/accept-challenge", "device/sm2-accept", "device/accept-long"])
+def test_the_notation_of_a_presentation_says_the_very_bytes(id_):
+    profile, data = decode_text(CASES[id_]["text"])
+    notation = diagnose(profile, data)
+    assert cbor2.dumps(evaluate(notation)) == data
+    device_key = CASES[id_]["expect"]["claims"]["device_key"]
+    assert f"/ x / -2: h'{device_key['x']}'" in notation
 
 
 @pytest.mark.parametrize("algorithm", [-7, -9, -65537])
 def test_what_departs_from_the_claims_shape_stays_a_byte_string(algorithm):
     data = encode_envelope(encode_header(algorithm, b"kid-8-by"), bytes(24) * 2, bytes(64))
-    notation = diagnose(data)
+    notation = diagnose(1, data)
     assert f"1: {algorithm}," in notation
     assert "exp" not in notation
     assert cbor2.dumps(evaluate(notation)) == data
@@ -37,7 +57,7 @@ def test_what_departs_from_the_claims_shape_stays_a_byte_string(algorithm):
 
 def test_a_header_of_another_shape_stays_a_byte_string():
     data = encode_envelope(bytes(13), bytes(48), bytes(64))
-    assert cbor2.dumps(evaluate(diagnose(data))) == data
+    assert cbor2.dumps(evaluate(diagnose(1, data))) == data
 
 
 def test_inspect_labels_everything_unverified_and_needs_no_key(run, office):
@@ -105,3 +125,24 @@ def test_with_a_ring_the_first_fault_is_named_and_nothing_after_it(run, office):
     assert forged["4"].startswith("[signature.invalid]")
     assert forged["5"] == "not looked at"
     assert "签名" in run("inspect", text, *ring, "--lang", "zh").stdout
+
+
+def test_a_device_bound_pass_is_shown_with_what_the_phone_signed(run, tmp_path):
+    case = CASES["device/accept"]
+    (tmp_path / "ring.jwks").write_text(json.dumps(case["jwks"]))
+    result = run("inspect", case["text"], "--ring", tmp_path / "ring.jwks", "--now", case["now"])
+    assert result.exit_code == 0
+    assert set(said(result).values()) == {"good"}
+    assert cbor2.dumps(evaluate(result.stdout.strip())) == decode_text(case["text"])[1]
+    assert run("inspect", case["text"]).exit_code == 0
+
+
+def test_without_a_ring_the_claims_and_the_phone_are_judged_as_they_are_with_one():
+    for case in CASES.values():
+        (*_, (_, claims), _, _) = layers(case["text"], None, case["now"])
+        expect = case["expect"]
+        code = expect.get("code", "")
+        if code.startswith("claims.") or code == "device.signature":
+            assert claims.en.startswith(f"[{code}]"), case["id"]
+        elif expect.get("step", 9) > 5:
+            assert claims.en.startswith("well formed"), case["id"]

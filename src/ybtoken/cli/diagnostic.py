@@ -5,31 +5,55 @@ Nothing is verified here. Only the shape of the format is spelled out; anything 
 
 from __future__ import annotations
 
+from ybtoken.algorithms import Curve
 from ybtoken.errors import ClaimsError
 from ybtoken.keys.protocols import kid_of_header
-from ybtoken.voucher import OPTIONAL_CLAIMS
+from ybtoken.voucher import OPTIONAL_CLAIMS, DeviceKey, Profile
 from ybtoken.wire.claims import Claims
 from ybtoken.wire.envelope import cut_envelope
 from ybtoken.wire.parse import parse_claims
+from ybtoken.wire.presentation import DEVICE_ALGORITHMS, cut_presentation
 
 __all__ = ["diagnose"]
 
 _HEAD = 2  # the size of the CBOR head of the payload
 
 
-def diagnose(data: bytes) -> str:
-    """A token's bytes in diagnostic notation, several lines.
+def diagnose(profile: int, data: bytes) -> str:
+    """A text's bytes in diagnostic notation, several lines: a token, or what a phone signed with the pass in it.
 
     Raises:
         EnvelopeError: the bytes are not a token of this format, so no parts can be shown.
     """
+    return _presentation(data) if profile == Profile.DEVICE_BOUND else _token(data)
+
+
+def _token(data: bytes) -> str:
     header, payload, signature = cut_envelope(data)
+    return _sign1(_header(header), _payload(payload), signature)
+
+
+def _presentation(data: bytes) -> str:
+    cut = cut_presentation(data)
+    issued_at, nonce, answer = cut.presentation
+    token = _token(cut.token).replace("\n", "\n    ")
+    signed = "\n".join(
+        (
+            f"<< [ / pass / << {token} >>,",
+            f"    / iat / {issued_at}, / nonce / {_bytes(nonce)}{f', / answer / {_bytes(answer)}' if answer else ''}",
+            "  ] >>",
+        )
+    )
+    return _sign1(f"<< {{ / alg / 1: {int(DEVICE_ALGORITHMS[Curve(cut.curve)])} }} >>", signed, cut.signature)
+
+
+def _sign1(header: str, payload: str, signature: bytes) -> str:
     return "\n".join(
         (
             "18([",
-            f"  / protected /   {_header(header)},",
+            f"  / protected /   {header},",
             "  / unprotected / {},",
-            f"  / payload /     {_payload(payload)},",
+            f"  / payload /     {payload},",
             f"  / signature /   {_bytes(signature)}",
             "])",
         )
@@ -61,11 +85,22 @@ def _payload(payload: bytes) -> str:
             f"    / exp /     4: {claims.expires_at},",
             f"    / iat /     6: {claims.issued_at},",
             f"    / cti /     7: {_bytes(claims.nonce)},",
+            *_cnf(claims.device_key),
             f"    / voucher / -65537: [ / profile / {claims.profile}, / identity_ref / {_bytes(claims.identity_ref)},",
             f"      / city_code / {claims.city}{_optional(claims)} ]",
             "  } >>",
         )
     )
+
+
+def _cnf(key: DeviceKey | None) -> list[str]:
+    if key is None:
+        return []
+    y = "true" if key.y_is_odd else "false"
+    return [
+        "    / cnf /     8: { / COSE_Key / 1: {",
+        f"      / kty / 1: 2, / crv / -1: {key.curve}, / x / -2: {_bytes(key.x)}, / y / -3: {y} }} }},",
+    ]
 
 
 def _optional(claims: Claims) -> str:

@@ -54,7 +54,7 @@ def inspect(
                 profile, data = decode_text(text)
                 _comment(f"text: {len(text)} digits, profile {profile}, check digits {text[-2:]}")
                 _comment(f"{len(data)} bytes: {data.hex()}")
-                typer.echo(diagnose(data) + "\n")
+                typer.echo(diagnose(profile, data) + "\n")
             except TokenError:  # reported above
                 damaged = True
                 typer.echo("")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ybtoken.errors import TokenError
+from ybtoken.errors import ClaimsError, TokenError
+from ybtoken.keys.device import check_presentation
 from ybtoken.keys.ring import KeyRing
 from ybtoken.verifier import Verifier
 from ybtoken.wire.envelope import cut_envelope
@@ -47,7 +48,7 @@ def layers(text: str, ring: KeyRing | None, now: int) -> Iterator[tuple[Words, W
     at = len(_NAMES) + 1 if refused is None else 5 if refused.code == _DEVICE_SIGNATURE else refused.step
     for number, name in enumerate(_NAMES, 1):
         if refused is not None and number == at:
-            yield name, Words(f"[{refused.code}] {refused.what.en}", f"[{refused.code}] {refused.what.zh}")
+            yield name, _refused(refused)
         else:
             yield name, _GOOD if number < at else _NOT_REACHED
 
@@ -60,13 +61,21 @@ def _refusal(text: str, ring: KeyRing, now: int) -> TokenError | None:
     return None
 
 
+def _refused(error: TokenError) -> Words:
+    return Words(f"[{error.code}] {error.what.en}", f"[{error.code}] {error.what.zh}")
+
+
 def _without_keys(text: str) -> Iterator[tuple[Words, Words]]:
     profile, data = decode_text(text)
-    token = cut_presentation(data).token if profile == 3 else data
+    shown = cut_presentation(data) if profile == 3 else None
+    said_of_claims = _READABLE
     try:
-        readable = parse_claims(cut_envelope(token)[1]).profile == profile
-        claims = _READABLE if readable else Words("[claims.profile]", "[claims.profile]")
+        claims = parse_claims(cut_envelope(shown.token if shown else data)[1])
+        if claims.profile != profile:
+            raise ClaimsError("claims.profile")
+        if shown and claims.device_key:  # the key is in the pass, so no ring is needed
+            check_presentation(shown, claims.device_key)
     except TokenError as error:
-        claims = Words(f"[{error.code}] {error.what.en}", f"[{error.code}] {error.what.zh}")
-    said = (_GOOD, _GOOD, _NO_RING, _NO_RING, claims, _NOT_REACHED, _NOT_REACHED)
+        said_of_claims = _refused(error)
+    said = (_GOOD, _GOOD, _NO_RING, _NO_RING, said_of_claims, _NOT_REACHED, _NOT_REACHED)
     yield from zip(_NAMES, said, strict=True)
