@@ -628,6 +628,34 @@ def test_a_terminal_whose_clock_is_wrong_accepts_each_display_once(visit: Any, s
 
 
 @needs_noble
+def test_only_the_gateways_own_verdict_ends_what_waits_to_be_handed_in(visit: Any, site: Site) -> None:
+    terminal = visit("/terminal", TERMINAL, prepare=set_clock(0))
+    text = voucher(site)
+    provisioned(terminal)
+    site.stop()
+    terminal.clock.set_system_time(time.time() + 40)  # ahead since: the gateway takes nothing of the future
+    submit(terminal, text, "accepted")
+    site.start()
+    portal = {"status": 200, "json": {"login": "here"}}
+    proxy = {"status": 404, "json": {"message": "no route"}}
+    strict = {"status": 409, "json": {"code": "conflict"}}
+    misused = {"status": 400, "body": bytes(bare_problem(400).body), "content_type": "application/problem+json"}
+    answers: list[Any] = []
+    terminal.route("**/hand-in", lambda route: route.fulfill(**answers[-1]))
+    for answer, why in (portal, "200"), (proxy, "404"), (strict, "conflict"), (misused, "request.invalid"):
+        answers.append(answer)
+        keep(terminal)
+        wait_for_words(terminal, "#waiting", f"1 笔离线受理待上传 · 网关未受理上传，记录留在本机：请联系技术支持 ({why})")
+    terminal.unroute("**/hand-in")
+    terminal.click("#language")
+    wait_for_words(terminal, "#waiting", "it stays here: call support (request.invalid)")
+    keep(terminal)
+    wait_for_words(terminal, "#recent", "Accepted offline, handed in")
+    terminal.wait_for_selector("#waiting", state="hidden")
+    assert site.verdicts() == {"accepted": 1}
+
+
+@needs_noble
 @pytest.mark.usefixtures("own_gateway")
 def test_without_the_gateway_a_suspended_pass_is_refused_and_a_late_list_says_nothing(visit: Any, site: Site) -> None:
     phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)

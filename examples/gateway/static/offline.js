@@ -149,27 +149,40 @@ export async function isWaiting(text, challenge) {
 export const waiting = async () =>
   (await store(ACCEPTED, "readonly", (all) => all.getAll())).filter(({ state }) => state === "waiting");
 
-let handing = Promise.resolve([]);
+const FOR_AN_OPERATOR = ["redeem.restarted", "redeem.clock"]; // it waits, and holds up no other
+
+// Only the gateway's own verdict on the display is final. Anything else, such as a proxy's 404, leaves it waiting.
+const isFinal = ({ ok, status, body: { code, step } }) => (ok ? code === "accepted" : step && status < 500 && status !== 429);
+
+let handing = Promise.resolve();
 
 /**
- * Hand in what was accepted here; returns what became of each. Calls at the same time wait for each other.
+ * Hand in what was accepted here. Calls at the same time wait for each other.
  *
  * @param {number} now the gateway's clock, as it has just said
+ * @returns {Promise<{outcomes: object[], stuck: string}>} what became of each; and why one stays until a person acts
  */
 export function handIn(now) {
-  handing = handing.catch(() => []).then(async () => {
+  handing = handing.catch(() => {}).then(async () => {
     const outcomes = [];
+    let stuck = "";
     for (const record of await waiting()) {
-      const { ok, status, body: answer } = await post("/hand-in", { text: record.text, at: record.at });
-      if (answer.code === "redeem.restarted") continue; // it waits for an operator, and holds up no other
-      if (!ok && (status >= 500 || status === 429)) break; // it cannot be judged now
-      const { replayKey, until } = record;
-      const code = ok ? "accepted" : answer.code ?? String(status);
-      await store(ACCEPTED, "readwrite", (all) => all.put({ replayKey, until, state: "handed in", code }));
-      outcomes.push({ replayKey, ok, body: answer });
+      // A clock of this device that was ahead since must not put it into the gateway's future.
+      const answered = await post("/hand-in", { text: record.text, at: Math.min(record.at, now) });
+      const { ok, status, body: answer } = answered;
+      const code = answer.code ?? String(status);
+      if (isFinal(answered)) {
+        const { replayKey, until } = record;
+        await store(ACCEPTED, "readwrite", (all) => all.put({ replayKey, until, state: "handed in", code }));
+        outcomes.push({ replayKey, ok, body: answer });
+      } else if ((status >= 500 && !FOR_AN_OPERATOR.includes(code)) || status === 429) {
+        break; // it cannot be judged now
+      } else {
+        stuck = code;
+      }
     }
     await forget(now);
-    return outcomes;
+    return { outcomes, stuck };
   });
   return handing;
 }

@@ -32,6 +32,7 @@ const WORDS = {
   refusedHere: { zh: "网关无法连接，由本机核验。", en: "The gateway is away: this terminal checked by itself. " },
   usedHere: { zh: "本机已离线受理此码，尚未上传。", en: "This terminal accepted the code offline, and has not handed it in yet. " },
   waiting: { zh: "笔离线受理待上传", en: "accepted offline, to be handed in" },
+  stuck: { zh: "网关未受理上传，记录留在本机：请联系技术支持", en: "the gateway did not take it, and it stays here: call support" },
   handedIn: { zh: "离线受理已上传", en: "Accepted offline, handed in" },
   handedBad: { zh: "离线受理上传未通过：请联系经办机构", en: "Accepted offline, refused at hand-in: call the office" },
   insured: { zh: "参保地", en: "Insured in" },
@@ -59,6 +60,7 @@ let challenge = "";
 let clearing = 0;
 let busy = false;
 let waiting = 0;
+let stuck = ""; // why something that waits stays so until a person acts
 let where = null; // the gateway's settings, once it has said them
 
 async function submit(text) {
@@ -129,7 +131,9 @@ async function keep() {
     paint();
     await offline.provision();
     await keepPage().catch(() => {}); // a browser that keeps no page still verifies as long as this one is open
-    for (const { ok, body } of await offline.handIn(where.now)) {
+    const handed = await offline.handIn(where.now);
+    stuck = handed.stuck;
+    for (const { ok, body } of handed.outcomes) {
       const headline = ok ? WORDS.handedIn : WORDS.handedBad;
       history.unshift({ kind: ok ? "accepted" : "refused", headline, code: body.code, at: new Date() });
     }
@@ -163,7 +167,7 @@ function paint() {
   $("verdict").className = `verdict ${kind}`;
   $("verdict").dataset.by = here ? "terminal" : "gateway";
   $("waiting").hidden = !waiting;
-  $("waiting").textContent = waiting ? `${waiting} ${language.say("waiting")}` : "";
+  $("waiting").textContent = `${waiting} ${language.say("waiting")}${stuck && ` · ${language.say("stuck")} (${stuck})`}`;
   $("symbol").setAttribute("d", SYMBOLS[kind]);
   $("headline").textContent = language.pick(headline ?? WORDS[kind]);
   $("remedy").textContent = remedy ? language.pick(remedy) : { ready: language.say("readyHint"), accepted: language.say("carryOn") }[kind] ?? "";
