@@ -58,6 +58,8 @@ class Site:
         self.ahead = 0.0
         self.starts = 0
         """Stated by each answer: one that was kept says an older number."""
+        self.silent = "nothing"
+        """Requests to this path arrive and are not answered."""
         self.world = World(Settings(folder=folder, algorithm=algorithm), clock=lambda: time.time() + self.ahead)
         self._port = 0
         self.start()
@@ -75,6 +77,9 @@ class Site:
                     message["headers"] = [*message["headers"], (b"x-start", start)]
                 await send(message)
 
+            while scope["type"] == "http" and scope["path"] == self.silent:
+                if (await receive())["type"] == "http.disconnect":
+                    return
             await app(scope, receive, stated)
 
         config = uvicorn.Config(numbered, port=self._port, log_level="warning", lifespan="off")
@@ -97,6 +102,7 @@ class Site:
             self.world.refresh_statuses()
         else:
             self.start()
+        self.silent = "nothing"
         self._before = self._counted()
 
     def verdicts(self) -> dict[str, int]:
@@ -645,7 +651,9 @@ def test_only_the_gateways_own_verdict_ends_what_waits_to_be_handed_in(visit: An
     for answer, why in (portal, "200"), (proxy, "404"), (strict, "conflict"), (misused, "request.invalid"):
         answers.append(answer)
         keep(terminal)
-        wait_for_words(terminal, "#waiting", f"1 笔离线受理待上传 · 网关未受理上传，记录留在本机：请联系技术支持 ({why})")
+        wait_for_words(
+            terminal, "#waiting", f"1 笔离线受理待上传 · 网关未受理上传，记录留在本机：请联系技术支持 ({why})"
+        )
     terminal.unroute("**/hand-in")
     terminal.click("#language")
     wait_for_words(terminal, "#waiting", "it stays here: call support (request.invalid)")
@@ -653,6 +661,37 @@ def test_only_the_gateways_own_verdict_ends_what_waits_to_be_handed_in(visit: An
     wait_for_words(terminal, "#recent", "Accepted offline, handed in")
     terminal.wait_for_selector("#waiting", state="hidden")
     assert site.verdicts() == {"accepted": 1}
+
+
+LIMITS = """window.limits = []; AbortSignal.timeout = (ms) => {
+  const own = new AbortController();
+  limits.push([ms, own]);
+  return own.signal;
+}"""
+"""The page's limits on how long it waits: time is up when the test says so."""
+
+
+@needs_noble
+def test_a_gateway_that_does_not_answer_is_away(visit: Any, site: Site) -> None:
+    def unanswered(path: str, act: Callable[[], None]) -> None:
+        site.silent = path
+        with terminal.expect_event("requestfailed", lambda request: request.url.endswith(path)):
+            with terminal.expect_request(f"**{path}"):
+                act()
+            waits = terminal.evaluate("limits.map(([ms]) => ms)")
+            assert 1_000 <= min(waits) <= max(waits) <= 10_000
+            terminal.evaluate("limits.splice(0).forEach(([, own]) => own.abort())")
+
+    terminal = visit("/terminal", TERMINAL, prepare=lambda page: page.add_init_script(LIMITS))
+    provisioned(terminal)
+    terminal.fill("#text", voucher(site))
+    unanswered("/redeem", lambda: terminal.click("button[type=submit]"))
+    assert "离线受理" in expect(terminal, "accepted")
+    for path in "/config", "/keys", "/hand-in":
+        unanswered(path, lambda: keep(terminal))
+    site.silent = "nothing"
+    keep(terminal)
+    wait_for_words(terminal, "#recent", "离线受理已上传")
 
 
 @needs_noble

@@ -3,7 +3,7 @@
 // replay key is the key of a record in IndexedDB, and is handed in when the gateway is back.
 
 import { KeyRing, StatusList, TokenError, Verifier, Challenge, normalizeScan, statusPolicy } from "/verifier/index.js";
-import { post } from "./words.js";
+import { WAIT, post } from "./words.js";
 
 const [HELD, ACCEPTED] = ["held", "accepted"];
 
@@ -44,7 +44,7 @@ async function transact(mode, act) {
 }
 
 const body = async (path) => {
-  const response = await fetch(path);
+  const response = await fetch(path, { signal: AbortSignal.timeout(WAIT) });
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
   return response;
 };
@@ -149,6 +149,7 @@ export async function isWaiting(text, challenge) {
 export const waiting = async () =>
   (await store(ACCEPTED, "readonly", (all) => all.getAll())).filter(({ state }) => state === "waiting");
 
+const HAND_IN_WAIT = 10_000; // ms; nobody stands at the counter for it
 const FOR_AN_OPERATOR = ["redeem.restarted", "redeem.clock"]; // it waits, and holds up no other
 
 // Only the gateway's own verdict on the display is final. Anything else, such as a proxy's 404, leaves it waiting.
@@ -168,7 +169,7 @@ export function handIn(now) {
     let stuck = "";
     for (const record of await waiting()) {
       // A clock of this device that was ahead since must not put it into the gateway's future.
-      const answered = await post("/hand-in", { text: record.text, at: Math.min(record.at, now) });
+      const answered = await post("/hand-in", { text: record.text, at: Math.min(record.at, now) }, HAND_IN_WAIT);
       const { ok, status, body: answer } = answered;
       const code = answer.code ?? String(status);
       if (isFinal(answered)) {

@@ -30,18 +30,21 @@ export function speak(table, changed = () => {}) {
   return { say, pick: (words) => words[language] };
 }
 
-export async function post(path, body) {
+export const WAIT = 3_000; // ms; a gateway that does not answer for so long is away
+
+export async function post(path, body, wait = WAIT) {
   const response = await fetch(path, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
+    signal: AbortSignal.timeout(wait),
   });
   return { ok: response.ok, status: response.status, body: await response.json() };
 }
 
 /** The gateway's settings, and whether its key ring is up to date. */
 export async function settings() {
-  const response = await fetch("/config");
+  const response = await fetch("/config", { signal: AbortSignal.timeout(WAIT) });
   if (!response.ok) throw new Error(`/config: ${response.status}`);
   return response.json();
 }
