@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import NOW, PRESENTER, a_voucher
+from tests.support import CITY, HOLDER, NOW, PRESENTER, a_voucher, fake_issuer, fake_verifier
 from ybtoken import Assurance, Profile, Scope
-from ybtoken.errors import PolicyError
+from ybtoken.errors import CannotCheckError, PolicyError
 from ybtoken.identity import IdentitySealer
 from ybtoken.policy import (
     AcceptedProfiles,
@@ -159,6 +159,18 @@ class TestFamilyAccount:
         earlier = {"issued_at": NOW - 1, "expires_at": NOW + 59}
         accepted(self.POLICY, identity_ref=self.seal(2, NOW - 1), presenter=self.seal(1, NOW - 1), **earlier)
         refused(self.POLICY, identity_ref=self.seal(2), presenter=self.seal(1), **earlier)
+
+    def test_a_code_from_before_the_first_key_cannot_be_checked(self):
+        sealer = IdentitySealer({NOW + 1: bytes(16)})  # the key before it was put away
+        policy = FamilyAccount(sealer, lambda presenter: {presenter})
+        with pytest.raises(CannotCheckError, match=r"policy\.unavailable") as caught:
+            policy.check(a_voucher(presenter=PRESENTER), NOW)
+        assert "签发此码时没有可用的身份加密密钥。" in caught.value.hint.zh
+        accepted(policy)
+        issuer = fake_issuer()
+        shown, own = (issuer.issue(HOLDER, CITY, presenter=by).text for by in (PRESENTER, None))
+        verdicts = fake_verifier(policies=[policy]).verify_many([own, shown, own])
+        assert (verdicts.accepted, verdicts.counts()) == (2, {"policy.unavailable": 1})
 
 
 def test_one_of_several_is_enough():

@@ -19,7 +19,7 @@ NUMBERS = {
     "policy.place": 129, "policy.purpose": 130, "policy.channel": 131, "policy.assurance": 132,
     "policy.presenter": 133, "policy.age": 134,
     "status.suspended": 135, "status.invalid": 136, "status.unavailable": 137,
-    "challenge.missing": 138, "challenge.wrong": 139, "policy.profile": 140,
+    "challenge.missing": 138, "challenge.wrong": 139, "policy.profile": 140, "policy.unavailable": 141,
     "redeem.replayed": 145, "redeem.unavailable": 146, "redeem.full": 147, "redeem.clock": 148,
     "redeem.timeout": 150, "redeem.loading": 151, "redeem.readonly": 152, "redeem.memory": 153,
     "redeem.unreplicated": 154, "redeem.restarted": 155, "redeem.evicting": 156, "redeem.persistence": 157,

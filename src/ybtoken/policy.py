@@ -10,11 +10,12 @@ from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ybtoken._checks import callback, duration, instance, uint
-from ybtoken.errors import PolicyError, TokenError
+from ybtoken.errors import CannotCheckError, PolicyError, TokenError
 from ybtoken.places import Scope
 from ybtoken.verified import VerifiedVoucher
 from ybtoken.vocabulary import PURPOSES, check_known_purpose
 from ybtoken.voucher import MAX_CHANNEL, MAX_UINT8, Assurance, Note, Profile
+from ybtoken.words import Reason
 
 if TYPE_CHECKING:
     from ybtoken.identity import IdentitySealer
@@ -32,6 +33,8 @@ __all__ = [
     "Policy",
     "Purpose",
 ]
+
+_NO_SEALING_KEY = Reason("no sealing key was in force when the code was issued", "签发此码时没有可用的身份加密密钥")
 
 
 @runtime_checkable
@@ -138,9 +141,12 @@ class HolderOnly:
 class FamilyAccount:
     """Accept codes that their holder shows, or that a presenter shows whose family account (亲情账户) has the holder.
 
+    Where the sealer has no key of the time at which the code was issued, the code is refused with `policy.unavailable`.
+
     Args:
         sealer: opens the references of holder and presenter.
-        members: takes the presenter's person number and returns those of the holders whose codes they may show.
+        members: takes the presenter's person number and returns those of the holders whose codes they may show. If it
+            cannot tell, it raises ``CannotCheckError("policy.unavailable", reason=...)``.
     """
 
     __slots__ = ("members", "sealer")
@@ -155,8 +161,11 @@ class FamilyAccount:
         """See `Policy`."""
         if voucher.presenter is None:
             return
-        holder = self.sealer.open(voucher.identity_ref, at=voucher.issued_at)
-        presenter = self.sealer.open(voucher.presenter, at=voucher.issued_at)
+        try:
+            holder = self.sealer.open(voucher.identity_ref, at=voucher.issued_at)
+            presenter = self.sealer.open(voucher.presenter, at=voucher.issued_at)
+        except ValueError:
+            raise CannotCheckError("policy.unavailable", reason=_NO_SEALING_KEY) from None
         if holder not in self.members(presenter):
             raise PolicyError("policy.presenter")
 

@@ -69,6 +69,7 @@ class Code(IntEnum):
     CHALLENGE_MISSING = 138
     CHALLENGE_WRONG = 139
     POLICY_PROFILE = 140
+    POLICY_UNAVAILABLE = 141
     REDEEM_REPLAYED = 145
     REDEEM_UNAVAILABLE = 146
     REDEEM_FULL = 147
@@ -449,6 +450,13 @@ REFUSALS = (
         Words("Show another kind of code in the app.", "请在App内改用其他类型的码。"),
         Words("The AcceptedProfiles policy does not include the signed profile.", "AcceptedProfiles 策略不含已签名的类型。"),
         spoken={"found": describe_profiles, "accepted": describe_profiles},
+    ),
+    Refusal(
+        Code.POLICY_UNAVAILABLE,
+        Words("Whether this code is accepted here cannot be checked now.", "暂时无法核对本机是否受理此码。"),
+        Words("Refresh the code in the app and scan again; if it persists, call support.", "请在App内刷新码后重扫；仍不成功请联系技术支持。"),
+        Words("{reason}. A policy needs something that is missing here.", "{reason}。策略所需的信息在此处缺失。"),
+        cannot_check=True,
     ),
     Refusal(
         Code.REDEEM_REPLAYED,
