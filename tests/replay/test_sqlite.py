@@ -253,6 +253,8 @@ def test_the_journal_holds_what_was_accepted_and_nothing_else(prepared):
         "number": 2, "scanned_at": NOW, "terminal": "T1", "place": "330106", "display": b"b".hex(), "text": "96b",
     }  # fmt: skip
     assert [row.number for row in guard.journal(after=1)] == [2]
+    with pytest.raises(ValueError, match="no row 100 yet"):  # a row may have been accepted since the journal was read
+        guard.remove_handed_in(100)
     assert guard.remove_handed_in(1) == 1
     assert [row.text for row in guard.journal()] == ["96b"]
     assert outcome(guard, claim(b"a", text="96a")) == "redeem.replayed"
@@ -524,34 +526,140 @@ def _in_a_child(guard: SqliteReplayGuard, key: bytes) -> str:
     return outcome(guard, claim(key))
 
 
+@on_linux
 def test_a_forked_child_claims_beside_its_parent(prepared):
     guard = guard_at(prepared)
     assert outcome(guard, claim(b"before")) == "accepted"
-    held = threading.Event()
-    release = threading.Event()
+    held, forked = threading.Event(), threading.Event()
 
-    def hold() -> None:  # another thread is within a claim while the process forks
-        with guard._lock:
+    def hold() -> None:  # another thread is within a claim when this one wants to fork
+        with guard._transaction():
             held.set()
-            release.wait(10)
+            forked.wait(0.2)
 
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(10)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            codes = [outcome(guard, claim(b"before")), outcome(guard, claim(b"child"))]
-            os.write(writer, " ".join(codes).encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    release.set()
+    codes = in_child(lambda: [outcome(guard, claim(b"before")), outcome(guard, claim(b"child"))])
+    forked.set()
     thread.join()
-    assert os.read(reader, 100) == b"redeem.replayed accepted"
+    assert codes == ["redeem.replayed", "accepted"]
     assert outcome(guard, claim(b"child")) == "redeem.replayed"
     assert outcome(guard, claim(b"parent")) == "accepted"
+
+
+@on_linux
+def test_a_parent_that_lets_its_guard_go_leaves_the_log_to_its_children(prepared):
+    """A service that opens its guard and then runs in the background: the parent ends first."""
+    guard = guard_at(prepared)
+    assert outcome(guard, claim(b"before", text="96")) == "accepted"
+    to_child, from_child = os.pipe(), os.pipe()
+    if not (child := os.fork()):
+        for key in (b"first", b"second"):
+            os.read(to_child[0], 1)
+            os.write(from_child[1], outcome(guard, claim(key, text="96")).encode())
+        os._exit(0)
+    answers = []
+    for _ in range(2):
+        os.write(to_child[1], b"x")
+        answers.append(os.read(from_child[0], 100))
+        guard.close()
+    os.waitpid(child, 0)
+    assert answers == [b"accepted", b"accepted"]
+    late = guard_at(prepared)
+    assert outcome(late, claim(b"second")) == "redeem.replayed"
+    assert [row.replay_key for row in late.journal()] == [b"before", b"first", b"second"]
+    for descriptor in (*to_child, *from_child):
+        os.close(descriptor)
+
+
+@on_linux
+def test_a_child_that_is_forked_within_a_claim_refuses(prepared, monkeypatch):
+    from ybtoken import _forks
+
+    monkeypatch.setattr(_forks, "_PATIENCE", 0.01)
+    guard = guard_at(prepared)
+
+    def in_the_child() -> tuple[str, str]:
+        with pytest.raises(ValueError, match="forked within a claim"):
+            guard_at(prepared)
+        return outcome(guard, claim(b"child")), outcome(guard, claim(b"child"))
+
+    with guard._transaction():
+        assert in_child(in_the_child) == ("redeem.unavailable", "redeem.unavailable")
+    assert outcome(guard, claim(b"child")) == "accepted"
+
+
+OTHER = """
+import sys
+from ybtoken.replay.protocols import Claim
+from ybtoken.replay.sqlite import SqliteReplayGuard
+path, NOW, key = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+guard = SqliteReplayGuard(path, clock=lambda: NOW)
+(refused,) = guard.claim_many([Claim(key.encode(), NOW + 1, NOW + 60, NOW + 60)])
+print("accepted" if refused is None else refused.code)
+"""
+
+
+def elsewhere(path: Path, key: str) -> str:
+    """The outcome of a claim by another process."""
+    command = [sys.executable, "-c", OTHER, str(path), str(NOW), key]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+
+
+@on_linux
+def test_a_log_that_is_removed_from_under_a_guard_stops_it(prepared):
+    guard = guard_at(prepared)
+    assert outcome(guard, claim(b"before")) == "accepted"
+    for end in ("-wal", "-shm"):
+        os.unlink(f"{prepared}{end}")
+    assert elsewhere(prepared, "code") == "accepted"
+    for _ in range(2):
+        assert outcome(guard, claim(b"code")) == "redeem.unavailable"
+    with pytest.raises(OSError, match="restart every program"):
+        guard.begin_anew()
+    with pytest.raises(ValueError, match="restart every program"):
+        guard_at(prepared)
+    assert elsewhere(prepared, "code") == "redeem.replayed"
+
+
+@on_linux
+def test_a_file_is_made_by_one_guard_while_no_other_opens_it(prepared, monkeypatch):
+    """To close a file gives up all locks that the process has on it."""
+    one, other = guard_at(prepared), guard_at(prepared, deadline=0.01)
+    make, seen = module.make, []
+
+    def late(path: Path) -> os.stat_result:
+        seen.append(outcome(other, claim(b"other")))
+        return make(path)
+
+    for name in prepared.parent.iterdir():
+        name.unlink()
+    monkeypatch.setattr(module, "make", late)
+    assert outcome(one, claim(b"one")) == "accepted"
+    assert seen == ["redeem.timeout"]
+    assert outcome(other, claim(b"one")) == "redeem.replayed"
+    assert elsewhere(prepared, "one") == "redeem.replayed"
+
+
+@on_linux
+def test_a_log_that_a_removed_file_left_is_not_that_of_the_new_one(prepared):
+    guard, other = guard_at(prepared), guard_at(prepared)
+    for number in range(30):
+        assert outcome(guard, claim(b"%d" % number, text="9" * 300)) == "accepted"
+    prepared.unlink()
+    assert elsewhere(prepared, "0") == "accepted"  # it is claimed as issued after the file was lost
+    assert outcome(guard, claim(b"0")) == outcome(other, claim(b"0")) == "redeem.replayed"
+    assert outcome(other, claim(b"old", since=NOW)) == "redeem.restarted"
+
+
+def test_a_thread_waits_for_others_no_longer_than_the_deadline(prepared):
+    guard = guard_at(prepared, deadline=0.01)
+    with guard._lock:
+        assert outcome(guard, claim()) == "redeem.timeout"
+        with pytest.raises(TimeoutError, match="other threads"):
+            guard.begin_anew()
+    assert outcome(guard, claim()) == "accepted"
 
 
 def test_a_guard_is_not_copied(prepared):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from contextlib import closing, suppress
 import pytest
 
 from tests.status.test_list import KEY, READER, RING, URI
-from tests.support import NOW
+from tests.support import NOW, in_child
 from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import Status, StatusList, StatusListReader
 from ybtoken.status.registry import StatusRegistry
@@ -404,15 +405,33 @@ def test_an_index_is_one_of_the_list(index, error):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_a_child_process_opens_its_own(tmp_path):
-    from tests.support import in_child
-
     registry = StatusRegistry(tmp_path / "registry", URI, size=1024)
-    with registry._lock, pytest.raises(RuntimeError, match="forked"):
+    with pytest.raises(RuntimeError, match="forked"):
         in_child(lambda: registry.status(1))
     registry._made_in -= 1
     with pytest.raises(RuntimeError, match="forked"):
         registry.status(1)
     assert in_child(lambda: StatusRegistry(tmp_path / "registry", URI, size=1024).status(1)) is Status.VALID
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_fork_waits_for_a_transaction(tmp_path):
+    """A child that is forked within one would take the parent's locks for its own."""
+    registry = StatusRegistry(tmp_path / "registry", URI, size=1024)
+    held, forked = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with registry._transaction():
+            held.set()
+            forked.wait(0.2)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    place = in_child(lambda: StatusRegistry(tmp_path / "registry", URI, size=1024).enter(NOW + 60))
+    forked.set()
+    thread.join()
+    assert registry.status(place) is Status.VALID
 
 
 def test_a_registry_is_of_one_address(tmp_path):

@@ -34,10 +34,12 @@ from typing import NoReturn
 from weakref import WeakSet
 
 from ybtoken._checks import uint
+from ybtoken._forks import held_in_forks
 from ybtoken.errors import CannotCheckError, RedeemError, TokenError
 from ybtoken.replay._mounts import refuse_shared
-from ybtoken.replay._witness import make, was_covered, witness, witnessed
+from ybtoken.replay._sqlite_files import alone_in, log_of, make, was_covered, witness, witnessed
 from ybtoken.replay.protocols import Claim, ReplayGuard
+from ybtoken.words import BoundsError
 
 __all__ = ["Redemption", "SqliteReplayGuard"]
 
@@ -134,6 +136,8 @@ class SqliteReplayGuard(ReplayGuard):
         self._covered = False
         self._known = False  # whether the file was compared with its witness since it was opened
         self._number: int | None = None  # what a transaction lets the witness say
+        self._log: int | None = None
+        held_in_forks(self)
         _guards.add(self)
         try:
             with self._transaction():
@@ -217,11 +221,17 @@ class SqliteReplayGuard(ReplayGuard):
         The claims stay: the codes remain used.
 
         Raises:
+            ValueError: no row has had this number yet, so it is not that of a journal that was handed in.
             OSError: the file cannot be written.
         """
         uint("number", number, _LAST)
         with self._access() as connection:
-            return connection.execute("DELETE FROM redemption WHERE number <= ?", (number,)).rowcount
+            if number <= (latest := _number(connection)):
+                return connection.execute("DELETE FROM redemption WHERE number <= ?", (number,)).rowcount
+        raise BoundsError(
+            f"the journal has no row {number} yet: its latest number is {latest}",
+            f"流水中尚无编号 {number} 的记录，最新编号为 {latest}",
+        )
 
     def begin_anew(self) -> int:
         """Let the file remember from now on, whatever it remembered before; used codes and the journal stay.
@@ -244,20 +254,32 @@ class SqliteReplayGuard(ReplayGuard):
     def close(self) -> None:
         """Close the file; a later claim opens it again."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._disconnect()
+
+    def _before_fork(self) -> None:
+        # A child that inherits a connection takes SQLite's record of the parent's locks for its own: it would lock
+        # nothing, and the parent would take itself for the last user and remove the log.
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def __del__(self) -> None:
-        if (connection := getattr(self, "_connection", None)) is not None:  # None in a child: see _forget_connections
+        if (connection := getattr(self, "_connection", None)) is not None:  # None if it must stay open: see _leave
             connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction, exclusive among all threads and processes that use this file."""
-        with self._lock:
+        end = time.monotonic() + self._deadline
+        if not self._lock.acquire(timeout=self._deadline):
+            raise TimeoutError("other threads are using the file")
+        try:
             connection = self._open()
             self._number = None
+            connection.execute(f"PRAGMA busy_timeout = {max(1, int((end - time.monotonic()) * 1000))}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 self._prepare(connection)
@@ -273,6 +295,12 @@ class SqliteReplayGuard(ReplayGuard):
                 # If two processes write in the wrong order, it is too low until the next claim.
                 with suppress(OSError):  # the claims are made, and the witness has its place on the disk already
                     witness(self.path, self._number)
+            # After the witness: whoever opens the file without this log then finds a number that it does not know.
+            if log_of(self.path) != self._log:
+                _leave(self)
+                raise LogLostError
+        finally:
+            self._lock.release()
 
     @contextmanager
     def _access(self) -> Iterator[sqlite3.Connection]:
@@ -284,7 +312,17 @@ class SqliteReplayGuard(ReplayGuard):
             raise OSError(EIO, str(error), str(self.path)) from error
 
     def _open(self) -> sqlite3.Connection:
-        """Connect to the file that has this name now; it may have been replaced since the last time."""
+        """The connection to the file that has this name now; it may have been replaced since the last time."""
+        try:
+            about = os.stat(self.path)
+            if self._connection is not None and _id(about) == self._file and about.st_nlink == 1:
+                return self._connection
+        except FileNotFoundError:
+            pass
+        with alone_in(self.path.parent, self._deadline):
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
         try:
             about = os.stat(self.path)
         except FileNotFoundError:
@@ -293,12 +331,12 @@ class SqliteReplayGuard(ReplayGuard):
             about = make(self.path)
         if about.st_nlink > 1:
             raise ValueError("it has another name (a hard link), and by each name a log of its own: remove the other")
-        file = f"{about.st_dev}:{about.st_ino}"
-        if self._connection is not None:
-            if file == self._file:
-                return self._connection
-            self._connection.close()
-            self._connection = None
+        file = _id(about)
+        if file in _left:
+            raise LogLostError
+        if self._connection is not None and file == self._file:
+            return self._connection
+        self._disconnect()
         refuse_shared(self.path, stated=self._local)
         self._covered = was_covered(self.path, about)
         connection = sqlite3.connect(self.path, timeout=self._deadline, isolation_level=None, check_same_thread=False)
@@ -318,6 +356,7 @@ class SqliteReplayGuard(ReplayGuard):
         """Make the tables of a new file; if the file is a copy or a backup, let its memory begin now."""
         if self._known:
             return
+        self._log = log_of(self.path)
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         seen, now = witnessed(self.path), int(self._clock())
         if version == 0:
@@ -345,19 +384,39 @@ class SqliteReplayGuard(ReplayGuard):
 
 
 _guards: WeakSet[SqliteReplayGuard] = WeakSet()
-_of_the_parent: list[sqlite3.Connection | None] = []
+_left: dict[str, list[sqlite3.Connection]] = {}
+"""Files that this process must not use any more, with connections that must not be closed."""
 
 
-def _forget_connections() -> None:
-    """Forget the parent's connections in a forked process. SQLite forbids to use or to close them there."""
-    for guard in _guards:
-        guard._lock = Lock()
-        _of_the_parent.append(guard._connection)
+class LogLostError(sqlite3.DatabaseError):
+    """A file no longer shows the same claims to this process and to others."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "its log was removed or replaced while it was in use, or this process was forked within a claim: "
+            "restart every program that uses it"
+        )
+
+
+def _leave(guard: SqliteReplayGuard) -> None:
+    """Use a guard's file no more. To close its connection would write what others do not expect."""
+    if guard._connection is not None:
+        _left.setdefault(guard._file, []).append(guard._connection)
         guard._connection = None
 
 
+def _leave_connections() -> None:
+    """Leave a forked child the connections that the parent could not close."""
+    for guard in _guards:
+        _leave(guard)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_connections)
+    os.register_at_fork(after_in_child=_leave_connections)
+
+
+def _id(about: os.stat_result) -> str:
+    return f"{about.st_dev}:{about.st_ino}"
 
 
 def write_ahead(connection: sqlite3.Connection, deadline: float) -> None:
@@ -382,6 +441,6 @@ def _number(connection: sqlite3.Connection) -> int:
 
 def _unwritten(error: Exception) -> TokenError:
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+    if isinstance(error, TimeoutError) or name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return CannotCheckError("redeem.timeout", reason=name)
     return CannotCheckError("redeem.unavailable", reason=name)

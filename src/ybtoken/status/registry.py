@@ -25,7 +25,7 @@ from pathlib import Path
 from threading import Lock
 
 from ybtoken._checks import callback, instant, string, uint
-from ybtoken._forks import generation
+from ybtoken._forks import generation, held_in_forks
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, sign_status_list
 from ybtoken.voucher import MAX_CHANNEL
@@ -108,6 +108,7 @@ class StatusRegistry:
         self._draw = callback("draw", draw, "a number below its argument")
         self._lock = Lock()
         self._made_in = generation()
+        held_in_forks(self)
         # `_transaction` begins transactions explicitly, and a lock lets one thread at a time use the connection.
         self._path = str(path)
         if self._path != ":memory:" and not os.path.exists(path):  # SQLite would let all read it
@@ -288,6 +289,9 @@ class StatusRegistry:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def _before_fork(self) -> None:
+        pass  # that no transaction is under way is enough: without one, SQLite has no lock here
 
     def __del__(self) -> None:
         if (db := getattr(self, "_db", None)) is not None:
