@@ -7,6 +7,8 @@ forgotten something (a lost file, a backup, a clock that was ahead), and refuse.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,21 +22,49 @@ from ybtoken.words import BoundsError
 
 from .settings import Settings
 
+_log = logging.getLogger(__name__)
 OLDEST_HAND_IN = 7 * 24 * 3600
 """Seconds after which a terminal's own acceptance is no longer taken."""
 _KEPT = OLDEST_HAND_IN + 2 * 3600
 """Seconds: a display is good for an hour at most, and may be handed in as accepted in any second of that."""
 USED = "used.db"
 _STORE = "used-in"
+_PLATFORM = "used-for"
+_OWN = "own keys"
 
 
 def begin(folder: Path) -> None:
-    """Make the guard's file in a folder whose signing key is not made yet.
+    """Make the guard's file in a folder whose signing key is not made yet, and which publishes no ring.
 
     No code of that key can have been used before, so the file remembers every use from the beginning. A file that is
     made later refuses the codes that were issued before it.
     """
+    replace_file(folder / _PLATFORM, _OWN.encode(), mode=0o600)
     SqliteReplayGuard(folder / USED, clock=lambda: 0).close()
+
+
+def keep_to_one_platform(settings: Settings) -> None:
+    """Let the guard's file remember from now on if the codes are another platform's than at the last start.
+
+    Those may have been used before, and the file does not know of it. A platform is told by its root, because the
+    address of its repository may change.
+
+    Raises:
+        OSError: the root cannot be read, or the folder not be written.
+    """
+    file, platform = settings.folder / _PLATFORM, _OWN
+    if settings.rings:
+        platform = hashlib.sha256(Path(settings.rings_root).read_bytes()).hexdigest()
+    if file.exists() and file.read_text(encoding="utf-8") == platform:
+        return
+    if (settings.folder / USED).exists():
+        # Without its witness the guard takes the file for a backup: it refuses codes that were issued up to now.
+        (settings.folder / f"{USED}.witness").unlink(missing_ok=True)
+        _log.warning(
+            "the codes are another platform's than at the last start: those issued up to now are refused / "
+            "所核销的码与上次启动时不属同一平台：此前签发的码将被拒绝"
+        )
+    replace_file(file, platform.encode(), mode=0o600)
 
 
 def keep_to_one_store(settings: Settings) -> None:

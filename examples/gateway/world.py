@@ -46,7 +46,7 @@ from ybtoken.words import Words
 from .metrics import Metrics
 from .rings import Publisher, source_of, staleness
 from .settings import Settings
-from .used import AsyncKeeping, Keeping, begin, claim_of_hand_in, guard_of, keep_to_one_store
+from .used import AsyncKeeping, Keeping, begin, claim_of_hand_in, guard_of, keep_to_one_platform, keep_to_one_store
 from .vault import Vault
 
 STATUS_URI = "/status/list"
@@ -61,15 +61,19 @@ _ISSUER = "演示平台 · demo platform"
 def open_vault(settings: Settings) -> Vault:
     """The secrets; before the first signing key is made, the guard's file begins to remember what is used.
 
-    Codes of another platform may have been used before: with its rings the file begins when it is made.
+    Codes of another platform may have been used before: with its rings the file begins when it is made. So may codes of
+    a key that rings in the folder name, if the key and the file were deleted.
 
     Raises:
         ValueError: the folder does not serve.
     """
-    is_first = settings.remembers == "file" and not settings.rings
+    is_file = settings.remembers == "file"
+    is_first = is_file and not settings.rings and not (settings.folder / "rings").exists()
     first = (lambda: begin(settings.folder)) if is_first else (lambda: None)
     vault = Vault.open(settings.folder, settings.algorithm, first)
     keep_to_one_store(settings)
+    if is_file:
+        keep_to_one_platform(settings)
     return vault
 
 

@@ -908,6 +908,29 @@ def test_codes_of_another_platform_may_have_been_used_before_this_gateway_was(tm
             gateway.clock.now += 30
             ready = await gateway.client.get("/health/ready")
             assert ready.status_code == 200, "its own key is in no ring, and need not be"
+        async with opened(tmp_path / "mine") as gateway:
+            assert (await gateway.post("/redeem", text=await gateway.text())).status_code == 200
+        for later in (1, 2):  # a folder that had codes of its own first
+            async with opened(tmp_path / "mine", later, rings=str(repository), rings_root=str(root)) as gateway:
+                assert (await gateway.post("/redeem", text=text)).json()["code"] == "redeem.restarted"
+        repository.rename(tmp_path / "moved")
+        async with opened(tmp_path / "mine", 40, rings=str(tmp_path / "moved"), rings_root=str(root)) as gateway:
+            assert (await gateway.client.get("/health/ready")).status_code == 200, "it is the same platform"
+        async with opened(tmp_path / "mine", 41) as gateway:
+            assert (await gateway.client.get("/health/ready")).json()["code"] == "redeem.restarted"
+
+    asyncio.run(scene())
+
+
+def test_codes_stay_used_when_the_files_of_a_folder_are_deleted_and_its_rings_are_not(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with opened(tmp_path) as gateway:
+            text = await gateway.text()
+            assert (await gateway.post("/redeem", text=text)).status_code == 200
+        for path in tmp_path.iterdir():
+            path.unlink() if path.is_file() else None
+        async with opened(tmp_path, 1) as gateway:
+            assert (await gateway.post("/redeem", text=text)).json()["code"] == "redeem.restarted"
 
     asyncio.run(scene())
 
