@@ -713,6 +713,49 @@ def test_without_the_gateway_a_suspended_pass_is_refused_and_a_late_list_says_no
     assert "status.unavailable" in submit(terminal, text, "cannot")
 
 
+@needs_noble
+@pytest.mark.usefixtures("own_gateway")
+def test_the_terminal_takes_no_earlier_ring_and_no_earlier_list(visit: Any, site: Site) -> None:
+    def provision(page: Any) -> bool:
+        taken: bool = page.evaluate("async () => (await import('/static/offline.js')).provision()")
+        return taken
+
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
+    before = wait_for_code(phone)
+    phone.check("input[name=kind][value='3']")
+    text = wait_for_code(phone, other_than=before)
+    provisioned(terminal)
+    served = {"keys": terminal.evaluate("fetch('/keys').then(answer => answer.text())"), "list": site.world.published}
+    terminal.route("**/status/list", lambda route: route.fulfill(body=served["list"]))
+    terminal.route("**/keys", lambda route: route.fulfill(body=served["keys"]))
+    terminal.route("**/redeem", lambda route: route.abort())
+
+    earlier = site.world.published
+    site.world.registry.suspend(index=site.world.verifier.verifier.verify(text).status_index)
+    site.ahead += 1  # a list is newer by a second
+    site.world.refresh_statuses()
+    for served["list"] in site.world.published, earlier:
+        assert provision(terminal)
+        assert "status.suspended" in submit(terminal, text, "refused")
+
+    ring = json.loads(served["keys"])
+    (key,) = ring["keys"]
+    withdrawn = {"yb_version": ring["yb_version"] + 1, "keys": [key | {"yb_withdrawn_since": 0}]}
+    another = withdrawn | {"keys": [key]}  # of the same version
+    for served["keys"], is_taken in (
+        (json.dumps(withdrawn), True),
+        (json.dumps(another), False),
+        (json.dumps(ring), False),
+    ):
+        assert provision(terminal) == is_taken
+        assert "scope.withdrawn" in submit(terminal, text, "refused")
+    terminal.reload()
+    wait_for_words(terminal, "#stale", "网关的密钥环与本机用过的不同")
+    terminal.click("#language")
+    wait_for_words(terminal, "#stale", "this terminal keeps to its own")
+    assert "scope.withdrawn" in submit(terminal, text, "refused")
+
+
 def forged(text: str) -> str:
     """The same with another signature: a bit of it is another one."""
     profile, data = decode_text(text)

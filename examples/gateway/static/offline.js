@@ -49,7 +49,12 @@ const body = async (path) => {
   return response;
 };
 
-/** Fetch what is needed to verify without the gateway. */
+/**
+ * Fetch what is needed to verify without the gateway. A ring that is older than the one that is held, or another one of its
+ * version, is not taken (Spec 5), nor is a list that is not later (Spec 3.5).
+ *
+ * @returns {Promise<boolean>} whether the gateway's ring was taken
+ */
 export async function provision() {
   const before = Date.now();
   const config = await (await body("/config")).json();
@@ -61,10 +66,25 @@ export async function provision() {
   // Judged by the gateway's clock: a terminal's own is often wrong.
   const ahead = config.now - Math.floor(before / 1000);
   // Read once while the gateway is there: what is not good is not kept, and the arithmetic on SM2 is loaded.
-  await KeyRing.fromJwks(keys);
-  await readList({ config, statusKeys, list }, config.now);
-  await store(HELD, "readwrite", (held) => held.put({ config, keys, statusKeys, list, ahead }, "gateway"));
-  if (wordsKept) return;
+  const { version } = await KeyRing.fromJwks(keys);
+  const { issuedAt: listedAt } = await readList({ config, statusKeys, list }, config.now);
+  const taken = await transact("readwrite", async ({ [HELD]: all }) => {
+    const held = (await asked(all.get("gateway"))) ?? {};
+    // Without versions the gateway's word has to do: it is the one that sees which statement is later.
+    const isEarlier = version < held.version || (version > 0 && version === held.version && keys !== held.keys);
+    const ring = isEarlier ? held : { keys, version, keysUntil: config.keys_until };
+    const status = listedAt <= held.listedAt ? held : { statusKeys, list, listedAt };
+    const both = { ...pick(ring, "keys", "version", "keysUntil"), ...pick(status, "statusKeys", "list", "listedAt") };
+    await asked(all.put({ config, ahead, ...both }, "gateway"));
+    return !isEarlier;
+  });
+  if (!wordsKept) await keepWords();
+  return taken;
+}
+
+const pick = (from, ...names) => Object.fromEntries(names.map((name) => [name, from[name]]));
+
+async function keepWords() {
   const words = await (await body("/words")).json();
   await store(HELD, "readwrite", (held) => held.put(words, "words"));
   wordsKept = true;
@@ -102,7 +122,7 @@ export async function accept(text, { challenge = "", redeem = true } = {}) {
   if (!held) cannot("this terminal has never seen the gateway");
   const { config, ahead } = held;
   const now = Math.floor(Date.now() / 1000) + ahead;
-  if (now >= config.keys_until || now < config.now - config.skew) cannot("the key ring that is held is past its end");
+  if (!(now < held.keysUntil) || now < config.now - config.skew) cannot("the key ring that is held is past its end");
   const list = await readList(held, now).catch((error) => {
     if (!(error instanceof TokenError)) throw error; // without a list, what needs one is refused
   });

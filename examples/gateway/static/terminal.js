@@ -35,6 +35,7 @@ const WORDS = {
   stuck: { zh: "网关未受理上传，记录留在本机：请联系技术支持", en: "the gateway did not take it, and it stays here: call support" },
   handedIn: { zh: "离线受理已上传", en: "Accepted offline, handed in" },
   handedBad: { zh: "离线受理上传未通过：请联系经办机构", en: "Accepted offline, refused at hand-in: call the office" },
+  earlierRing: { zh: "网关的密钥环与本机用过的不同，版本也没有更大：网关断开时，本机仍用原来的。请告知运维人员。", en: "The gateway's key ring is not the one that this terminal has used, and no later version: while the gateway is away, this terminal keeps to its own. Tell the operator." },
   insured: { zh: "参保地", en: "Insured in" },
   purpose: { zh: "业务", en: "For" },
   step: { zh: "步骤", en: "step" },
@@ -61,6 +62,7 @@ let clearing = 0;
 let busy = false;
 let waiting = 0;
 let stuck = ""; // why something that waits stays so until a person acts
+let isRingEarlier = false;
 let where = null; // the gateway's settings, once it has said them
 
 async function submit(text) {
@@ -129,7 +131,8 @@ async function keep() {
   try {
     where = await settings();
     paint();
-    await offline.provision();
+    isRingEarlier = !(await offline.provision());
+    paint();
     await keepPage().catch(() => {}); // a browser that keeps no page still verifies as long as this one is open
     const handed = await offline.handIn(where.now);
     stuck = handed.stuck;
@@ -177,7 +180,7 @@ function paint() {
   $("recent").replaceChildren(...history.map(line));
   $("asked").hidden = !challenge;
   $("ask").setAttribute("aria-pressed", String(Boolean(challenge)));
-  showStale(where?.stale, language);
+  showStale(where?.stale ?? (isRingEarlier ? WORDS.earlierRing : null), language);
   $("where").textContent = where ? `T1 · ${language.pick(where.place_name)} · ${where.algorithm}` : "";
 }
 
