@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from ybtoken.words import Words
 
@@ -138,9 +138,12 @@ class Settings:
 _YEAR = Words("at most a year, in seconds", "不超过一年的秒数")
 _NAMES = Words("host names, separated by commas", "以逗号分隔的主机名")
 _STORE = Words(
-    "redis://, rediss:// or unix://, with /, ?, # and @ in a password written as %2F, %3F, %23 and %40",
-    "redis://、rediss:// 或 unix:// 地址，密码中的 /、?、#、@ 须写作 %2F、%3F、%23、%40",
+    "redis://, rediss:// or unix://, with /, ?, # and @ in a password written as %2F, %3F, %23 and %40; after ? one db, "
+    "username, password, ssl_... and socket_... may stand",
+    "redis://、rediss:// 或 unix:// 地址，密码中的 /、?、#、@ 须写作 %2F、%3F、%23、%40；"
+    "? 之后只可有 db（一个）、username、password、ssl_…、socket_…",
 )
+_AFTER_QUESTION_MARK = re.compile("db|username|password|ssl_[a-z_]+|socket_[a-z_]+")
 
 
 _REPOSITORY = Words("https:// and a host, without a password, or a folder", "https:// 地址（不含密码）或目录")
@@ -161,22 +164,29 @@ def _shown(url: str) -> str:
     """A store's address without user and password, put together from its parts; "" if it is none.
 
     A password with a delimiter in it would stand in another part, so an address is only shown if every part is plain.
+    What is shown tells one store from another, so the database is in it wherever redis-py reads it: in the query first.
     """
     try:
         address = urlsplit(url)
         host, port = address.hostname or "", address.port
+        query = parse_qs(address.query, keep_blank_values=True, strict_parsing=bool(address.query))
     except ValueError:
         return ""
-    if address.fragment or "@" in address.path + address.query:
+    if address.fragment or "@" in address.path + address.query or not all(map(_AFTER_QUESTION_MARK.fullmatch, query)):
+        return ""
+    number = query.get("db", [])
+    if len(number) > 1 or not all(re.fullmatch("[0-9]+", each) for each in number):
         return ""
     if address.scheme == "unix":
-        return f"unix://{address.path}" if address.path and not host else ""
+        database = "".join(f"?db={each}" for each in number)
+        return f"unix://{address.path}{database}" if address.path and not host else ""
     if address.scheme not in ("redis", "rediss") or not re.fullmatch("(/[0-9]*)?", address.path):
         return ""
+    path = f"/{number[0]}" if number else address.path
     host = f"[{host}]" if ":" in host else host
     if not (host or address.path) or (host and not _HOST.fullmatch(host.replace("_", "-"))):
         return ""
-    return f"{address.scheme}://{host}{'' if port is None else f':{port}'}{address.path}"
+    return f"{address.scheme}://{host}{'' if port is None else f':{port}'}{path}"
 
 
 def _wrong(name: str, wanted: Words) -> SettingError:

@@ -757,7 +757,9 @@ def test_the_start_says_what_is_set_and_never_a_password() -> None:
         ("redis://u:hunter2@my_store", "redis://my_store"),
         ("rediss://:hunter2@[::1]:6379/1?password=hunter2", "rediss://[::1]:6379/1"),
         ("redis://u:p%2Fhunter2%40@10.0.0.1/0", "redis://10.0.0.1/0"),
-        ("unix://u:hunter2@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+        ("unix://u:hunter2@/run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
+        ("unix:///run/redis.sock?password=hunter2", "unix:///run/redis.sock"),
+        ("redis://store/1?ssl_ca_certs=/etc/ca.pem&db=2", "redis://store/2"),
     ],
 )
 def test_a_store_is_shown_without_user_and_password(url: str, shown: str) -> None:
@@ -787,6 +789,22 @@ def test_a_store_whose_password_would_stand_elsewhere_in_its_address_is_refused(
         Settings.from_environment({"YBTOKEN_GATEWAY_REDIS": url})
     assert "hunter2" not in str(refused.value)
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "query", ["host=other", "port=6380", "path=/run/other", "db=one", "db=", "db=1&db=2", "db", "d%62=1&host=other"]
+)
+def test_a_store_that_its_shown_address_does_not_tell_from_another_is_refused(query: str) -> None:
+    for address in ("redis://", "redis:///0", "redis://store/0", "unix:///run/redis.sock"):
+        with pytest.raises(SettingError, match="one db"):
+            Settings(redis=f"{address}?{query}")
+
+
+def test_the_database_that_is_shown_is_the_one_that_is_used() -> None:
+    connection = pytest.importorskip("redis.connection")
+    for url in ("redis://s/1", "redis://s/1?db=2", "redis://s?d%62=3", "rediss://s:7?db=%34"):
+        shown = Settings(redis=url).store
+        assert connection.parse_url(shown)["db"] == connection.parse_url(url)["db"], shown
 
 
 def test_a_folder_that_does_not_fit_stops_the_start(tmp_path: Path) -> None:
