@@ -40,26 +40,26 @@ class Rule:
 
 
 class Epoch(NamedTuple):
-    number: int
-    of: tuple[int, int]  # the server's run, and its count of evictions
     begun: int | None
+    damage: str = ""
+    """What its server went through since: nothing, "evicted", or "restarted"."""
 
 
 class Message(NamedTuple):
     kind: str  # "claim", "other" (a claim of another display), or "begin"
     id: int = 0
     ttl: int = 0
-    number: int = 0  # of the epoch that was shown
+    shown: bool = False  # whether it begins the epoch that is there
     time: int = 0
     sent: int = 0
 
 
 class State(NamedTuple):
+    """Epochs have no numbers here, and runs and evictions no counts, because only whether they are the same matters."""
+
     now: int
     claim: tuple[int, int] | None  # who has it, and when it ends
     epoch: Epoch | None
-    server: tuple[int, int]
-    epochs: int
     messages: frozenset[Message]
     attempts: int
     others: int
@@ -80,40 +80,44 @@ def successors(state: State, rule: Rule) -> Iterator[State]:
         message = Message("claim", state.attempts, ttl, time=now - SKEW, sent=now)
         yield state._replace(messages=state.messages | {message}, attempts=state.attempts - 1)
     if state.others and under_way < 2:
-        message = Message("other", time=now - SKEW, sent=now)
+        message = Message("other", time=now - SKEW if rule.clock_read == "before" else 0)  # else nobody reads it
         yield state._replace(messages=state.messages | {message}, others=state.others - 1)
     for message in state.messages:
         rest = state._replace(messages=state.messages - {message})
         yield from begin(rest, message, rule) if message.kind == "begin" else execute(rest, message, rule)
     if state.losses:
         lost = state._replace(claim=None, losses=state.losses - 1)
-        run, evicted = state.server
-        yield lost._replace(epoch=None)
-        yield lost._replace(server=(run + 1, 0))
-        yield lost._replace(server=(run, evicted + 1))
+        yield in_place(lost, None, rule)
+        if epoch := state.epoch:
+            yield lost._replace(epoch=Epoch(epoch.begun, "restarted"))
+            yield lost._replace(epoch=Epoch(epoch.begun, epoch.damage or "evicted"))
+        else:
+            yield lost
 
 
-def whole(epoch: Epoch | None, server: tuple[int, int], rule: Rule) -> bool:
-    if epoch is None:
-        return False
-    restarted, evicted = epoch.of[0] != server[0], epoch.of[1] != server[1]
-    if restarted:
-        return "restarted" not in rule.notices
-    return not (evicted and "evicted" in rule.notices)
+def in_place(state: State, epoch: Epoch | None, rule: Rule) -> State:
+    """The state with another epoch, or none. What would have begun the former one does nothing if epochs are exchanged:
+    such a message may arrive at once.
+    """
+    messages = [each._replace(shown=False) for each in state.messages if each.kind != "begin" or not rule.exchange]
+    return state._replace(epoch=epoch, messages=frozenset(messages))
+
+
+def whole(epoch: Epoch | None, rule: Rule) -> bool:
+    return epoch is not None and epoch.damage not in rule.notices
 
 
 def execute(state: State, message: Message, rule: Rule) -> Iterator[State]:
     """The claim script, in the server."""
+    if not whole(state.epoch, rule):
+        state = in_place(state, Epoch(None), rule)
     epoch = state.epoch
-    if not whole(epoch, state.server, rule):
-        epoch = Epoch(state.epochs, state.server, None)
-        state = state._replace(epoch=epoch, epochs=state.epochs + 1)
     assert epoch is not None
     if epoch.begun is None:
         yield state  # the answer is lost
         # The earliest reading is the worst, because more codes are accepted afterwards.
         time = message.time if rule.clock_read == "before" else state.now - SKEW
-        yield state._replace(messages=state.messages | {Message("begin", number=epoch.number, time=time)})
+        yield state._replace(messages=state.messages | {Message("begin", shown=True, time=time)})
         return
     if message.kind == "other" or epoch.begun >= rule.since or (state.claim and state.claim[0] != message.id):
         yield state
@@ -128,19 +132,16 @@ def execute(state: State, message: Message, rule: Rule) -> Iterator[State]:
 
 def begin(state: State, message: Message, rule: Rule) -> Iterator[State]:
     epoch = state.epoch
-    shown = epoch is not None and epoch.number == message.number and epoch.begun is None
+    shown = epoch is not None and message.shown and epoch.begun is None
     if shown or not rule.exchange:
-        number = message.number if epoch is None else epoch.number
-        state = state._replace(epoch=Epoch(number, state.server, message.time))
+        state = state._replace(epoch=Epoch(message.time))
     yield state
 
 
 def twice(rule: Rule) -> list[State] | None:
     """A path to a state in which the display was accepted twice, or ``None``."""
-    prepared = Epoch(0, (0, 0), 0)
     starts = [
-        State(ISSUED - 3 * SKEW, None, epoch, (0, 0), 1, frozenset(), ATTEMPTS, OTHERS, LOSSES, 0)
-        for epoch in (prepared, None)
+        State(ISSUED - 3 * SKEW, None, epoch, frozenset(), ATTEMPTS, OTHERS, LOSSES, 0) for epoch in (Epoch(0), None)
     ]
     came_from: dict[State, State | None] = dict.fromkeys(starts)
     todo = starts
