@@ -195,10 +195,7 @@ class OfRedis(Terminals):
         self.server.pass_time(seconds)
 
     def lose_all(self) -> None:
-        import redis
-
-        with redis.Redis.from_url(self.server.url) as client:
-            client.flushall()
+        self.server.client.flushall()
 
     def teardown(self) -> None:
         self.lose_all()
