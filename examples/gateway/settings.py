@@ -138,8 +138,8 @@ class Settings:
 _YEAR = Words("at most a year, in seconds", "不超过一年的秒数")
 _NAMES = Words("host names, separated by commas", "以逗号分隔的主机名")
 _STORE = Words(
-    "redis://, rediss:// or unix://, with /, ?, # and @ in a password written as %2F, %3F, %23 and %40; after ? one db, "
-    "username, password, ssl_... and socket_... may stand",
+    "redis://, rediss:// or unix://, with /, ?, # and @ in a password written as %2F, %3F, %23 and %40; after ? one "
+    "db, username, password, ssl_... and socket_... may stand",
     "redis://、rediss:// 或 unix:// 地址，密码中的 /、?、#、@ 须写作 %2F、%3F、%23、%40；"
     "? 之后只可有 db（一个）、username、password、ssl_…、socket_…",
 )

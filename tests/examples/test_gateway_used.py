@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fastapi")
 
-from examples.gateway.used import AsyncKeeping, Keeping
+from examples.gateway.settings import Settings
+from examples.gateway.used import USED, AsyncKeeping, Keeping, guard_of
+from examples.gateway.world import open_vault
 from tests.support import HOLDER, NOW, RING, fake_issuer
 from ybtoken import AsyncReplayGuard, MemoryReplayGuard, TokenError, Verifier
 from ybtoken.passes.rotating import STEP, RotatingCodes
 from ybtoken.replay.protocols import Claim
+from ybtoken.replay.sqlite import SqliteReplayGuard
 
 
 class Clock:
@@ -60,3 +66,51 @@ def test_an_earlier_code_of_a_pass_stays_used_after_the_clock_was_ahead_for_a_mo
     assert verdict(other.present(now=clock.now)) == "accepted"
     clock.now = now + 1
     assert verdict(phone.present(now=now - STEP)) == "redeem.replayed"
+
+
+def begun(folder: Path, now: int, **settings: str) -> int:
+    """Since when the guard's file remembers, after a start at a time."""
+    made = Settings(folder=folder, algorithm="es256", **settings)  # type: ignore[arg-type]
+    open_vault(made)
+    guard = guard_of(made, lambda: now)
+    assert isinstance(guard, SqliteReplayGuard)
+    guard.close()
+    with closing(sqlite3.connect(folder / USED)) as file:
+        return int(file.execute("SELECT begun FROM memory").fetchone()[0])
+
+
+def test_the_file_remembers_from_the_platform_on_whose_codes_it_is_for(tmp_path: Path) -> None:
+    folder, root, other = tmp_path / "new", tmp_path / "root.json", tmp_path / "other.json"
+    root.write_bytes(b"of a platform")
+    other.write_bytes(b"of another")
+    rings = {"rings": "https://a.example", "rings_root": str(root)}
+    assert begun(folder, NOW) == 0, "no code of a new key was used before"
+    assert begun(folder, NOW + 1) == 0
+    assert begun(folder, NOW + 2, **rings) == NOW + 2
+    assert begun(folder, NOW + 3, **rings) == NOW + 2
+    assert begun(folder, NOW + 4, **rings | {"rings": "https://b.example"}) == NOW + 2, "a platform may move"
+    assert begun(folder, NOW + 5, **rings | {"rings_root": str(other)}) == NOW + 5
+    assert begun(folder, NOW + 6) == NOW + 6
+
+
+def test_a_start_that_ended_too_early_is_no_loss(tmp_path: Path) -> None:
+    rings = {"rings": "https://a.example", "rings_root": str(tmp_path / "root.json")}
+    (tmp_path / "root.json").write_bytes(b"of a platform")
+    folder = tmp_path / "new"
+    begun(folder, NOW)
+    made = Settings(folder=folder, algorithm="es256", **rings)  # type: ignore[arg-type]
+    open_vault(made)  # and no guard was made
+    assert begun(folder, NOW + 1, **rings) == NOW + 1
+
+
+@pytest.mark.parametrize("left", ["rings", "signing.pem"])
+def test_a_file_that_is_deleted_without_what_used_its_key_does_not_begin_at_0(tmp_path: Path, left: str) -> None:
+    (tmp_path / "new").mkdir(mode=0o700)
+    begun(tmp_path / "new", NOW)
+    (tmp_path / "new" / "rings").mkdir()
+    for path in (tmp_path / "new").iterdir():
+        if path.is_file() and path.name != left:
+            path.unlink()
+    if left != "rings":
+        (tmp_path / "new" / "rings").rmdir()
+    assert begun(tmp_path / "new", NOW + 1) == NOW + 1
