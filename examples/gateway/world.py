@@ -39,13 +39,13 @@ from ybtoken.passes.rotating import RotatingCodes
 from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.registry import StatusRegistry
-from ybtoken.status.source import MemoryStatusSource
 from ybtoken.trust.keeper import Keeper
 from ybtoken.words import Words
 
 from .metrics import Metrics
 from .rings import Publisher, source_of, staleness
 from .settings import Settings
+from .statuses import Statuses
 from .used import AsyncKeeping, Keeping, begin, claim_of_hand_in, guard_of, keep_to_one_platform, keep_to_one_store
 from .vault import Vault
 
@@ -105,7 +105,8 @@ class World:
         self.enrolment = Enrolment(hashlib.sha256(b"enrolment" + vault.master).digest(), clock=self.clock)
         self.registry = StatusRegistry(settings.folder / "status.db", STATUS_URI, size=1 << 16, clock=self.clock)
         self.status_keys = KeyRing([KeyEntry(vault.status.verifying_key, _ISSUER, use=Use.STATUS)])
-        self.statuses = MemoryStatusSource(StatusListReader(self.status_keys, STATUS_URI, skew=settings.skew))
+        reader = StatusListReader(self.status_keys, STATUS_URI, skew=settings.skew)
+        self.statuses = Statuses(reader, settings.skew)
         self.published = b""
         self._published_at = 0
         self._publishing = Lock()
@@ -153,8 +154,8 @@ class World:
 
     @property
     def staleness(self) -> Words | None:
-        """What a person at the counter has to know about the ring; ``None`` if it is up to date."""
-        return staleness(self.rings, self.now, is_fresh=self._is_fresh)
+        """What a person at the counter has to know about ring and status list; ``None`` if they are up to date."""
+        return staleness(self.rings, self.now, is_fresh=self._is_fresh) or self.statuses.problem
 
     @property
     def _is_fresh(self) -> bool:
@@ -200,13 +201,13 @@ class World:
         Times of lists are whole seconds, so a list more often would replace nothing.
         """
         with self._publishing:
-            if (now := self.now) <= self._published_at:
+            if (now := self.now) == self._published_at:  # and not <=, because the clock may be set back
                 return
             file = self.settings.folder / "status.cwt"
             try:
                 self.published = self.registry.publish(self._vault.status, lifetime=60, ttl=STATUS_TTL)
                 replace_file(file, self.published, mode=0o600)
-            except ValueError:  # another worker has just published
+            except ValueError:  # another worker has just published, or the clock was ahead at the last time
                 self.published = file.read_bytes()
             self.statuses.load(self.published, self.now)
             self._published_at = now
@@ -264,6 +265,7 @@ class World:
         verification follows another platform's rings, the own key need not be in them, and nothing is issued.
         """
         verifier = self._current()
+        self.statuses.status(0, self.now)
         if not self.settings.rings:
             text = self.issuer.issue(self.sealer.seal(0), "000000").text
             verifier.verify(text)  # past the observers: this is nobody's token

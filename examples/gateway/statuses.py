@@ -1,0 +1,54 @@
+"""The verifying side's status list, for a gateway that publishes and verifies by one clock.
+
+If that clock was ahead, the list that it published then would be used until its end, and no newer one would replace it:
+whoever is frozen meanwhile would be accepted. So a list from the future is dropped, and until there is another one the
+status of a pass cannot be checked.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ybtoken import CannotCheckError
+from ybtoken.status.list import StatusListReader
+from ybtoken.status.source import MemoryStatusSource, StatusAnswer
+from ybtoken.words import Words
+
+_log = logging.getLogger(__name__)
+_NONE = Words(
+    "There is no good status list, perhaps because a clock was or is wrong: the status of passes cannot be checked. "
+    "Tell the operator.",
+    "没有可用的状态列表，可能是时钟曾经或现在有误：暂时无法核验凭证状态。请告知运维人员。",
+)
+
+
+class Statuses:
+    """A `ybtoken.status.source.StatusSource` that notices when the clock was set back.
+
+    Args:
+        reader: checks the lists.
+        skew: by how many seconds clocks may differ.
+    """
+
+    def __init__(self, reader: StatusListReader, skew: int) -> None:
+        self._reader, self._skew = reader, skew
+        self._source = MemoryStatusSource(reader)
+
+    @property
+    def problem(self) -> Words | None:
+        """What a person at the counter has to know; ``None`` while there is a list."""
+        return None if self._source.current is not None else _NONE
+
+    def load(self, data: bytes, now: int) -> None:
+        """Use a list from now on if it is newer; one that is not good is logged."""
+        held = self._source.current
+        if held is not None and held.issued_at > now + self._skew:
+            self._source = MemoryStatusSource(self._reader)
+        try:
+            self._source.load(data, now)
+        except CannotCheckError as error:
+            _log.error("%s (%s)", " / ".join(_NONE if self.problem is not None else error.what), error.reason)
+
+    def status(self, index: int, now: int) -> StatusAnswer:
+        """See `ybtoken.status.source.StatusSource`."""
+        return self._source.status(index, now)
