@@ -36,7 +36,10 @@ def check_city_code(city_code: str) -> str:
 
 def _range_of(prefix: str) -> tuple[int, int]:
     if not _is_digits(prefix) or len(prefix) not in (2, 4, 6):
-        raise ValueError(f"a scope prefix is a string of 2, 4 or 6 digits, not {prefix!r}")
+        raise BoundsError(
+            f"a scope prefix is a string of 2, 4 or 6 digits, not {prefix!r}",
+            f"范围前缀应为 2、4 或 6 位数字，实为 {prefix!r}",
+        )
     width = 10 ** (_CITY_DIGITS - len(prefix))
     return int(prefix) * width, (int(prefix) + 1) * width
 
@@ -74,7 +77,10 @@ class Scope:
         self._work_out()
         for prefix in (*self.prefixes, *self.exclusions):
             if prefix[:2] not in PROVINCES:
-                raise ValueError(f"a scope prefix begins with the two digits of a province: {prefix!r} does not")
+                raise BoundsError(
+                    f"a scope prefix begins with the two digits of a province: {prefix!r} does not",
+                    f"范围前缀应以省级代码两位数字开头，{prefix!r} 不是",
+                )
 
     @classmethod
     def from_prefixes(cls, prefixes: Iterable[str], exclusions: Iterable[str] = ()) -> Scope:
@@ -97,7 +103,7 @@ class Scope:
         for prefix in self.exclusions:
             ranges = _subtract(ranges, _range_of(prefix))
         if not ranges:
-            raise ValueError("the exclusions leave nothing of the scope")
+            raise BoundsError("the exclusions leave nothing of the scope", "排除之后范围为空")
         object.__setattr__(self, "ranges", tuple(ranges))
 
     def covers(self, city_code: str) -> bool:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -168,6 +169,9 @@ def test_a_bad_key_ring_is_misuse_without_a_traceback(run, office, tmp_path, doc
     result = run("verify", office.text(), "--ring", tmp_path / "ring")
     assert (result.exit_code, result.stdout) == (2, ""), result.output
     assert "is no key ring" in result.stderr
+    chinese = run("verify", office.text(), "--ring", tmp_path / "ring", "--lang", "zh").stderr
+    assert "不是密钥环：" in chinese
+    assert not re.search("[a-z]{3,} [a-z]{2,}", chinese)
 
 
 def test_a_ring_with_a_member_of_another_kind_is_misuse(run, office, tmp_path):

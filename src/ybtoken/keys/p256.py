@@ -18,6 +18,7 @@ from ybtoken.errors import SignatureError
 from ybtoken.keys._der import der_from_raw, raw_from_der, refused
 from ybtoken.keys._pem import KeyCipher, check_cipher, check_passphrase, pem_from_der
 from ybtoken.keys.protocols import SAMPLE, coordinate, kid_of_point
+from ybtoken.words import BoundsError
 
 if TYPE_CHECKING:
     from ybtoken.keys.reading import PrivateKeyRead
@@ -62,7 +63,10 @@ class P256VerifyingKey:
         if not isinstance(point, bytes) or len(point) != _POINT_SIZE or point[0] != 4:
             point = _read_point(point)
         self.algorithm = _check_algorithm(algorithm)
-        self._public_key = _key_of_point(point)
+        try:
+            self._public_key = _key_of_point(point)
+        except ValueError:
+            raise BoundsError("the point is not on the P-256 curve", "该点不在 P-256 曲线上") from None
         self.point = point[1 : 1 + _SIZE], point[1 + _SIZE :]
         self.kid = kid_of_point(Curve.P256, *self.point)
 

@@ -17,6 +17,7 @@ from ybtoken.algorithms import Algorithm
 from ybtoken.keys.protocols import VerifyingKey
 from ybtoken.places import Scope
 from ybtoken.wire.envelope import KID_SIZE, encode_header, sign1_prefix
+from ybtoken.words import BoundsError
 
 __all__ = ["FOREVER", "MAX_KEYS", "KeyEntry", "KeyRing", "Use"]
 
@@ -78,20 +79,21 @@ class KeyEntry:
         if not isinstance(self.issuer, str):
             raise TypeError(f"an issuer's name is a string, not {type(self.issuer).__name__}")
         if not _NAME.fullmatch(self.issuer):
-            raise ValueError("an issuer has a printable name")
+            raise BoundsError("an issuer has a printable name", "签发机构名称应为可打印字符")
         instance("scope", self.scope, Scope, "a Scope")
         instance("use", self.use, Use, "a Use")
         if instant("not_before", self.not_before) >= instant("not_after", self.not_after):
-            raise ValueError("not_before is below not_after")
+            raise BoundsError("not_before is below not_after", "not_before 应早于 not_after")
         if self.withdrawn_since is not None and instant("withdrawn_since", self.withdrawn_since) == FOREVER:
-            raise ValueError("withdrawn_since is a time before 2**32: what is never withdrawn has None")
+            en = "withdrawn_since is a time before 2**32: what is never withdrawn has None"
+            raise BoundsError(en, "withdrawn_since 应早于 2**32：从未停用者为 None")
         if len(self.key.kid) != KID_SIZE:
-            raise ValueError(f"a kid is {KID_SIZE} bytes")
+            raise BoundsError(f"a kid is {KID_SIZE} bytes", f"kid 应为 {KID_SIZE} 字节")
         if self.status_uri is not None:
             if not isinstance(self.status_uri, str) or not _NAME.fullmatch(self.status_uri):
-                raise ValueError("a status_uri is the address of a status list")
+                raise BoundsError("a status_uri is the address of a status list", "status_uri 应为状态列表的地址")
             if self.use is not Use.TOKENS:
-                raise ValueError("a key for status lists has no status list itself")
+                raise BoundsError("a key for status lists has no status list itself", "状态列表密钥自身没有状态列表")
         header = encode_header(Algorithm(self.key.algorithm), self.key.kid)
         object.__setattr__(self, "header", header)
         object.__setattr__(self, "prefix", sign1_prefix(header))
@@ -130,16 +132,23 @@ class KeyRing(Mapping[bytes, KeyEntry]):
         for entry in self.entries:
             instance("an entry of a key ring", entry, KeyEntry, "a KeyEntry(key, issuer)")
         if len(self.entries) > MAX_KEYS:
-            raise ValueError(f"a key ring holds at most {MAX_KEYS} keys")
+            raise BoundsError(f"a key ring holds at most {MAX_KEYS} keys", f"密钥环最多容纳 {MAX_KEYS} 个密钥")
         self.version = uint("version", version, _MAX_VERSION)
         uses = {entry.use for entry in self.entries} or {Use.TOKENS}
         if len(uses) > 1:
-            raise ValueError("keys for tokens and keys for status lists are in rings of their own")
+            raise BoundsError(
+                "keys for tokens and keys for status lists are in rings of their own",
+                "凭证密钥与状态列表密钥应分属不同的密钥环",
+            )
         self.use: Use = uses.pop()
         self._by_kid: dict[bytes, KeyEntry] = {}
         for entry in self.entries:
             if entry.kid in self._by_kid:
-                raise ValueError(f"two keys have the kid {entry.kid.hex()}: a key has one algorithm and one entry")
+                kid = entry.kid.hex()
+                raise BoundsError(
+                    f"two keys have the kid {kid}: a key has one algorithm and one entry",
+                    f"有两个密钥的 kid 同为 {kid}：每个密钥只有一种算法、一个条目",
+                )
             self._by_kid[entry.kid] = entry
         self.by_header: Mapping[bytes, KeyEntry] = MappingProxyType({entry.header: entry for entry in self.entries})
 
@@ -167,12 +176,12 @@ class KeyRing(Mapping[bytes, KeyEntry]):
     def without(self, kid: bytes) -> KeyRing:
         """A ring without this key."""
         if kid not in self:
-            raise ValueError(f"no key {kid.hex()} in this ring")
+            raise BoundsError(f"no key {kid.hex()} in this ring", f"密钥环中没有密钥 {kid.hex()}")
         return KeyRing((e for e in self.entries if e.kid != kid), version=self.version + 1)
 
     def withdrawn(self, kid: bytes, *, since: int) -> KeyRing:
         """A ring that refuses every token issued with this key at or after a time (seconds since 1970)."""
         if kid not in self:
-            raise ValueError(f"no key {kid.hex()} in this ring")
+            raise BoundsError(f"no key {kid.hex()} in this ring", f"密钥环中没有密钥 {kid.hex()}")
         entries = [e.withdrawn(since=since) if e.kid == kid else e for e in self.entries]
         return KeyRing(entries, version=self.version + 1)

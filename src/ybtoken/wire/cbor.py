@@ -11,6 +11,8 @@ from typing import Any
 
 import cbor2
 
+from ybtoken.words import BoundsError
+
 __all__ = ["CutOffError", "end_of_item", "load_plain"]
 
 _DEPTH = 16
@@ -20,7 +22,7 @@ _BYTES, _TEXT, _ARRAY, _MAP, _TAG = 2, 3, 4, 5, 6
 _INDEFINITE = 28  # additional information from 28 on is reserved, or means an indefinite length (RFC 8949 section 3)
 
 
-class CutOffError(ValueError):
+class CutOffError(BoundsError):
     """The data ends within the item."""
 
 
@@ -38,26 +40,29 @@ def end_of_item(data: bytes, at: int = 0) -> int:
             continue
         left[-1] -= 1
         if at >= len(data):
-            raise CutOffError("not CBOR: cut off")
+            raise CutOffError("not CBOR: cut off", "不是 CBOR：不完整")
         major, number, at = data[at] >> 5, data[at] & 31, at + 1
         if number >= _INDEFINITE:
-            raise ValueError("not CBOR of a definite length")
+            raise BoundsError("not CBOR of a definite length", "不是定长的 CBOR")
         if number >= 24:
             width = 1 << (number - 24)
             number, at = int.from_bytes(data[at : at + width], "big"), at + width
         if major == _TAG:
-            raise ValueError("CBOR with a tag, which has no meaning here")
+            raise BoundsError("CBOR with a tag, which has no meaning here", "CBOR 带有标签，此处无意义")
         if major in (_BYTES, _TEXT):
             at += number
         elif major in (_ARRAY, _MAP):
             items = number * (major - _TEXT)
             if items > len(data) - at:  # each has a byte at least
-                raise CutOffError("not CBOR: cut off")
+                raise CutOffError("not CBOR: cut off", "不是 CBOR：不完整")
             if len(left) > _DEPTH:
-                raise ValueError(f"CBOR of more than {_DEPTH} arrays and maps within each other")
+                raise BoundsError(
+                    f"CBOR of more than {_DEPTH} arrays and maps within each other",
+                    f"CBOR 的数组与 map 嵌套超过 {_DEPTH} 层",
+                )
             left.append(items)
         if at > len(data):
-            raise CutOffError("not CBOR: cut off")
+            raise CutOffError("not CBOR: cut off", "不是 CBOR：不完整")
     return at
 
 
@@ -71,4 +76,4 @@ def load_plain(data: bytes) -> Any:
     try:
         return cbor2.loads(item)
     except (cbor2.CBORError, ValueError, TypeError) as error:
-        raise ValueError(f"not CBOR: {error}") from error
+        raise BoundsError(f"not CBOR: {error}", "不是 CBOR") from error

@@ -22,6 +22,7 @@ from ybtoken.keys._reading import der
 from ybtoken.keys._reading.der import DerError, Reader
 from ybtoken.keys._reading.names import name_of
 from ybtoken.keys._reading.refused import KeyReadError
+from ybtoken.words import BoundsError
 
 __all__ = ["GMSSL_ROUNDS", "decrypt_old_pem", "decrypt_pkcs8", "encrypt_with_sm4"]
 
@@ -224,7 +225,7 @@ def encrypt_with_sm4(private_key_info: bytes, passphrase: bytes, rounds: int = G
         rounds: the number of rounds of PBKDF2.
     """
     if not passphrase or b"\0" in passphrase:  # C programs would read it only up to the NUL
-        raise ValueError("a passphrase is not empty and has no NUL byte (口令不能为空，且不能含 NUL 字节)")
+        raise BoundsError("a passphrase is not empty and has no NUL byte", "口令不能为空，且不能含 NUL 字节")
     salt, iv = os.urandom(8), os.urandom(16)  # GmSSL 3 needs a salt of 8 bytes
     cipher = Cipher(algorithms.SM4(PBKDF2HMAC(hashes.SM3(), 16, salt, rounds).derive(passphrase)), modes.CBC(iv))
     padding = 16 - len(private_key_info) % 16

@@ -11,6 +11,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives import hashes
 
+from ybtoken.words import BoundsError
+
 P: Final = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
 A: Final = P - 3
 B: Final = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
@@ -39,10 +41,10 @@ def check_point(point: bytes) -> tuple[int, int]:
     if not isinstance(point, bytes):
         raise TypeError(f"an SM2 public key is bytes, not {type(point).__name__}")
     if len(point) != 65 or point[0] != 4:
-        raise ValueError("an SM2 public key is 65 bytes: 04, x, y (SM2 公钥应为 65 字节：04、x、y)")
+        raise BoundsError("an SM2 public key is 65 bytes: 04, x, y", "SM2 公钥应为 65 字节：04、x、y")
     x, y = int.from_bytes(point[1:33], "big"), int.from_bytes(point[33:], "big")
     if x >= P or y >= P or (y * y - (x * x + A) * x - B) % P:
-        raise ValueError("the point is not on the SM2 curve (该点不在 SM2 曲线上)")
+        raise BoundsError("the point is not on the SM2 curve", "该点不在 SM2 曲线上")
     return x, y
 
 
@@ -64,7 +66,7 @@ def check_user_id(user_id: bytes) -> bytes:
     if not isinstance(user_id, bytes):
         raise TypeError(f"an SM2 user id is bytes, not {type(user_id).__name__} (SM2 用户标识应为 bytes)")
     if not 1 <= len(user_id) <= MAX_USER_ID:
-        raise ValueError(f"an SM2 user id is 1 to {MAX_USER_ID} bytes (SM2 用户标识应为 1 至 {MAX_USER_ID} 字节)")
+        raise BoundsError(f"an SM2 user id is 1 to {MAX_USER_ID} bytes", f"SM2 用户标识应为 1 至 {MAX_USER_ID} 字节")
     return user_id
 
 
@@ -90,7 +92,7 @@ def spki_from_point(point: bytes) -> bytes:
 def point_from_spki(der: bytes) -> bytes:
     """The checked point of a SubjectPublicKeyInfo; ValueError for another algorithm, curve or point form."""
     if not der.startswith(_SPKI_HEAD):
-        raise ValueError("not an SM2 public key with an uncompressed point (不是 SM2 公钥或点未按非压缩格式编码)")
+        raise BoundsError("not an SM2 public key with an uncompressed point", "不是 SM2 公钥，或点未按非压缩格式编码")
     point = der[len(_SPKI_HEAD) :]
     check_point(point)
     return point

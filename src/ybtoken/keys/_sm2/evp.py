@@ -23,6 +23,7 @@ from ybtoken.keys._der import der_from_raw, raw_from_der
 from ybtoken.keys._pem import pem_from_der
 from ybtoken.keys._sm2.curve import N, check_point, message_hash, pkcs8_from_scalar, spki_from_point
 from ybtoken.keys._sm2.libcrypto import Libcrypto, LibcryptoError, candidates
+from ybtoken.words import BoundsError
 
 PBKDF2_ROUNDS: Final = 600_000  # HMAC-SHA-256; a passphrase is tried at load only
 _MAX_DER_SIGNATURE: Final = 72
@@ -157,20 +158,21 @@ class EvpPrivateKey(_EvpKey):
         if passphrase is not None:
             _check_passphrase(passphrase)
             if b"ENCRYPTED" not in pem:
-                raise ValueError("a passphrase was given, but the key is not encrypted (密钥未加密，不需要口令)")
+                raise BoundsError("a passphrase was given, but the key is not encrypted", "密钥未加密，不需要口令")
         bio = lib.BIO_new_mem_buf(pem, len(pem))
         # The passphrase is empty and not NULL, because with NULL OpenSSL would ask for one on the terminal.
         pkey = lib.PEM_read_bio_PrivateKey(bio, None, None, passphrase or b"")
         lib.BIO_free(bio)
         if not pkey:
-            raise ValueError(
-                "not a private key in PEM, or the passphrase is wrong or missing "
-                f"(不是 PEM 私钥，或口令缺失、错误): {lib.last_error()}"
+            said = lib.last_error()
+            raise BoundsError(
+                f"not a private key in PEM, or the passphrase is wrong or missing: {said}",
+                f"不是 PEM 私钥，或口令缺失、错误：{said}",
             )
         lib.ERR_clear_error()  # OpenSSL tries several formats, and each that does not fit leaves an error
         if lib.EVP_PKEY_is_a(pkey, b"SM2") != 1:
             lib.EVP_PKEY_free(pkey)
-            raise ValueError("the key is not on the SM2 curve (该密钥不在 SM2 曲线上)")
+            raise BoundsError("the key is not on the SM2 curve", "该密钥不在 SM2 曲线上")
         key = cls(lib, pkey, user_id)
         key._check()
         return key
@@ -299,7 +301,7 @@ def _no_sm2(lib: Libcrypto) -> LibcryptoError:
 
 def _check_passphrase(passphrase: bytes) -> None:
     if not passphrase or b"\0" in passphrase:  # OpenSSL would read it up to the NUL only
-        raise ValueError("a passphrase is not empty and has no NUL byte (口令不能为空，且不能含 NUL 字节)")
+        raise BoundsError("a passphrase is not empty and has no NUL byte", "口令不能为空，且不能含 NUL 字节")
 
 
 def _der(encode: Any, structure: int | None) -> bytes:
