@@ -275,6 +275,7 @@ class RefusalWords(BaseModel):
 
     what: Words
     remedy: Words
+    cannot_check: bool = Field(description="the fault is on this side, and never the holder's")
 
 
 class CounterWords(BaseModel):
@@ -288,7 +289,8 @@ class CounterWords(BaseModel):
 def words() -> CounterWords:
     """The library's words."""
     refusals = {
-        code: RefusalWords(what=_general(row.what), remedy=_general(row.remedy)) for code, row in BY_CODE.items()
+        code: RefusalWords(what=_general(row.what), remedy=_general(row.remedy), cannot_check=row.cannot_check)
+        for code, row in BY_CODE.items()
     }
     codes = (f"{province}{city:02}00" for province in PROVINCES for city in range(100))
     names = {code[:4]: describe_place(code) for code in codes}

@@ -38,9 +38,18 @@ async function transact(mode, act) {
     transaction.onabort = () => reject(transaction.error);
   });
   done.catch(() => {}); // what failed is said by the request, and its transaction aborts by itself
-  const result = await act(Object.fromEntries([HELD, ACCEPTED].map((name) => [name, transaction.objectStore(name)])));
-  await done;
-  return result;
+  try {
+    const result = await act(Object.fromEntries([HELD, ACCEPTED].map((name) => [name, transaction.objectStore(name)])));
+    await done;
+    return result;
+  } catch (error) {
+    try {
+      transaction.abort();
+    } catch {
+      // it is aborted already
+    }
+    throw error;
+  }
 }
 
 const body = async (path) => {
@@ -76,6 +85,7 @@ export async function provision() {
     const status = listedAt <= held.listedAt ? held : { statusKeys, list, listedAt };
     const both = { ...pick(ring, "keys", "version", "keysUntil"), ...pick(status, "statusKeys", "list", "listedAt") };
     await asked(all.put({ config, ahead, ...both }, "gateway"));
+    if (!isEarlier) await asked(all.put(config.now, "seen")); // its end is stated anew, by this clock
     return !isEarlier;
   });
   if (!wordsKept) await keepWords();
@@ -109,20 +119,31 @@ const readList = async ({ config, statusKeys, list }, now) =>
     keys: await KeyRing.fromJwks(statusKeys), uri: config.status_uri, now, skew: config.skew,
   });
 
+/** What is held, the gateway's time, and the latest time that this terminal has seen, also over restarts. */
+export async function clock() {
+  return transact("readwrite", async ({ [HELD]: all }) => {
+    const held = await asked(all.get("gateway"));
+    const now = Math.floor(Date.now() / 1000) + (held?.ahead ?? 0);
+    const seen = Math.max(now, (await asked(all.get("seen"))) ?? 0);
+    if (held) await asked(all.put(seen, "seen"));
+    return { held, now, seen };
+  });
+}
+
 /**
  * Verify a text here, and accept it once. Throws a TokenError if it is refused.
  *
  * @returns {Promise<object>} the verified voucher
  */
 export async function accept(text, { challenge = "", redeem = true } = {}) {
-  const held = await store(HELD, "readonly", (all) => all.get("gateway"));
-  const cannot = (reason) => {
-    throw new TokenError("redeem.unavailable", reason);
+  const { held, now, seen } = await clock();
+  const cannot = (code, reason) => {
+    throw new TokenError(code, reason);
   };
-  if (!held) cannot("this terminal has never seen the gateway");
-  const { config, ahead } = held;
-  const now = Math.floor(Date.now() / 1000) + ahead;
-  if (!(now < held.keysUntil) || now < config.now - config.skew) cannot("the key ring that is held is past its end");
+  if (!held) cannot("key.ring_unavailable", "this terminal has never seen the gateway");
+  const { config } = held;
+  if (!(seen < held.keysUntil)) cannot("key.ring_expired", "a clock that is set back does not make it good again");
+  if (now < seen - config.skew) cannot("redeem.clock", "the clock was set back");
   const list = await readList(held, now).catch((error) => {
     if (!(error instanceof TokenError)) throw error; // without a list, what needs one is refused
   });
@@ -138,14 +159,14 @@ export async function accept(text, { challenge = "", redeem = true } = {}) {
     try {
       await transact("readwrite", async (stores) => {
         if (voucher.claimUntil <= ((await asked(stores[HELD].get("forgotten"))) ?? 0)) {
-          throw new TokenError("redeem.clock", "what ended at this time is forgotten");
+          cannot("redeem.clock", "what ended at this time is forgotten");
         }
         await asked(stores[ACCEPTED].add(record));
       });
     } catch (error) {
       if (error instanceof TokenError) throw error;
       if (error?.name === "ConstraintError") throw new TokenError("redeem.replayed", "on this terminal");
-      cannot(String(error)); // what is not remembered is not accepted
+      cannot("redeem.unavailable", String(error)); // what is not remembered is not accepted
     }
   }
   return voucher;

@@ -111,10 +111,10 @@ async function verdictHere(text, act, why) {
     const voucher = { place: placeOf(cityCode), purpose, purpose_name: purposes[purpose], notes: [] };
     return { kind: "accepted", here: true, headline: redeem ? WORDS.acceptedHere : WORDS.verifiedHere, voucher };
   } catch ({ code, step }) {
-    if (!code || code.endsWith(".unavailable")) return { kind: "cannot", remedy: WORDS.network, code, step };
-    const { what = { zh: "", en: "" }, remedy } = refusals[code] ?? {};
+    const { what = { zh: "", en: "" }, remedy, cannot_check: cannot } = refusals[code] ?? { cannot_check: true };
+    if (cannot && (!remedy || code.endsWith(".unavailable"))) return { kind: "cannot", remedy: WORDS.network, code, step };
     const said = { zh: why.zh + what.zh, en: why.en + what.en };
-    return { kind: step === 1 ? "again" : "refused", remedy, what: said, code, step };
+    return { kind: cannot ? "cannot" : step === 1 ? "again" : "refused", remedy, what: said, code, step };
   }
 }
 
@@ -143,6 +143,7 @@ async function keep() {
     history.length = Math.min(history.length, 4);
     await countWaiting();
   } catch {
+    await offline.clock().catch(() => {}); // it is remembered how late it is
     // The gateway is still away, or this browser keeps nothing: then nothing is accepted without the gateway.
   }
 }
