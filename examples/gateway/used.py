@@ -27,6 +27,8 @@ OLDEST_HAND_IN = 7 * 24 * 3600
 """Seconds after which a terminal's own acceptance is no longer taken."""
 _KEPT = OLDEST_HAND_IN + 2 * 3600
 """Seconds: a display is good for an hour at most, and may be handed in as accepted in any second of that."""
+CLAIMED_WITHIN = 60
+"""Seconds that a claim may wait for its turn; with one, the end of a second in between would refuse it."""
 USED = "used.db"
 _STORE = "used-in"
 _PLATFORM = "used-for"
@@ -99,7 +101,7 @@ def guard_of(settings: Settings, clock: Callable[[], float]) -> ReplayGuard | As
 def claim_of_hand_in(voucher: VerifiedVoucher, skew: int, now: int) -> Claim:
     """The claim by which a display that a terminal accepted is used up; it may be made late."""
     claim = claims_of(voucher, skew)[0]
-    return Claim(claim.key, claim.since, now + 1, claim.until + _KEPT)
+    return Claim(claim.key, claim.since, now + CLAIMED_WITHIN, claim.until + _KEPT)
 
 
 def _kept(claims: Sequence[Claim]) -> list[Claim]:

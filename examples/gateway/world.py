@@ -30,12 +30,14 @@ from ybtoken import (
 from ybtoken._state import replace_file
 from ybtoken.batcher import RedemptionBatcher
 from ybtoken.identity import IdentitySealer, derive_person_number
+from ybtoken.judging.redemption import with_the_wait
 from ybtoken.keys.ring import Use
 from ybtoken.observers.event import VerdictEvent
 from ybtoken.observers.log import LogObserver
 from ybtoken.observers.observed import ObservedVerifier
 from ybtoken.passes.enrolment import Enrolment
 from ybtoken.passes.rotating import RotatingCodes
+from ybtoken.replay.protocols import Claim
 from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy
 from ybtoken.status.registry import StatusRegistry
@@ -46,7 +48,16 @@ from .metrics import Metrics
 from .rings import Publisher, source_of, staleness
 from .settings import Settings
 from .statuses import Statuses
-from .used import AsyncKeeping, Keeping, begin, claim_of_hand_in, guard_of, keep_to_one_platform, keep_to_one_store
+from .used import (
+    CLAIMED_WITHIN,
+    AsyncKeeping,
+    Keeping,
+    begin,
+    claim_of_hand_in,
+    guard_of,
+    keep_to_one_platform,
+    keep_to_one_store,
+)
 from .vault import Vault
 
 STATUS_URI = "/status/list"
@@ -248,15 +259,19 @@ class World:
         if self.settings.remembers == "memory":  # nothing outlives a restart
             raise CannotCheckError("redeem.unavailable", reason="used codes are remembered in memory only")
         voucher = self._keeper.current().of_hand_ins.verify(text, now=at, recorded=True)
-        claim = claim_of_hand_in(voucher, self.settings.skew, self.now)
-        await self._claim(claim.key, since=claim.since, by=claim.by, until=claim.until)
+        skews = 3 if voucher.presentation is not None else 2  # see claims_of
+        await self._claim(claim_of_hand_in(voucher, self.settings.skew, self.now), skews)
         return voucher
 
-    async def _claim(self, key: bytes, **times: int) -> None:
-        if self.settings.redis:
-            await self.guard.claim(key, **times)
-        else:  # it may wait for its disk
-            await asyncio.to_thread(self.guard.claim, key, **times)
+    async def _claim(self, claim: Claim, skews: int = 2) -> None:
+        times = {"since": claim.since, "by": claim.by, "until": claim.until}
+        try:
+            if self.settings.redis:
+                await self.guard.claim(claim.key, **times)
+            else:  # it may wait for its disk
+                await asyncio.to_thread(self.guard.claim, claim.key, **times)
+        except TokenError as error:
+            raise with_the_wait(error, self.now, skews * self.settings.skew) from None
 
     async def check_ready(self) -> None:
         """Raise a `TokenError` unless a token can be issued, verified and claimed now. The claim is of nobody's token.
@@ -269,8 +284,9 @@ class World:
         if not self.settings.rings:
             text = self.issuer.issue(self.sealer.seal(0), "000000").text
             verifier.verify(text)  # past the observers: this is nobody's token
-        since, until = self.now - 2 * self.settings.skew, self.now + 1
-        await self._claim(b"ready" + secrets.token_bytes(16), since=since, by=until, until=until)
+        now = self.now
+        by = now + CLAIMED_WITHIN
+        await self._claim(Claim(b"ready" + secrets.token_bytes(16), now - 2 * self.settings.skew, by, by))
 
     async def aclose(self) -> None:
         """Decide what was asked, and close what is open."""

@@ -935,6 +935,21 @@ def test_a_gateway_that_is_started_again_remembers_what_was_used(tmp_path: Path)
     asyncio.run(scene())
 
 
+def test_a_claim_may_wait_for_its_turn_over_the_end_of_a_second(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text, make = await gateway.text(), gateway.world.guard.claim_many
+
+        def later(claims: Any) -> Any:
+            gateway.clock.now += 5
+            return make(claims)
+
+        gateway.world.guard.claim_many = later  # type: ignore[method-assign]
+        assert (await gateway.post("/hand-in", text=text, at=NOW)).status_code == 200
+        assert (await gateway.client.get("/health/ready")).status_code == 200
+
+    visit(scene)
+
+
 def test_what_the_guard_may_have_forgotten_is_not_handed_in(tmp_path: Path) -> None:
     async def scene() -> None:
         async with opened(tmp_path / "new") as gateway:
@@ -950,6 +965,13 @@ def test_what_the_guard_may_have_forgotten_is_not_handed_in(tmp_path: Path) -> N
         async with opened(tmp_path / "new", 7200) as gateway:
             answer = await gateway.post("/hand-in", text=text, at=NOW)
             assert (answer.status_code, answer.json()["code"]) == (503, "redeem.restarted")
+            assert answer.headers["retry-after"] == "21"
+            assert "21 秒后签发的码" in answer.json()["what"]["zh"]
+            gateway.clock.now += 20
+            ready = await gateway.client.get("/health/ready")
+            assert (ready.headers["retry-after"], "1 秒后签发的码" in ready.json()["what"]["zh"]) == ("1", True)
+            gateway.clock.now += 1
+            assert (await gateway.client.get("/health/ready")).status_code == 200
 
     asyncio.run(scene())
 

@@ -27,7 +27,7 @@ from ybtoken.replay.protocols import AsyncReplayGuard, Claim, ReplayGuard
 from ybtoken.verified import VerifiedVoucher
 from ybtoken.voucher import STEP
 
-__all__ = ["Redemption", "claims_of", "drive", "drive_async", "redemption"]
+__all__ = ["Redemption", "claims_of", "drive", "drive_async", "redemption", "with_the_wait"]
 
 Redemption: TypeAlias = Generator[list[Claim], object, dict[int, TokenError]]
 
@@ -119,14 +119,25 @@ def _failed(part: _Part, outcomes: object, skew: int) -> dict[int, TokenError]:
 
 
 def _with_the_wait(error: TokenError, voucher: VerifiedVoucher, skew: int) -> TokenError:
-    """Add after how many seconds a new display will be accepted, if the store may have lost claims on this one."""
+    ahead = 3 * skew if voucher.presentation is not None else 2 * skew
+    step = 1 if voucher.time_step is None else STEP
+    return with_the_wait(error, voucher.verified_at, ahead, step=step)
+
+
+def with_the_wait(error: TokenError, now: int, ahead: int, *, step: int = 1) -> TokenError:
+    """Add after how many seconds a new display will be accepted, if the store may have lost claims on this one.
+
+    Args:
+        error: a guard's refusal; one with another code is returned as it is.
+        now: seconds since 1970.
+        ahead: by how many seconds the time of a display is later than its claim's ``since``.
+        step: how many seconds one display lasts, if its time is that of a step.
+    """
     if error.code != "redeem.restarted" or not isinstance(error.facts.get("begun"), int):
         return error
-    ahead = 3 * skew if voucher.presentation is not None else 2 * skew
     first = error.begun + ahead + 1  # the earliest time of a display that will be accepted
-    if voucher.time_step is not None:
-        first += -first % STEP
-    return CannotCheckError(error.code, **error.facts | {"retry_after": max(1, first - voucher.verified_at)})
+    first += -first % step
+    return CannotCheckError(error.code, **error.facts | {"retry_after": max(1, first - now)})
 
 
 def drive(guard: ReplayGuard, redeeming: Redemption) -> dict[int, TokenError]:
