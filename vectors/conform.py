@@ -25,6 +25,7 @@ LAYERS = {
     1: "1 text", 2: "2 envelope", 3: "3 key", 4: "4 signature", 5: "5 claims", 6: "6 time", 7: "7 scope",
     8: "8 policy", 9: "9 redeem",
 }  # fmt: skip
+FAMILIES = [name.removesuffix(".json") for name, about in MANIFEST["files"].items() if about.get("cases")]
 _SHOWN = 160
 
 
@@ -48,10 +49,8 @@ class Case(NamedTuple):
 
 def cases(families: list[str] | None = None) -> Iterator[Case]:
     """The cases of some families, or of all, in the form in which a program gets them."""
-    for name, about in MANIFEST["files"].items():
-        if not about.get("cases") or (families and name.removesuffix(".json") not in families):
-            continue
-        document = json.loads((HERE / name).read_text(encoding="ascii"))
+    for name in families or FAMILIES:
+        document = json.loads((HERE / f"{name}.json").read_text(encoding="ascii"))
         for stated in document["cases"]:
             question = {"family": document["family"]} | stated
             expect, why = question.pop("expect", None), question.pop("why")
@@ -75,12 +74,26 @@ def damaged() -> list[str]:
     ]
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two outcomes are the same JSON: in Python ``1 == True == 1.0``."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _shallow(value: Any, most: int = 16) -> bool:
+    """Whether what was read is nested so little that it can also be compared and written."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return most > 0 and all(_shallow(item, most - 1) for item in items)
+
+
 class Program:
     """A program that answers cases. It is started again if it ends or does not answer.
 
     Args:
         command: the program and its arguments.
         timeout: how many seconds to wait for an answer.
+
+    Raises:
+        ProgramError: it does not start, or does not say what it is.
     """
 
     def __init__(self, command: list[str], timeout: float = 30) -> None:
@@ -89,14 +102,24 @@ class Program:
         self._start()
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-        )
+        try:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+            )
+        except OSError as error:
+            raise ProgramError(str(error)) from None
         self._lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, args=(self._process.stdout, self._lines), daemon=True).start()
-        about = self._next("it said nothing")
-        self.name: str = about["name"]
-        self.capabilities = frozenset(about["capabilities"])
+        try:
+            match self._next("it said nothing"):
+                case {"name": str(name), "capabilities": [*stated]} if all(isinstance(each, str) for each in stated):
+                    self.name = name
+                    self.capabilities = frozenset(stated)
+                case _:
+                    raise ProgramError("it wrote no line with its name and its capabilities")
+        except ProgramError:
+            self.close()
+            raise
 
     @staticmethod
     def _read(lines: Any, into: queue.Queue[str]) -> None:
@@ -110,8 +133,20 @@ class Program:
         except queue.Empty:
             raise ProgramError(f"no answer within {self._timeout} s") from None
         if not line:
-            raise ProgramError(f"{missing}, and it ended with {self._process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
+            try:
+                raise ProgramError(f"{missing}, and it ended with {self._process.wait(self._timeout)}")
+            except subprocess.TimeoutExpired:
+                raise ProgramError(f"{missing}, and it closed its output") from None
+        try:
+            answer = json.loads(line)
+        except ValueError as error:
+            raise ProgramError(f"it wrote no JSON: {error}") from None
+        except RecursionError:
+            answer = None
+        if answer is None or not _shallow(answer):
+            raise ProgramError("what it wrote is nested too deeply")
+        if not isinstance(answer, dict):
+            raise ProgramError("it answered no object")
         return answer
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
@@ -119,23 +154,37 @@ class Program:
         return self.ask_many([question])[0]
 
     def ask_many(self, questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The answers to some cases, in order; after a failure the program goes on with the next case."""
+        """The answers to some cases, in order; after a failure the program goes on with the next case.
+
+        If it does not start again, every case that is left has failed.
+        """
         answers: list[dict[str, Any]] = []
         while len(answers) < len(questions):
             rest = questions[len(answers) :]
             threading.Thread(target=self._write, args=(self._process.stdin, rest), daemon=True).start()
             for question in rest:
                 try:
-                    answer = self._next("it did not answer")
-                    if answer.get("id") != question["id"]:
-                        raise ProgramError(f"it answered {answer.get('id')}")
-                except (ProgramError, ValueError) as error:
+                    answers.append(self._answer(question["id"]))
+                except ProgramError as error:
                     answers.append({"id": question["id"], "error": str(error)})
                     self.close()
-                    self._start()
                     break
-                answers.append(answer)
+            else:
+                break
+            try:
+                self._start()
+            except ProgramError as error:
+                why = f"it does not start again: {error}"
+                answers += [{"id": question["id"], "error": why} for question in questions[len(answers) :]]
         return answers
+
+    def _answer(self, id_: str) -> dict[str, Any]:
+        answer = self._next("it did not answer")
+        if answer.get("id") != id_:
+            raise ProgramError(f"it answered {answer.get('id')}")
+        if "outcome" in answer and "error" not in answer:
+            return {"id": id_, "outcome": answer["outcome"]}
+        return {"id": id_, "error": str(answer.get("error", "it stated neither an outcome nor an error"))}
 
     @staticmethod
     def _write(into: Any, questions: list[dict[str, Any]]) -> None:
@@ -157,9 +206,15 @@ class ProgramError(Exception):
 
 
 def main() -> int:
-    """Run, compare, report; 1 if an outcome differs."""
+    """Run, compare, report; 1 if an outcome differs, 2 if nothing can be asked."""
     parser = argparse.ArgumentParser(description=__doc__.partition(":")[0] if __doc__ else None)
-    parser.add_argument("--family", action="append", help="only this family; may be said several times")
+    parser.add_argument(
+        "--family",
+        action="append",
+        choices=FAMILIES,
+        metavar="FAMILY",
+        help="only this family; may be said several times",
+    )
     parser.add_argument("--timeout", type=float, default=30, help="seconds to wait for an answer")
     parser.add_argument("--report", type=Path, help="write the outcome of every case to this file, as JSON")
     parser.add_argument("program", nargs="+", help="the program and its arguments, after --")
@@ -167,12 +222,27 @@ def main() -> int:
     if wrong := damaged():
         print(f"not as the manifest says: {', '.join(wrong)}", file=sys.stderr)
         return 1
-    program = Program(options.program, options.timeout)
+    try:
+        program = Program(options.program, options.timeout)
+    except ProgramError as error:
+        parser.error(f"{options.program[0]}: {error}")
     every = list(cases(options.family))
     wanted = [case for case in every if program.capabilities.issuperset(MANIFEST["needs"][case.question["id"]])]
+    if problem := _nothing_to_ask(program.capabilities, wanted):
+        program.close()
+        parser.error(f"{program.name}: {problem}")
     answers = program.ask_many([case.question for case in wanted])
     program.close()
     return _report(program, every, wanted, answers, options.report)
+
+
+def _nothing_to_ask(capabilities: frozenset[str], wanted: list[Case]) -> str:
+    known = MANIFEST["capabilities"]
+    if unknown := capabilities - known.keys():
+        return f"no capability of the manifest: {', '.join(sorted(unknown))}; there are {', '.join(known)}"
+    if not capabilities:
+        return "it states no capability"
+    return "" if wanted else "there is no case to ask with its capabilities"
 
 
 def _report(
@@ -182,14 +252,14 @@ def _report(
     asked: dict[str, Counter[str]] = {"family": Counter(), "layer": Counter()}
     rows, failures = [], 0
     for case, answer in zip(wanted, answers, strict=True):
-        right = "error" not in answer and answer.get("outcome") == case.expect
+        right = "error" not in answer and same(answer["outcome"], case.expect)
         for by, group in (("family", case.question["family"]), ("layer", case.layer)):
             asked[by][group] += 1
             good[by][group] += right
         rows.append({**answer, "good": right})
         if not right:
             failures += 1
-            found = answer.get("error") or json.dumps(answer.get("outcome"))
+            found = answer["error"] if "error" in answer else json.dumps(answer["outcome"])
             print(
                 f"{case.question['id']}: {case.why}\n  expected {json.dumps(case.expect)[:_SHOWN]}\n  found    {found[:_SHOWN]}"
             )

@@ -67,6 +67,13 @@ def test_a_program_with_the_right_outcomes_is_good_and_is_asked_what_it_can(tmp_
         ("if id_ == 'scan/spaces': print('no JSON', flush=True)", "Expecting value"),
         ("if id_ == 'scan/spaces': answer['id'] = 'scan/other'", "it answered scan/other"),
         ("if id_ == 'scan/spaces': answer = {'id': id_, 'error': 'I cannot'}", "I cannot"),
+        ("if id_ == 'scan/spaces': answer = {'id': id_, 'error': 5}", "5"),
+        ("if id_ == 'scan/spaces': answer = {'id': id_}", "neither"),
+        ("if id_ == 'scan/spaces': answer = [answer]", "it answered no object"),
+        ("if id_ == 'scan/spaces': answer['outcome'] = json.loads('[' * 400 + ']' * 400)", "nested"),
+        ("if id_ == 'scan/spaces': print('[' * 100_000, flush=True)", "nested"),
+        ("if id_ == 'scan/spaces': sys.stdout.buffer.write(b'\\xff\\n'); sys.stdout.flush()", "Expecting value"),
+        ("if id_ == 'scan/spaces': import os; os.close(1); time.sleep(60)", "closed its output"),
     ],
 )
 def test_after_a_failure_the_runner_goes_on(tmp_path: Path, change: str, why: str) -> None:
@@ -76,6 +83,65 @@ def test_after_a_failure_the_runner_goes_on(tmp_path: Path, change: str, why: st
     assert bad == ["scan/spaces"], said
     assert why in found["scan/spaces"]["error"]
     assert len(found) == 32
+
+
+@pytest.mark.parametrize(
+    ("change", "bad"),
+    [
+        ("if answer['outcome'] is None: del answer['outcome']", "challenge/"),
+        ("answer = json.loads(json.dumps(answer).replace('true', '1'))", "device/accept"),
+        ("answer = json.loads(json.dumps(answer).replace(': 1800000000', ': 1800000000.0'))", "device/accept"),
+    ],
+)
+def test_an_outcome_of_another_type_is_another_outcome(tmp_path: Path, change: str, bad: str) -> None:
+    file = program(tmp_path, change, "['ES256', 'SM2', 'profile-3', 'challenge']")
+    code, said = conform("--family", bad.partition("/")[0], "--", sys.executable, file)
+    assert code == 1, said
+    assert said.startswith(bad)
+
+
+@pytest.mark.parametrize(
+    ("options", "capabilities", "why"),
+    [
+        (("--family", "tokens"), "['scan']", "invalid choice: 'tokens'"),
+        ((), "['es256']", "no capability of the manifest: es256"),
+        ((), "[]", "it states no capability"),
+        (("--family", "challenge"), "['scan']", "no case to ask"),
+        ((), "5", "no line with its name and its capabilities"),
+    ],
+)
+def test_a_run_that_asks_nothing_is_no_success(
+    tmp_path: Path, options: tuple[str, ...], capabilities: str, why: str
+) -> None:
+    file = program(tmp_path, capabilities=capabilities)
+    run = subprocess.run(
+        [sys.executable, str(CONFORM), *options, "--", sys.executable, str(file)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert why in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, str(CONFORM), "--", str(tmp_path / "none")], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 2
+    assert "none" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_what_follows_a_program_that_does_not_start_again_has_failed(tmp_path: Path) -> None:
+    started = str(tmp_path / "started")
+    file = program(tmp_path, f"open({started!r}, 'w'); sys.exit(3)")
+    file.write_text(f"import os, sys\nif os.path.exists({started!r}): sys.exit(4)\n" + file.read_text())
+    code, found, _ = outcomes(tmp_path, file)
+    assert code == 1
+    assert len(found) == 32
+    first, *rest = found.values()
+    assert "ended with 3" in first["error"]
+    assert {case["error"] for case in rest} == {"it does not start again: it said nothing, and it ended with 4"}
 
 
 def test_another_outcome_is_named_with_its_family(tmp_path: Path) -> None:
