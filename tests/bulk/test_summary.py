@@ -242,6 +242,19 @@ def test_doubles_are_the_same_however_many_files_they_are_sorted_into(
     assert not list((tmp_path / "out").glob("_doubles-*"))
 
 
+def test_displays_of_two_issuers_with_the_same_nonce_are_no_double(tmp_path: Path) -> None:
+    texts = [
+        Issuer(key, random=lambda size: bytes(8)).issue(bytes(16), "330100", now=at).text
+        for key in KEYS
+        for at in (NOON, NOON - 9)
+    ]
+    table = pa.table({"text": [texts[0], texts[2]], "scanned_at": [NOON] * 2})
+    assert summary_of(table, tmp_path).doubles.displays == 0
+    again = pa.table({"text": texts, "scanned_at": [NOON] * 4})
+    (tmp_path / "again").mkdir()
+    assert summary_of(again, tmp_path / "again").doubles.displays == 2
+
+
 def test_displays_of_one_pass_are_told_apart(tmp_path: Path) -> None:
     phone = P256SigningKey.generate()
     issued = Issuer(KEYS[0]).issue_device_bound_pass(bytes(16), "330100", phone.verifying_key, now=NOON)

@@ -13,7 +13,7 @@ from typing import Any
 from ybtoken._arrow import pa, pc, pq
 from ybtoken.bulk.columns import ScansError
 from ybtoken.bulk.counts import CHINA, HOUR, Counts, double_as_dict
-from ybtoken.bulk.doubles import Doubles, VerdictFile, find_doubles
+from ybtoken.bulk.doubles import Doubles, VerdictFile, find_doubles, is_accepted
 from ybtoken.bulk.plot import draw
 from ybtoken.bulk.report import Language, render
 from ybtoken.bulk.run import JOURNAL_FOLDER, MANIFEST
@@ -115,21 +115,27 @@ class _Tally:
     def add(self, path: Path) -> None:
         """Count the verdicts of a part."""
         columns = [PREFIX + name for name in ("code", "noise", "city_code", "at", "issued_at")]
-        for batch in pq.ParquetFile(path).iter_batches(columns=columns):
-            code, noise, city, at, issued = batch.columns
-            self.codes.update(_counts(code))
-            self.provinces.update(_counts(pc.utf8_slice_codeunits(city, 0, 2).drop_null()))
-            self.signed += len(city) - city.null_count
-            accepted = pc.equal(code, "accepted")
-            hour = pc.divide(pc.add(at.cast(pa.int64()), 8 * HOUR * 10**6), HOUR * 10**6)
-            for flag in (True, False):
-                chosen = hour.filter(pc.equal(accepted, flag)).drop_null()
-                self.hours.update({(number, flag): count for number, count in _counts(chosen).items()})
-            good = pc.sum(pc.and_(noise, accepted)).as_py() or 0
+        with pq.ParquetFile(path, read_dictionary=[PREFIX + "code", PREFIX + "city_code"]) as file:
+            for batch in file.iter_batches(columns=columns):
+                self._add(*batch.columns)
+
+    def _add(self, code: pa.Array, noise: pa.Array, city: pa.Array, at: pa.Array, issued: pa.Array) -> None:
+        codes = _counts(code)
+        self.codes.update(codes)
+        for place, count in _counts(city.drop_null()).items():
+            self.provinces[place[:2]] += count
+            self.signed += count
+        accepted = is_accepted(code)
+        hour = pc.divide(pc.add(at.cast(pa.int64()), 8 * HOUR * 10**6), HOUR * 10**6)
+        for number, count in _counts(pc.add(pc.multiply(hour, 2), accepted.cast(pa.int64())).drop_null()).items():
+            self.hours[number // 2, bool(number % 2)] += count
+        if pc.any(noise).as_py():
+            good = pc.sum(pc.and_(noise, accepted)).as_py()
             self.cleaned += good
-            self.cleanable += (pc.sum(noise).as_py() or 0) - good
+            self.cleanable += pc.sum(noise).as_py() - good
+        if any(name.startswith("time.") for name in codes):
             late = pc.subtract(at.cast(pa.int64()), issued.cast(pa.int64()))
-            late = late.filter(pc.starts_with(code, "time.")).drop_null()
+            late = late.filter(pc.starts_with(code.cast(pa.string()), "time.")).drop_null()
             self.offsets.update(_counts(pc.divide(late, 60 * 10**6)))
 
     def summary(self, journal: dict[str, int], doubles: Doubles) -> Summary:
