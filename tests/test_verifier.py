@@ -179,6 +179,7 @@ class TestVerify:
             (["1800000000"], TypeError, "one time for each text"),
             ([NOW * 1000], ValueError, "are they milliseconds"),
             ([-1], ValueError, "every time in now"),
+            ([2**33], ValueError, "every time in now"),
             ([2**70], ValueError, "every time in now"),
         ],
     )
@@ -190,6 +191,10 @@ class TestVerify:
         wanted = "one time for each text" if isinstance(now, str) else wanted
         with pytest.raises(error, match=wanted):
             fake_verifier().verify_many([text], now=now)
+
+    def test_the_latest_time_is_one(self, issuer):
+        text = issuer.issue(HOLDER, CITY).text
+        assert fake_verifier().verify_many([text], now=[2**33 - 1]).counts() == {"time.expired": 1}
 
     def test_a_clock_in_milliseconds_is_refused(self, issuer):
         text = issuer.issue(HOLDER, CITY).text

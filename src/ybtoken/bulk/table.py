@@ -9,6 +9,7 @@ A scan is verified at the time at which it was recorded, not now. Nothing is red
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -137,8 +138,9 @@ class BulkVerifier:
         if isinstance(texts, pa.Array) and texts.null_count:
             texts = pc.fill_null(texts, pa.scalar(b"", texts.type))
         now = pc.fill_null(times, 0)
-        start = 8 * now.offset
-        seconds = memoryview(now.buffers()[1])[start : start + 8 * len(now)].cast("q") if len(now) else ()
+        seconds = array("q")
+        if len(now):
+            seconds.frombytes(memoryview(now.buffers()[1])[8 * now.offset : 8 * (now.offset + len(now))])
         return _verifier(self).verify_many(texts, now=seconds, recorded=True)
 
     def _cleaned(
@@ -168,7 +170,7 @@ def _verifier(bulk: BulkVerifier) -> Verifier:
 
 def _flags(items: bytes | bytearray) -> pa.Array:
     view = memoryview(items)
-    return pc.equal(pa.Array.from_buffers(pa.uint8(), len(view), [None, pa.py_buffer(view)]), 1)
+    return pa.Array.from_buffers(pa.uint8(), len(view), [None, pa.py_buffer(view)]).cast(pa.bool_())
 
 
 def _without_noise(texts: pa.Array, codes: bytearray) -> Iterator[tuple[int, str]]:
