@@ -44,15 +44,18 @@ def good_texts(count: int, at: int = NOON) -> list[str]:
     return [issuer.issue(os.urandom(16), "330100", now=at).text for _ in range(count)]
 
 
-def scans(rows: int = 300, seed: int = 1) -> pa.Table:
-    """Good and bad scans: late, altered, of unknown keys, out of scope, with and without optional claims."""
+def scans(rows: int = 300, seed: int = 1, nonce_sizes: int = 9) -> pa.Table:
+    """Good and bad scans: late, altered, of unknown keys, out of scope, with and without optional claims.
+
+    Their nonces have so many different sizes, from 8 bytes on.
+    """
     chance = random.Random(seed)
     texts, times = [], []
     for i in range(rows):
         at = NOON + chance.randrange(-4 * 3600, 4 * 3600)
         key = P256SigningKey.generate() if i % 31 == 0 else KEYS[i % 2]
         extras = {"purpose": "01301", "channel": 7, "assurance": 3, "presenter": bytes(16), "status_index": i}
-        issuer = Issuer(key, random=lambda size, i=i: os.urandom(8 + i % 9))
+        issuer = Issuer(key, random=lambda size, i=i: os.urandom(8 + i % nonce_sizes))
         text = issuer.issue(
             chance.randbytes(16), chance.choice(["330100", "320500", "110000"]), now=at, **(extras if i % 3 else {})
         ).text

@@ -25,8 +25,9 @@ from ybtoken.voucher import OPTIONAL_CLAIMS
 
 
 @each_engine
-def test_the_verdicts_are_those_of_one_by_one(native: bool) -> None:
-    table, one_by_one = scans(), Verifier(RING)
+@pytest.mark.parametrize("nonce_sizes", [1, 9])
+def test_the_verdicts_are_those_of_one_by_one(nonce_sizes: int, native: bool) -> None:
+    table, one_by_one = scans(nonce_sizes=nonce_sizes), Verifier(RING)
     found = verifier(native=native)(table)
     assert found.column_names[:3] == table.column_names
     assert found.schema == pa.schema([*table.schema, *VERDICT_SCHEMA])
@@ -64,7 +65,10 @@ def test_an_empty_table_and_one_of_several_chunks_have_the_same_columns() -> Non
 
 def test_a_ring_without_keys_refuses_every_text() -> None:
     bulk = BulkVerifier(key_set=dump_jwks(KeyRing()))
-    assert set(codes_of(bulk(scans(5)))) <= {"key.unknown", "text.check", "text.prefix"}
+    for nonce_sizes in (1, 9):
+        found = bulk(scans(5, nonce_sizes=nonce_sizes))
+        assert set(codes_of(found)) <= {"key.unknown", "text.check", "text.prefix"}
+        assert found["verdict_display"].null_count == 5
 
 
 def test_columns_of_the_source_are_never_covered() -> None:

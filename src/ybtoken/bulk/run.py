@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,10 +166,14 @@ class _Writer:
 
 
 def _options(schema: pa.Schema) -> dict[str, Any]:
-    """Dictionaries and statistics where they help: nonces and references are random, and hashing them costs most."""
-    plain = [field.name for field in schema if not pa.types.is_binary(field.type)]
+    """Dictionaries, statistics and compression where they help: displays, nonces and references are random bytes."""
+    random = {field.name for field in schema if pa.types.is_binary(field.type)}
     words = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)]
-    return {"use_dictionary": words, "write_statistics": plain}
+    return {
+        "use_dictionary": words,
+        "write_statistics": [name for name in schema.names if name not in {*random, *words}],
+        "compression": {name: "none" if name in random else "snappy" for name in schema.names},
+    }
 
 
 def _note(bulk: BulkVerifier, scans: Sequence[Source], journals: Sequence[Source], encoding: str) -> dict[str, Any]:
@@ -184,14 +188,7 @@ def _note(bulk: BulkVerifier, scans: Sequence[Source], journals: Sequence[Source
 
 def _about(path: Path) -> dict[str, Any]:
     with path.open("rb") as stream:
-        return {"name": path.name, "bytes": path.stat().st_size, "sha256": _digest(stream)}
-
-
-def _digest(stream: Any) -> str:
-    digest, block = sha256(), bytearray(1 << 20)
-    while count := stream.readinto(block):
-        digest.update(memoryview(block)[:count])
-    return digest.hexdigest()
+        return {"name": path.name, "bytes": path.stat().st_size, "sha256": file_digest(stream, "sha256").hexdigest()}
 
 
 def _claim_folder(folder: Path, note: dict[str, Any]) -> None:

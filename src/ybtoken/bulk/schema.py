@@ -7,16 +7,18 @@ dictionaries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from ybtoken._arrow import pa, pc
-from ybtoken.engines.columns import NO_ENTRY
 from ybtoken.judging.verdicts import Verdicts
 from ybtoken.refusals import ACCEPTED, BY_NUMBER
 from ybtoken.verified import VerifiedVoucher
 from ybtoken.voucher import OPTIONAL_CLAIMS, OptionalClaim
+from ybtoken.wire.envelope import KID_SIZE
 from ybtoken.words import Words
 
 __all__ = ["NOT_JUDGED", "PREFIX", "VERDICT_SCHEMA", "verdict_columns"]
@@ -89,7 +91,7 @@ def verdict_columns(verdicts: Verdicts, codes: bytes, noise: pa.Array, times: pa
         times: the time at which each row was verified, in seconds since 1970, or null.
     """
     batch, rows = verdicts.batch, len(verdicts)
-    signed = pc.greater(_numbers(batch.profiles, "B"), 0)  # the claims were read
+    signed = _numbers(batch.profiles, "B").cast(pa.bool_())  # the claims were read
     # Usually every signature is good and no optional claim is there: then nothing has to be made null one by one.
     all_signed, none_present = 0 not in bytes(batch.profiles), not any(bytes(batch.present))
     present = _numbers(batch.present, "B")
@@ -100,7 +102,8 @@ def verdict_columns(verdicts: Verdicts, codes: bytes, noise: pa.Array, times: pa
     def optional(bit: int, row: OptionalClaim) -> pa.Array:
         if none_present:
             return pa.nulls(rows, _optional_type(row))
-        return column(values(row), pc.and_(signed, pc.not_equal(pc.bit_wise_and(present, 1 << bit), 0)))
+        stated = pc.bit_wise_and(present, pa.scalar(1 << bit, present.type))
+        return column(values(row), pc.and_(signed, stated.cast(pa.bool_())))
 
     def values(row: OptionalClaim) -> pa.Array:
         items = batch.column(row.column)
@@ -109,16 +112,19 @@ def verdict_columns(verdicts: Verdicts, codes: bytes, noise: pa.Array, times: pa
         numbers = _numbers(items, row.kind)
         return _digits(numbers, row.digits) if row.digits else numbers.cast(_NUMBERS[row.kind][1])
 
-    entries = _numbers(batch.entries, "H")
-    entries = column(pc.if_else(pc.equal(entries, NO_ENTRY), pa.scalar(None, entries.type), entries))
+    entries = column(_numbers(batch.entries, "H"))  # a token with claims has one
     issuers = pa.array([entry.issuer for entry in batch.keys.entries], pa.string())
-    nonces = column(_nonces(verdicts))
+    # A token without claims has no nonce; nearly always all others have 8 bytes.
+    sizes = set(pc.unique(_numbers(batch.nonce_sizes, "B")).to_pylist()) - {0}
+    nonces = column(_nonces(verdicts, sizes))
+    pairs = sizes == {KID_SIZE} and len(issuers)
+    displays = _pairs(verdicts, column) if pairs else _joined(verdicts, entries, nonces)
     return [
         pc.take(_NAMES, _numbers(memoryview(codes), "B")),
         noise,
         _moments(times),
         pc.take(issuers, entries) if len(issuers) else pa.nulls(rows, pa.string()),
-        _displays(verdicts, entries, nonces),
+        _with_passes(displays, verdicts),
         column(_digits(_numbers(batch.cities, "I"), 6)),
         column(_moments(_numbers(batch.issued_at, "I"))),
         column(_moments(_numbers(batch.expires_at, "I"))),
@@ -145,37 +151,45 @@ def _digits(numbers: pa.Array, width: int) -> pa.Array:
 
 
 def _moments(seconds: pa.Array) -> pa.Array:
-    return pc.multiply(seconds.cast(pa.int64()), 1_000_000).cast(_MOMENT)
+    return pc.multiply(seconds.cast(pa.int64()), 1_000_000).view(_MOMENT)
 
 
-def _nonces(verdicts: Verdicts) -> pa.Array:
-    """The nonces, each with its own length; nearly always all of them have 8 bytes."""
+def _nonces(verdicts: Verdicts, sizes: set[int]) -> pa.Array:
+    """The nonces, each with its own length."""
     batch = verdicts.batch
     padded = _fixed(batch.nonces, len(verdicts)).cast(pa.binary())
-    sizes = _numbers(batch.nonce_sizes, "B")
-    nonces = pa.nulls(len(verdicts), pa.binary())
-    different = pc.unique(sizes).to_pylist()
-    if len(different) == 1:
-        return pc.binary_slice(padded, 0, different[0])
-    for size in different:
-        nonces = pc.if_else(pc.equal(sizes, size), pc.binary_slice(padded, 0, size), nonces)
+    if len(sizes) == 1:
+        return pc.binary_slice(padded, 0, *sizes)
+    each, nonces = _numbers(batch.nonce_sizes, "B"), pa.nulls(len(verdicts), pa.binary())
+    for size in sizes:
+        nonces = pc.if_else(pc.equal(each, pa.scalar(size, each.type)), pc.binary_slice(padded, 0, size), nonces)
     return nonces
 
 
-def _displays(verdicts: Verdicts, entries: pa.Array, nonces: pa.Array) -> pa.Array:
-    batch, rows = verdicts.batch, len(verdicts)
-    if not batch.keys.entries:
-        return pa.nulls(rows, pa.binary())
-    kids = pc.take(pa.array([entry.kid for entry in batch.keys.entries], pa.binary()), entries)
-    displays = pc.binary_join_element_wise(kids, nonces, b"")
-    if not batch.passes:
+def _pairs(verdicts: Verdicts, column: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """The displays if every nonce is as long as a kid: pairs of 64 bits, which are copied fastest."""
+    batch = verdicts.batch
+    kids = np.frombuffer(b"".join(entry.kid for entry in batch.keys.entries), np.int64)
+    pairs = np.empty((len(verdicts), 2), np.int64)
+    pairs[:, 0] = kids.take(np.frombuffer(batch.entries, np.uint16), mode="clip")  # `NO_ENTRY` becomes null
+    pairs[:, 1] = np.frombuffer(batch.nonces, np.int64)[::2]
+    return column(_fixed(pairs.data, len(verdicts)).cast(pa.binary()))
+
+
+def _joined(verdicts: Verdicts, entries: pa.Array, nonces: pa.Array) -> pa.Array:
+    """The displays: kid and nonce."""
+    kids = pa.array([entry.kid for entry in verdicts.batch.keys.entries], pa.binary())
+    return pc.binary_join_element_wise(pc.take(kids, entries), nonces, b"") if len(kids) else nonces
+
+
+def _with_passes(displays: pa.Array, verdicts: Verdicts) -> pa.Array:
+    """The displays of vouchers, and those of passes, which differ in what the phone added."""
+    passes = sorted(verdicts.batch.passes)
+    if not passes:
         return displays
-    shown: dict[int, bytes | None] = {}
-    for place in batch.passes:
-        verdict = verdicts[place]
-        shown[place] = verdict.replay_key if isinstance(verdict, VerifiedVoucher) else None
-    mask = bytearray(rows)
-    for place in shown:
+    mask = bytearray(len(verdicts))
+    for place in passes:
         mask[place] = 1
-    chosen = pc.equal(_numbers(memoryview(mask), "B"), 1)
-    return pc.replace_with_mask(displays, chosen, pa.array([shown[place] for place in sorted(shown)], pa.binary()))
+    chosen = _numbers(memoryview(mask), "B").cast(pa.bool_())
+    shown = [verdict.replay_key if isinstance(verdict := verdicts[i], VerifiedVoucher) else None for i in passes]
+    return pc.replace_with_mask(displays, chosen, pa.array(shown, pa.binary()))
