@@ -251,7 +251,8 @@ def _terminal(app: FastAPI, world: World) -> None:
             raise HTTPException(400, f"at is within the last {OLDEST_HAND_IN} s")
         text = normalize_scan(request.text)
         try:
-            return accepted(await world.hand_in(text, request.at, terminal=request.terminal, place=request.place))
+            by = {"id_": request.id, "terminal": request.terminal, "place": request.place}
+            return accepted(await world.hand_in(text, request.at, **by))
         except CannotCheckError as error:
             if error.code == "otp.unavailable":
                 raise HTTPException(400, "a terminal accepts no rotating pass by itself") from error

@@ -123,6 +123,11 @@ class HandIn(Place):
 
     text: Scan
     at: int = Field(ge=0, le=0xFFFF_FFFF, description="when it was accepted, in seconds since 1970")
+    id: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{32}$",
+        description="the acceptance's own random number: what was taken is taken again under it, if an answer was lost",
+    )
 
 
 class Note(BaseModel):

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ybtoken import AsyncReplayGuard, MemoryReplayGuard, ReplayGuard, TokenError
@@ -29,7 +31,7 @@ _KEPT = OLDEST_HAND_IN + 2 * 3600
 """Seconds: a display is good for an hour at most, and may be handed in as accepted in any second of that."""
 CLAIMED_WITHIN = 60
 """Seconds that a claim may wait for its turn; with one, the end of a second in between would refuse it."""
-USED = "used.db"
+USED, TAKEN = "used.db", "taken.db"
 _STORE = "used-in"
 _PLATFORM = "used-for"
 _OWN = "own keys"
@@ -102,6 +104,41 @@ def claim_of_hand_in(voucher: VerifiedVoucher, skew: int, now: int) -> Claim:
     """The claim by which a display that a terminal accepted is used up; it may be made late."""
     claim = claims_of(voucher, skew)[0]
     return Claim(claim.key, claim.since, now + CLAIMED_WITHIN, claim.until + _KEPT)
+
+
+class HandIns:
+    """Which hand-ins were taken, so that a terminal whose answer was lost is told the same when it sends it again.
+
+    It decides nothing: where it is lost, or cannot be read, a repeated hand-in is refused as used, and a person looks
+    at it. The workers of one machine share it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / TAKEN
+
+    def note(self, key: bytes, id_: str, now: int) -> None:
+        """The display of this key was handed in by this id, and taken."""
+        try:
+            with self._opened() as file:
+                file.execute("DELETE FROM taken WHERE until <= ?", (now,))
+                file.execute("INSERT OR IGNORE INTO taken VALUES (?, ?, ?)", (key, id_, now + OLDEST_HAND_IN))
+        except sqlite3.Error:
+            _log.exception("a hand-in was taken, and would be refused if it were sent again")
+
+    def was_taken(self, key: bytes, id_: str) -> bool:
+        """Whether it was taken."""
+        try:
+            with self._opened() as file:
+                return bool(file.execute("SELECT 1 FROM taken WHERE (key, id) = (?, ?)", (key, id_)).fetchall())
+        except sqlite3.Error:
+            _log.exception("whether a hand-in is a repeated one cannot be told")
+            return False
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._path, timeout=5)) as file, file:
+            file.execute("CREATE TABLE IF NOT EXISTS taken (key BLOB, id TEXT, until INTEGER, PRIMARY KEY (key, id))")
+            yield file
 
 
 def _kept(claims: Sequence[Claim]) -> list[Claim]:

@@ -29,6 +29,7 @@ from ybtoken import (
 )
 from ybtoken._state import replace_file
 from ybtoken.batcher import RedemptionBatcher
+from ybtoken.errors import RedeemError
 from ybtoken.identity import IdentitySealer, derive_person_number
 from ybtoken.judging.redemption import with_the_wait
 from ybtoken.keys.ring import Use
@@ -51,6 +52,7 @@ from .statuses import Statuses
 from .used import (
     CLAIMED_WITHIN,
     AsyncKeeping,
+    HandIns,
     Keeping,
     begin,
     claim_of_hand_in,
@@ -122,6 +124,7 @@ class World:
         self._published_at = 0
         self._publishing = Lock()
         self.guard: Any = guard_of(settings, self.clock)
+        self._hand_ins = HandIns(settings.folder)
         self.metrics = Metrics()
 
         def verifier_with(ring: KeyRing, **options: Any) -> Verifier:
@@ -223,10 +226,13 @@ class World:
             self.statuses.load(self.published, self.now)
             self._published_at = now
 
-    async def hand_in(self, text: str, at: int, *, terminal: str = "", place: str | None = None) -> VerifiedVoucher:
+    async def hand_in(
+        self, text: str, at: int, *, id_: str | None = None, terminal: str = "", place: str | None = None
+    ) -> VerifiedVoucher:
         """Take what a terminal accepted by itself at a time: it is judged by that time, and is still good for one use.
 
-        The guard remembers redemptions for a week. If it may have forgotten one, it refuses. Observers are told.
+        The guard remembers redemptions for a week. If it may have forgotten one, it refuses. Observers are told. What
+        was taken under an id is taken again under it, and observers are not told twice.
 
         Raises:
             TokenError: it was not good then, or was used elsewhere.
@@ -248,20 +254,29 @@ class World:
                 observer.observe(event)
 
         try:
-            voucher = await self._take(text, at)
+            voucher, is_repeated = await self._take(text, at, id_)
         except TokenError as error:
             tell(error)
             raise
-        tell(voucher)
+        if not is_repeated:
+            tell(voucher)
         return voucher
 
-    async def _take(self, text: str, at: int) -> VerifiedVoucher:
+    async def _take(self, text: str, at: int, id_: str | None) -> tuple[VerifiedVoucher, bool]:
         if self.settings.remembers == "memory":  # nothing outlives a restart
             raise CannotCheckError("redeem.unavailable", reason="used codes are remembered in memory only")
         voucher = self._keeper.current().of_hand_ins.verify(text, now=at, recorded=True)
         skews = 3 if voucher.presentation is not None else 2  # see claims_of
-        await self._claim(claim_of_hand_in(voucher, self.settings.skew, self.now), skews)
-        return voucher
+        claim = claim_of_hand_in(voucher, self.settings.skew, self.now)
+        try:
+            await self._claim(claim, skews)
+        except RedeemError:
+            if id_ is None or not await asyncio.to_thread(self._hand_ins.was_taken, claim.key, id_):
+                raise
+            return voucher, True
+        if id_ is not None:
+            await asyncio.to_thread(self._hand_ins.note, claim.key, id_, self.now)
+        return voucher, False
 
     async def _claim(self, claim: Claim, skews: int = 2) -> None:
         times = {"since": claim.since, "by": claim.by, "until": claim.until}

@@ -1177,6 +1177,37 @@ def test_observers_are_told_of_what_is_handed_in(visit: Any, caplog: pytest.LogC
     visit(scene)
 
 
+def test_a_hand_in_that_is_sent_again_is_answered_as_it_was_the_first_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine, other = "0" * 32, "1" * 32
+
+    async def scene() -> None:
+        async with opened(tmp_path / "shared") as one, opened(tmp_path / "shared", 1) as two:
+            text, used = await one.text(), await one.text()
+            await one.post("/redeem", text=used)
+            with caplog.at_level(logging.INFO, "ybtoken.verdicts"):
+                first = await one.post("/hand-in", text=text, at=NOW, id=mine)
+                assert first.status_code == 200
+                for gateway in one, two, two:
+                    again = await gateway.post("/hand-in", text=text, at=NOW, id=mine)
+                    assert (again.status_code, again.json()) == (200, first.json())
+            assert len(caplog.records) == 1, "it is one hand-in"
+            for stranger in ({"id": other}, {}):
+                answer = await two.post("/hand-in", text=text, at=NOW, **stranger)
+                assert (answer.status_code, answer.json()["code"]) == (409, "redeem.replayed")
+            for _ in range(3):
+                answer = await two.post("/hand-in", text=used, at=NOW, id=mine)
+                assert (answer.status_code, answer.json()["code"]) == (409, "redeem.replayed")
+        (tmp_path / "shared" / "taken.db").write_bytes(b"no database")
+        async with opened(tmp_path / "shared", 2) as gateway:
+            text = await gateway.text()
+            for status in 200, 409:  # it decides nothing
+                assert (await gateway.post("/hand-in", text=text, at=NOW + 2, id=mine)).status_code == status
+
+    asyncio.run(scene())
+
+
 def test_what_several_workers_accept_does_not_wait_for_acknowledgements() -> None:
     listener = _bind_without_delay(uvicorn.Config("app", port=0))
     with listener:

@@ -677,6 +677,45 @@ def test_only_the_gateways_own_verdict_ends_what_waits_to_be_handed_in(visit: An
     assert site.verdicts() == {"accepted": 1}
 
 
+@needs_noble
+def test_a_hand_in_whose_answer_was_lost_or_that_two_windows_make_is_one(visit: Any, site: Site) -> None:
+    def lose(route: Any) -> None:
+        sent.append(route.request.post_data_json)
+        route.fetch()  # the gateway takes it
+        route.abort()
+
+    def pass_on(route: Any) -> None:
+        sent.append(route.request.post_data_json)
+        route.continue_()
+
+    sent: list[Any] = []
+    terminal = visit("/terminal", TERMINAL)
+    provisioned(terminal)
+    window = terminal.context.new_page()
+    window.goto(terminal.url)
+    window.wait_for_selector("#where:not(:empty)")
+    texts = [voucher(site) for _ in range(3)]
+    site.stop()
+    for text in texts:
+        submit(terminal, text, "accepted")
+    site.start()
+    terminal.route("**/hand-in", lose)
+    with terminal.expect_event("requestfailed", lambda request: request.url.endswith("/hand-in")):
+        keep(terminal)
+    terminal.unroute("**/hand-in")
+    terminal.context.route("**/hand-in", pass_on)
+    for page in terminal, window:
+        keep(page)
+    for page in terminal, window:
+        page.wait_for_selector("#waiting", state="hidden")
+    assert site.verdicts() == {"accepted": 3}
+    said = terminal.inner_text("#recent") + window.inner_text("#recent")
+    assert said.count("离线受理已上传") == 3
+    assert "上传未通过" not in said
+    assert len(sent) == 4, "one again, and no other twice"
+    assert {one["terminal"] for one in sent} == {"T1"}
+
+
 LIMITS = """window.limits = []; AbortSignal.timeout = (ms) => {
   const own = new AbortController();
   limits.push([ms, own]);

@@ -5,6 +5,7 @@
 import { KeyRing, StatusList, TokenError, Verifier, Challenge, normalizeScan, statusPolicy } from "/verifier/index.js";
 import { WAIT, post } from "./words.js";
 
+export const NAME = "T1"; // of this terminal
 const [HELD, ACCEPTED] = ["held", "accepted"];
 
 const asked = (request) =>
@@ -155,7 +156,7 @@ export async function accept(text, { challenge = "", redeem = true } = {}) {
     now, ...(challenge && { challenge: Challenge.fromText(challenge) }),
   });
   if (redeem) {
-    const record = { replayKey: voucher.replayKey, text: scanned, at: now, until: voucher.claimUntil, state: "waiting" };
+    const record = { replayKey: voucher.replayKey, text: scanned, at: now, until: voucher.claimUntil, state: "waiting", id: randomId() };
     try {
       await transact("readwrite", async (stores) => {
         if (voucher.claimUntil <= ((await asked(stores[HELD].get("forgotten"))) ?? 0)) {
@@ -171,6 +172,9 @@ export async function accept(text, { challenge = "", redeem = true } = {}) {
   }
   return voucher;
 }
+
+// By it the gateway knows a hand-in that is sent again because its answer was lost.
+const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 /** Remember what the gateway accepted, so that it is not accepted here when the gateway goes away a moment later. */
 export async function remember(replayKey, expiresAt) {
@@ -196,21 +200,20 @@ const FOR_AN_OPERATOR = ["redeem.restarted", "redeem.clock"]; // it waits, and h
 // Only the gateway's own verdict on the display is final. Anything else, such as a proxy's 404, leaves it waiting.
 const isFinal = ({ ok, status, body: { code, step } }) => (ok ? code === "accepted" : step && status < 500 && status !== 429);
 
-let handing = Promise.resolve();
-
 /**
- * Hand in what was accepted here. Calls at the same time wait for each other.
+ * Hand in what was accepted here. Calls at the same time wait for each other, those of other windows too.
  *
  * @param {number} now the gateway's clock, as it has just said
  * @returns {Promise<{outcomes: object[], stuck: string}>} what became of each; and why one stays until a person acts
  */
 export function handIn(now) {
-  handing = handing.catch(() => {}).then(async () => {
+  return navigator.locks.request("ybtoken.hand-in", async () => {
     const outcomes = [];
     let stuck = "";
     for (const record of await waiting()) {
       // A clock of this device that was ahead since must not put it into the gateway's future.
-      const answered = await post("/hand-in", { text: record.text, at: Math.min(record.at, now) }, HAND_IN_WAIT);
+      const { text, at, id } = record;
+      const answered = await post("/hand-in", { text, at: Math.min(at, now), id, terminal: NAME }, HAND_IN_WAIT);
       const { ok, status, body: answer } = answered;
       const code = answer.code ?? String(status);
       if (isFinal(answered)) {
@@ -226,7 +229,6 @@ export function handIn(now) {
     await forget(now);
     return { outcomes, stuck };
   });
-  return handing;
 }
 
 /** Forget what nobody could accept any more. A clock that is set back later makes nothing of it good again. */

@@ -72,7 +72,7 @@ async function submit(text) {
   const act = document.querySelector("[name=act]:checked").value;
   show({ kind: "busy" });
   try {
-    const body = { text: text.slice(0, 1600), terminal: "T1", ...(challenge && { challenge }) };
+    const body = { text: text.slice(0, 1600), terminal: offline.NAME, ...(challenge && { challenge }) };
     // Without a store nothing was accepted here.
     const used = act === "redeem" && (await offline.isWaiting(body.text, challenge).catch(() => waiting > 0));
     const answered = used ? null : await post(`/${act}`, body).catch(() => null); // null: the gateway is away
@@ -182,7 +182,7 @@ function paint() {
   $("asked").hidden = !challenge;
   $("ask").setAttribute("aria-pressed", String(Boolean(challenge)));
   showStale(where?.stale ?? (isRingEarlier ? WORDS.earlierRing : null), language);
-  $("where").textContent = where ? `T1 · ${language.pick(where.place_name)} · ${where.algorithm}` : "";
+  $("where").textContent = where ? `${offline.NAME} · ${language.pick(where.place_name)} · ${where.algorithm}` : "";
 }
 
 function facts(voucher) {
@@ -303,7 +303,7 @@ async function offerCamera() {
 async function ask(on) {
   challenge = "";
   if (on) {
-    const answered = await post("/challenge", { terminal: "T1", purpose: "01301" }).catch(() => null);
+    const answered = await post("/challenge", { terminal: offline.NAME, purpose: "01301" }).catch(() => null);
     if (!answered?.ok) return show({ kind: "cannot", remedy: WORDS.network });
     const { body } = answered;
     challenge = body.text;
