@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import shutil
@@ -100,6 +101,40 @@ def test_a_lost_session_is_replaced(token: dict[str, Any]) -> None:
     key = key_of(token)
     key._private.session.close()
     assert issue(key, 2)
+
+
+def _replaced(hsm: dict[str, Any], answers: Any) -> None:
+    try:
+        first, second = key_of(hsm), key_of(hsm)
+        before = second._private.session
+        library = ctypes.CDLL(LIBRARY)
+        assert 0 in (library.C_Logout(ctypes.c_ulong(handle)) for handle in range(1, 100))
+        issue(second, 1)  # it logs in, beside the session of the other key, which did so before
+        is_closed = _is_closed(before)  # now, because the other key's new session may get its number
+        issue(first, 1)
+        after = [first._private.session, second._private.session]
+        for key in (second, first, second, first):
+            issue(key, 1)
+        answers.put((is_closed, [first._private.session, second._private.session] == after))
+    except BaseException as error:
+        answers.put(repr(error))
+
+
+def _is_closed(session: Any) -> bool:
+    try:
+        list(session.get_objects())
+    except pkcs11.exceptions.PKCS11Error:
+        return True
+    return False
+
+
+def test_a_session_that_is_replaced_is_closed_without_an_end_of_another_keys_login(token: dict[str, Any]) -> None:
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    child = context.Process(target=_replaced, args=(token, answers))
+    child.start()
+    assert answers.get(timeout=60) == (True, True)
+    child.join()
 
 
 def test_a_key_is_found_by_its_id_and_what_is_wrong_is_said(token: dict[str, Any]) -> None:

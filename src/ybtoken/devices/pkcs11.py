@@ -4,7 +4,8 @@ P-256 keys sign with CKM_ECDSA over a digest that is computed here. The standard
 vendor's mechanism, with which the token signs e = SM3(ZA || message).
 
 `python-pkcs11` initialises a library without locks for threads, so calls to a library are serialised here. Each process
-logs in to the token once, a lost session is replaced once, and a forked process initialises the library again.
+logs in to the token once, a lost session is closed and replaced once, and a forked process initialises the library
+again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
 from typing import Any, ClassVar, NoReturn
@@ -94,7 +96,8 @@ class Pkcs11SigningKey:
         with _turn.lock:
             self._private: Any = self._connected()
             self._pid = os.getpid()
-            point = self._point(self._private.session, public_key)
+            with _closed_on_failure(self._private.session):
+                point = self._point(self._private.session, public_key)
         if self.algorithm is Algorithm.SM2:
             sm2 = SM2VerifyingKey(point, user_id=user_id)
             self.verifying_key: P256VerifyingKey | SM2VerifyingKey = sm2
@@ -111,6 +114,8 @@ class Pkcs11SigningKey:
             try:
                 signature = self._sign(digest)
             except _LOST:
+                if self._private is not None and self._pid == os.getpid():
+                    _close(self._private.session)
                 self._private = None
                 try:
                     signature = self._sign(digest)
@@ -126,7 +131,9 @@ class Pkcs11SigningKey:
         return bytes(self._private.sign(digest, mechanism=self._mechanism))
 
     def _connected(self) -> Any:
-        private = _one(self._open(), pkcs11.ObjectClass.PRIVATE_KEY, self._find, "private key")
+        session = self._open()
+        with _closed_on_failure(session):
+            private = _one(session, pkcs11.ObjectClass.PRIVATE_KEY, self._find, "private key")
         private.key_type = pkcs11.KeyType.EC  # python-pkcs11 fails on a vendor's type, and does not use it here
         return private
 
@@ -168,6 +175,7 @@ class _Turn:
 
     def forked(self) -> None:
         self.lock = threading.RLock()
+        self.logins: dict[str, Any] = {}  # by token, the session that logged in last
 
 
 _turn = _Turn()
@@ -211,9 +219,31 @@ def _opened(library: str, token: str, pin: str) -> Any:
 def _logged_in(loaded: Any, token: str, pin: str) -> Any:
     found = loaded.get_token(token_label=token)
     try:
-        return found.open(user_pin=pin)
+        session = found.open(user_pin=pin)
     except exceptions.UserAlreadyLoggedIn:  # a login is valid for all sessions of the process
         return found.open()
+    _turn.logins[token] = session
+    return session
+
+
+def _close(session: Any) -> None:
+    """Close a session that is used no more, unless that would end a login which another session made since.
+
+    `python-pkcs11` ends the login of the whole process with a session that has logged in. The keys that use it log in
+    again, so without this exception two of them would end each other's login at every signature.
+    """
+    if session.user_type == pkcs11.UserType.NOBODY or any(session is each for each in _turn.logins.values()):
+        with suppress(exceptions.PKCS11Error):  # the token may have closed it itself
+            session.close()
+
+
+@contextmanager
+def _closed_on_failure(session: Any) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _close(session)
+        raise
 
 
 def _one(session: Any, kind: Any, find: dict[str, Any], what: str) -> Any:
@@ -221,14 +251,13 @@ def _one(session: Any, kind: Any, find: dict[str, Any], what: str) -> Any:
     try:
         return session.get_key(object_class=kind, **find)
     except exceptions.NoSuchKey:
-        raise DeviceError(
-            f"the token has no such {what}: {_words(find)}", f"令牌中没有该{zh}：{_words(find)}"
-        ) from None
+        refused = DeviceError(f"the token has no such {what}: {_words(find)}", f"令牌中没有该{zh}：{_words(find)}")
     except exceptions.MultipleObjectsReturned:
-        raise DeviceError(
+        refused = DeviceError(
             f"several {what}s of the token fit {_words(find)}: give label and key_id",
             f"令牌中有多个{zh}符合 {_words(find)}：请同时给出 label 与 key_id",
-        ) from None
+        )
+    raise refused  # here, because the error of `python-pkcs11` keeps its search open, and the session is closed next
 
 
 def _words(find: dict[str, Any]) -> str:
