@@ -1,4 +1,4 @@
-"""The verifying side's status list, for a gateway that publishes and verifies by one clock.
+"""What the verifying side knows of statuses, for a gateway that publishes and verifies by one clock.
 
 If that clock was ahead, the list that it published then would be used until its end, and no newer one would replace it:
 whoever is frozen meanwhile would be accepted. So a list from the future is dropped, and until there is another one the
@@ -8,10 +8,12 @@ status of a pass cannot be checked.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
-from ybtoken import CannotCheckError
-from ybtoken.status.list import StatusListReader
+from ybtoken import CannotCheckError, VerifiedVoucher
+from ybtoken.status.list import Status, StatusListReader
 from ybtoken.status.source import MemoryStatusSource, StatusAnswer
+from ybtoken.voucher import Note
 from ybtoken.words import Words
 
 _log = logging.getLogger(__name__)
@@ -19,6 +21,14 @@ _NONE = Words(
     "There is no good status list, perhaps because a clock was or is wrong: the status of passes cannot be checked. "
     "Tell the operator.",
     "没有可用的状态列表，可能是时钟曾经或现在有误：暂时无法核验凭证状态。请告知运维人员。",
+)
+_FROZEN = Note(
+    "status.since",
+    Words(
+        "The pass is frozen or revoked now. It may have been so when the terminal accepted it: compare the times "
+        "before settling.",
+        "该凭证目前已冻结或撤销，受理时可能已是如此：结算前请核对时间。",
+    ),
 )
 
 
@@ -52,3 +62,29 @@ class Statuses:
     def status(self, index: int, now: int) -> StatusAnswer:
         """See `ybtoken.status.source.StatusSource`."""
         return self._source.status(index, now)
+
+
+class PresentStatus:
+    """A policy for what is handed in: it notes that a pass is frozen or revoked now, and refuses nothing.
+
+    The terminal looked the pass up when it accepted it, and no list tells since when a status holds. So a pass that was
+    frozen afterwards would be refused although it was good, and after the pass's end its place may be another's.
+
+    Args:
+        statuses: the present list.
+        clock: returns seconds since 1970. The time of the verdict is that of the acceptance.
+    """
+
+    def __init__(self, statuses: Statuses, clock: Callable[[], float]) -> None:
+        self._statuses, self._clock = statuses, clock
+
+    def check(self, voucher: VerifiedVoucher, now: int) -> Note | None:
+        """See `ybtoken.policy.Policy`."""
+        at = int(self._clock())
+        if voucher.status_index is None or at >= voucher.expires_at:
+            return None
+        try:
+            status, _ = self._statuses.status(voucher.status_index, at)
+        except CannotCheckError:  # the readiness check says so
+            return None
+        return None if status == Status.VALID else _FROZEN

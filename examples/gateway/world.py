@@ -38,6 +38,7 @@ from ybtoken.observers.log import LogObserver
 from ybtoken.observers.observed import ObservedVerifier
 from ybtoken.passes.enrolment import Enrolment
 from ybtoken.passes.rotating import RotatingCodes
+from ybtoken.policy import Policy
 from ybtoken.replay.protocols import Claim
 from ybtoken.status.list import StatusListReader
 from ybtoken.status.policy import StatusPolicy
@@ -48,7 +49,7 @@ from ybtoken.words import Words
 from .metrics import Metrics
 from .rings import Publisher, source_of, staleness
 from .settings import Settings
-from .statuses import Statuses
+from .statuses import PresentStatus, Statuses
 from .used import (
     CLAIMED_WITHIN,
     AsyncKeeping,
@@ -127,10 +128,10 @@ class World:
         self._hand_ins = HandIns(settings.folder)
         self.metrics = Metrics()
 
-        def verifier_with(ring: KeyRing, **options: Any) -> Verifier:
+        def verifier_with(ring: KeyRing, policy: Policy, **options: Any) -> Verifier:
             return Verifier(
                 ring,
-                policies=[StatusPolicy(self.statuses)],
+                policies=[policy],
                 engine=self._engine(),
                 skew=settings.skew,
                 max_lifetime=max(settings.lifetime, 300),
@@ -143,7 +144,8 @@ class World:
             keeping = (AsyncKeeping if settings.redis else Keeping)(self.guard)
 
         def made_of(ring: KeyRing) -> _Verifiers:
-            return _Verifiers(ring, verifier_with(ring, guard=keeping, otp=self.codes), verifier_with(ring))
+            at_counters = verifier_with(ring, StatusPolicy(self.statuses), guard=keeping, otp=self.codes)
+            return _Verifiers(ring, at_counters, verifier_with(ring, PresentStatus(self.statuses, self.clock)))
 
         self._keeper = Keeper(self.rings, made_of, every=RINGS_EVERY, clock=self.clock)
         observers = self._observers = [self.metrics, LogObserver()]

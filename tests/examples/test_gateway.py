@@ -1147,6 +1147,26 @@ def test_a_use_is_forgotten_when_nobody_may_hand_it_in_any_more(visit: Any) -> N
     visit(scene)
 
 
+def test_a_pass_that_was_frozen_after_it_was_accepted_is_handed_in_with_a_note(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        phone, _ = await a_phone_and_what_it_is_asked(gateway)
+        shown = [phone.present(now=NOW + second) for second in range(3)]
+        index = gateway.world.verifier.verify(shown[0]).status_index
+        assert (await gateway.post("/hand-in", text=shown[0], at=NOW)).json()["notes"] == []
+        gateway.clock.now += 120
+        assert (await gateway.post(f"/status/{index}", act="suspend")).status_code == 200
+        answer = await gateway.post("/hand-in", text=shown[1], at=NOW + 1)
+        assert answer.status_code == 200
+        assert [note["code"] for note in answer.json()["notes"]] == ["status.since"]
+        assert (await gateway.post("/redeem", text=phone.present())).json()["code"] == "status.suspended"
+        gateway.pass_time(24 * 3600)
+        gateway.world.refresh_statuses()
+        answer = await gateway.post("/hand-in", text=shown[2], at=NOW + 2)
+        assert (answer.status_code, answer.json()["notes"]) == (200, []), "its place may be another's by now"
+
+    visit(scene)
+
+
 def test_nobody_guesses_one_time_codes_by_handing_them_in(visit: Any) -> None:
     async def scene(gateway: Gateway) -> None:
         issued = (await gateway.post("/issue", profile=2)).json()
