@@ -58,7 +58,7 @@ from .bodies import (
     words,
 )
 from .direct import direct
-from .problems import REFUSED, REQUESTS, Problem, Words, install, problem_of, responses
+from .problems import OF_CODES, REFUSED, REQUESTS, Problem, RequestError, Words, install, problem_of, responses
 from .settings import Settings
 from .shield import Shield
 from .used import OLDEST_HAND_IN
@@ -248,7 +248,7 @@ def _terminal(app: FastAPI, world: World) -> None:
         A terminal accepts no rotating pass by itself, so none is taken.
         """
         if not world.now - OLDEST_HAND_IN <= request.at <= world.now + world.settings.skew:
-            raise HTTPException(400, f"at is within the last {OLDEST_HAND_IN} s")
+            raise RequestError("request.time")
         text = normalize_scan(request.text)
         try:
             by = {"id_": request.id, "terminal": request.terminal, "place": request.place}
@@ -367,7 +367,9 @@ def _operations(app: FastAPI, world: World) -> None:
         if (misuse := MISUSES.get(code)) is not None:
             what, remedy = Words.of(misuse.what), Words.of(misuse.remedy)
             return Problem(type=f"/problems/{code}", title=what.en, status=200, code=code, what=what, remedy=remedy)
-        for status, (name, what_of, remedy_of) in REQUESTS.items():
+        requests = [(status, *about) for status, about in REQUESTS.items()]
+        requests += [(status, name, *about) for name, (status, *about) in OF_CODES.items()]
+        for status, name, what_of, remedy_of in requests:
             if name == code:
                 what, remedy = Words.of(what_of), Words.of(remedy_of)
                 return Problem(

@@ -31,7 +31,7 @@ class Direct:
         body = await _body(receive)
         try:
             # A page from elsewhere can send anything but this type without the browser asking here first.
-            if not any(name == b"content-type" and value[:16] == _JSON[1] for name, value in scope["headers"]):
+            if not any(name == b"content-type" and _is_json(value) for name, value in scope["headers"]):
                 raise RequestValidationError([{"loc": ("body",), "msg": "the content-type is application/json"}])
             given = self._read(body)
         except ValidationError as error:
@@ -57,6 +57,10 @@ def direct(
     """
     app.post(path, **about)(endpoint)
     app.router.routes.insert(0, Route(path, Direct(kind, endpoint), methods=["POST"]))
+
+
+def _is_json(media_type: bytes) -> bool:
+    return media_type == _JSON[1] or media_type.partition(b";")[0].strip().lower() == _JSON[1]
 
 
 async def _body(receive: Receive) -> bytes:

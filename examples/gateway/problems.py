@@ -74,6 +74,31 @@ REQUESTS: dict[int, tuple[str, refusals.Words, refusals.Words]] = {
 }
 """What is wrong with a request itself, by status: code, what happened, what to do."""
 
+OF_CODES: dict[str, tuple[int, refusals.Words, refusals.Words]] = {
+    "request.time": (
+        400,
+        refusals.Words(
+            "The time of this acceptance is more than a week ago, or in the future by the gateway's clock.",
+            "受理时间早于一周之前，或晚于网关的当前时间。",
+        ),
+        refusals.Words(
+            "Call support: compare the clocks of terminal and gateway. What is older than a week is settled by hand.",
+            "请联系技术支持：核对终端与网关的时钟；超过一周的记录须人工结算。",
+        ),
+    ),
+}
+"""What else may be wrong with one, by code: status, what happened, what to do."""
+
+_UNREAD = "There was an error parsing the body"  # as FastAPI says it
+
+
+class RequestError(HTTPException):
+    """A request that is refused by a code of `OF_CODES`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(OF_CODES[code][0])
+        self.code = code
+
 
 class Words(BaseModel):
     """The same sentence in English and Chinese."""
@@ -162,11 +187,14 @@ def _not_issued(request: Request, error: Exception) -> JSONResponse:
     return _answer(about | error.to_dict())
 
 
-def _about(status: int) -> dict[str, Any]:
+def _about(status: int, code: str = "") -> dict[str, Any]:
     title = HTTPStatus(status).phrase
-    if status not in REQUESTS:
+    if code:
+        _, what, remedy = OF_CODES[code]
+    elif status in REQUESTS:
+        code, what, remedy = REQUESTS[status]
+    else:
         return {"type": "about:blank", "title": title, "status": status}
-    code, what, remedy = REQUESTS[status]
     words = {"what": what._asdict(), "remedy": remedy._asdict()}
     return {"type": f"/problems/{code}", "title": title, "status": status, "code": code, **words}
 
@@ -188,7 +216,12 @@ def _misused(request: Request, error: Exception) -> JSONResponse:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    problem = _about(error.status_code) | {"detail": str(error.detail)}
+    if isinstance(error, RequestError):
+        problem = _about(error.status_code, error.code)
+    elif error.detail == _UNREAD:  # what is said of other bodies that are no JSON
+        problem = _about(400) | {"errors": [{"loc": ["body"], "msg": "JSON decode error"}]}
+    else:
+        problem = _about(error.status_code) | {"detail": str(error.detail)}
     return _answer(problem, dict(error.headers) if error.headers else None)
 
 

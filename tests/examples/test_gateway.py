@@ -1142,7 +1142,38 @@ def test_a_use_is_forgotten_when_nobody_may_hand_it_in_any_more(visit: Any) -> N
         assert (await gateway.post("/redeem", text=await gateway.text())).status_code == 200
         assert kept() == 1
         answer = await gateway.post("/hand-in", text="96", at=NOW)
-        assert (answer.status_code, answer.json()["code"]) == (400, "request.invalid")
+        assert (answer.status_code, answer.json()["code"]) == (400, "request.time")
+
+    visit(scene)
+
+
+def test_a_hand_in_from_no_time_that_is_taken_says_so_in_both_languages(visit: Any) -> None:
+    async def scene(gateway: Gateway) -> None:
+        text = await gateway.text()
+        for at in (NOW - 7 * 24 * 3600 - 1, NOW + gateway.world.settings.skew + 1):
+            answer = await gateway.post("/hand-in", text=text, at=at)
+            problem = answer.json()
+            assert (answer.status_code, problem["code"], "detail" in problem) == (400, "request.time", False)
+            assert "clocks" in problem["remedy"]["en"]
+            assert "时钟" in problem["remedy"]["zh"]
+            about = (await gateway.client.get(problem["type"])).json()
+            assert (about["what"], about["remedy"], about["status"]) == (problem["what"], problem["remedy"], 400)
+
+    visit(scene)
+
+
+@pytest.mark.parametrize("path", ["/redeem", "/hand-in"])
+def test_a_body_is_read_by_its_media_type_and_a_bad_one_has_no_word_in_one_language(visit: Any, path: str) -> None:
+    async def scene(gateway: Gateway) -> None:
+        async def ask(body: bytes, media_type: str) -> Any:
+            return await gateway.client.post(path, content=body, headers={"content-type": media_type})
+
+        for body in (b"", b"{", b"\xff"):
+            problem = (await ask(body, "application/json")).json()
+            assert (problem["code"], "detail" in problem, len(problem["errors"])) == ("request.invalid", False, 1)
+        good = json.dumps({"text": await gateway.text()} | ({"at": NOW} if path == "/hand-in" else {})).encode()
+        assert (await ask(good, "application/jsonx")).status_code == 400
+        assert (await ask(good, "APPLICATION/Json; charset=utf-8")).status_code == 200
 
     visit(scene)
 
