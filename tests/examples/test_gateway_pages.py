@@ -716,6 +716,50 @@ def test_a_hand_in_whose_answer_was_lost_or_that_two_windows_make_is_one(visit: 
     assert {one["terminal"] for one in sent} == {"T1"}
 
 
+@needs_noble
+def test_what_was_refused_when_it_was_handed_in_is_said_until_a_person_has_seen_it(visit: Any, site: Site) -> None:
+    def use_elsewhere(route: Any) -> None:
+        """The first was used at another counter, and then the network is gone again."""
+        text = route.request.post_data_json["text"]
+        sent.append(text)
+        if len(sent) == 1:
+            route.fetch(url=f"{site.address}/redeem", post_data=json.dumps({"text": text}))
+            route.continue_()
+        else:
+            route.abort()
+
+    sent: list[str] = []
+    terminal = visit("/terminal", TERMINAL)
+    provisioned(terminal)
+    site.stop()
+    for _ in range(6):
+        submit(terminal, voucher(site), "accepted")
+    site.start()
+    terminal.route("**/hand-in", use_elsewhere)
+    keep(terminal)
+    wait_for_words(terminal, "#refused", "1 笔离线受理上传未通过：请联系经办机构")
+    shoot(terminal, "terminal-refused-at-hand-in")
+    assert "redeem.replayed" in terminal.inner_text("#refused")
+    wait_for_words(terminal, "#recent", "上传未通过")
+    wait_for_words(terminal, "#waiting", "5 笔")
+    terminal.unroute("**/hand-in")
+    keep(terminal)
+    terminal.wait_for_selector("#waiting", state="hidden")
+    assert "上传未通过" not in terminal.inner_text("#recent"), "it is pushed off there"
+    terminal.reload()
+    wait_for_words(terminal, "#refused", "1 笔离线受理上传未通过")
+    terminal.set_viewport_size({"width": 320, "height": 700})
+    assert terminal.evaluate("document.documentElement.scrollWidth") <= 320
+    shoot(terminal, "terminal-refused-at-hand-in-320")
+    terminal.click("#language")
+    wait_for_words(terminal, "#refused", "1 accepted offline, refused at hand-in: call the office")
+    terminal.get_by_role("button", name="Noted").click()
+    terminal.wait_for_selector("#refused", state="hidden")
+    terminal.reload()
+    terminal.wait_for_selector("#where:not(:empty)", state="attached")
+    assert terminal.is_hidden("#refused")
+
+
 LIMITS = """window.limits = []; AbortSignal.timeout = (ms) => {
   const own = new AbortController();
   limits.push([ms, own]);

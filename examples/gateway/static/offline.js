@@ -184,15 +184,23 @@ export async function remember(replayKey, expiresAt) {
 
 /** Whether a text's display was accepted here and is not handed in yet: the gateway does not know that it is used. */
 export async function isWaiting(text, challenge) {
-  const records = await waiting();
+  const records = await inState("waiting");
   if (!records.length) return false;
   const scanned = normalizeScan(text);
   const { replayKey } = await accept(scanned, { challenge, redeem: false }).catch(() => ({}));
   return records.some((record) => record.text === scanned || record.replayKey === replayKey);
 }
 
-export const waiting = async () =>
-  (await store(ACCEPTED, "readonly", (all) => all.getAll())).filter(({ state }) => state === "waiting");
+/** What was accepted here and is "waiting" to be handed in, or was "refused" then and was not seen by a person yet. */
+export const inState = async (wanted) =>
+  (await store(ACCEPTED, "readonly", (all) => all.getAll())).filter(({ state }) => state === wanted);
+
+/** A person has seen that these were refused when they were handed in. */
+export async function noted(records) {
+  await transact("readwrite", async ({ [ACCEPTED]: all }) => {
+    for (const record of records) await asked(all.put({ ...record, state: "handed in" }));
+  });
+}
 
 const HAND_IN_WAIT = 10_000; // ms; nobody stands at the counter for it
 const FOR_AN_OPERATOR = ["redeem.restarted", "redeem.clock"]; // it waits, and holds up no other
@@ -210,15 +218,17 @@ export function handIn(now) {
   return navigator.locks.request("ybtoken.hand-in", async () => {
     const outcomes = [];
     let stuck = "";
-    for (const record of await waiting()) {
+    for (const record of await inState("waiting")) {
       // A clock of this device that was ahead since must not put it into the gateway's future.
-      const { text, at, id } = record;
-      const answered = await post("/hand-in", { text, at: Math.min(at, now), id, terminal: NAME }, HAND_IN_WAIT);
+      const { text, at, id, replayKey, until } = record;
+      const sent = { text, at: Math.min(at, now), id, terminal: NAME };
+      const answered = await post("/hand-in", sent, HAND_IN_WAIT).catch(() => null);
+      if (!answered) break; // it is away again
       const { ok, status, body: answer } = answered;
       const code = answer.code ?? String(status);
       if (isFinal(answered)) {
-        const { replayKey, until } = record;
-        await store(ACCEPTED, "readwrite", (all) => all.put({ replayKey, until, state: "handed in", code }));
+        const state = ok ? "handed in" : "refused";
+        await store(ACCEPTED, "readwrite", (all) => all.put({ replayKey, at, until, state, code }));
         outcomes.push({ replayKey, ok, body: answer });
       } else if ((status >= 500 && !FOR_AN_OPERATOR.includes(code)) || status === 429) {
         break; // it cannot be judged now
@@ -235,7 +245,7 @@ export function handIn(now) {
 async function forget(now) {
   await transact("readwrite", async ({ [HELD]: held, [ACCEPTED]: all }) => {
     const before = now - 3600; // an hour, for a clock that was ahead
-    const past = (await asked(all.getAll())).filter(({ state, until }) => state !== "waiting" && until < before);
+    const past = (await asked(all.getAll())).filter(({ state, until }) => !["waiting", "refused"].includes(state) && until < before);
     if (!past.length) return;
     const forgotten = (await asked(held.get("forgotten"))) ?? 0;
     await asked(held.put(Math.max(forgotten, ...past.map(({ until }) => until)), "forgotten"));

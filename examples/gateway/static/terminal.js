@@ -35,6 +35,8 @@ const WORDS = {
   stuck: { zh: "网关未受理上传，记录留在本机：请联系技术支持", en: "the gateway did not take it, and it stays here: call support" },
   handedIn: { zh: "离线受理已上传", en: "Accepted offline, handed in" },
   handedBad: { zh: "离线受理上传未通过：请联系经办机构", en: "Accepted offline, refused at hand-in: call the office" },
+  handedBadCount: { zh: "笔离线受理上传未通过：请联系经办机构", en: "accepted offline, refused at hand-in: call the office" },
+  noted: { zh: "已知悉", en: "Noted" },
   earlierRing: { zh: "网关的密钥环与本机用过的不同，版本也没有更大：网关断开时，本机仍用原来的。请告知运维人员。", en: "The gateway's key ring is not the one that this terminal has used, and no later version: while the gateway is away, this terminal keeps to its own. Tell the operator." },
   insured: { zh: "参保地", en: "Insured in" },
   purpose: { zh: "业务", en: "For" },
@@ -61,6 +63,7 @@ let challenge = "";
 let clearing = 0;
 let busy = false;
 let waiting = 0;
+let refused = []; // at hand-in, until a person has seen it
 let stuck = ""; // why something that waits stays so until a person acts
 let isRingEarlier = false;
 let where = null; // the gateway's settings, once it has said them
@@ -119,7 +122,8 @@ async function verdictHere(text, act, why) {
 }
 
 async function countWaiting() {
-  waiting = (await offline.waiting()).length;
+  waiting = (await offline.inState("waiting")).length;
+  refused = await offline.inState("refused");
   paint();
 }
 
@@ -172,6 +176,9 @@ function paint() {
   $("verdict").dataset.by = here ? "terminal" : "gateway";
   $("waiting").hidden = !waiting;
   $("waiting").textContent = `${waiting} ${language.say("waiting")}${stuck && ` · ${language.say("stuck")} (${stuck})`}`;
+  $("refused").hidden = !refused.length;
+  $("refused-count").textContent = `${refused.length} ${language.say("handedBadCount")}`;
+  $("refused-list").replaceChildren(...refused.map(refusedLine));
   $("symbol").setAttribute("d", SYMBOLS[kind]);
   $("headline").textContent = language.pick(headline ?? WORDS[kind]);
   $("remedy").textContent = remedy ? language.pick(remedy) : { ready: language.say("readyHint"), accepted: language.say("carryOn") }[kind] ?? "";
@@ -200,6 +207,15 @@ function line(past) {
   item.append(time, make("span", language.pick(past.headline ?? WORDS[past.kind])), make("code", past.code ?? ""));
   return item;
 }
+
+// The key is what the gateway's record and the office know the display by.
+function refusedLine({ at, code, replayKey }) {
+  const item = make("li", "");
+  item.append(make("time", new Date(at * 1000).toLocaleString("zh-CN", { hour12: false })), make("code", code), make("code", replayKey));
+  return item;
+}
+
+$("noted").addEventListener("click", () => offline.noted(refused).then(countWaiting).catch(() => {}));
 
 function make(tag, text) {
   return Object.assign(document.createElement(tag), { textContent: text });
