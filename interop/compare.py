@@ -23,7 +23,8 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "vectors"))
 
 from cases import kit, passes, statuslist  # noqa: E402
-from cases.kit_sm2 import KEY_S  # noqa: E402
+from cases.device import ABOVE_P, SM2_HEADER  # noqa: E402
+from cases.kit_sm2 import KEY_S, P  # noqa: E402
 from conform import Program, cases, same  # noqa: E402
 
 Case = dict[str, Any]
@@ -204,7 +205,31 @@ class Source:
             case["skew"] = self._random.choice((0, 1, 10, 600))
         if self._random.random() < 0.1:
             case["max_lifetime"] = self._random.choice((1, 59, 60, 2**32))
+        if self._random.random() < 0.1:
+            case["policies"] = [*case.get("policies", []), self._policy()]
         return case
+
+    def _policy(self) -> Case:
+        some, unstated = self._random.randrange(3), self._random.random() < 0.5
+        match self._random.randrange(8):
+            case 0:
+                accept: list[Any] = self._random.sample(("01301", "02121", "00000"), some)
+                return {"policy": "purpose", "accept": accept, "accept_unstated": unstated}
+            case 1:
+                accept = self._random.sample((0, 2, 65535), some)
+                return {"policy": "channel", "accept": accept, "accept_unstated": unstated}
+            case 2:
+                return {"policy": "profiles", "accept": self._random.sample((1, 2, 3), some)}
+            case 3:
+                prefixes = self._random.sample(("33", "3301", "11"), some)
+                return {"policy": "insured_place", "prefixes": prefixes, "exclusions": ["330199"] if unstated else []}
+            case 4:
+                return {"policy": "minimum_assurance", "level": self._random.choice((0, 1, 3, 255))}
+            case 5:
+                return {"policy": "maximum_age", "seconds": self._random.choice((0, 5, 3605))}
+            case 6:
+                return {"policy": "holder_only"}
+        return {"policy": "any_of", "policies": [self._policy() for _ in range(1 + some)]}
 
     # --- the kinds of input
 
@@ -256,8 +281,10 @@ class Source:
         return "claims", self._settings(self._question(case))
 
     def _display(self) -> tuple[str, Case]:
-        content = passes.shown()
-        if self._random.random() < 0.5:
+        content, envelope = passes.shown(), {}
+        if self._random.random() < 0.2:
+            content, envelope = self._phone()
+        elif self._random.random() < 0.5:
             claims = self._bytes(
                 kit.payload(map=b"\xa5", exp=b"\x04" + kit.uint(passes.PASS_EXP), cnf=passes.cnf(), profile=b"\x03")
             )
@@ -265,10 +292,19 @@ class Source:
             content = passes.shown(data) if len(data) < 230 else content
         else:
             content = self._bytes(content)
-        case = passes.pass_case(
-            "", "", passes.device_text(passes.presentation(content[:255])), {}, max_pass_lifetime=2**32
-        )
+        shown = passes.presentation(content[:255], **envelope)
+        case = passes.pass_case("", "", passes.device_text(shown), {}, max_pass_lifetime=2**32)
         return "display", self._settings(self._question(case))
+
+    def _phone(self) -> tuple[bytes, dict[str, bytes]]:
+        """What a phone signs whose key is often no point, and the envelope with a signature that is never good."""
+        phone = self._random.choice((passes.PHONE, passes.SM2_PHONE, passes.SM2_PHONE))
+        near_p = (P + self._random.randrange(-50, 50)).to_bytes(32, "big")
+        x = self._random.choice((phone.x, ABOVE_P[0], near_p, bytes(31) + near_p[-1:], self._random.randbytes(32)))
+        data = passes.device_pass(cnf=passes.cnf(phone).replace(phone.x, x))
+        header = self._random.choice((SM2_HEADER, SM2_HEADER, b"\xa1\x01\x26"))
+        signature = self._random.choice((bytes(64), b"\x01" * 64, b"\xff" * 64, self._random.randbytes(64)))
+        return passes.shown(data), {"protected": kit.bstr(header), "signature": b"\x58\x40" + signature}
 
     @staticmethod
     def _question(case: Case) -> Case:

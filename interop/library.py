@@ -169,7 +169,7 @@ def _value(value: Any) -> Any:
 
 
 class _AcceptsNone:
-    """A policy with an empty list, which the library's own constructors refuse as a probable slip."""
+    """A policy that accepts nothing, which the library's own constructors refuse as a probable slip."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -183,7 +183,7 @@ def policy_of(stated: dict[str, Any]) -> Policy:
     match stated:
         case {"policy": "insured_place", "prefixes": prefixes, "exclusions": exclusions}:
             return InsuredPlace(Scope(prefixes, exclusions))
-        case {"policy": "purpose" | "profiles" as name, "accept": []}:
+        case {"policy": "purpose" | "channel" | "profiles" as name, "accept": []} if not stated.get("accept_unstated"):
             return _AcceptsNone(name.removesuffix("s"))
         case {"policy": "purpose", "accept": accept, "accept_unstated": unstated}:
             return Purpose(*accept, accept_unstated=unstated, known=None)
