@@ -52,7 +52,9 @@ class Verifier:
 
     Args:
         keys: the public keys that are trusted.
-        guard: where redeemed tokens are remembered; needed to `redeem`.
+        guard: where redeemed tokens are remembered; needed to `redeem`. Verifiers on one guard need the same ``skew``,
+            ``max_display_age`` and ``steps_back`` of their codes: one with greater ones accepts a display after the
+            claim of another has ended. If you raise one, pause for the life of a display and 3 x the new skew.
         policies: conditions beyond the format; all must accept.
         engine: what does steps 1 to 7; `SerialEngine` if it is not given.
         skew: by how many seconds the clocks of issuer and verifier may differ, in either direction.
