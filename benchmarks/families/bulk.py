@@ -38,8 +38,9 @@ def run(bench: Bench) -> None:
     texts = [token.text for token in Issuer(key).issue_many([(IDENTITY_REF, "330100")] * rows, now=NOW)]
     scans = pa.table({"text": texts, "scanned_at": [NOW + 5] * rows})
     with _every_core(), ExitStack() as stack:
-        calls = {f"dask {n}": _on_dask(stack.enter_context(_cluster(n)), bulk, scans) for n in (1, 2)}
-        calls |= {f"plain {n}": _in_processes(stack.enter_context(_pool(n)), n, bulk, scans) for n in (1, 2)}
+        client, pool = stack.enter_context(_cluster(2)), stack.enter_context(_pool(2))
+        calls = {f"dask {n}": _on_dask(client, n, bulk, scans) for n in (1, 2)}
+        calls |= {f"plain {n}": _in_processes(pool, n, bulk, scans) for n in (1, 2)}
         for call in calls.values():  # once untimed: each process makes its verifier
             call()
         taken = [{name: _seconds(call) for name, call in calls.items()} for _ in range(RUNS)]
@@ -66,12 +67,13 @@ def _accepted(scans: pa.Table, bulk: BulkVerifier, times: int = 1) -> int:
     return sum(bulk(scans)["verdict_code"].to_pylist().count("accepted") for _ in range(times))
 
 
-def _on_dask(client: Any, bulk: BulkVerifier, scans: pa.Table) -> Callable[[], int]:
+def _on_dask(client: Any, count: int, bulk: BulkVerifier, scans: pa.Table) -> Callable[[], int]:
+    workers = list(client.scheduler_info()["workers"])[:count]
     # The workers have the parts already, like those of a data set.
     parts = client.scatter([scans] * PARTS, broadcast=True, hash=False)
 
     def call() -> int:
-        accepted = sum(client.gather(client.map(_accepted, parts, bulk=bulk, pure=False)))
+        accepted = sum(client.gather(client.map(_accepted, parts, bulk=bulk, pure=False, workers=workers)))
         assert accepted == PARTS * len(scans)
         return accepted
 

@@ -62,7 +62,7 @@ Way = Callable[[BulkVerifier, pa.Table], list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+def dask_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
@@ -74,13 +74,18 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
+        client.wait_for_workers(2)
+        yield client
 
-        def way(bulk: BulkVerifier, table: pa.Table) -> list[dict[str, Any]]:
-            parts = [table.slice(at, 3) for at in range(0, len(table), 3)]
-            futures = client.map(bulk, parts, pure=False)
-            return list(pa.concat_tables(client.gather(futures)).to_pylist())
 
-        yield way
+@pytest.fixture(scope="module")
+def dask(dask_client: Any) -> Way:
+    def way(bulk: BulkVerifier, table: pa.Table) -> list[dict[str, Any]]:
+        parts = [table.slice(at, 3) for at in range(0, len(table), 3)]
+        futures = dask_client.map(bulk, parts, pure=False)
+        return list(pa.concat_tables(dask_client.gather(futures)).to_pylist())
+
+    return way
 
 
 @pytest.fixture(scope="module")
@@ -155,18 +160,11 @@ def test_texts_of_any_type_are_read_by_a_cluster(
         assert sorted(row["verdict_code"] for row in rows) == sorted(expected)
 
 
-def test_two_workers_share_the_work(tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed")
+def test_two_workers_share_the_work(dask_client: Any) -> None:
     bulk, table = verifier(), scans(120)
     parts = [table.slice(at, 30) for at in range(0, 120, 30)]
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=str(tmp_path)
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        futures = client.map(bulk, parts, pure=False)
-        found = pa.concat_tables(client.gather(futures))
-        workers = {worker for who in client.who_has(futures).values() for worker in who}
+    futures = dask_client.map(bulk, parts, pure=False)
+    found = pa.concat_tables(dask_client.gather(futures))
+    workers = {worker for who in dask_client.who_has(futures).values() for worker in who}
     assert codes_of(found) == codes_of(bulk(table))
     assert len(workers) == 2
