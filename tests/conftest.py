@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import re
@@ -43,6 +44,17 @@ def what_is_missing(reasons: list[str]) -> str:
     )
     parts = [f"{count} for want of {what}" for what, count in counted.most_common()]
     return f"{len(reasons)} skipped: {'; '.join(parts)}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Let the garbage collector leave alone what collecting ten thousand tests makes, which lives to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
