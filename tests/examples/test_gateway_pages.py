@@ -760,6 +760,32 @@ def test_what_was_refused_when_it_was_handed_in_is_said_until_a_person_has_seen_
     assert terminal.is_hidden("#refused")
 
 
+FULL = """window.full = false;
+for (const name of ["add", "put"]) {
+  const real = IDBObjectStore.prototype[name];
+  IDBObjectStore.prototype[name] = function (...given) {
+    if (full) throw new DOMException("full", "QuotaExceededError");
+    return real.apply(this, given);
+  };
+}"""
+"""A device whose disk is full when the test says so."""
+
+
+@needs_noble
+def test_what_cannot_be_remembered_is_not_accepted(visit: Any, site: Site) -> None:
+    terminal = visit("/terminal", TERMINAL, prepare=lambda page: page.add_init_script(FULL))
+    provisioned(terminal)
+    online, other = voucher(site), voucher(site)
+    terminal.evaluate("full = true")
+    assert "已受理" in submit(terminal, online, "accepted")
+    site.stop()
+    for text in online, other:
+        assert submit(terminal, text, "cannot").endswith("请检查本机网络后重试。")
+    terminal.evaluate("full = false")
+    assert "redeem.replayed" in submit(terminal, online, "refused"), "the gateway accepted it"
+    assert "离线受理" in submit(terminal, other, "accepted")
+
+
 LIMITS = """window.limits = []; AbortSignal.timeout = (ms) => {
   const own = new AbortController();
   limits.push([ms, own]);

@@ -158,6 +158,7 @@ export async function accept(text, { challenge = "", redeem = true } = {}) {
   if (redeem) {
     const record = { replayKey: voucher.replayKey, text: scanned, at: now, until: voucher.claimUntil, state: "waiting", id: randomId() };
     try {
+      await catchUp();
       await transact("readwrite", async (stores) => {
         if (voucher.claimUntil <= ((await asked(stores[HELD].get("forgotten"))) ?? 0)) {
           cannot("redeem.clock", "what ended at this time is forgotten");
@@ -176,10 +177,24 @@ export async function accept(text, { challenge = "", redeem = true } = {}) {
 // By it the gateway knows a hand-in that is sent again because its answer was lost.
 const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+let unremembered = [];
+
 /** Remember what the gateway accepted, so that it is not accepted here when the gateway goes away a moment later. */
 export async function remember(replayKey, expiresAt) {
-  const record = { replayKey, until: expiresAt + 3600, state: "redeemed" };
-  await store(ACCEPTED, "readwrite", (all) => all.add(record)); // what waits to be handed in stays
+  unremembered.push({ replayKey, until: expiresAt + 3600, state: "redeemed" });
+  await catchUp();
+}
+
+// Until all of it is written, nothing is accepted here.
+async function catchUp() {
+  const records = [...unremembered];
+  if (!records.length) return;
+  await transact("readwrite", async ({ [ACCEPTED]: all }) => {
+    for (const record of records) {
+      if (!(await asked(all.get(record.replayKey)))) await asked(all.add(record)); // what waits to be handed in stays
+    }
+  });
+  unremembered = unremembered.filter((record) => !records.includes(record));
 }
 
 /** Whether a text's display was accepted here and is not handed in yet: the gateway does not know that it is used. */

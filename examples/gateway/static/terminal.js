@@ -81,9 +81,8 @@ async function submit(text) {
     const answered = used ? null : await post(`/${act}`, body).catch(() => null); // null: the gateway is away
     show(answered ? verdictOf(answered, act) : await verdictHere(body.text, act, used ? WORDS.usedHere : WORDS.refusedHere));
     if (answered?.ok && act === "redeem") {
-      // Not awaited: the next code may be scanned while the disk writes, and is looked for after it has.
       const { replay_key: replayKey, expires_at: expiresAt } = answered.body;
-      offline.remember(replayKey, expiresAt).catch(() => {});
+      await offline.remember(replayKey, expiresAt).catch(() => {}); // then this terminal accepts nothing by itself
     }
     if (current.kind === "accepted" && challenge) ask(false);
   } catch {
@@ -113,7 +112,8 @@ async function verdictHere(text, act, why) {
     await countWaiting();
     const voucher = { place: placeOf(cityCode), purpose, purpose_name: purposes[purpose], notes: [] };
     return { kind: "accepted", here: true, headline: redeem ? WORDS.acceptedHere : WORDS.verifiedHere, voucher };
-  } catch ({ code, step }) {
+  } catch (error) {
+    const { code, step } = typeof error.code === "string" ? error : {}; // a DOMException has a number
     const { what = { zh: "", en: "" }, remedy, cannot_check: cannot } = refusals[code] ?? { cannot_check: true };
     if (cannot && (!remedy || code.endsWith(".unavailable"))) return { kind: "cannot", remedy: WORDS.network, code, step };
     const said = { zh: why.zh + what.zh, en: why.en + what.en };
