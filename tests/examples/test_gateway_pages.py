@@ -786,6 +786,37 @@ def test_what_cannot_be_remembered_is_not_accepted(visit: Any, site: Site) -> No
     assert "离线受理" in submit(terminal, other, "accepted")
 
 
+STORAGE = """window.asked = 0;
+StorageManager.prototype.persist = async () => Boolean(++asked);
+const open = IDBFactory.prototype.open;
+window.broken = true;
+IDBFactory.prototype.open = function (...given) {
+  if (given.length > 1 && broken) throw new DOMException("broken", "UnknownError");
+  return open.apply(this, given);
+};"""
+"""A browser whose database cannot be opened for a while, and that counts how often it is asked to keep its data."""
+
+
+@needs_noble
+def test_a_database_that_failed_or_was_cleared_is_opened_again(visit: Any, site: Site) -> None:
+    def meets_another_customer() -> None:
+        assert "已受理" in submit(terminal, voucher(site), "accepted")
+        assert terminal.get_attribute("#verdict", "data-by") == "gateway"
+        terminal.evaluate("dispatchEvent(new Event('online'))")
+        provisioned(terminal)
+
+    terminal = visit("/terminal", TERMINAL, prepare=lambda page: page.add_init_script(STORAGE))
+    terminal.wait_for_selector("#where:not(:empty)")
+    terminal.evaluate("broken = false")
+    meets_another_customer()
+    cleared = {"origin": site.address, "storageTypes": "indexeddb"}
+    terminal.context.new_cdp_session(terminal).send("Storage.clearDataForOrigin", cleared)
+    meets_another_customer()
+    site.stop()
+    assert "离线受理" in submit(terminal, voucher(site), "accepted")
+    assert terminal.evaluate("asked") > 0
+
+
 LIMITS = """window.limits = []; AbortSignal.timeout = (ms) => {
   const own = new AbortController();
   limits.push([ms, own]);

@@ -16,14 +16,23 @@ const asked = (request) =>
 
 let opening;
 function database() {
-  opening ??= (() => {
+  opening ??= (async () => {
     const request = indexedDB.open("ybtoken", 1);
     request.onupgradeneeded = () => {
       request.result.createObjectStore(HELD);
       request.result.createObjectStore(ACCEPTED, { keyPath: "replayKey" });
     };
-    return asked(request);
+    const opened = await asked(request);
+    // Opened anew at the next use: after the browser closed it (its data was cleared), or another window waits for it.
+    opened.onclose = () => (opening = undefined);
+    opened.onversionchange = () => {
+      opened.close();
+      opening = undefined;
+    };
+    navigator.storage?.persist?.().catch(() => {}); // else a browser whose disk is full may clear it
+    return opened;
   })();
+  opening.catch(() => (opening = undefined));
   return opening;
 }
 
