@@ -365,6 +365,11 @@ class Source:
         case = self._pick("keyset")
         return "keyset", case | {"keyset": self._bytes(bytes.fromhex(case["keyset"])).hex()}
 
+    def _header(self) -> bytes:
+        """Any header of zlib whose check bits are right: its window, its level, and whether it has a dictionary."""
+        stated = self._random.randrange(11) << 12 | 0x0800 | self._random.randrange(8) << 5
+        return (stated + 31 - stated % 31).to_bytes(2, "big")
+
     def _list(self) -> tuple[str, Case]:
         case = self._pick("list")
         match self._random.randrange(3):
@@ -373,8 +378,9 @@ class Source:
             case 1:
                 data = statuslist.status_list(self._bytes(statuslist.content()))
             case _:
-                packed = statuslist.list_of(2, self._bytes(bytes.fromhex("78da3be9f2130003df0207")))
-                data = statuslist.status_list(statuslist.content(list=packed))
+                packed = self._random.choice((bytes.fromhex("78da3be9f2130003df0207"), statuslist.far()))
+                packed = self._bytes(packed) if self._random.random() < 0.7 else self._header() + packed[2:]
+                data = statuslist.status_list(statuslist.content(list=statuslist.list_of(2, packed)))
         return "list", case | {"list": data.hex(), "indexes": ["0", "1", "2", "11", "12", "4294967295"]}
 
 

@@ -124,6 +124,8 @@ test("what zlib makes of bytes comes back, and nothing else is taken", () => {
         for (const windowBits of [9, 15]) {
           const packed = new Uint8Array(deflateSync(bytes, { level, windowBits }));
           assert.deepEqual(inflate(packed, size), bytes);
+          // The window that the header states bounds nothing, as in zlib itself.
+          assert.deepEqual(inflate(Uint8Array.of(0x08, 0x1d, ...packed.subarray(2)), size), bytes);
           assert.throws(() => inflate(packed, size - 1), RangeError);
           assert.throws(() => inflate(packed.subarray(0, -1), size), RangeError);
           assert.throws(() => inflate(Uint8Array.of(...packed.slice(0, 100_000), 0), size), RangeError);

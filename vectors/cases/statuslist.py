@@ -32,6 +32,14 @@ def compressed(array: bytes = BITS) -> bytes:
     return zlib.compress(array, 0)
 
 
+def far() -> bytes:
+    """A 2, 299 zeros, and the first 258 of these bytes again, by a distance of 300 although the header says 256."""
+    first = b"\x02" + bytes(299)
+    stored = b"\x00" + len(first).to_bytes(2, "little") + (len(first) ^ 0xFFFF).to_bytes(2, "little") + first
+    copied = bytes.fromhex("1b0d2b00")  # the last block, with the fixed codes: length 258, distance 300, end
+    return b"\x08\x1d" + stored + copied + zlib.adler32(first + first[:258]).to_bytes(4, "big")
+
+
 def content(**changed: bytes) -> bytes:
     """The claims of a list; what is changed is given as raw bytes."""
     parts = {
@@ -96,6 +104,8 @@ def cases() -> Iterator[dict[str, Any]]:
         yield _case(f"accept-{bits}-bits", f"a list of {bits} bits an entry", data, expect)
     yield _case("accept-compressed", "a list that zlib has made shorter",
                 status_list(content(list=list_of(2, bytes.fromhex("78da3be9f2130003df0207")))), two)  # fmt: skip
+    yield _case("accept-window", "a distance that is above the window which zlib's header states: it bounds nothing",
+                status_list(content(list=list_of(8, far()))), {"0": 2, "299": 0, "300": 2, "557": 0, "558": None})  # fmt: skip
     for size in (255, 256):  # the longest whose length is one byte, and one more
         lists = (content(list=list_of(2, compressed(BITS + bytes(more)))) for more in range(size))
         claims = next(claims for claims in lists if len(claims) == size)
@@ -156,6 +166,9 @@ def cases() -> Iterator[dict[str, Any]]:
         ("zlib-cut", "zlib without its checksum", status_list(content(list=list_of(2, compressed()[:-4])))),
         ("zlib-checksum", "a wrong checksum of zlib", status_list(content(list=list_of(2, compressed()[:-1] + b"\0")))),
         ("zlib-trailing", "bytes after zlib's end", status_list(content(list=list_of(2, compressed() + b"\0")))),
+        ("zlib-window-65536", "a window that zlib does not have", status_list(content(list=list_of(2, b"\x88\x1c" + compressed()[2:])))),
+        ("zlib-dictionary", "zlib with a preset dictionary, even if it is the empty one",
+         status_list(content(list=list_of(2, b"\x78\x20\x00\x00\x00\x01" + compressed()[2:])))),
         ("zlib-raw", "deflate without zlib's frame", status_list(content(list=list_of(2, compressed()[2:-4])))),
         ("no-cbor", "no CBOR", status_list(b"\xff" * 30)),
     ):  # fmt: skip

@@ -69,6 +69,9 @@ func readList(data []byte, keys ring, uri string, now, skew, room int64) (list *
 	}) {
 		return nil
 	}
+	if len(compressed) < 2 || compressed[1]&0x20 != 0 {
+		return nil // a preset dictionary; compress/zlib knows the empty one
+	}
 	limit := room * int64(stated.bits) / 8
 	rest := bytes.NewReader(compressed)
 	inflating, err := zlib.NewReader(rest)
