@@ -82,11 +82,18 @@ def test_a_clock_that_was_compared_is_believed_again(run, tmp_path, lang, says):
 def test_misuse_is_said(run, files):
     folder, _ = files
     assert run("status", "freeze", folder / "registry.db").exit_code == 2
+    chinese = run("status", "freeze", folder / "registry.db", "--lang", "zh")
+    assert chinese.output == "参数有误：请指明凭证：index、person 或 channel\n"
     assert run("status", "freeze", folder / "nothing.db", "--index", "1").exit_code == 2
     assert not (folder / "nothing.db").exists()
     result = run("status", "freeze", folder / "key.pem", "--index", "1")
     assert result.exit_code == 2
-    assert "is no registry" in result.output
+    assert result.output.count("is no registry") == 1
+    chinese = run("status", "freeze", folder / "key.pem", "--index", "1", "--lang", "zh")
+    assert chinese.output.count("不是登记簿") == 1
+    (folder / "empty.jwks").write_text('{"keys": []}')
+    wrong = run("status", "show", folder / "key.pem", "-r", folder / "empty.jwks", "--uri", "u", "--lang", "zh")
+    assert wrong.output.startswith("参数有误：读取状态列表须用状态列表密钥的密钥环")
 
 
 def test_a_list_that_is_not_good_is_refused(run, files):

@@ -22,6 +22,7 @@ from ybtoken.replay import sqlite as module
 from ybtoken.replay.protocols import Claim
 from ybtoken.replay.sqlite import SqliteReplayGuard
 from ybtoken.testing.guards import check_replay_guard, check_rotating_redemption
+from ybtoken.words import words_of
 
 NOW = 1_800_000_000
 
@@ -450,8 +451,9 @@ def test_a_file_with_two_names_is_refused(prepared, tmp_path):
     guard = guard_at(prepared)
     os.link(prepared, tmp_path / "link.db")  # by each name, SQLite would have a log of its own
     assert outcome(guard, claim()) == "redeem.unavailable"
-    with pytest.raises(ValueError, match="hard link"):
+    with pytest.raises(ValueError, match="hard link") as caught:
         guard_at(tmp_path / "link.db")
+    assert "link.db 不能用作已用码存储：该文件另有名称（硬链接）" in words_of(caught.value).zh
     (tmp_path / "link.db").unlink()
     assert outcome(guard, claim()) == "accepted"
 

@@ -17,6 +17,7 @@ from ybtoken.errors import CannotCheckError
 from ybtoken.status.list import Status, StatusList, StatusListReader
 from ybtoken.status.registry import StatusRegistry
 from ybtoken.status.source import MemoryStatusSource
+from ybtoken.words import BoundsError
 
 END = NOW + 12 * 3600
 PERSON, OTHER = 2**64 - 1, 7
@@ -310,10 +311,10 @@ def test_a_damaged_file_is_no_registry_whatever_it_contains(tmp_path):
         db.execute("UPDATE sqlite_master SET name = CAST(x'70ff' AS TEXT), sql = 'x' WHERE name = 'passes'")
     with pytest.raises(ValueError, match="is no registry") as caught:  # SQLite quotes what is not UTF-8
         StatusRegistry.open(path)
-    assert caught.type is ValueError
+    assert caught.type is BoundsError
     with pytest.raises(ValueError, match="registry's file") as caught:
         StatusRegistry(path, URI, size=64)
-    assert caught.type is ValueError
+    assert caught.type is BoundsError
 
 
 def test_a_locked_file_is_an_error_of_the_file(tmp_path):

@@ -40,7 +40,7 @@ def _with(registry: Path, act: Callable[[StatusRegistry], Any]) -> Any:
     try:
         opened = StatusRegistry.open(registry)
     except (ValueError, sqlite3.Error) as error:
-        raise misuse_of(error, f"{registry} is no registry: ", f"{registry} 不是登记簿：") from None
+        raise misuse_of(error, zh="") from None
     try:
         return act(opened)
     except ValueError as error:

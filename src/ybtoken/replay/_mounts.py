@@ -10,6 +10,8 @@ import os
 import re
 from pathlib import Path
 
+from ybtoken.words import BoundsError
+
 __all__ = ["refuse_shared"]
 
 _LOCAL = frozenset(
@@ -32,11 +34,15 @@ def refuse_shared(path: Path, *, stated: bool) -> None:
     """
     kind = _file_system(path)
     if kind in _SHARED:
-        raise ValueError(f"it is on a file system that other machines share ({kind}): use a local disk")
+        raise BoundsError(
+            f"it is on a file system that other machines share ({kind}): use a local disk",
+            f"位于多机共享的文件系统（{kind}）：请改用本地磁盘",
+        )
     if kind not in _LOCAL and kind != "" and not stated:
-        raise ValueError(
+        raise BoundsError(
             f"it is on a file system that other machines may share ({kind}): use a local disk, or state local=True if "
-            f"no other machine uses the file"
+            f"no other machine uses the file",
+            f"位于可能由多机共享的文件系统（{kind}）：请改用本地磁盘；若确无其他机器使用该文件，请声明 local=True",
         )
 
 
@@ -48,7 +54,10 @@ def _file_system(path: Path) -> str:
         return ""
     folder = _mount(path.parent)
     if path.exists() and _mount(path) != folder:  # it has another name elsewhere, and a log by each name
-        raise ValueError("it is a mount of its own, so others look for its log elsewhere: mount its folder")
+        raise BoundsError(
+            "it is a mount of its own, so others look for its log elsewhere: mount its folder",
+            "该文件是单独挂载的，其他进程会到别处寻找其日志：请挂载其所在目录",
+        )
     # mountinfo: number, parent, device, root, mount point, options, [tags] - kind, source, options
     kinds = {line.split()[0]: line.partition(" - ")[2].split()[0] for line in lines}
     return kinds.get(folder, "unknown")

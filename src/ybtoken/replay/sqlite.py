@@ -39,7 +39,7 @@ from ybtoken.errors import CannotCheckError, RedeemError, TokenError
 from ybtoken.replay._mounts import refuse_shared
 from ybtoken.replay._sqlite_files import alone_in, log_of, make, was_covered, witness, witnessed
 from ybtoken.replay.protocols import Claim, ReplayGuard
-from ybtoken.words import BoundsError
+from ybtoken.words import BoundsError, words_of
 
 __all__ = ["Redemption", "SqliteReplayGuard"]
 
@@ -147,7 +147,10 @@ class SqliteReplayGuard(ReplayGuard):
             raise
         except Exception as error:  # a file may hold anything, and a table values of any kind
             self.close()
-            raise ValueError(f"{self.path} cannot be used as a guard's file: {error}") from error
+            why = words_of(error)
+            raise BoundsError(
+                f"{self.path} cannot be used as a guard's file: {why.en}", f"{self.path} 不能用作已用码存储：{why.zh}"
+            ) from error
 
     def claim(self, key: bytes, *, since: int, by: int, until: int) -> None:
         """See `ReplayGuard.claim`."""
@@ -330,7 +333,10 @@ class SqliteReplayGuard(ReplayGuard):
             # The file is made here and not by SQLite, so that no other user can ever read it.
             about = make(self.path)
         if about.st_nlink > 1:
-            raise ValueError("it has another name (a hard link), and by each name a log of its own: remove the other")
+            raise BoundsError(
+                "it has another name (a hard link), and by each name a log of its own: remove the other",
+                "该文件另有名称（硬链接），每个名称各有日志：请删除另一个",
+            )
         file = _id(about)
         if file in _left:
             raise LogLostError

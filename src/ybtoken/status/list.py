@@ -28,6 +28,7 @@ from ybtoken.keys.ring import KeyEntry, KeyRing, Use
 from ybtoken.voucher import MAX_UINT32
 from ybtoken.wire.cbor import load_plain
 from ybtoken.wire.envelope import KID_SIZE, cut_envelope, encode_header, sign1, sign1_prefix
+from ybtoken.words import BoundsError
 
 __all__ = ["MAX_ENTRIES", "Status", "StatusList", "StatusListReader", "sign_status_list"]
 
@@ -145,7 +146,10 @@ class StatusListReader:
     def __init__(self, keys: KeyRing, uri: str, *, max_entries: int = 1 << 24, skew: int = 10) -> None:
         instance("keys", keys, KeyRing, "a KeyRing")
         if keys.use is not Use.STATUS:
-            raise ValueError("a status list is read with a ring of keys for status lists: KeyEntry(use=Use.STATUS)")
+            raise BoundsError(
+                "a status list is read with a ring of keys for status lists: KeyEntry(use=Use.STATUS)",
+                "读取状态列表须用状态列表密钥的密钥环：KeyEntry(use=Use.STATUS)",
+            )
         self.uri = string("uri", uri)
         self._max_entries = uint("max_entries", max_entries, MAX_ENTRIES, minimum=1)
         self._skew = duration("skew", skew)

@@ -29,6 +29,7 @@ from ybtoken._forks import generation, held_in_forks
 from ybtoken.keys.protocols import SigningKey
 from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, sign_status_list
 from ybtoken.voucher import MAX_CHANNEL
+from ybtoken.words import BoundsError
 
 __all__ = ["StatusRegistry"]
 
@@ -101,7 +102,10 @@ class StatusRegistry:
         if isinstance(size, bool) or not isinstance(size, int):
             raise TypeError(f"size is an integer, not {type(size).__name__}")
         if not 8 <= size <= MAX_ENTRIES or size % 4:
-            raise ValueError(f"a list has 8 to {MAX_ENTRIES} places, a multiple of 4")
+            raise BoundsError(
+                f"a list has 8 to {MAX_ENTRIES} places, a multiple of 4",
+                f"列表应有 8 至 {MAX_ENTRIES} 个位置，且为 4 的倍数",
+            )
         self._uri = string("uri", uri)
         self._size = size
         self._clock = callback("clock", clock, "the seconds since 1970")
@@ -128,12 +132,20 @@ class StatusRegistry:
                 db.execute("INSERT INTO list SELECT ?, 0, 0, ?, ? WHERE NOT EXISTS (SELECT * FROM list)", made)
                 found, address = db.execute("SELECT size, uri FROM list").fetchone()
             if found != size:
-                raise ValueError(f"this registry has {found} places, not {size}")
+                raise BoundsError(
+                    f"this registry has {found} places, not {size}", f"该登记簿有 {found} 个位置，不是 {size}"
+                )
             if address != uri:
-                raise ValueError(f"this registry is of the list at {address}, not at {uri}")
+                raise BoundsError(
+                    f"this registry is of the list at {address}, not at {uri}",
+                    f"该登记簿属于 {address} 的列表，不是 {uri} 的",
+                )
         except OSError as error:
             self._db.close()
-            raise ValueError(f"{path} cannot be used as a registry's file: {error.strerror}") from error
+            why = error.strerror
+            raise BoundsError(
+                f"{path} cannot be used as a registry's file: {why}", f"{path} 不能用作登记簿文件：{why}"
+            ) from error
         except BaseException:
             self._db.close()
             raise
@@ -152,9 +164,9 @@ class StatusRegistry:
             with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=rw", uri=True)) as db:
                 row = db.execute("SELECT size, uri FROM list").fetchone()
         except _SQLITE_ERRORS as error:
-            raise ValueError(f"{path} is no registry: {error}") from error
+            raise BoundsError(f"{path} is no registry: {error}", f"{path} 不是登记簿：{error}") from error
         if row is None or type(row[0]) is not int or type(row[1]) is not str:
-            raise ValueError(f"{path} is no registry: it states no list")
+            raise BoundsError(f"{path} is no registry: it states no list", f"{path} 不是登记簿：其中没有列表")
         return cls(path, row[1], size=row[0], clock=clock)
 
     def enter(self, expires_at: int, *, person: int | None = None, channel: int | None = None) -> int:
@@ -270,7 +282,10 @@ class StatusRegistry:
             if now is not None or last + 1 - at > 1:
                 break
             time.sleep(last + 1 - at)  # another process may publish in that second, too
-        raise ValueError(f"the last list was issued at {last}, so a list of {int(at)} would replace nothing")
+        raise BoundsError(
+            f"the last list was issued at {last}, so a list of {int(at)} would replace nothing",
+            f"上一份列表签发于 {last}，时间为 {int(at)} 的列表不能取代它：时钟被拨回或已停止",
+        )
 
     def _publish(self, db: sqlite3.Connection, key: SigningKey, issued_at: int, lifetime: int, ttl: int) -> bytes:
         db.execute("UPDATE list SET issued_at = ?", (issued_at,))
@@ -300,7 +315,7 @@ class StatusRegistry:
     def _rule(self, index: int | None, person: int | None, channel: int | None) -> dict[str, object]:
         """The arguments as parameters of the SQL statements. Raises `TypeError` or `ValueError` if one is not valid."""
         if index is None and person is None and channel is None:
-            raise ValueError("state which passes: index, person or channel")
+            raise BoundsError("state which passes: index, person or channel", "请指明凭证：index、person 或 channel")
         if index is not None:
             uint("index", index, self._size - 1)
         if channel is not None:
