@@ -122,6 +122,8 @@ def test_an_audit_file_is_checked(run, tmp_path):
     result = run("audit", "check", path)
     assert result.exit_code == 1
     assert result.output.startswith("BROKEN: line 1:")
+    chinese = run("audit", "check", path, "--lang", "zh").output
+    assert chinese == "审计链断裂：第 1 行：被改动、插入或截断，或其前面的内容缺失\n"
     assert json.loads(run("audit", "check", path, "--json").output)["line"] == 1
     assert run("audit", "check", path, "--digest", "sm3").exit_code == 1
     assert run("audit", "check", tmp_path / "nothing").exit_code == 2

@@ -11,6 +11,7 @@ import typer
 from ybtoken.cli.ring import AsJson, say_json
 from ybtoken.cli.speech import REFUSED, Lang, Speaker, command, of_group
 from ybtoken.observers.audit import AuditError, check_audit
+from ybtoken.words import words_of
 
 __all__ = ["audit"]
 
@@ -45,7 +46,8 @@ def check(
         if as_json:
             say_json({"good": False, "line": line, "reason": str(error)})
         else:
-            speaker.say(f"BROKEN: {error}", f"审计链断裂：{error}")
+            words = words_of(error)
+            speaker.say(f"BROKEN: {words.en}", f"审计链断裂：{words.zh}")
         raise typer.Exit(REFUSED) from None
     gaps = [gap._asdict() for gap in found.gaps]
     if as_json:

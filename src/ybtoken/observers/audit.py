@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives import hashes
 
 from ybtoken._forks import generation
 from ybtoken.observers.event import VerdictEvent
+from ybtoken.words import BoundsError
 
 try:
     import fcntl
@@ -40,11 +41,11 @@ AuditDigest: TypeAlias = Literal["sha256", "sm3"]
 """The hash function of an audit file. A file is checked with the one with which it was written."""
 
 
-class AuditError(ValueError):
+class AuditError(BoundsError):
     """The chain is broken. ``line`` is the number of the first line that does not fit, from 1."""
 
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}")
+    def __init__(self, line: int, en: str, zh: str) -> None:
+        super().__init__(f"line {line}: {en}", f"第 {line} 行：{zh}")
         self.line = line
 
 
@@ -118,7 +119,7 @@ class _TornError(AuditError):
     """What stands at the end is no whole line, as after a write that failed."""
 
     def __init__(self, line: int, torn: _Skipped) -> None:
-        super().__init__(line, "cut short at the end")
+        super().__init__(line, "cut short at the end", "末尾被截断")
         self.torn = torn
 
 
@@ -159,7 +160,11 @@ def _walk(file: BinaryIO, digest: AuditDigest) -> Iterator[_Line]:
     if skipped.size and torn:
         raise _TornError(first_bad, skipped)
     if skipped.size:
-        raise AuditError(first_bad, "changed, inserted, cut short, or what stood before it is missing")
+        raise AuditError(
+            first_bad,
+            "changed, inserted, cut short, or what stood before it is missing",
+            "被改动、插入或截断，或其前面的内容缺失",
+        )
 
 
 def _gap_of(number: int, record: bytes, skipped: _Skipped) -> AuditGap | None:
@@ -197,7 +202,9 @@ def check_audit(path: str | os.PathLike[str], *, head: str | None = None, digest
             if gap is not None:
                 gaps.append(gap)
     if not found:
-        raise AuditError(last + 1, "lines are missing: the head that was kept is not in the file")
+        raise AuditError(
+            last + 1, "lines are missing: the head that was kept is not in the file", "缺少若干行：文件中没有另存的链头"
+        )
     return AuditCheck(lines, tuple(gaps))
 
 
