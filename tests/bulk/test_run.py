@@ -333,3 +333,15 @@ def test_a_journal_is_verified_beside_the_scans_and_is_not_one_of_them(tmp_path:
         verify_files(verifier(), tmp_path / "scans.jsonl", tmp_path / "out")
     with pytest.raises(ScansError, match="another file, or was changed"):  # a journal is no file of scans
         verify_files(verifier(), [tmp_path / "scans.jsonl", tmp_path / "journal.jsonl"], tmp_path / "out")
+
+
+def test_a_row_group_is_not_read_into_memory_as_a_whole(tmp_path: Path) -> None:
+    texts = [os.urandom(50).hex() for _ in range(300_000)]
+    table = pa.table({"text": texts, "scanned_at": [NOON] * len(texts)})
+    path = tmp_path / "scans.parquet"
+    pq.write_table(table, path, row_group_size=len(texts), compression="none")
+    before = pa.total_allocated_bytes()
+    chunks = sources.open_source(path).chunks(lambda part: False)
+    next(chunks)
+    assert pa.total_allocated_bytes() - before < path.stat().st_size / 3
+    chunks.close()

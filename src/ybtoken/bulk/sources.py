@@ -178,8 +178,8 @@ class _Parquet(_File):
         return pq.read_schema(self.path)
 
     def _chunks(self, done: Callable[[int], bool]) -> Iterator[Chunk]:
-        # With a buffer, a row group is not read into memory as a whole.
-        with pq.ParquetFile(self.path, buffer_size=1 << 20) as file:
+        # With a buffer, and only without `pre_buffer`, a row group is not read into memory as a whole.
+        with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
             total, first = max(file.metadata.num_rows, 1), 0
             for part in range(file.num_row_groups):
                 rows = file.metadata.row_group(part).num_rows
