@@ -710,6 +710,29 @@ def test_too_many_connections_are_told_so_in_a_problem_and_more_are_closed(
     asyncio.run(scene())
 
 
+def test_a_client_that_reads_no_answer_gives_its_place_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_SERVED", 1)
+    monkeypatch.setattr(module, "READS_WITHIN", 0.05)
+
+    async def scene() -> None:
+        async with served(tmp_path) as connect:
+            _, silent = await connect()
+            silent.write(b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n" * 500)
+            answer = b""
+            for _ in range(200):
+                reader, writer = await connect()
+                writer.write(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                answer = await reader.readline()
+                writer.close()
+                if answer.startswith(b"HTTP/1.1 200"):
+                    break
+                await asyncio.sleep(0.05)
+            silent.transport.abort()
+        assert answer.startswith(b"HTTP/1.1 200")
+
+    asyncio.run(scene())
+
+
 def test_a_fault_of_the_gateway_is_a_problem_too(tmp_path: Path) -> None:
     """A terminal takes an answer of another kind for that of a proxy, and would verify by itself."""
 
