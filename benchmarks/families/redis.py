@@ -30,6 +30,7 @@ from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard
 LIFE = 3600
 BATCH = 256
 AT_ONCE = 64
+DEADLINE = 10  # s; so long that a busy machine refuses no claim
 HELD = 126_000  # and a twentieth more: tables double at 2^17, and just after that a claim takes the most memory
 
 
@@ -45,7 +46,10 @@ def run(bench: Bench) -> None:
 
 
 def _rates(bench: Bench, url: str, client: redis.Redis, runner: asyncio.Runner, version: str) -> None:
-    guard, waiting = RedisReplayGuard.from_url(url), AsyncRedisReplayGuard.from_url(url)
+    guard, waiting = (
+        RedisReplayGuard.from_url(url, deadline=DEADLINE),
+        AsyncRedisReplayGuard.from_url(url, deadline=DEADLINE),
+    )
     guard.prepare(first_use=True)
     numbers, now, rounds = count(), int(time.time()), 200
     key = P256SigningKey.generate()
@@ -143,7 +147,7 @@ def _together(bench: Bench, url: str, runner: asyncio.Runner) -> None:
     except ModuleNotFoundError:
         engine, name = None, "serial engine"
     key, rounds = P256SigningKey.generate(), 40
-    issuer, guard = Issuer(key, lifetime=LIFE), AsyncRedisReplayGuard.from_url(url)
+    issuer, guard = Issuer(key, lifetime=LIFE), AsyncRedisReplayGuard.from_url(url, deadline=DEADLINE)
     keys = KeyRing([KeyEntry(key.verifying_key, "bench")])
     verifier = Verifier(keys, guard=guard, engine=engine, max_lifetime=LIFE)
     batcher = RedemptionBatcher(verifier)
@@ -183,7 +187,7 @@ def _batches(issuer: Issuer, size: int, count: int) -> Iterator[list[str]]:
 
 def _costs(bench: Bench, url: str, client: redis.Redis, version: str) -> None:
     client.flushall()
-    guard, now, held = RedisReplayGuard.from_url(url), int(time.time()), bench.rounds(HELD)
+    guard, now, held = RedisReplayGuard.from_url(url, deadline=DEADLINE), int(time.time()), bench.rounds(HELD)
     guard.prepare(first_use=True)
     guard.claim_many([Claim(b"first", now, now + LIFE, now + LIFE)])
     (name,) = [name for name in client.scan_iter(count=100) if not name.endswith(b"epoch")]
