@@ -234,6 +234,11 @@ def wait_for_code(page: Any, other_than: str = "") -> str:
     return text
 
 
+def set_clock(hours: float) -> Callable[[Any], None]:
+    """The device's clock is wrong by so many hours."""
+    return lambda page: page.clock.install(time=time.time() + hours * 3600)
+
+
 def submit(page: Any, text: str, verdict: str) -> str:
     """Paste a text and submit it; wait for the verdict and return what the screen says."""
     page.fill("#text", text)
@@ -357,19 +362,38 @@ def test_a_pass_is_shown_by_the_phone_itself(visit: Any, kind: str, prefix: str)
     assert "redeem.replayed" in submit(terminal, text, "refused")
 
 
-def test_a_phone_answers_the_terminal_that_asks(visit: Any) -> None:
-    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL)
-    voucher = wait_for_code(phone)
+def test_a_phone_answers_the_terminal_that_asks(visit: Any, site: Site) -> None:
+    def other_than(was: str) -> str:
+        terminal.wait_for_function(
+            "was => ![was, ''].includes(document.getElementById('asked-text').textContent)", arg=was
+        )
+        return str(terminal.inner_text("#asked-text"))
+
+    phone, terminal = visit("/phone", PHONE), visit("/terminal", TERMINAL, prepare=set_clock(0))
+    shown = wait_for_code(phone)
     terminal.click("#ask")
     terminal.wait_for_selector("#asked:not([hidden])")
     asked = scan(photograph(terminal, "terminal-asks"))
-    assert "challenge.missing" in submit(terminal, voucher, "refused")
+    assert "challenge.missing" in submit(terminal, shown, "refused")
+    assert terminal.inner_text("#asked-text") == asked, "it was not answered"
+    terminal.clock.fast_forward(61_000)
+    late, asked = asked, other_than(asked)
     phone.check("input[name=kind][value='3']")
-    silent = wait_for_code(phone, other_than=voucher)
-    phone.fill("#challenge", asked)
-    answer = wait_for_code(phone, other_than=silent)
-    assert "已受理" in submit(terminal, answer, "accepted")
+    shown = wait_for_code(phone, other_than=shown)
+    for challenge, verdict, says in (late, "refused", "challenge.wrong"), ("", "accepted", "已受理"):
+        phone.fill("#challenge", challenge or asked)
+        shown = wait_for_code(phone, other_than=shown)
+        assert says in submit(terminal, shown, verdict)
+        if verdict == "refused":
+            asked = other_than(asked)
     terminal.wait_for_selector("#asked", state="hidden")
+    site.stop()
+    terminal.click("#ask")
+    assert "不能发起防转发验证" in expect(terminal, "cannot")
+    terminal.click("#language")
+    assert "there is no challenge: accept nothing" in submit(terminal, shown, "cannot")
+    terminal.click("#ask")
+    assert terminal.get_attribute("#ask", "aria-pressed") == "false"
 
 
 def test_a_scanner_that_types_is_read_wherever_the_focus_is(visit: Any) -> None:
@@ -616,11 +640,6 @@ def test_what_was_used_elsewhere_meanwhile_is_said_when_it_is_handed_in(visit: A
 def keep(page: Any) -> None:
     """Let the terminal look for the gateway now."""
     page.evaluate("dispatchEvent(new Event('online'))")
-
-
-def set_clock(hours: float) -> Callable[[Any], None]:
-    """The device's clock is wrong by so many hours."""
-    return lambda page: page.clock.install(time=time.time() + hours * 3600)
 
 
 @needs_noble

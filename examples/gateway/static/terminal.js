@@ -10,6 +10,7 @@ const WORDS = {
   camera: { zh: "摄像头", en: "Camera" },
   ask: { zh: "防转发验证", en: "Challenge" },
   asked: { zh: "请参保人打开设备绑定凭证，扫描此图或输入下方数字。在此之前，其他码一律不受理。", en: "The holder opens the device-bound code and scans this, or enters the digits below. No other code is accepted meanwhile." },
+  noChallenge: { zh: "网关无法连接，不能发起防转发验证：不要受理。稍后再试，或再按“防转发验证”取消。", en: "The gateway cannot be reached, so there is no challenge: accept nothing. Try again later, or press Challenge again to go without." },
   act: { zh: "操作", en: "What is done" },
   redeem: { zh: "核销（一次有效）", en: "Redeem (good for once)" },
   verify: { zh: "只验证", en: "Only verify" },
@@ -59,7 +60,9 @@ const language = speak(WORDS, paint);
 const input = $("text");
 const history = [];
 let current = { kind: "ready" };
+let asking = false; // for an answer to a challenge
 let challenge = "";
+let forgetting = 0;
 let clearing = 0;
 let busy = false;
 let waiting = 0;
@@ -70,21 +73,23 @@ let where = null; // the gateway's settings, once it has said them
 
 async function submit(text) {
   if (!text.trim() || busy) return;
-  busy = true;
   input.value = "";
+  if (asking && !challenge) return show({ kind: "cannot", remedy: WORDS.noChallenge });
+  busy = true;
+  const given = challenge; // it may be forgotten while the gateway answers
   const act = document.querySelector("[name=act]:checked").value;
   show({ kind: "busy" });
   try {
-    const body = { text: text.slice(0, 1600), terminal: offline.NAME, ...(challenge && { challenge }) };
+    const body = { text: text.slice(0, 1600), terminal: offline.NAME, ...(given && { challenge: given }) };
     // Without a store nothing was accepted here.
-    const used = act === "redeem" && (await offline.isWaiting(body.text, challenge).catch(() => waiting > 0));
+    const used = act === "redeem" && (await offline.isWaiting(body.text, given).catch(() => waiting > 0));
     const answered = used ? null : await post(`/${act}`, body).catch(() => null); // null: the gateway is away
-    show(answered ? verdictOf(answered, act) : await verdictHere(body.text, act, used ? WORDS.usedHere : WORDS.refusedHere));
+    show(answered ? verdictOf(answered, act) : await verdictHere(body.text, given, act, used ? WORDS.usedHere : WORDS.refusedHere));
     if (answered?.ok && act === "redeem") {
       const { replay_key: replayKey, expires_at: expiresAt } = answered.body;
       await offline.remember(replayKey, expiresAt).catch(() => {}); // then this terminal accepts nothing by itself
     }
-    if (current.kind === "accepted" && challenge) ask(false);
+    if (given && isAnswered(current)) await ask(current.kind !== "accepted");
   } catch {
     show({ kind: "cannot", remedy: WORDS.network });
   }
@@ -95,6 +100,9 @@ async function submit(text) {
   input.focus({ preventScroll: true });
 }
 
+// Without an answer, or if nobody could judge it, the same challenge stands for the rest of its minute.
+const isAnswered = ({ kind, code }) => kind === "accepted" || (kind === "refused" && code !== "challenge.missing");
+
 // A bad scan is not a bad customer, and a fault on this side is not one on the phone's: each has its own sign.
 function verdictOf({ ok, status, body }, act) {
   if (ok) return { kind: "accepted", headline: act === "redeem" ? WORDS.accepted : WORDS.verified, voucher: body };
@@ -104,7 +112,7 @@ function verdictOf({ ok, status, body }, act) {
 }
 
 // The gateway is away: what this terminal finds by itself, and says that it did.
-async function verdictHere(text, act, why) {
+async function verdictHere(text, challenge, act, why) {
   const redeem = act === "redeem";
   const { refusals, purposes, placeOf } = await offline.words();
   try {
@@ -187,7 +195,7 @@ function paint() {
   $("facts").replaceChildren(...facts(voucher));
   $("recent").replaceChildren(...history.map(line));
   $("asked").hidden = !challenge;
-  $("ask").setAttribute("aria-pressed", String(Boolean(challenge)));
+  $("ask").setAttribute("aria-pressed", String(asking));
   showStale(where?.stale ?? (isRingEarlier ? WORDS.earlierRing : null), language);
   $("where").textContent = where ? `${offline.NAME} · ${language.pick(where.place_name)} · ${where.algorithm}` : "";
 }
@@ -315,20 +323,31 @@ async function offerCamera() {
   }
 }
 
-// A challenge: only the phone in front of this terminal can answer it.
+// A challenge: only the phone in front of this terminal can answer it. It is forgotten after an answer or a minute (Spec
+// 3.4), and until the customer's answer is accepted or the button is pressed again, another one takes its place.
+const CHALLENGE_LIFE = 60_000; // ms
+let asks = 0;
+
 async function ask(on) {
-  challenge = "";
-  if (on) {
-    const answered = await post("/challenge", { terminal: offline.NAME, purpose: "01301" }).catch(() => null);
-    if (!answered?.ok) return show({ kind: "cannot", remedy: WORDS.network });
-    const { body } = answered;
-    challenge = body.text;
-    $("asked-code").src = picture(body.svg);
-    $("asked-text").textContent = body.text;
-  }
+  const mine = ++asks;
+  clearTimeout(forgetting);
+  [asking, challenge] = [on, ""];
   paint();
+  if (!on) return true;
+  const answered = await post("/challenge", { terminal: offline.NAME, purpose: "01301" }).catch(() => null);
+  if (mine !== asks) return true; // pressed again meanwhile
+  if (!answered?.ok) return false;
+  const { body } = answered;
+  challenge = body.text;
+  forgetting = setTimeout(() => ask(true), CHALLENGE_LIFE);
+  $("asked-code").src = picture(body.svg);
+  $("asked-text").textContent = body.text;
+  paint();
+  return true;
 }
-$("ask").addEventListener("click", () => ask(!challenge));
+$("ask").addEventListener("click", async () => {
+  if (!(await ask(!asking))) show({ kind: "cannot", remedy: WORDS.noChallenge });
+});
 
 offerCamera();
 keep();
