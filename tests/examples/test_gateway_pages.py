@@ -60,6 +60,8 @@ class Site:
         """Stated by each answer: one that was kept says an older number."""
         self.silent = "nothing"
         """Requests to this path arrive and are not answered."""
+        self.busy: threading.Event | None = None
+        """Set when a worker was refused a part of the page that it keeps; parts are refused while there is such an event."""
         self.world = World(Settings(folder=folder, algorithm=algorithm), clock=lambda: time.time() + self.ahead)
         self._port = 0
         self.start()
@@ -77,6 +79,12 @@ class Site:
                     message["headers"] = [*message["headers"], (b"x-start", start)]
                 await send(message)
 
+            if self.busy is not None and scope.get("path") == "/static/words.js":
+                if (b"sec-fetch-dest", b"empty") in scope["headers"]:
+                    await send({"type": "http.response.start", "status": 503, "headers": []})
+                    await send({"type": "http.response.body"})
+                    self.busy.set()
+                    return
             while scope["type"] == "http" and scope["path"] == self.silent:
                 if (await receive())["type"] == "http.disconnect":
                     return
@@ -102,7 +110,7 @@ class Site:
             self.world.refresh_statuses()
         else:
             self.start()
-        self.silent = "nothing"
+        self.silent, self.busy = "nothing", None
         self._before = self._counted()
 
     def verdicts(self) -> dict[str, int]:
@@ -834,6 +842,15 @@ def test_a_database_that_failed_or_was_cleared_is_opened_again(visit: Any, site:
     site.stop()
     assert "离线受理" in submit(terminal, voucher(site), "accepted")
     assert terminal.evaluate("asked") > 0
+
+
+def test_a_page_that_was_not_kept_at_once_is_kept_later(visit: Any, site: Site) -> None:
+    site.busy = threading.Event()
+    terminal = visit("/terminal", TERMINAL)
+    assert site.busy.wait(20)
+    site.busy = None
+    keep(terminal)
+    until(terminal, 'async () => Boolean(await caches.match("/terminal"))')
 
 
 LIMITS = """window.limits = []; AbortSignal.timeout = (ms) => {

@@ -167,8 +167,9 @@ async function keepPage() {
   if (pageKept || !navigator.serviceWorker) return; // there is none in a page that came over plain HTTP
   await navigator.serviceWorker.register("/worker.js", { scope: "/terminal" });
   const { active } = await navigator.serviceWorker.ready;
-  active.postMessage(performance.getEntriesByType("resource").map(({ name }) => name));
-  pageKept = true;
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => (pageKept = true); // until it says so, it is asked again
+  active.postMessage(performance.getEntriesByType("resource").map(({ name }) => name), [port2]);
 }
 
 function show(verdict) {

@@ -16,7 +16,8 @@ addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 
 // The page says what it has loaded before this worker was there.
 addEventListener("message", (event) => {
-  event.waitUntil(opened().then((cache) => cache.addAll([PAGE, ...new Set(event.data.filter(isKept))])));
+  const kept = opened().then((cache) => cache.addAll([PAGE, ...new Set(event.data.filter(isKept))]));
+  event.waitUntil(kept.then(() => event.ports[0].postMessage("kept")));
 });
 
 addEventListener("fetch", (event) => {
