@@ -61,7 +61,7 @@ class Site:
         self.silent = "nothing"
         """Requests to this path arrive and are not answered."""
         self.busy: threading.Event | None = None
-        """Set when a worker was refused a part of the page that it keeps; parts are refused while there is such an event."""
+        """While there is one, a worker is refused a part of the page that it keeps; set when it was."""
         self.world = World(Settings(folder=folder, algorithm=algorithm), clock=lambda: time.time() + self.ahead)
         self._port = 0
         self.start()
@@ -79,12 +79,12 @@ class Site:
                     message["headers"] = [*message["headers"], (b"x-start", start)]
                 await send(message)
 
-            if self.busy is not None and scope.get("path") == "/static/words.js":
-                if (b"sec-fetch-dest", b"empty") in scope["headers"]:
-                    await send({"type": "http.response.start", "status": 503, "headers": []})
-                    await send({"type": "http.response.body"})
-                    self.busy.set()
-                    return
+            is_wanted = scope.get("path") == "/static/words.js" and (b"sec-fetch-dest", b"empty") in scope["headers"]
+            if self.busy is not None and is_wanted:
+                await send({"type": "http.response.start", "status": 503, "headers": []})
+                await send({"type": "http.response.body"})
+                self.busy.set()
+                return
             while scope["type"] == "http" and scope["path"] == self.silent:
                 if (await receive())["type"] == "http.disconnect":
                     return

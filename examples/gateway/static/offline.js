@@ -24,7 +24,10 @@ function database() {
     };
     const opened = await asked(request);
     // Opened anew at the next use: after the browser closed it (its data was cleared), or another window waits for it.
-    opened.onclose = () => (opening = undefined);
+    opened.onclose = () => {
+      opening = undefined;
+      wordsKept = false;
+    };
     opened.onversionchange = () => {
       opened.close();
       opening = undefined;
@@ -77,10 +80,11 @@ const body = async (path) => {
 export async function provision() {
   const before = Date.now();
   const config = await (await body("/config")).json();
-  const [keys, statusKeys, list] = await Promise.all([
+  const [keys, statusKeys, list, told] = await Promise.all([
     body("/keys").then((response) => response.text()),
     body("/status-keys").then((response) => response.text()),
     body("/status/list").then((response) => response.arrayBuffer()),
+    wordsKept ? null : body("/words").then((response) => response.json()),
   ]);
   // Judged by the gateway's clock: a terminal's own is often wrong.
   const ahead = config.now - Math.floor(before / 1000);
@@ -95,20 +99,15 @@ export async function provision() {
     const status = listedAt <= held.listedAt ? held : { statusKeys, list, listedAt };
     const both = { ...pick(ring, "keys", "version", "keysUntil"), ...pick(status, "statusKeys", "list", "listedAt") };
     await asked(all.put({ config, ahead, ...both }, "gateway"));
+    if (told) await asked(all.put(told, "words"));
     if (!isEarlier) await asked(all.put(config.now, "seen")); // its end is stated anew, by this clock
     return !isEarlier;
   });
-  if (!wordsKept) await keepWords();
+  wordsKept = true;
   return taken;
 }
 
 const pick = (from, ...names) => Object.fromEntries(names.map((name) => [name, from[name]]));
-
-async function keepWords() {
-  const words = await (await body("/words")).json();
-  await store(HELD, "readwrite", (held) => held.put(words, "words"));
-  wordsKept = true;
-}
 
 let wordsKept = false; // once for each page: they change with the gateway's program
 
