@@ -140,6 +140,7 @@ def test_the_application_is_made_from_what_the_image_holds(imported, image, tmp_
     app, world, settings = imported("app"), imported("world"), imported("settings")
     assert Path(app.__file__).is_relative_to(image)
     world = world.World(settings.Settings(folder=tmp_path / "data", algorithm="es256"))
+    world.refresh_statuses()
     app = app.create_app(world)
 
     async def ask():
