@@ -196,7 +196,7 @@ def visit(site: Site, browser: Any) -> Iterator[Any]:
         context = browser.new_context(viewport=viewport, **({"locale": "zh-CN"} | options))
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)  # a busy machine is no fault
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda said: "Content Security" in said.text and wrong.append(said.text))
