@@ -33,6 +33,7 @@ COLUMNS = 77
 P256_N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 LONGEST_PAYLOAD = 238
 """The longest payload that fits a text of 800 digits with its header and signature."""
+AVX2_VS_SCALAR = {"p256": ">= 2.0", "sm2": ">= 2.4"}
 VS_BARE = {"p256": ("vs_cryptography", ">= 45"), "sm2": ("vs_openssl", ">= 150")}
 
 
@@ -113,6 +114,10 @@ def _rates(name: str, own: Sample) -> dict[str, Callable[[], object]]:
         "native": whole(own.verifier(), own.texts, BATCH),
         "scalar": whole(own.verifier(path="scalar"), own.texts, BATCH),
     }
+    try:
+        calls["avx2"] = whole(own.verifier(path="avx2"), own.texts, BATCH)
+    except RuntimeError as reason:
+        print(f"left out: {name}.native.avx2: {reason}")
     for peer, make in (("bare", _bare), ("crypto_mb", _crypto_mb)):
         try:
             calls[peer] = make(name, own)
@@ -131,6 +136,10 @@ def _report(bench: Bench, name: str, rates: Times, small: Times) -> None:
     for figure, path, target in (("tokens", "native", ">= 500000"), ("scalar", "scalar", ">= 90000")):
         rate = BATCH / rates.best_seconds(path)
         bench.row(Row(f"{name}.native.{figure}_per_s", rate, "1/s", "higher", target=target))
+    if "avx2" in rates.of:
+        bench.row(Row(f"{name}.native.avx2_per_s", BATCH / rates.best_seconds("avx2"), "1/s", "higher"))
+        ratio, noise = rates.ratio("scalar", "avx2")
+        bench.row(Row(f"{name}.native.avx2_vs_scalar", ratio, "ratio", "higher", noise, AVX2_VS_SCALAR[name]))
     for peer, (figure, target) in {"bare": VS_BARE[name], "crypto_mb": ("vs_crypto_mb", ">= 10")}.items():
         if peer in rates.of:
             count = {"bare": BARE, "crypto_mb": EIGHTS}[peer]

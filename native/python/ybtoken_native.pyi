@@ -11,7 +11,7 @@ VERSION: Final[str]
 COLUMNS: Final[tuple[tuple[str, int], ...]]
 """The name and the width in bytes of each column, in order."""
 
-Path: TypeAlias = Literal["ifma", "scalar", "slow"]
+Path: TypeAlias = Literal["ifma", "avx2", "scalar", "slow"]
 
 Places: TypeAlias = Sequence[tuple[int, int]]
 """City codes as ranges [from, to), ascending and disjoint."""

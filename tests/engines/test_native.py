@@ -88,13 +88,20 @@ RING = KeyRing(
     [KeyEntry(key.verifying_key, f"issuer {i}", SCOPE if i % 2 else Scope()) for i, key in enumerate(KEYS)]
     + [KeyEntry(Renamed(), "renamed")]
 )
-PATHS = ["scalar", "slow"]
-try:
-    NativeEngine(path="ifma")
-except RuntimeError:
-    pass
-else:
-    PATHS.insert(0, "ifma")
+
+
+def _runs(path: Any) -> bool:
+    try:
+        NativeEngine(path=path)
+    except RuntimeError:  # the processor does not
+        return False
+    return True
+
+
+PATHS = [
+    pytest.param(path, marks=pytest.mark.skipif(not _runs(path), reason=f"this processor cannot run {path}"))
+    for path in ("ifma", "avx2", "scalar", "slow")
+]
 
 
 def signed_bytes(payload: bytes, key: Any = KEYS[0], change: Callable[[bytes], bytes] = bytes) -> bytes:

@@ -58,6 +58,16 @@ fn sm2_ifma(bencher: Bencher, size: usize) {
 }
 
 #[divan::bench(args = SIZES)]
+fn p256_avx2(bencher: Bencher, size: usize) {
+    verify(bencher, Curve::P256, Path::Avx2, size);
+}
+
+#[divan::bench(args = SIZES)]
+fn sm2_avx2(bencher: Bencher, size: usize) {
+    verify(bencher, Curve::Sm2, Path::Avx2, size);
+}
+
+#[divan::bench(args = SIZES)]
 fn p256_scalar(bencher: Bencher, size: usize) {
     verify(bencher, Curve::P256, Path::Scalar, size);
 }

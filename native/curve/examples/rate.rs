@@ -23,7 +23,7 @@ fn main() {
         let job = |one: &Signature| Job { table: &tables[one.key], e: one.e, r: one.r, s: one.s };
         let good: Vec<_> = signed.all.iter().map(job).collect();
         let junk: Vec<_> = good.iter().map(|job| Job { e: job.s, s: job.e, ..*job }).collect();
-        for path in [Path::Ifma, Path::Scalar, Path::Slow] {
+        for path in Path::ALL {
             let Ok(verifier) = Verifier::new(path) else { continue };
             verifier.warm_up(curve);
             for size in [1, 2, 4, 8, 16, 64, 128, 256, 512, 1024, 4096] {

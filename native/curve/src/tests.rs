@@ -3,6 +3,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod lanes29;
 mod nistz;
 mod numbers;
 mod pages;
@@ -46,8 +48,8 @@ pub(crate) fn awkward(m: U256) -> Vec<U256> {
     let one = BigUint::from(1u8);
     let mut all = vec![];
     for bit in [
-        0, 1, 2, 32, 44, 48, 51, 52, 53, 63, 64, 65, 96, 103, 104, 128, 155, 156, 192, 207, 208,
-        224, 248, 255,
+        0, 1, 2, 28, 29, 30, 32, 44, 48, 51, 52, 53, 57, 58, 63, 64, 65, 86, 87, 96, 103, 104, 128,
+        155, 156, 192, 207, 208, 224, 231, 232, 248, 255,
     ] {
         let power: BigUint = &one << bit;
         all.extend([&power - &one, power.clone(), &power + &one]);
@@ -58,6 +60,10 @@ pub(crate) fn awkward(m: U256) -> Vec<U256> {
     let limb: BigUint = (&one << 52u32) - &one;
     for i in 0..5 {
         all.push(&limb << (52 * i));
+    }
+    let small_limb: BigUint = (&one << 29u32) - &one;
+    for i in 0..9 {
+        all.push(&small_limb << (29 * i));
     }
     let word: BigUint = (&one << 64u32) - &one;
     for i in 0..4 {

@@ -9,9 +9,9 @@ use crate::math::arith::{add_mod, from_be, reduce_once};
 use crate::math::curve::{Curve, P256, Sm2, Spec};
 use crate::math::field::Modulus;
 use crate::math::point::{Affine, Xyzz};
-#[cfg(target_arch = "x86_64")]
-use crate::paths::ifma;
 use crate::paths::{Path, scalar, slow};
+#[cfg(target_arch = "x86_64")]
+use crate::paths::{avx2, ifma};
 use crate::tables::{BaseTable, WindowError, check_window};
 use crate::task::{Job, Task, Verdict, divide, prepare};
 
@@ -168,6 +168,12 @@ impl Verifier {
                 let isa = ifma::Isa::detect().expect("looked for when this was made");
                 prepare::<C>(jobs, &mut tasks, |quotients| ifma::divide::<C>(isa, quotients));
                 ifma::run::<C>(isa, base, &tasks, &mut verdicts);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Path::Avx2 => {
+                let isa = avx2::Isa::detect().expect("looked for when this was made");
+                prepare::<C>(jobs, &mut tasks, |quotients| avx2::divide::<C>(isa, quotients));
+                avx2::run::<C>(isa, base, &tasks, &mut verdicts);
             }
             _ => {
                 prepare::<C>(jobs, &mut tasks, divide::<C>);

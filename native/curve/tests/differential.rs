@@ -42,7 +42,7 @@ fn spoil(random: &mut Random, all: &mut [Signature], keys: usize) {
 
 fn agree(curve: Curve, count: usize, seed: u64) {
     let keys = 16;
-    let verifiers: Vec<_> = [Path::Ifma, Path::Scalar]
+    let verifiers: Vec<_> = [Path::Ifma, Path::Avx2, Path::Scalar]
         .into_iter()
         .filter(|path| path.available())
         .map(|path| Verifier::with_base_window(path, if count < 50_000 { 9 } else { 14 }).unwrap())

@@ -13,7 +13,6 @@ use signatures::{Random, on_p256};
 use ybtoken_curve::{Curve, Job, KeyTable, Path, PublicKey, Verifier};
 
 const BASE_WINDOW: u32 = if cfg!(debug_assertions) { 8 } else { Verifier::BASE_WINDOW };
-const PATHS: [Path; 3] = [Path::Ifma, Path::Scalar, Path::Slow];
 
 fn tables(cases: &[Case], window: u32) -> HashMap<[u8; 64], KeyTable> {
     let mut tables = HashMap::new();
@@ -33,7 +32,7 @@ fn name(case: &Case) -> [u8; 64] {
 /// One verifier for each path. The generator's tables are small in debug builds and those that are
 /// shipped in release builds.
 fn verifiers() -> Vec<Verifier> {
-    let usable = PATHS.into_iter().filter(|path| {
+    let usable = Path::ALL.into_iter().filter(|path| {
         let usable = path.available();
         if !usable {
             println!("skipped: this processor cannot run {path:?}");

@@ -44,16 +44,10 @@ fn keys() -> Vec<Key> {
 }
 
 fn verifier(path: Path) -> Arc<Verifier> {
-    static ALL: LazyLock<[Option<Arc<Verifier>>; 3]> = LazyLock::new(|| {
-        [Path::Ifma, Path::Scalar, Path::Slow].map(|path| Verifier::new(path).ok().map(Arc::new))
+    static ALL: LazyLock<Vec<Arc<Verifier>>> = LazyLock::new(|| {
+        Path::ALL.into_iter().filter_map(|path| Verifier::new(path).ok().map(Arc::new)).collect()
     });
-    let [ifma, scalar, slow] = &*ALL;
-    let wanted = match path {
-        Path::Ifma => ifma,
-        Path::Scalar => scalar,
-        Path::Slow => slow,
-    };
-    Arc::clone(wanted.as_ref().unwrap())
+    Arc::clone(ALL.iter().find(|verifier| verifier.path() == path).unwrap())
 }
 
 fn ring_on(path: Path, options: Options) -> Ring {
@@ -65,7 +59,7 @@ static RING: LazyLock<Ring> = LazyLock::new(|| ring_on(Path::best(), Options::de
 /// Rings on every path that this processor can run, with SIMD and without.
 fn rings() -> Vec<(String, Ring)> {
     let mut rings = Vec::new();
-    for path in [Path::Ifma, Path::Scalar, Path::Slow] {
+    for path in Path::ALL {
         if !path.available() {
             eprintln!("skipped: this processor has no {path:?}");
             continue;

@@ -42,11 +42,7 @@ impl PyEngine {
     /// The path that signatures are verified on.
     #[getter]
     fn path(&self) -> &'static str {
-        match self.verifier.path() {
-            Path::Ifma => "ifma",
-            Path::Scalar => "scalar",
-            Path::Slow => "slow",
-        }
+        self.verifier.path().name()
     }
 
     #[pyo3(signature = (keys, *, table_bytes = Options::default().table_bytes))]
@@ -73,24 +69,15 @@ fn key((at, tuple): (usize, KeyTuple)) -> PyResult<Key> {
 /// The verifier of a path. A process has one for each path, because it holds the generator's
 /// tables.
 fn verifier(name: Option<&str>) -> PyResult<Arc<Verifier>> {
-    static VERIFIERS: [OnceLock<Arc<Verifier>>; 3] = [const { OnceLock::new() }; 3];
+    static VERIFIERS: [OnceLock<Arc<Verifier>>; Path::ALL.len()] =
+        [const { OnceLock::new() }; Path::ALL.len()];
     let path = match name {
         None => Path::best(),
-        Some("ifma") => Path::Ifma,
-        Some("scalar") => Path::Scalar,
-        Some("slow") => Path::Slow,
-        Some(other) => {
-            return Err(PyValueError::new_err(format!(
-                "a path is ifma, scalar or slow, not {other:?}"
-            )));
-        }
+        Some(name) => Path::ALL.into_iter().find(|path| path.name() == name).ok_or_else(|| {
+            PyValueError::new_err(format!("a path is ifma, avx2, scalar or slow, not {name:?}"))
+        })?,
     };
-    let [ifma, scalar, slow] = &VERIFIERS;
-    let cell = match path {
-        Path::Ifma => ifma,
-        Path::Scalar => scalar,
-        Path::Slow => slow,
-    };
+    let cell = &VERIFIERS[path as usize];
     if let Some(verifier) = cell.get() {
         return Ok(Arc::clone(verifier));
     }

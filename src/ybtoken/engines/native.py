@@ -59,7 +59,7 @@ class NativeEngine:
         self,
         *,
         threads: int = 1,
-        path: Literal["ifma", "scalar", "slow"] | None = None,
+        path: Literal["ifma", "avx2", "scalar", "slow"] | None = None,
         table_bytes: int = 256 << 20,
     ) -> None:
         self._engine = ybtoken_native.Engine(threads=threads, path=path)
@@ -67,7 +67,7 @@ class NativeEngine:
 
     @property
     def path(self) -> str:
-        """How signatures are verified: "ifma", "scalar" or "slow"."""
+        """How signatures are verified: "ifma", "avx2", "scalar" or "slow"."""
         return self._engine.path
 
     def prepare(self, keys: KeyRing) -> NativeOpener:

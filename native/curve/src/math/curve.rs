@@ -2,6 +2,7 @@
 
 use super::arith::U256;
 use super::field::{P256Order, P256Prime, Residue, Sm2Order, Sm2Prime};
+use super::modulus29::Modulus29;
 use super::modulus52::Modulus52;
 
 /// The curve, and with it the scheme: ECDSA on P-256 (FIPS 186-5), or SM2 (GB/T 32918.2).
@@ -13,8 +14,8 @@ pub enum Curve {
 
 /// What differs between the two curves and their signature schemes.
 pub(crate) trait Spec: Copy + Eq + core::fmt::Debug + Send + Sync + 'static {
-    type Prime: Modulus52;
-    type Order: Modulus52;
+    type Prime: Modulus52 + Modulus29;
+    type Order: Modulus52 + Modulus29;
     const CURVE: Curve;
     const B: U256;
     const G: [U256; 2];

@@ -6,5 +6,6 @@ pub(crate) mod digits;
 pub(crate) mod field;
 pub(crate) mod inverse;
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only vectors need it"))]
+pub(crate) mod modulus29;
 pub(crate) mod modulus52;
 pub(crate) mod point;

@@ -137,13 +137,13 @@ fn every_path_tells_good_from_bad<C: Spec>() {
     };
     let bad = Job { e: [1; 32], ..good };
     let refused = Job { s: [0; 32], ..good };
-    for path in [Path::Ifma, Path::Scalar, Path::Slow] {
+    for path in Path::ALL {
         let Ok(verifier) = Verifier::with_base_window(path, 4) else { continue };
         // These sizes are verified one after the other, side by side, and in step.
         let sizes: &[usize] = match path {
             // Vector sums take Miri too long; the tests of lanes let it check their arithmetic.
-            Path::Ifma if cfg!(miri) => &[],
-            Path::Ifma => &[3, 9, 17, 200],
+            Path::Ifma | Path::Avx2 if cfg!(miri) => &[],
+            Path::Ifma | Path::Avx2 => &[3, 9, 17, 200],
             Path::Scalar if cfg!(miri) => &[3],
             Path::Scalar => &[3, 36],
             Path::Slow => &[3],
@@ -244,7 +244,11 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
         verifier.verify_batch(C::CURVE, &some, &mut accepted);
         assert!(accepted.iter().all(|accepted| !accepted));
         // The scalar path's sums of one token are complete, so they need no slow path.
-        let complete = path == Path::Scalar && size < 32;
+        let complete = match path {
+            Path::Scalar => size < 32,
+            Path::Avx2 => size < 5,
+            _ => false,
+        };
         assert_eq!(verifier.slow_count() - before, if complete { 0 } else { 1 }, "size {size}");
     }
 }
@@ -252,7 +256,7 @@ fn crafted_sums_never_reach_the_slow_path<C: Spec>(path: Path) {
 #[test]
 #[cfg_attr(miri, ignore = "slow")]
 fn crafted_sums_never_reach_the_slow_path_on_any_path() {
-    for path in [Path::Ifma, Path::Scalar] {
+    for path in [Path::Ifma, Path::Avx2, Path::Scalar] {
         crafted_sums_never_reach_the_slow_path::<P256>(path);
         crafted_sums_never_reach_the_slow_path::<Sm2>(path);
     }

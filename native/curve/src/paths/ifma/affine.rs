@@ -14,12 +14,13 @@
 use super::field::{
     Element, Factor, Sum, invert, multiply, plain, products, square, words_of, zero_lanes,
 };
-use super::octet::{Entries, Octet, Step, steps, to_lanes};
+use super::octet::{Entries, Octet, to_lanes};
 use super::vector::{Isa, Mask};
 use crate::math::arith::reduce_once;
 use crate::math::curve::Spec;
 use crate::math::field::Modulus;
 use crate::math::modulus52::Modulus52;
+use crate::paths::steps::{Step, steps};
 use crate::tables::BaseTable;
 use crate::task::{Task, Verdict, second_candidate};
 

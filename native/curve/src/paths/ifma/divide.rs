@@ -2,11 +2,12 @@
 //! Montgomery forms, as in `task::divide`.
 
 use super::field::{Element, Factor, invert, multiply, plain, words_of};
-use super::octet::{eight, to_lanes};
+use super::octet::to_lanes;
 use super::vector::{Isa, Vector};
 use crate::math::arith::U256;
 use crate::math::curve::Spec;
 use crate::math::modulus52::Modulus52;
+use crate::paths::steps::eight;
 
 const WIDE: usize = 2;
 const NUMBERS: usize = WIDE * 8;

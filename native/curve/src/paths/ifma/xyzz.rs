@@ -8,10 +8,11 @@
 //! ZZ zero, and it stays zero; so one test at the end finds every token whose sum is lost.
 
 use super::field::{Element, Factor, Sum, multiply, products, square, zero_lanes};
-use super::octet::{Entries, Octet, Step, all_entries, eight, lane_tasks, steps};
+use super::octet::{Entries, Octet};
 use super::vector::{Isa, Mask, Vector};
 use crate::math::curve::Spec;
 use crate::math::modulus52::Modulus52;
+use crate::paths::steps::{Step, all_entries, eight, lane_tasks, steps};
 use crate::tables::BaseTable;
 use crate::task::{Task, Verdict, second_candidate};
 
