@@ -53,8 +53,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     try:
         return (yield)
     finally:
-        gc.enable()
-        gc.freeze()
+        gc.enable()  # and no gc.freeze(): hypothesis asks the collector who refers to a random number generator
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
