@@ -844,6 +844,7 @@ def test_a_database_that_failed_or_was_cleared_is_opened_again(visit: Any, site:
     assert terminal.evaluate("asked") > 0
 
 
+@needs_noble
 def test_a_page_that_was_not_kept_at_once_is_kept_later(visit: Any, site: Site) -> None:
     site.busy = threading.Event()
     terminal = visit("/terminal", TERMINAL)
