@@ -496,6 +496,8 @@ def main() -> int:
     arguments = parser.parse_args()
     check = arguments.check
     for page in arguments.translated or ():
+        if not page.name.endswith(".zh-CN.md"):
+            parser.error(f"{page} is no Chinese page: name the one that was translated, NAME.zh-CN.md")
         page.write_text(_stamped(page), encoding="utf-8", newline="\n")
     differing = []
     for path, content in documents():
