@@ -19,7 +19,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from errno import EIO
 from pathlib import Path
 from threading import Lock
@@ -115,8 +115,9 @@ class StatusRegistry:
         held_in_forks(self)
         # `_transaction` begins transactions explicitly, and a lock lets one thread at a time use the connection.
         self._path = str(path)
-        if self._path != ":memory:" and not os.path.exists(path):  # SQLite would let all read it
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        if self._path != ":memory:":  # a file that SQLite makes can be read by all
+            with suppress(FileExistsError):  # and one that is there is not opened: closing it gives up others' locks
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
@@ -197,9 +198,13 @@ class StatusRegistry:
                 self._take(db, None, None, expires_at, is_decoy=True)
                 return place
         # It is raised after the transaction, because the time and the free places are to be recorded.
-        why = "; none is freed, because the clock is far ahead of the last record: if it is right, call trust_clock, or"
-        why = "" if is_believed else f"{why} `ybtoken status trust-clock`"
-        raise RuntimeError(f"the status list is full: {taken} of {self._size} places are taken{why}")
+        full = f"the status list is full: {taken} of {self._size} places are taken"
+        if is_believed:
+            raise RuntimeError(full)
+        raise RuntimeError(
+            f"{full}; none is freed, because the clock is far ahead of the last record: if it is right, "
+            "call trust_clock, or `ybtoken status trust-clock`"
+        )
 
     def trust_clock(self) -> None:
         """Record the clock's time, although it is more than an hour ahead of the last record.
