@@ -26,16 +26,19 @@ _MAKE = os.O_CREAT | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BI
 
 
 @contextmanager
-def alone_in(folder: Path, deadline: float) -> Iterator[None]:
+def alone_in(folder: Path, end: float) -> Iterator[None]:
     """Let no other guard, of any thread or process, make or open a file in a folder meanwhile.
 
+    Args:
+        folder: the folder.
+        end: until when to wait, by the monotonic clock.
+
     Raises:
-        TimeoutError: another one does, for longer than the deadline.
+        TimeoutError: another one does so until then.
     """
     if fcntl is None:
         yield
         return
-    end = time.monotonic() + deadline
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         while True:

@@ -39,7 +39,7 @@ from ybtoken.errors import CannotCheckError, RedeemError, TokenError
 from ybtoken.replay._mounts import refuse_shared
 from ybtoken.replay._sqlite_files import alone_in, log_of, make, was_covered, witness, witnessed
 from ybtoken.replay.protocols import Claim, ReplayGuard
-from ybtoken.words import BoundsError, words_of
+from ybtoken.words import BoundsError, Words, words_of
 
 __all__ = ["Redemption", "SqliteReplayGuard"]
 
@@ -95,7 +95,7 @@ class SqliteReplayGuard(ReplayGuard):
             SQLite finds its log by the name. If it does not exist, it is made, readable by its owner only.
         terminal: the terminal's name, for the journal.
         place: where the terminal stands, for the journal: a city code, or any other name.
-        deadline: the longest time to wait for another process that is claiming, in seconds.
+        deadline: the longest time to wait for other threads and processes that use the file, in seconds.
         local: state that no other machine uses the file. It is needed on a file system of a kind that may be shared,
             such as those of FUSE; on a network share the file is refused all the same.
         clock: returns seconds since 1970; the verifier's clock.
@@ -280,9 +280,9 @@ class SqliteReplayGuard(ReplayGuard):
         if not self._lock.acquire(timeout=self._deadline):
             raise TimeoutError("other threads are using the file")
         try:
-            connection = self._open()
+            connection = self._open(end)
             self._number = None
-            connection.execute(f"PRAGMA busy_timeout = {max(1, int((end - time.monotonic()) * 1000))}")
+            connection.execute(f"PRAGMA busy_timeout = {int(_left_until(end) * 1000)}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 self._prepare(connection)
@@ -314,7 +314,7 @@ class SqliteReplayGuard(ReplayGuard):
         except (sqlite3.Error, TypeError, ValueError) as error:  # a table may hold values of any kind
             raise OSError(EIO, str(error), str(self.path)) from error
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, end: float) -> sqlite3.Connection:
         """The connection to the file that has this name now; it may have been replaced since the last time."""
         try:
             about = os.stat(self.path)
@@ -322,10 +322,10 @@ class SqliteReplayGuard(ReplayGuard):
                 return self._connection
         except FileNotFoundError:
             pass
-        with alone_in(self.path.parent, self._deadline):
-            return self._connect()
+        with alone_in(self.path.parent, end):
+            return self._connect(end)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, end: float) -> sqlite3.Connection:
         try:
             about = os.stat(self.path)
         except FileNotFoundError:
@@ -345,12 +345,13 @@ class SqliteReplayGuard(ReplayGuard):
         self._disconnect()
         refuse_shared(self.path, stated=self._local)
         self._covered = was_covered(self.path, about)
-        connection = sqlite3.connect(self.path, timeout=self._deadline, isolation_level=None, check_same_thread=False)
+        timeout = _left_until(end)
+        connection = sqlite3.connect(self.path, timeout=timeout, isolation_level=None, check_same_thread=False)
         try:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if tables and not tables >= {"memory", "claim", "redemption"}:  # before anything is written to it
                 raise sqlite3.DatabaseError("it is the database of another application")
-            write_ahead(connection, self._deadline)
+            _write_ahead(connection, end)
             connection.execute("PRAGMA synchronous = FULL")  # a claim is on the disk before it is acknowledged
         except BaseException:
             connection.close()
@@ -397,11 +398,14 @@ _left: dict[str, list[sqlite3.Connection]] = {}
 class LogLostError(sqlite3.DatabaseError):
     """A file no longer shows the same claims to this process and to others."""
 
+    words = Words(
+        "its log was removed or replaced while it was in use, or this process was forked within a claim: restart every "
+        "program that uses it",
+        "使用期间其日志被删除或替换，或本进程是在登记过程中 fork 出的：请重新启动使用该文件的所有程序",
+    )
+
     def __init__(self) -> None:
-        super().__init__(
-            "its log was removed or replaced while it was in use, or this process was forked within a claim: "
-            "restart every program that uses it"
-        )
+        super().__init__(self.words.en)
 
 
 def _leave(guard: SqliteReplayGuard) -> None:
@@ -425,9 +429,13 @@ def _id(about: os.stat_result) -> str:
     return f"{about.st_dev}:{about.st_ino}"
 
 
-def write_ahead(connection: sqlite3.Connection, deadline: float) -> None:
+def _left_until(end: float) -> float:
+    """Seconds until the end of the deadline; never 0, because SQLite would take that for no wait at all."""
+    return max(0.001, end - time.monotonic())
+
+
+def _write_ahead(connection: sqlite3.Connection, end: float) -> None:
     """Let a database have a write-ahead log. While another process writes it, SQLite refuses that at once."""
-    end = time.monotonic() + deadline
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
