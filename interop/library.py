@@ -94,6 +94,9 @@ class Library:
 
     def verifier(self, case: dict[str, Any], now: list[int]) -> Verifier:
         """A verifier with the settings of a case, and a clock that can be set."""
+        guard = None
+        if "redeems" in case:
+            guard = MemoryReplayGuard(clock=lambda: now[0], remembers_since=case.get("lost_at", 0))
         return Verifier(
             ring_of(case),
             engine=self.engine,
@@ -102,7 +105,7 @@ class Library:
             **{name: case[name] for name in ("max_pass_lifetime", "max_display_age") if name in case},
             otp=_codes(case),
             policies=map(policy_of, case.get("policies", [])),
-            guard=MemoryReplayGuard(clock=lambda: now[0], remembers_since=case.get("lost_at", 0)),
+            guard=guard,
             clock=lambda: now[0],
         )
 

@@ -71,7 +71,7 @@ class Settings:
             ("algorithm", self.algorithm in ("", "sm2", "es256"), Words("sm2 or es256", "sm2 或 es256")),
             ("guard", self.guard in ("", "memory"), Words("memory, or is not set", "memory，或不设置")),
             ("lifetime", 1 <= self.lifetime <= 3600, Words("1 to 3600 seconds", "1 至 3600 秒")),
-            ("skew", 0 <= self.skew <= 300, Words("0 to 300 seconds", "0 至 300 秒")),
+            ("skew", 0 <= self.skew <= 60, Words("0 to 60 seconds", "0 至 60 秒")),
             ("replicas", 0 <= self.replicas <= 64, Words("0 to 64", "0 至 64")),
             (
                 "clock_offset",

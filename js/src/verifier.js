@@ -10,6 +10,8 @@ import { KeyRing } from "./ring.js";
 import { decodeText } from "./text.js";
 import { cutPresentation, cutToken, kidOf, parseClaims, signedBytes } from "./token.js";
 
+const CLAIM_KEPT = 240; // seconds for which a claim is kept after what is signed ends, whatever a verifier's numbers (ADR 0022)
+
 /** Steps 1 to 5: what a text holds, under good signatures. Raises a TokenError. */
 export async function open(keys, text) {
   // 1. text -> bytes
@@ -106,8 +108,8 @@ export class Verifier {
       issuer: entry.issuer,
       presentation,
       verifiedAt: now,
-      // Another clock may be behind the right time by the skew, and this one ahead of it by as much.
-      claimUntil: end + 3 * skew,
+      // With greater numbers, by them: another clock may be behind the right time by the skew, and this one ahead of it.
+      claimUntil: Math.max((presentation?.issuedAt ?? expiresAt) + CLAIM_KEPT, end + 3 * skew),
       replayKey: entry.kid + claims.nonce + (presentation?.nonce ?? ""),
     };
     voucher.notes = this.#policies.map((policy) => judged(policy, voucher, now)).filter((note) => note !== undefined);

@@ -10,10 +10,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from ybtoken.keys.ring import KeyEntry
-from ybtoken.voucher import OPTIONAL_CLAIMS, DeviceKey, DevicePresentation, Note, OptionalClaims, Profile
+from ybtoken.voucher import OPTIONAL_CLAIMS, STEP, DeviceKey, DevicePresentation, Note, OptionalClaims, Profile
 from ybtoken.wire.claims import Claims
 
-__all__ = ["VerifiedVoucher"]
+__all__ = ["CLAIM_KEPT", "VerifiedVoucher"]
+
+CLAIM_KEPT = 240
+"""For how many seconds a redemption is remembered after the end that is signed, whatever the numbers of the verifier.
+
+A `ybtoken.verifier.Verifier` that would accept a display for longer gets no guard (ADR 0022).
+"""
 
 _PROFILES = {int(profile): profile for profile in Profile}
 
@@ -30,7 +36,7 @@ class Facts(NamedTuple):
     claims: Claims
     entry: KeyEntry
     verified_at: int
-    redeem_until: int
+    display_expires_at: int
     time_step: int | None
     presentation: DevicePresentation | None
     notes: tuple[Note, ...]
@@ -52,8 +58,10 @@ class VerifiedVoucher(_Optional):
         algorithm: the key's algorithm.
         issuer: the name that the key ring has for the issuer.
         verified_at: the time of verification, in seconds since 1970.
+        display_expires_at: the end of this display, in seconds since 1970: the verifier that made this object accepts
+            it for the skew longer.
         redeem_until: the time until which a redemption must be remembered, in seconds since 1970. From then on no
-            verifier whose clock is within the skew accepts this display any more.
+            verifier accepts this display any more, whatever its numbers, if its clock is within the skew.
         time_step: the step of 30 s since 1970 whose one-time code was shown; ``None`` unless it is a rotating pass.
         presentation: what the phone signed; ``None`` unless it is a device-bound pass.
         notes: conditions under which it was accepted, such as an overdue status list.
@@ -129,7 +137,16 @@ class VerifiedVoucher(_Optional):
     @property
     def redeem_until(self) -> int:
         """The time until which a redemption must be remembered, in seconds since 1970."""
-        return self._facts.redeem_until
+        if self.time_step is not None:
+            return self.time_step * STEP + CLAIM_KEPT
+        if self.presentation is not None:
+            return self.presentation.issued_at + CLAIM_KEPT
+        return self.expires_at + CLAIM_KEPT
+
+    @property
+    def display_expires_at(self) -> int:
+        """The end of this display for the verifier that made this object, in seconds since 1970."""
+        return self._facts.display_expires_at
 
     @property
     def time_step(self) -> int | None:

@@ -22,7 +22,7 @@ from ybtoken.engines.texts import Held, Texts, held, texts_of
 from ybtoken.engines.time_and_scope import Limits, OneTimeCodes
 from ybtoken.errors import TextError, TokenError
 from ybtoken.judging.judge import Judge
-from ybtoken.judging.redemption import drive, drive_async, redemption
+from ybtoken.judging.redemption import check_reach, drive, drive_async, redemption
 from ybtoken.judging.verdicts import Verdict, Verdicts
 from ybtoken.keys.ring import KeyRing, Use
 from ybtoken.passes.challenge import Challenge
@@ -52,9 +52,9 @@ class Verifier:
 
     Args:
         keys: the public keys that are trusted.
-        guard: where redeemed tokens are remembered; needed to `redeem`. Verifiers on one guard need the same ``skew``,
-            ``max_display_age`` and ``steps_back`` of their codes: one with greater ones accepts a display after the
-            claim of another has ended. If you raise one, pause for the life of a display and 3 x the new skew.
+        guard: where redeemed tokens are remembered; needed to `redeem`. A guard remembers a display for 240 seconds
+            after its signed end, so with one ``max_display_age + 3 * skew`` is at most 240 seconds, and so is
+            ``30 * (steps_back + 1) + 3 * skew`` with the ``steps_back`` of ``otp``.
         policies: conditions beyond the format; all must accept.
         engine: what does steps 1 to 7; `SerialEngine` if it is not given.
         skew: by how many seconds the clocks of issuer and verifier may differ, in either direction.
@@ -112,6 +112,7 @@ class Verifier:
         if guard is not None:
             kinds = (ReplayGuard, AsyncReplayGuard)
             instance("guard", guard, kinds, "a ReplayGuard or an AsyncReplayGuard, such as MemoryReplayGuard()")
+            check_reach(self._limits)
         self._guard = guard
         self._guard_is_async = guard is not None and inspect.iscoroutinefunction(guard.claim_many)
         self._guard_waits = not self._guard_is_async and bool(getattr(guard, "waits", True))

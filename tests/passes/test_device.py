@@ -92,14 +92,16 @@ def test_decompressing_gives_the_point_back(sm2_key):
 def test_a_display_is_redeemed_once():
     one = verifier(guard=MemoryReplayGuard(clock=lambda: NOW))
     text = phone().present()
-    assert one.redeem(text).redeem_until == NOW + 60 + 30
+    redeemed = one.redeem(text)
+    assert (redeemed.display_expires_at, redeemed.redeem_until) == (NOW + 60, NOW + 240)
     assert refusal(one.redeem, text) == "redeem.replayed"
     assert one.redeem(phone().present())
 
 
 def test_a_redemption_is_remembered_no_longer_than_the_pass():
     end = ISSUED.voucher.expires_at
-    assert verifier().verify(phone().present(now=end), now=end).redeem_until == end + 30
+    verified = verifier().verify(phone().present(now=end), now=end)
+    assert (verified.display_expires_at, verified.redeem_until) == (end, end + 240)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ def test_the_window_can_be_shut_and_widened():
     text = PHONE.present(now=start)
     assert refusal(verifier(RotatingCodes(MASTER, steps_back=0)).verify, text, now=start + 30) == "otp.wrong"
     wide = verifier(RotatingCodes(MASTER, steps_back=3))
-    assert wide.verify(text, now=start + 119).redeem_until == start + 120 + 30
+    verified = wide.verify(text, now=start + 119)
+    assert (verified.display_expires_at, verified.redeem_until) == (start + 120, start + 240)
     assert refusal(wide.verify, text, now=start + 120) == "otp.wrong"
 
 
@@ -487,7 +488,7 @@ class TestRedeem:
         start = NOW - NOW % STEP
         redeemed = verifier(guard=Recording(), clock=lambda: start + 12).redeem(PHONE.present(now=start))
         base, step = redeemed.kid + redeemed.nonce, start // STEP
-        times = start - 20, start + 60 + 10, start + 60 + 30
+        times = start - 20, start + 60 + 10, start + 240
         assert claims == [(base + s.to_bytes(4, "big"), *times) for s in (step, step - 2, step - 1)]
 
 

@@ -55,13 +55,13 @@ class Judge:
     def unchecked(self, opened: Opened, now: int, notes: tuple[Note, ...] = ()) -> VerifiedVoucher:
         """The verified voucher of a token for which step 8 was done before, or will be done by the caller."""
         entry, claims, step, presentation = opened
-        skew, age, codes = self.limits.skew, self.limits.max_display_age, self.limits.one_time_codes
+        age, codes = self.limits.max_display_age, self.limits.one_time_codes
         until = claims.expires_at
         if presentation is not None:
             until = min(until, presentation.issued_at + age)
         elif step is not None and codes is not None:
             until = codes.window(step)
-        return verified(Facts(claims, entry, now, until + 3 * skew, step, presentation, notes))
+        return verified(Facts(claims, entry, now, until, step, presentation, notes))
 
 
 def _check_challenge(challenge: Challenge | None, presentation: DevicePresentation | None) -> None:

@@ -7,7 +7,9 @@ The times of a claim follow from one assumption: no clock is further than the sk
 
 *until.* A verifier whose clock is slow by the skew accepts a display until its end + 2 x skew of true time, because it
 adds the skew as well. A claim made by a clock that is fast by the skew ends a skew early. So a claim has to last until
-the display's end + 3 x skew by the claimer's clock (ADR 0022).
+the display's end + 3 x skew by the claimer's clock. The end and the skew are those of the verifier that accepts it
+longest, which need not be the claimer. So every claim lasts `CLAIM_KEPT` after what is signed, and no verifier has
+numbers that reach further (ADR 0022).
 
 *since.* A display cannot have been redeemed before it was issued, which is at its stated time - skew at the earliest. A
 store that begins its memory writes down its guard's clock after the loss: that is the loss - skew at the earliest. So a
@@ -24,16 +26,36 @@ from typing import TypeAlias
 from ybtoken.engines.time_and_scope import Limits
 from ybtoken.errors import CannotCheckError, RedeemError, TokenError
 from ybtoken.replay.protocols import AsyncReplayGuard, Claim, ReplayGuard
-from ybtoken.verified import VerifiedVoucher
+from ybtoken.verified import CLAIM_KEPT, VerifiedVoucher
 from ybtoken.voucher import STEP
+from ybtoken.words import BoundsError
 
-__all__ = ["Redemption", "claims_of", "drive", "drive_async", "redemption", "with_the_wait"]
+__all__ = ["Redemption", "check_reach", "claims_of", "drive", "drive_async", "redemption", "with_the_wait"]
 
 Redemption: TypeAlias = Generator[list[Claim], object, dict[int, TokenError]]
 
 _Part: TypeAlias = list[tuple[int, VerifiedVoucher, list[Claim]]]
 
 _OUT_OF_REACH = frozenset({"redeem.unavailable", "redeem.timeout"})
+
+
+def check_reach(limits: Limits) -> None:
+    """Refuse the numbers of a verifier that would accept a display when the claim of another verifier has ended.
+
+    Raises:
+        ValueError: they reach further than a claim is kept.
+    """
+    longest = {"max_display_age": limits.max_display_age}
+    if limits.one_time_codes is not None:
+        longest["30 * (steps_back + 1)"] = limits.one_time_codes.window(0)  # step 0 begins at 0
+    for name, seconds in longest.items():
+        if (reach := seconds + 3 * limits.skew) > CLAIM_KEPT:
+            raise BoundsError(
+                f"with a guard, {name} + 3 * skew is at most {CLAIM_KEPT} seconds, not {reach}: the guard may have "
+                "forgotten by then what another verifier redeemed",
+                f"设有防重放组件时，{name} + 3 * skew 最多 {CLAIM_KEPT} 秒，不能是 {reach} 秒：届时该组件可能已不记得"
+                "其他验证器的核销",
+            )
 
 
 def claims_of(
@@ -51,7 +73,7 @@ def claims_of(
         text: the scanned text.
     """
     since, until = _shown_at(voucher, skew) - 2 * skew, voucher.redeem_until
-    by = until - 2 * skew
+    by = voucher.display_expires_at + skew
     claims = [Claim(voucher.replay_key, since, by, until, text)]
     if voucher.time_step is not None and first_step is not None:
         for step in range(first_step, voucher.time_step):

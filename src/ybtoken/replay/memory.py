@@ -33,7 +33,7 @@ class MemoryReplayGuard(ReplayGuard):
 
     Args:
         capacity: the most claims held at once, about 200 bytes each. At 100 redemptions a second of tokens that live
-            for 60 s, 6,000 claims are held.
+            for 60 s, 30,000 claims are held.
         remembers_since: seconds since 1970; a code that may have been redeemed up to this time is refused. The default,
             0, states that no code was redeemed before, as in a test, in a demonstration, or at the very first start.
             After a restart give the time of the start.
