@@ -229,6 +229,24 @@ def test_a_clock_that_jumps_ahead_brings_no_revoked_pass_back():
     registry.close()
 
 
+def test_after_a_clock_that_was_ahead_lists_are_signed_again():
+    now = [NOW + 86_400]
+    registry = StatusRegistry(":memory:", URI, size=16, clock=lambda: now[0])
+    ahead = registry.enter(END + 86_400)
+    registry.publish(KEY)
+    now[0] = NOW
+    registry.revoke(index=ahead)
+    with pytest.raises(ValueError, match=r"would replace nothing: .* trust-clock"):
+        registry.publish(KEY)
+    registry.trust_clock()
+    now[0] += 1
+    assert READER.read(registry.publish(KEY), now=now[0])[ahead] == Status.INVALID
+    registry.trust_clock()
+    with pytest.raises(ValueError, match="would replace nothing"):  # each list is still newer than the one before
+        registry.publish(KEY, now=now[0])
+    registry.close()
+
+
 def test_a_time_is_recorded_by_a_full_list_too():
     now = [NOW]
     registry = StatusRegistry(":memory:", URI, size=8, clock=lambda: now[0])

@@ -123,10 +123,13 @@ def publish(
     _done(speaker, f"{out}: {len(data)} bytes", f"{out}：{len(data)} 字节", as_json=as_json, bytes=len(data))
 
 
-@status.command("trust-clock", help="Believe this machine's clock after a pause. / 停顿后确认本机时钟可信。")
+@status.command(
+    "trust-clock",
+    help="Believe this machine's clock after a pause, or after it was ahead. / 停顿或时钟偏快之后，确认本机时钟可信。",
+)
 @command
 def trust_clock(registry: Registry, as_json: AsJson = False, lang: Lang = None) -> None:
-    """Record the time, so that places are freed again. Compare the clock with another one before."""
+    """Record the time, so that places are freed and lists signed again. Compare the clock with another one before."""
     _with(registry, StatusRegistry.trust_clock)
     now = int(time.time())
     at = time_words(now)

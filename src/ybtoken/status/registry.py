@@ -207,13 +207,16 @@ class StatusRegistry:
         )
 
     def trust_clock(self) -> None:
-        """Record the clock's time, although it is more than an hour ahead of the last record.
+        """Record the clock's time, although it is far ahead of the last record, or behind it.
 
-        Call it when nothing was entered or published for more than an hour, after the clock was compared with another
-        one. Until then no place is freed, because with a wrong clock revoked passes would be valid again.
+        Call it after the clock was compared with another one: when nothing was entered or published for more than an
+        hour, because until then no place is freed (with a wrong clock, revoked passes would be valid again); and when a
+        list was published while the clock was ahead, because until then no list is signed. Verifiers have refused that
+        list as one from the future. One that took it, because its own clock was ahead too, keeps to it until its time.
         """
         with self._transaction() as db:
-            db.execute("UPDATE list SET seen_at = ?", (int(self._clock()),))
+            now = int(self._clock())
+            db.execute("UPDATE list SET seen_at = :now, issued_at = min(issued_at, :now)", {"now": now})
 
     def suspend(self, *, index: int | None = None, person: int | None = None, channel: int | None = None) -> None:
         """Suspend (冻结) a pass, a person, a channel, or a person's passes in a channel, until `reinstate`.
@@ -275,7 +278,8 @@ class StatusRegistry:
             now: seconds since 1970; by default the registry's clock.
 
         Raises:
-            ValueError: the last list is not older than this time: the clock was set back, or has stopped.
+            ValueError: the last list is not older than this time: the clock was set back (see `trust_clock`), or has
+                stopped.
         """
         last, at = 0, 0.0
         for _ in range(_TRIES if now is None else 1):
@@ -288,8 +292,10 @@ class StatusRegistry:
                 break
             time.sleep(last + 1 - at)  # another process may publish in that second, too
         raise BoundsError(
-            f"the last list was issued at {last}, so a list of {int(at)} would replace nothing",
-            f"上一份列表签发于 {last}，时间为 {int(at)} 的列表不能取代它：时钟被拨回或已停止",
+            f"the last list was issued at {last}, so a list of {int(at)} would replace nothing: if the clock was ahead "
+            "then and is right now, call trust_clock, or `ybtoken status trust-clock`",
+            f"上一份列表签发于 {last}，时间为 {int(at)} 的列表不能取代它：若当时时钟偏快而现已校准，"
+            "请调用 trust_clock 或执行 `ybtoken status trust-clock`",
         )
 
     def _publish(self, db: sqlite3.Connection, key: SigningKey, issued_at: int, lifetime: int, ttl: int) -> bytes:
