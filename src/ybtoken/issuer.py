@@ -24,6 +24,8 @@ from ybtoken.words import BoundsError, words_of
 
 __all__ = ["ClaimArguments", "Issuer"]
 
+_VOUCHER = Profile.VOUCHER  # the member of an enum is slow to reach on Python 3.11
+
 
 class ClaimArguments(TypedDict, total=False):
     """The optional claims, as keyword arguments of an issuer; see `ybtoken.voucher.Voucher`."""
@@ -114,7 +116,7 @@ class Issuer:
                 not r || s or does not verify. It is a `ValueError`.
             TypeError: a claim has a value of the wrong type.
         """
-        return self.sign(self._voucher(identity_ref, city_code, Profile.VOUCHER, self._lifetime, now, optional))
+        return self.sign(self._voucher(identity_ref, city_code, _VOUCHER, self._lifetime, now, optional))
 
     def issue_many(
         self, holders: Iterable[tuple[bytes, str]], *, now: int | None = None, **optional: Unpack[ClaimArguments]
@@ -167,14 +169,14 @@ class Issuer:
             IssueError: the place is outside the issuer's scope, or the key's signature is not r || s.
             ValueError: the voucher is a pass.
         """
-        if voucher.profile is not Profile.VOUCHER:
+        if voucher.profile is not _VOUCHER:
             raise ValueError("only profile 1 is a token by itself: sign a pass with sign_pass")
         data = self._sign(voucher)
         return Token(data, encode_text(voucher.profile, data), voucher)
 
     def sign_pass(self, voucher: Voucher) -> Pass:
         """Sign a pass of profile 2 or 3 that was made elsewhere, under the same conditions as `sign`."""
-        if voucher.profile is Profile.VOUCHER:
+        if voucher.profile is _VOUCHER:
             raise ValueError("profile 1 is a token by itself and no pass: sign it with sign")
         return Pass(self._sign(voucher), voucher)
 
@@ -206,7 +208,7 @@ class Issuer:
             raise IssueError("issue.claim", reason=words_of(error)) from None
 
     def _sign(self, voucher: Voucher) -> bytes:
-        if not self._scope.covers(voucher.city_code):
+        if not self._scope.covers_number(int(voucher.city_code)):
             raise IssueError("issue.place", city_code=voucher.city_code, scope=str(self._scope))
         payload = encode_claims(voucher)
         # The nonce is random, so its checksum selects the share evenly, and repeatably for the same token.

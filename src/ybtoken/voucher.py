@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any, Final, Literal, NamedTuple
 
 from ybtoken._checks import octets, uint
@@ -182,6 +183,10 @@ OPTIONAL_CLAIMS: tuple[OptionalClaim, ...] = tuple(
 """The rows of `OptionalClaims`, by ascending label."""
 NONE_STATED: Final = OptionalClaims()
 """The optional claims of a token that states none."""
+values_of = attrgetter(*(claim.name for claim in OPTIONAL_CLAIMS))
+"""The values of the optional claims in the order of `OPTIONAL_CLAIMS`; ``None`` for a claim that is not stated."""
+NO_VALUES: Final[tuple[Any, ...]] = values_of(NONE_STATED)
+_DEVICE_BOUND = Profile.DEVICE_BOUND  # the member of an enum is slow to reach on Python 3.11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +233,7 @@ class Voucher(OptionalClaims):
         for row in OPTIONAL_CLAIMS:
             if (value := getattr(self, row.name)) is not None:
                 row.check(value)
-        if (self.device_key is not None) != (self.profile is Profile.DEVICE_BOUND):
+        if (self.device_key is not None) != (self.profile is _DEVICE_BOUND):
             raise ValueError("a device-bound pass has a device key, and nothing else has one")
         if self.device_key is not None:
             if self.device_key.curve not in CURVES:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import cbor2
 import pytest
+from hypothesis import given
 
-from tests.support import EXTRAS, FAKE, HOLDER, NOW, PRESENTER, a_voucher, claims_map, signed_bytes
+from tests.support import EXTRAS, FAKE, HOLDER, NOW, PRESENTER, a_voucher, claims_map, signed_bytes, vouchers
 from ybtoken import Algorithm
 from ybtoken.errors import ClaimsError, EnvelopeError
-from ybtoken.voucher import OPTIONAL_CLAIMS, DeviceKey, OptionalClaims
+from ybtoken.voucher import OPTIONAL_CLAIMS, DeviceKey, OptionalClaims, Profile
 from ybtoken.wire.claims import Claims, encode_claims, walk_claims
 from ybtoken.wire.envelope import cut_envelope, encode_byte_string, encode_envelope, encode_header, sign1, sign1_prefix
 from ybtoken.wire.parse import _BY_SIZE, parse_claims
@@ -46,6 +47,18 @@ class TestClaims:
     def test_they_are_read_as_they_are_written(self):
         assert parse(CLAIMS) == Claims(NOW + 60, NOW, b"nonce008", 1, HOLDER, 330106)
         assert parse(EXTRA_CLAIMS) == Claims(NOW + 60, NOW, b"nonce008", 1, HOLDER, 330106, OptionalClaims(**EXTRAS))
+
+    @given(voucher=vouchers(tuple(Profile)))
+    def test_they_are_what_a_general_encoder_writes(self, voucher):
+        stated = {row.label: getattr(voucher, row.name) for row in OPTIONAL_CLAIMS}
+        stated = {label: int(value) if label == 2 else value for label, value in stated.items() if value is not None}
+        claims = {
+            4: voucher.expires_at, 6: voucher.issued_at, 7: voucher.nonce,
+            -65537: [int(voucher.profile), voucher.identity_ref, int(voucher.city_code), *([stated] if stated else [])],
+        }  # fmt: skip
+        if (key := voucher.device_key) is not None:
+            claims[8] = {1: {1: 2, -1: key.curve, -2: key.x, -3: key.y_is_odd}}
+        assert encode_claims(voucher) == cbor2.dumps(claims, canonical=True)
 
     def test_any_cbor_library_reads_them(self):
         assert cbor2.loads(EXTRA_CLAIMS) == {

@@ -11,7 +11,7 @@ from ybtoken.engines.time_and_scope import Limits, refusal_of
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER, Code
-from ybtoken.voucher import NONE_STATED, OPTIONAL_CLAIMS, DevicePresentation, OptionalClaims
+from ybtoken.voucher import NONE_STATED, OPTIONAL_CLAIMS, DevicePresentation, OptionalClaims, values_of
 from ybtoken.wire.claims import Claims
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _row(judged: Judged, index: Mapping[bytes, int]) -> tuple[Any, ...]:
         return (number, place, 0, 0, 0, 0, len(unknown), unknown.ljust(16, b"\0"), _NO_BYTES, 0, *_NONE)
     optional, present = _NONE, 0
     if claims.optional is not NONE_STATED:
-        stated = [getattr(claims.optional, row.name) for row in OPTIONAL_CLAIMS]
+        stated = values_of(claims.optional)
         present = sum(1 << bit for bit, value in enumerate(stated) if value is not None)
         optional = tuple(
             absent if value is None else row.to_wire(value)

@@ -19,7 +19,7 @@ from ybtoken.engines.time_and_scope import Limits, refusal_of
 from ybtoken.errors import TokenError, error_for
 from ybtoken.keys.ring import KeyEntry, KeyRing
 from ybtoken.refusals import ACCEPTED, BY_NUMBER, UNDECIDED, Code
-from ybtoken.voucher import NONE_STATED, OPTIONAL_CLAIMS, OptionalClaims
+from ybtoken.voucher import NO_VALUES, NONE_STATED, OPTIONAL_CLAIMS, OptionalClaims
 from ybtoken.wire.claims import Claims
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class NativeOpener:
 
 def _claims(row: tuple[Any, ...]) -> Claims:
     optional = row[6:-1]
-    if optional != _NONE:
+    if optional != NO_VALUES:
         stated = {
             known.name: known.from_wire(value)
             for known, value in zip(OPTIONAL_CLAIMS, optional, strict=True)
@@ -183,9 +183,6 @@ def _claims(row: tuple[Any, ...]) -> Claims:
         }
         return Claims._make((*row[:6], OptionalClaims(**stated), None))
     return Claims._make((*row[:6], NONE_STATED, None))
-
-
-_NONE = (None,) * len(OPTIONAL_CLAIMS)
 
 
 def _check_times(now: int | Sequence[int], texts: Any) -> None:

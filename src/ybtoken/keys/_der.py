@@ -31,7 +31,9 @@ def raw_from_der(der: bytes) -> bytes:
     except IndexError:
         raise ValueError("not a DER signature") from None
     # What is cut off here, or is missing there, shows when the numbers are encoded again.
-    raw = der[4:end_of_r][-32:].rjust(32, b"\0") + der[end_of_r + 2 :][-32:].rjust(32, b"\0")
+    raw = der[4:end_of_r][-32:] + der[end_of_r + 2 :][-32:]
+    if len(raw) != 64:
+        raw = der[4:end_of_r][-32:].rjust(32, b"\0") + der[end_of_r + 2 :][-32:].rjust(32, b"\0")
     if der_from_raw(raw) != der:
         raise ValueError("not a DER signature")
     return raw

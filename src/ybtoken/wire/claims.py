@@ -1,11 +1,12 @@
 """The claims: the one module that knows their labels and bytes (Spec 2.3).
 
-Writing uses `cbor2`. Reading accepts exactly one byte string for each set of claims. So it does not decode: it walks
-through the one shape that is allowed and refuses any other. No general decoder sees the bytes.
+There is exactly one byte string for each set of claims. So writing joins the parts of the one shape that is allowed,
+and reading walks through it and refuses any other. No general encoder or decoder sees the bytes.
 """
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import Any, NamedTuple, NoReturn
 
 import cbor2
@@ -15,6 +16,7 @@ from ybtoken.voucher import (
     CURVES,
     IDENTITY_REF_SIZE,
     MAX_UINT32,
+    NO_VALUES,
     NONCE_SIZES,
     NONE_STATED,
     OPTIONAL_CLAIMS,
@@ -22,16 +24,23 @@ from ybtoken.voucher import (
     OptionalClaims,
     Profile,
     Voucher,
+    values_of,
 )
+from ybtoken.wire.envelope import encode_byte_string
 
 __all__ = ["CNF_STARTS", "MAX_CITY", "Y_IS_ODD", "Claims", "encode_claims", "walk_claims"]
 
-_EXP, _IAT, _CTI, _CNF, _VOUCHER = 4, 6, 7, 8, -65537
+# The one shape of a payload, with the CBOR head of its byte string:
+#
+#     58 n | a4 or a5 | 04 exp | 06 iat | 07 4x nonce | [08 cnf] |
+#     3a00010000 83 or 84, 8x profile 50 identity_ref city_code [optional claims]
+#
+# Labels stand in the ascending order of their encodings. For these labels the order of RFC 8949 and the older
+# length-first order of RFC 7049 agree.
+_EXP, _IAT, _CTI, _CNF = 4, 6, 7, 8
 _COSE_KEY, _KTY, _CRV, _X, _Y, _EC2 = 1, 1, -1, -2, -3, 2
+_VOUCHER = b"\x3a\x00\x01\x00\x00"
 MAX_CITY = 999_999
-
-# Labels are written in the ascending order of their encodings. For these labels the order of RFC 8949 and the older
-# length-first order of RFC 7049 agree, and a dict keeps its order, so cbor2's canonical mode is not needed.
 
 
 class Claims(NamedTuple):
@@ -49,25 +58,60 @@ class Claims(NamedTuple):
 
 def encode_claims(voucher: Voucher) -> bytes:
     """The payload of a voucher: its CWT claims (Spec 2.3)."""
-    stated = {
-        row.label: row.to_wire(value) for row in OPTIONAL_CLAIMS if (value := getattr(voucher, row.name)) is not None
-    }
-    body: list[object] = [voucher.profile.value, voucher.identity_ref, int(voucher.city_code)]
-    if stated:
-        body.append(stated)
-    claims: dict[int, object] = {_EXP: voucher.expires_at, _IAT: voucher.issued_at, _CTI: voucher.nonce}
-    if (key := voucher.device_key) is not None:  # cnf (RFC 8747 section 3.2)
-        claims[_CNF] = {_COSE_KEY: {_KTY: _EC2, _CRV: key.curve, _X: key.x, _Y: key.y_is_odd}}
-    claims[_VOUCHER] = body
-    return cbor2.dumps(claims)
+    key, values = voucher.device_key, values_of(voucher)
+    optional = b"" if values == NO_VALUES else _encode_optional(values)
+    parts = (
+        b"\xa4\x04" if key is None else b"\xa5\x04",
+        _encode_uint(voucher.expires_at),
+        b"\x06",
+        _encode_uint(voucher.issued_at),
+        b"\x07",
+        encode_byte_string(voucher.nonce),
+        b"" if key is None else _encode_cnf(key),
+        _VOUCHER,
+        bytes((0x84 if optional else 0x83, voucher.profile, 0x50)),
+        voucher.identity_ref,
+        _encode_uint(int(voucher.city_code)),
+        optional,
+    )
+    return b"".join(parts)
 
 
-# 08 a1 01 a4 01 02 20 crv 21 58 20 x 22 f4 or f5: up to x there is one spelling for each curve
+_TWO_BYTES, _FOUR_BYTES = Struct(">BH").pack, Struct(">BI").pack
+
+
+def _encode_uint(number: int) -> bytes:
+    """An unsigned integer of at most 32 bits in its shortest form (RFC 8949 section 4.2.1)."""
+    if number > 0xFFFF:
+        return _FOUR_BYTES(0x1A, number)
+    if number > 0xFF:
+        return _TWO_BYTES(0x19, number)
+    return bytes((0x18, number)) if number >= 0x18 else bytes((number,))
+
+
+def _encode_cnf(key: DeviceKey) -> bytes:
+    start = next(start for start, curve in CNF_STARTS.items() if curve == key.curve)
+    return start + key.x + (_Y_ODD if key.y_is_odd else _Y_EVEN)
+
+
+def _encode_optional(values: tuple[Any, ...]) -> bytes:
+    """The map of the optional claims."""
+    stated = [(row, value) for row, value in zip(OPTIONAL_CLAIMS, values, strict=True) if value is not None]
+    pairs = (
+        bytes((row.label,)) + (_encode_uint(row.to_wire(value)) if row.maximum else encode_byte_string(value))
+        for row, value in stated
+    )
+    return bytes((0xA0 + len(stated),)) + b"".join(pairs)
+
+
+# cnf (RFC 8747 section 3.2) is 08 a1 01 a4 01 02 20 crv 21 58 20 x 22 f4 or f5. Up to x there is one spelling for each
+# curve.
 CNF_STARTS = {
     cbor2.dumps({_CNF: {_COSE_KEY: {_KTY: _EC2, _CRV: curve, _X: bytes(32), _Y: False}}})[1:-34]: curve
     for curve in CURVES
 }
-Y_IS_ODD = {b"\x22\xf4": False, b"\x22\xf5": True}
+_Y_EVEN, _Y_ODD = b"\x22\xf4", b"\x22\xf5"
+Y_IS_ODD = {_Y_EVEN: False, _Y_ODD: True}
 
 
 def _refuse() -> NoReturn:
@@ -112,8 +156,6 @@ def walk_claims(payload: bytes) -> Claims:
         ClaimsError: the payload is not the one encoding of allowed claims.
         IndexError: the payload is cut off.
     """
-    # 58 n | a4 or a5 | 04 exp | 06 iat | 07 4x nonce | [08 cnf] |
-    # 3a00010000 8x profile 50 identity_ref city_code [optional claims]
     if payload[3] != _EXP:
         _refuse()
     expires_at, at = _walk_uint(payload, 4, MAX_UINT32)
@@ -132,7 +174,7 @@ def walk_claims(payload: bytes) -> Claims:
         device_key, end = _walk_cnf(payload, end)
     elif payload[2] != 0xA4:
         _refuse()
-    if payload[end : end + 5] != b"\x3a\x00\x01\x00\x00":
+    if payload[end : end + 5] != _VOUCHER:
         _refuse()
     items, profile, at = payload[end + 5] - 0x80, payload[end + 6], end + 8
     if profile not in _PROFILES or payload[end + 7] != 0x50 or (device_key is None) is (profile == _DEVICE_BOUND):

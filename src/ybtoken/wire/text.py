@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from operator import mul
 from struct import Struct
 
 from ybtoken._checks import exact_string
@@ -47,6 +46,8 @@ _FRAME_DIGITS = 4  # prefix and check
 # ISO 7064 MOD 97-10: the whole text, read as a number, is 1 modulo 97. Check digits are 02 to 98, because 00, 01 and 99
 # are congruent to 97, 98 and 02 and would be second spellings. One remainder modulo 97 * 100 checks both rules.
 _GOOD_REMAINDERS = frozenset(r for r in range(1, 9700, 97) if 2 <= r % 100 <= 98)
+# The check digits, by the remainder modulo 97 of the text before them.
+_CHECK_DIGITS = tuple(f"{98 - 100 * r % 97:02d}" for r in range(97))
 # A long text is read in two parts because the time of int() grows with the square of the length.
 _PART, _PART_WEIGHT = 384, pow(10, 384, 9700)
 
@@ -64,18 +65,17 @@ def encode_text(profile: int, data: bytes, otp: str = "") -> str:
     spelling = _spelling(len(data), len(otp))
     if spelling is None:
         raise ValueError(f"{len(data)} bytes do not fit a text of at most {MAX_TEXT} digits")
-    prefix, code = _SPELLED[profile], otp or "0"
     groups = spelling.numbers(spelling.widen(*spelling.cut(data)))
-    remainder = sum(map(mul, (int(prefix), *groups, int(code)), spelling.weights)) % 97
-    return f"{prefix}{spelling.digits % groups}{otp}{98 - remainder:02d}"
+    unchecked = f"{_SPELLED[profile]}{spelling.digits % groups}{otp}"
+    return unchecked + _CHECK_DIGITS[_remainder(unchecked) % 97]
 
 
 class _Spelling:
     """How byte strings of one size are spelled; computed once for each size."""
 
-    __slots__ = ("cut", "digits", "numbers", "weights", "widen")
+    __slots__ = ("cut", "digits", "numbers", "widen")
 
-    def __init__(self, size: int, otp_digits: int) -> None:
+    def __init__(self, size: int) -> None:
         whole, rest = divmod(size, _GROUP_BYTES)
         sizes = [_GROUP_BYTES] * whole + [rest] * bool(rest)
         widths = [_GROUP_DIGITS] * whole + [_LAST_GROUP_DIGITS[rest]] * bool(rest)
@@ -83,9 +83,6 @@ class _Spelling:
         self.widen = Struct("".join(f"{n}s{8 - n}x" for n in sizes)).pack
         self.numbers = Struct(f"<{len(sizes)}Q").unpack
         self.digits = "".join(f"%0{width}d" for width in widths)
-        # What the prefix, each group and the code count modulo 97 in the text with 00 for its check digits.
-        places = [2 + otp_digits + sum(widths[i:]) for i in range(len(widths) + 1)]
-        self.weights = [pow(10, place, 97) for place in (*places, 2)]
 
 
 @lru_cache(maxsize=2 * MAX_TEXT)
@@ -93,7 +90,7 @@ def _spelling(size: int, otp_digits: int) -> _Spelling | None:
     digits = size // _GROUP_BYTES * _GROUP_DIGITS + _LAST_GROUP_DIGITS[size % _GROUP_BYTES]
     if not size or digits + otp_digits + _FRAME_DIGITS > MAX_TEXT:
         return None
-    return _Spelling(size, otp_digits)
+    return _Spelling(size)
 
 
 class _Layout:
@@ -155,10 +152,16 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
         del padded[last - _GROUP_BYTES :]
     if excess.strip(b"\0"):
         raise TextError("text.range")
-    number = int(digits) if size <= _PART else int(digits[:-_PART]) * _PART_WEIGHT + int(digits[-_PART:])
-    if number % 9700 not in _GOOD_REMAINDERS:
+    if _remainder(digits) not in _GOOD_REMAINDERS:
         raise TextError("text.check")
     return profile, bytes(padded)
+
+
+def _remainder(digits: str | bytes) -> int:
+    """The text, read as a number, modulo 97 * 100."""
+    if len(digits) <= _PART:
+        return int(digits) % 9700
+    return (int(digits[:-_PART]) * _PART_WEIGHT + int(digits[-_PART:])) % 9700
 
 
 def _is_long_number(text: str) -> bool:
