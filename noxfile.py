@@ -241,6 +241,15 @@ def fuzz(session: nox.Session) -> None:
     session.run("python", "-m", "fuzz", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def fuzz_native(session: nox.Session) -> None:
+    """Changed input for the native engine, an hour for each target: needs cargo-fuzz and a nightly toolchain."""
+    with session.chdir("native/fuzz"):
+        for target in sorted(Path("fuzz_targets").glob("*.rs")):
+            command = ("cargo", "+nightly", "fuzz", "run", target.stem, "--")
+            session.run(*command, *(session.posargs or ["-max_total_time=3600"]))
+
+
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Break the library in a hundred ways, of which the vectors must notice 95."""
