@@ -58,6 +58,7 @@ def test_no_text_at_all_is_misuse_never_acceptance(check):
 
 @pytest.mark.parametrize(
     "args", [["--skew", "-1"], ["--max-lifetime", "0"], ["--place", "3"], ["--purpose", "1"], ["--channel", "x"],
+             ["--skew", "5000000000"], ["--max-lifetime", "5000000000"],
              ["--assurance", "256"], ["--max-age", "-1"], ["--now", "yesterday"], ["--lang", "fr"], ["--unknown"]]
 )  # fmt: skip
 def test_misuse_is_exit_code_2(check, office, args):
@@ -234,6 +235,14 @@ def test_redeem_keeps_used_codes_in_a_file(redeem, office, tmp_path):
     assert "[redeem.replayed]" in again.stdout
     with closing(sqlite3.connect(store, isolation_level=None)) as connection:
         assert connection.execute("SELECT terminal, text FROM redemption").fetchall() == [("counter 3", text)]
+
+
+def test_a_skew_beyond_what_is_remembered_is_misuse(check, office):
+    text = office.text()
+    result = check(text, "--skew", 61, "--lang", "zh", name="redeem")
+    assert (result.exit_code, result.stderr[:26]) == (2, "参数有误：设有防重放组件时，max_display_")
+    assert check(text, "--skew", 61).exit_code == 0
+    assert check(text, "--skew", 60, name="redeem").exit_code == 0
 
 
 @pytest.mark.parametrize("store", ["http://x", "redis://x:y", "."])

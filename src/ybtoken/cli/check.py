@@ -74,10 +74,6 @@ def check(
     def clock() -> float:
         return time.time() if now is None else now
 
-    try:
-        policies = _policies(place, purpose, channel, assurance, max_age)
-    except ValueError as error:
-        raise misuse_of(error) from None
     if store is not None and now is not None:
         raise MisuseError(
             "--now is not used with --store: a store that is shown a wrong time forgets used codes.",
@@ -85,16 +81,19 @@ def check(
         )
     asked = challenge_of(challenge)
     codes = None if master_key is None else load_codes(master_key, speaker)
-    guard = guard_of(store, terminal=terminal, clock=clock) if redeem else None
-    verifier = Verifier(
-        load_ring(ring),
-        guard=guard,
-        policies=policies,
-        skew=skew,
-        max_lifetime=max_lifetime,
-        otp=codes,
-        clock=clock,
-    )
+    keys, guard = load_ring(ring), guard_of(store, terminal=terminal, clock=clock) if redeem else None
+    try:
+        verifier = Verifier(
+            keys,
+            guard=guard,
+            policies=_policies(place, purpose, channel, assurance, max_age),
+            skew=skew,
+            max_lifetime=max_lifetime,
+            otp=codes,
+            clock=clock,
+        )
+    except ValueError as error:
+        raise misuse_of(error) from None
     if redeem and store is None and not quiet:
         speaker.note(
             "Used codes are remembered in memory, for this run only: another run accepts them again while they live. "

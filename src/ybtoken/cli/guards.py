@@ -41,7 +41,7 @@ def guard_of(store: str | None, *, terminal: str, clock: Callable[[], float]) ->
     try:
         return SqliteReplayGuard(store, terminal=terminal, clock=clock)
     except ValueError as error:
-        raise misuse_of(error, f"{store}: ", f"{store}：") from None
+        raise misuse_of(error, zh="") from None
 
 
 def redis_guard(url: str, *, cluster: bool = False, **options: Any) -> Any:

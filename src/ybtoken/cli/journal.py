@@ -83,7 +83,11 @@ def _guard(file: Path) -> Iterator[SqliteReplayGuard]:
     if not file.is_file():  # the guard would make it
         raise MisuseError(f"There is no file {file}.", f"文件 {file} 不存在。")
     try:
-        with closing(SqliteReplayGuard(file, local=True)) as guard:  # these commands claim nothing
+        opened = SqliteReplayGuard(file, local=True)  # these commands claim nothing
+    except ValueError as error:  # its message names the file
+        raise misuse_of(error, zh="") from None
+    try:
+        with closing(opened) as guard:
             yield guard
     except (ValueError, OSError) as error:
         raise misuse_of(error, f"{file}: ", f"{file}：") from None
