@@ -125,6 +125,9 @@ SAME = {
     'if data[:2] != b"\\xd2\\x84" or len(data) < _TAIL_SIZE:': "a tail without anything before it is refused by what follows",
     'version = jwks.get("yb_version", 1)': "a ring without a version has none, whatever this says",
     "elif type(item) not in (int, bytes, str) or (type(item) is int and abs(item) > _MAX_INTEGER):": "every integer of a COSE key is far smaller, or refused for itself",
+    "min(max(not_before, 0), LAST_SECOND),": "no certificate of 1970 is in use",
+    "min(max(not_after, 0), LAST_SECOND),": "no certificate of 1970 is in use",
+    "self._thread.join(timeout=10)": "it decides how long closing may take",
     "return 0 if counts is None else counts.wrong.get(key, 0)": "one wrong code is below the limit either way",
 }
 """Lines whose change no input can show, each with the reason."""
@@ -251,13 +254,16 @@ TESTS = {
     "wire/": ("tests/wire", "tests/engines/test_engine.py"),
     "judging/": ("tests/judging", "tests/test_verifier.py", "tests/passes"),
     "keys/_sm2/": ("tests/keys/_sm2",),
-    "keys/_reading/": ("tests/keys/test_reading.py", "tests/keys/test_certificates.py"),
+    "keys/_reading/": ("tests/keys/_reading", "tests/keys/test_reading.py", "tests/keys/test_certificates.py"),
     "keys/reading.py": ("tests/keys/test_reading.py", "tests/keys/test_certificates.py"),
     "keys/_diagnosis/": ("tests/keys/test_diagnosis.py",),
     "keys/": ("tests/keys", "tests/passes/test_device.py"),
     "replay/memory.py": ("tests/replay/test_memory.py",),
     "replay/sqlite.py": ("tests/replay/test_sqlite.py",),
-    "replay/redis/": ("tests/replay/test_redis.py", "tests/replay/test_model.py", "tests/replay/test_redis_misfortune.py"),
+    "replay/redis/": (
+        "tests/replay/test_redis_rules.py", "tests/replay/test_redis.py", "tests/replay/test_model.py",
+        "tests/replay/test_redis_misfortune.py",
+    ),
     "passes/": ("tests/passes",),
     "status/": ("tests/status",),
     "trust/": ("tests/trust",),

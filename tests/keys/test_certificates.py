@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ybtoken.keys._reading import der
 from ybtoken.keys.certificates import read_certified_key
 from ybtoken.keys.p256 import P256SigningKey
 from ybtoken.keys.reading import KeyReadError, read_private_key, read_public_key
@@ -67,11 +68,13 @@ def test_a_certificate_gives_its_key_and_its_period() -> None:
     read = read_public_key(LEAF)
     assert read.spelling.en == "P-256 public key: X.509 certificate, in PEM"
     assert (read.not_before, read.not_after) == (int(START.timestamp()), int(START.timestamp()) + 365 * 86400 + 1)
-    der = x509.load_pem_x509_certificate(LEAF).public_bytes(ENCODING.DER)
-    for spelling in (der, der.hex(), LEAF.decode(), b"words\n" + LEAF):
+    plain = x509.load_pem_x509_certificate(LEAF).public_bytes(ENCODING.DER)
+    for spelling in (plain, plain.hex(), LEAF.decode(), b"words\n" + LEAF):
         assert read_public_key(spelling).point == read.point
     with pytest.raises(KeyReadError, match="this is a certificate, and a private key is wanted"):
         read_private_key(LEAF)
+    with pytest.raises(KeyReadError, match="this is a certificate, and a private key is wanted"):
+        read_private_key(plain)
 
 
 @pytest.mark.parametrize("count", [64, 65])
@@ -161,6 +164,20 @@ def test_a_certificate_for_other_purposes_only_is_refused() -> None:
             read_certified_key(text, anchors=[ANCHOR], now=NOW)
         assert refused.value.code == "key.chain"
     assert read_public_key(leaf).point == read_public_key(LEAF).point
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 65])
+def test_a_certificate_is_for_1_to_64_purposes(count: int) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    made = x509.CertificateBuilder(name, name, HOLDER.public_key(), 1, START, START + timedelta(days=1))
+    purposes = der.encode(der.SEQUENCE, *(der.encode_oid(f"1.2.3.{number}") for number in range(count)))
+    made = made.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.37"), purposes), critical=True)
+    text = made.sign(HOLDER, hashes.SHA256()).public_bytes(ENCODING.PEM)
+    if count in (1, 64):
+        read_public_key(text)
+    else:
+        with pytest.raises(KeyReadError, match="for no purpose, or for more than 64"):
+            read_public_key(text)
 
 
 def test_an_sm2_certificate_of_openssl_is_read_and_confirmed(tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ WAYS: dict[str, tuple[str, bytes, bytes | str]] = {
         b"\x30\x48\x02\x22\0\0" + SIGNED[R] + b"\x02\x22\0\0" + SIGNED[S],
     ),
     "Java: BigInteger.toByteArray": ("signature.long", MESSAGE, b"\0" + SIGNED[R] + b"\0" + SIGNED[S]),
+    "Java: only s is negative": ("signature.long", MESSAGE, SIGNED[R] + b"\0" + SIGNED[S]),
     "no ZA": ("digest.no-za", MESSAGE, sign_e(sm3(MESSAGE))),
     "empty id": ("digest.user-id", MESSAGE, sign_e(sm3(za(b"") + MESSAGE))),
     "id as hexadecimal text": ("digest.user-id", MESSAGE, with_id(b"31323334353637383132333435363738")(MESSAGE)),
@@ -161,6 +162,11 @@ WAYS: dict[str, tuple[str, bytes, bytes | str]] = {
     "python-cwt: kid before alg": ("message.label-order", STRUCTURE, SM2.sign(again(REORDERED))),
     "payload only": ("message.payload-only", STRUCTURE, SM2.sign(CLAIMS)),
     "header without kid": ("message.header", STRUCTURE, SM2.sign(again(cbor2.dumps({1: -65537})))),
+    "kid as text": (
+        "message.header",
+        STRUCTURE,
+        SM2.sign(again(cbor2.dumps(cbor2.loads(_HEADER) | {4: SM2.kid.hex()}))),
+    ),
     "header empty": ("message.header", STRUCTURE, SM2.sign(again(b""))),
     "header as a map": ("message.structure", STRUCTURE, SM2.sign(again(cbor2.loads(_HEADER)))),
     "DER, no ZA": ("signature.der+digest.no-za", MESSAGE, der_from_raw(sign_e(sm3(MESSAGE)))),
@@ -183,7 +189,8 @@ def test_a_way_of_signing_is_named(name: str) -> None:
     )
     assert found.code == code
     assert found.good == (code == "good")
-    assert found.what.en
+    assert found.what.en.startswith("Nothing that was tried") == (code == "unexplained")
+    assert (found.what.en == "The signature is good.") == found.good
     assert found.what.zh
     assert found.remedy.zh or found.good
 

@@ -303,6 +303,7 @@ def test_what_is_no_private_key_is_refused_by_its_name() -> None:
         (b"\xff" * 32, "key.number", "not one of SM2"),
         (good[:-30], "key.damaged", "cut off"),
         (sec1(Curve.SM2)[:-3], "key.damaged", "cut off"),
+        (sec1(Curve.SM2).replace(b"\2\1\1", b"\2\1\2", 1), "key.damaged", "an EC private key of another version"),
         (pem("OPENSSH PRIVATE KEY", b"x"), "key.kind", "OpenSSH"),
     ):
         with pytest.raises(KeyReadError, match=words) as refused:
@@ -425,8 +426,11 @@ def test_a_file_that_asks_for_much_work_is_refused_before_it_is_done(oid: str, n
 
 
 @pytest.mark.parametrize(
-    ("oid", "numbers"), [(SCRYPT, (1 << 14, 8, 1)), (SCRYPT, (1 << 15, 1, 1)), (PBKDF2, (600_000,)), (PKCS12, (2048,))]
-)
+    ("oid", "numbers"), [
+        (SCRYPT, (1 << 14, 8, 1)), (SCRYPT, (1 << 15, 1, 1)), (SCRYPT, (2, 1, 1)),
+        (PBKDF2, (600_000,)), (PKCS12, (2048,)),
+    ],
+)  # fmt: skip
 def test_a_file_that_asks_for_usual_work_is_tried(oid: str, numbers: tuple[int, ...]) -> None:
     scheme = PKCS12 if oid == PKCS12 else "1.2.840.113549.1.5.13"
     with pytest.raises(KeyReadError) as refused:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,22 @@ def test_a_client_is_a_client_and_no_address(guard: Any) -> None:
     other = redis.Redis() if guard is AsyncRedisReplayGuard else redis.asyncio.Redis()
     with pytest.raises(TypeError, match=r"^client is a redis\."):
         guard(other)
+
+
+@pytest.mark.parametrize("guard", [RedisReplayGuard, AsyncRedisReplayGuard])
+def test_a_client_of_sentinel_is_one_for_the_primary(guard: Any) -> None:
+    library = redis.asyncio.sentinel if guard is AsyncRedisReplayGuard else redis.sentinel
+    sentinel = library.Sentinel([("127.0.0.1", 1)])  # nothing listens there
+    guard(sentinel.master_for("vouchers"))
+    with pytest.raises(ValueError, match="client is one for the primary"):
+        guard(sentinel.slave_for("vouchers"))
+
+
+def test_a_replica_may_take_an_hour_to_confirm() -> None:
+    guard_of_hours = partial(RedisReplayGuard.from_url, "redis://127.0.0.1", replicas=1, deadline=3601)
+    guard_of_hours(replica_timeout=3600)
+    with pytest.raises(ValueError, match=r"^replica_timeout is above 0 and at most 3600 seconds"):
+        guard_of_hours(replica_timeout=3600.1)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 
 redis = pytest.importorskip("redis")
 
+from redis.crc import key_slot  # noqa: E402
+
 from ybtoken import TokenError  # noqa: E402
 from ybtoken.replay.protocols import Claim  # noqa: E402
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard  # noqa: E402
@@ -77,6 +79,14 @@ def test_every_node_of_a_cluster_is_asked(names: list[bytes]) -> None:
 
     assert hold(rules(A).claims_held(), answer) == (len(names) == 2)
     assert B in asked
+
+
+def test_a_slot_belongs_to_the_node_that_states_it() -> None:
+    first = key_slot(b"p:{00}:epoch")
+    known = [[0, first, [b"127.0.0.1", 1, b"a"]], [first + 1, 16383, [b"127.0.0.1", 2, b"b"]]]
+    cluster = rules(A)
+    hold(cluster.claims_held(), lambda _, command: known if command[0] == "CLUSTER" else [b"0", []])
+    assert cluster._slots == [A] * (first + 1) + [B] * (16383 - first)
 
 
 class Raced(set[Node]):

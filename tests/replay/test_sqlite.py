@@ -261,6 +261,7 @@ def test_the_journal_holds_what_was_accepted_and_nothing_else(prepared):
     assert outcome(guard, claim(b"a", text="96a")) == "redeem.replayed"
     assert outcome(guard, claim(b"c", text="96c")) == "accepted"
     assert [row.number for row in guard.journal()] == [2, 3]  # a number is never used twice
+    assert guard.remove_handed_in(3) == 2  # all of them
 
 
 def test_the_journal_is_read_by_pages(prepared, monkeypatch):

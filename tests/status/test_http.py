@@ -213,7 +213,9 @@ def test_a_fetch_that_cannot_be_cut_is_the_only_one():
     assert (transport.asked, source.problem) == (2, None)
 
 
-@pytest.mark.parametrize("uri", ["status.example/1", "ftp://a/b", "http://", "https://a\x01/", "https://é.\ud800/"])
+@pytest.mark.parametrize(
+    "uri", ["status.example/1", "ftp://a/b", "http://", "https://a:b/", "https://a\x01/", "https://é.\ud800/"]
+)
 def test_an_address_that_is_none_is_misuse(uri):
     with pytest.raises(ValueError, match="uri"):
         HttpStatusSource(StatusListReader(RING, uri))

@@ -361,6 +361,12 @@ def test_a_locked_file_is_an_error_of_the_file(tmp_path):
         registry.status(1)
 
 
+def test_a_registry_in_memory_makes_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    StatusRegistry(":memory:", URI, size=64).close()
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes")
 @pytest.mark.parametrize(("before", "after"), [(None, 0o600), (0o644, 0o600), (0o666, 0o600), (0o660, 0o660)])
 def test_not_everybody_reads_a_registry(tmp_path, before, after):
