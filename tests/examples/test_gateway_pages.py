@@ -43,6 +43,8 @@ needs_noble = pytest.mark.skipif(
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--renderer-process-limit=1",
+    # No address bar's suggestions, for which each window would start a renderer process of their own.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup",
 ]  # fmt: skip
 PHONE = {"width": 390, "height": 844}
 SIDEWAYS = {"width": 844, "height": 390}
@@ -193,7 +195,8 @@ def visit(site: Site, browser: Any) -> Iterator[Any]:
         prepare: Callable[[Any], None] = lambda page: None,
         **options: Any,
     ) -> Any:
-        context = browser.new_context(viewport=viewport, **({"locale": "zh-CN"} | options))
+        usual = {"locale": "zh-CN", "reduced_motion": "reduce"}  # a ring that turns is painted 60 times a second
+        context = browser.new_context(viewport=viewport, **(usual | options))
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(60_000)  # a busy machine is no fault
