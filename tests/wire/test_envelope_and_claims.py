@@ -4,7 +4,18 @@ import cbor2
 import pytest
 from hypothesis import given
 
-from tests.support import EXTRAS, FAKE, HOLDER, NOW, PRESENTER, a_voucher, claims_map, signed_bytes, vouchers
+from tests.support import (
+    EXTRAS,
+    FAKE,
+    HOLDER,
+    NOW,
+    PRESENTER,
+    a_voucher,
+    check_each,
+    claims_map,
+    signed_bytes,
+    vouchers,
+)
 from ybtoken import Algorithm
 from ybtoken.errors import ClaimsError, EnvelopeError
 from ybtoken.voucher import OPTIONAL_CLAIMS, DeviceKey, OptionalClaims, Profile
@@ -94,23 +105,25 @@ class TestClaims:
         with pytest.raises(ClaimsError):
             parse_claims(b"")
 
-    @pytest.mark.parametrize(
-        ("whole", "at"), [(whole, at) for whole in (CLAIMS, EXTRA_CLAIMS) for at in range(len(whole))]
-    )
-    def test_no_other_byte_stands_at_the_place_of_a_head(self, whole, at):
+    @pytest.mark.parametrize("whole", [CLAIMS, EXTRA_CLAIMS])
+    def test_no_other_byte_stands_at_the_place_of_a_head(self, whole):
         """Every byte is replaced by every other: the result is accepted only in a value, and then read as written."""
-        for byte in range(256):
-            changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
-            try:
-                claims = parse(changed)
-            except ClaimsError:
-                continue
-            exp, iat, nonce, profile, ref, city, optional, device_key = claims
-            assert device_key is None
-            values = {row: getattr(optional, row.name) for row in OPTIONAL_CLAIMS}
-            stated = {row.label: row.to_wire(value) for row, value in values.items() if value is not None}
-            voucher = [profile, ref, city, stated] if stated else [profile, ref, city]
-            assert cbor2.dumps({4: exp, 6: iat, 7: nonce, -65537: voucher}) == changed
+
+        def check(at):
+            for byte in range(256):
+                changed = whole[:at] + bytes([byte]) + whole[at + 1 :]
+                try:
+                    claims = parse(changed)
+                except ClaimsError:
+                    continue
+                exp, iat, nonce, profile, ref, city, optional, device_key = claims
+                assert device_key is None
+                values = {row: getattr(optional, row.name) for row in OPTIONAL_CLAIMS}
+                stated = {row.label: row.to_wire(value) for row, value in values.items() if value is not None}
+                voucher = [profile, ref, city, stated] if stated else [profile, ref, city]
+                assert cbor2.dumps({4: exp, 6: iat, 7: nonce, -65537: voucher}) == changed
+
+        check_each(range(len(whole)), check)
 
     @pytest.mark.parametrize("number", [0, 23, 24, 255, 256, 65_535, 65_536])
     def test_numbers_of_four_bytes_are_numbers_that_need_four(self, number):
