@@ -159,7 +159,8 @@ class Verifier:
         """
         text = _text(text)
         at = self._now(now)
-        _check_challenge(challenge, recorded=recorded)
+        if challenge is not None:
+            _check_challenge(challenge, recorded=recorded)
         opened = self._opener.open(text, self._recorded if recorded else self._limits, at)
         return self._judge.voucher(opened, at, challenge, recorded=recorded)
 
@@ -195,12 +196,12 @@ class Verifier:
             if batch.codes[i] == ACCEPTED:
                 at, one = batch.now_of(i), asked[i] if isinstance(asked, (list, tuple)) else asked
                 try:
-                    noted = self._judge.check(self._judge.unchecked(batch.opened(i), at), at, one, recorded=recorded)
+                    voucher = self._judge.voucher(batch.opened(i), at, one, recorded=recorded)
                 except TokenError as error:
                     refused[i] = error
                 else:
-                    if noted:
-                        notes[i] = noted
+                    if voucher.notes:
+                        notes[i] = voucher.notes
         return Verdicts(batch, self._judge, refused, notes)
 
     async def verify_many_async(
@@ -392,11 +393,13 @@ def _parts(lines: bytes) -> Iterator[bytes]:
 
 
 def _text(text: str) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"a text is a str, not {type(text).__name__}")
+    if type(text) is not str:
+        if not isinstance(text, str):
+            raise TypeError(f"a text is a str, not {type(text).__name__}")
+        text = exact_string(text)
     if len(text) > MAX_TEXT:  # step 1, here and not in an engine: it costs least
         raise TextError("text.length")
-    return exact_string(text)
+    return text
 
 
 def _check_challenge(challenge: object, *, recorded: bool) -> None:

@@ -51,7 +51,8 @@ class SerialOpener:
 
     def open(self, text: str, limits: Limits, now: int) -> Opened:
         """See `Opener.open`."""
-        return self._valid(text, *self._signed(text), limits, now)
+        entry, claims, presentation = self._signed(text)
+        return self._valid(text, entry, claims, presentation, limits, now)
 
     def open_many(self, texts: Texts, limits: Limits, now: int | Sequence[int]) -> OpenedBatch:
         """See `Opener.open_many`."""

@@ -38,29 +38,22 @@ class Judge:
         Raises:
             TokenError: the token is refused.
         """
+        if not recorded and (challenge is not None or opened.presentation is not None):
+            _check_challenge(challenge, opened.presentation)
         voucher = self.unchecked(opened, now)
-        notes = self.check(voucher, now, challenge, recorded=recorded)
-        return self.unchecked(opened, now, notes) if notes else voucher
-
-    def check(
-        self, voucher: VerifiedVoucher, now: int, challenge: Challenge | None, *, recorded: bool
-    ) -> tuple[Note, ...]:
-        """Step 8: returns what the policies note; raises `TokenError`."""
-        if not recorded:
-            _check_challenge(challenge, voucher.presentation)
         if not self.policies:
-            return ()
-        return tuple(note for policy in self.policies if (note := policy.check(voucher, now)) is not None)
+            return voucher
+        notes = tuple(note for policy in self.policies if (note := policy.check(voucher, now)) is not None)
+        return self.unchecked(opened, now, notes) if notes else voucher
 
     def unchecked(self, opened: Opened, now: int, notes: tuple[Note, ...] = ()) -> VerifiedVoucher:
         """The verified voucher of a token for which step 8 was done before, or will be done by the caller."""
         entry, claims, step, presentation = opened
-        age, codes = self.limits.max_display_age, self.limits.one_time_codes
         until = claims.expires_at
         if presentation is not None:
-            until = min(until, presentation.issued_at + age)
-        elif step is not None and codes is not None:
-            until = codes.window(step)
+            until = min(until, presentation.issued_at + self.limits.max_display_age)
+        elif step is not None and self.limits.one_time_codes is not None:
+            until = self.limits.one_time_codes.window(step)
         return verified(Facts(claims, entry, now, until, step, presentation, notes))
 
 

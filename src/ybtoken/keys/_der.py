@@ -8,17 +8,16 @@ __all__ = ["der_from_raw", "raw_from_der", "refused"]
 
 # The bytes before r and before s, by the top bits of r and s, for signatures in which neither starts with a zero byte
 # (all but one in 128). A zero byte is put before a number whose top bit is set, because DER would read it as negative.
-_HEADS = {
-    (r, s): (bytes((0x30, 68 + r + s, 0x02, 32 + r)) + bytes(r), bytes((0x02, 32 + s)) + bytes(s))
+_HEADS = tuple(
+    tuple((bytes((0x30, 68 + r + s, 0x02, 32 + r)) + bytes(r), bytes((0x02, 32 + s)) + bytes(s)) for s in (0, 1))
     for r in (0, 1)
-    for s in (0, 1)
-}
+)
 
 
 def der_from_raw(signature: bytes) -> bytes:
     """The DER ``SEQUENCE { r, s }`` of 64 bytes ``r || s``, each integer in its shortest form."""
     if signature[0] and signature[32]:
-        before_r, before_s = _HEADS[signature[0] >> 7, signature[32] >> 7]
+        before_r, before_s = _HEADS[signature[0] >> 7][signature[32] >> 7]
         return before_r + signature[:32] + before_s + signature[32:]
     r, s = _integer(signature[:32]), _integer(signature[32:])
     return b"\x30%c%b%b" % (len(r) + len(s), r, s)
