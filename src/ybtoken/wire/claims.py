@@ -65,8 +65,8 @@ def encode_claims(voucher: Voucher) -> bytes:
         _encode_uint(voucher.expires_at),
         b"\x06",
         _encode_uint(voucher.issued_at),
-        b"\x07",
-        encode_byte_string(voucher.nonce),
+        _CTI_HEADS[len(voucher.nonce)],
+        voucher.nonce,
         b"" if key is None else _encode_cnf(key),
         _VOUCHER,
         bytes((0x84 if optional else 0x83, voucher.profile, 0x50)),
@@ -77,6 +77,7 @@ def encode_claims(voucher: Voucher) -> bytes:
     return b"".join(parts)
 
 
+_CTI_HEADS = {size: bytes((_CTI, 0x40 + size)) for size in NONCE_SIZES}
 _TWO_BYTES, _FOUR_BYTES = Struct(">BH").pack, Struct(">BI").pack
 
 

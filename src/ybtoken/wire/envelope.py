@@ -76,14 +76,23 @@ def encode_header(algorithm: int, kid: bytes | None = None, *, typ: str | None =
     return cbor2.dumps({label: value for label, value in stated.items() if value is not None})
 
 
-@lru_cache(maxsize=256)  # a signer or verifier uses few headers, each many times
 def sign1_prefix(header: bytes) -> bytes:
     """The bytes that precede the payload in the Sig_structure (RFC 9052 section 4.4).
 
     The whole structure, ``["Signature1", protected, external_aad = h'', payload]``, is these bytes followed by the
     payload as a byte string *with its CBOR head*, as it stands in the message.
     """
-    return b"\x84" + cbor2.dumps("Signature1") + cbor2.dumps(header) + cbor2.dumps(b"")
+    return _before_payload(header)[0]
+
+
+@lru_cache(maxsize=256)  # a signer or verifier uses few headers, each many times
+def _before_payload(header: bytes) -> tuple[bytes, bytes]:
+    """What precedes the payload in the Sig_structure, and in the message.
+
+    In the message that is the tag, the array of four, the protected header and the empty other one.
+    """
+    message = cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, b"", b""]))
+    return b"\x84" + cbor2.dumps("Signature1") + cbor2.dumps(header) + cbor2.dumps(b""), message[:-2]
 
 
 def encode_byte_string(data: bytes) -> bytes:
@@ -109,7 +118,8 @@ def sign1(header: bytes, payload: bytes, sign: Callable[[bytes], bytes]) -> byte
         ValueError: the signature is not 64 bytes.
     """
     signed = encode_byte_string(payload)
-    return _enclose(header, signed, sign(sign1_prefix(header) + signed))
+    prefix, start = _before_payload(header)
+    return _enclose(start, signed, sign(prefix + signed))
 
 
 def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
@@ -118,11 +128,11 @@ def encode_envelope(header: bytes, payload: bytes, signature: bytes) -> bytes:
     Raises:
         ValueError: the signature is not 64 bytes, r || s. Other makers' keys often leave out leading zero bytes.
     """
-    return _enclose(header, encode_byte_string(payload), signature)
+    return _enclose(_before_payload(header)[1], encode_byte_string(payload), signature)
 
 
-def _enclose(header: bytes, signed: bytes, signature: bytes) -> bytes:
-    """The same of a payload with its CBOR head. The parts are joined, because they are encoded already."""
+def _enclose(start: bytes, signed: bytes, signature: bytes) -> bytes:
+    """The same of what precedes a payload, and the payload with its CBOR head: these are encoded already."""
     if len(signature) != SIGNATURE_SIZE:
         found = len(signature)
         raise BoundsError(
@@ -130,13 +140,7 @@ def _enclose(header: bytes, signed: bytes, signature: bytes) -> bytes:
             "r and s are 32 bytes each, leading zeros included",
             f"密钥返回的签名为 {found} 字节，应为 {SIGNATURE_SIZE} 字节：r、s 各 32 字节，含前导零",
         )
-    return b"".join((_start(header), signed, _SIGNATURE_HEAD, signature))
-
-
-@lru_cache(maxsize=256)
-def _start(header: bytes) -> bytes:
-    """All that precedes the payload: the tag, the array of four, the protected header and the empty other one."""
-    return cbor2.dumps(cbor2.CBORTag(_SIGN1_TAG, [header, {}, b"", b""]))[:-2]
+    return b"".join((start, signed, _SIGNATURE_HEAD, signature))
 
 
 _SIGNATURE_HEAD = _head(SIGNATURE_SIZE)

@@ -47,7 +47,7 @@ _FRAME_DIGITS = 4  # prefix and check
 # are congruent to 97, 98 and 02 and would be second spellings. One remainder modulo 97 * 100 checks both rules.
 _GOOD_REMAINDERS = frozenset(r for r in range(1, 9700, 97) if 2 <= r % 100 <= 98)
 # The check digits, by the remainder modulo 97 of the text before them.
-_CHECK_DIGITS = tuple(f"{98 - 100 * r % 97:02d}" for r in range(97))
+_CHECK_DIGITS = tuple(b"%02d" % (98 - 100 * r % 97) for r in range(97))
 # A long text is read in two parts because the time of int() grows with the square of the length.
 _PART, _PART_WEIGHT = 384, pow(10, 384, 9700)
 
@@ -60,47 +60,49 @@ def encode_text(profile: int, data: bytes, otp: str = "") -> str:
         data: the token's bytes, at least one.
         otp: the one-time code that a rotating pass (profile 2) is shown with, 8 digits.
     """
-    if len(otp) != (OTP_DIGITS if profile == _ROTATING else 0) or not (otp or "0").encode().isdigit():
+    code = otp.encode()
+    if len(code) != (OTP_DIGITS if profile == _ROTATING else 0) or not (code or b"0").isdigit():
         raise ValueError("a rotating pass, and nothing else, is shown with a one-time code of 8 digits")
-    spelling = _spelling(len(data), len(otp))
+    spelling = _spelling(profile, len(data), len(code))
     if spelling is None:
         raise ValueError(f"{len(data)} bytes do not fit a text of at most {MAX_TEXT} digits")
-    groups = spelling.numbers(spelling.widen(*spelling.cut(data)))
-    unchecked = f"{_SPELLED[profile]}{spelling.digits % groups}{otp}"
-    return unchecked + _CHECK_DIGITS[_remainder(unchecked) % 97]
+    unchecked = spelling.digits % spelling.numbers(spelling.widen(*spelling.cut(data))) + code
+    return (unchecked + _CHECK_DIGITS[_remainder(unchecked) % 97]).decode()
 
 
 class _Spelling:
-    """How byte strings of one size are spelled; computed once for each size."""
+    """How byte strings of one size are spelled in one profile; computed once for each."""
 
     __slots__ = ("cut", "digits", "numbers", "widen")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, prefix: str, size: int) -> None:
         whole, rest = divmod(size, _GROUP_BYTES)
         sizes = [_GROUP_BYTES] * whole + [rest] * bool(rest)
         widths = [_GROUP_DIGITS] * whole + [_LAST_GROUP_DIGITS[rest]] * bool(rest)
         self.cut = Struct("".join(f"{n}s" for n in sizes)).unpack
         self.widen = Struct("".join(f"{n}s{8 - n}x" for n in sizes)).pack
         self.numbers = Struct(f"<{len(sizes)}Q").unpack
-        self.digits = "".join(f"%0{width}d" for width in widths)
+        self.digits = (prefix + "".join(f"%0{width}d" for width in widths)).encode()
 
 
 @lru_cache(maxsize=2 * MAX_TEXT)
-def _spelling(size: int, otp_digits: int) -> _Spelling | None:
+def _spelling(profile: int, size: int, otp_digits: int) -> _Spelling | None:
     digits = size // _GROUP_BYTES * _GROUP_DIGITS + _LAST_GROUP_DIGITS[size % _GROUP_BYTES]
     if not size or digits + otp_digits + _FRAME_DIGITS > MAX_TEXT:
         return None
-    return _Spelling(size)
+    return _Spelling(_SPELLED[profile], size)
 
 
 class _Layout:
     """How a text of one length is cut into groups; computed once for each length."""
 
-    __slots__ = ("cut", "last_bytes", "pack")
+    __slots__ = ("cut", "last_bound", "pack", "size")
 
     def __init__(self, groups_digits: int, otp_digits: int) -> None:
         whole, last_digits = divmod(groups_digits, _GROUP_DIGITS)
-        self.last_bytes = _LAST_GROUP_BYTES[last_digits]
+        last_bytes = _LAST_GROUP_BYTES[last_digits]
+        self.size = _GROUP_BYTES * whole + last_bytes
+        self.last_bound = 256 ** (last_bytes or _GROUP_BYTES)
         last = f"{last_digits}s" if last_digits else ""
         self.cut = Struct(f"2x{f'{_GROUP_DIGITS}s' * whole}{last}{otp_digits + 2}x").unpack
         # Each group is packed as eight bytes. The eighth must be zero and is removed later.
@@ -129,9 +131,10 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
         TextError: the text has any other spelling.
         TypeError: the text is not a string.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"a token's text is a string, not {type(text).__name__}")
-    text = exact_string(text)
+    if type(text) is not str:
+        if not isinstance(text, str):
+            raise TypeError(f"a token's text is a string, not {type(text).__name__}")
+        text = exact_string(text)
     size = len(text)
     if size > MAX_TEXT:
         raise TextError("text.length")
@@ -144,20 +147,17 @@ def decode_text(text: str, *, challenge: bool = False) -> tuple[int, bytes]:
     layout = _layout(size, OTP_DIGITS if profile == _ROTATING else 0)
     if layout is None:
         raise TextError("text.length")
-    padded = bytearray(layout.pack(*map(int, layout.cut(digits))))
-    excess = padded[7::8]
-    del padded[7::8]
-    if last := layout.last_bytes:
-        excess += padded[last - _GROUP_BYTES :]
-        del padded[last - _GROUP_BYTES :]
-    if excess.strip(b"\0"):
+    groups = tuple(map(int, layout.cut(digits)))
+    padded = bytearray(layout.pack(*groups))
+    if groups[-1] >= layout.last_bound or padded[7::8].strip(b"\0"):
         raise TextError("text.range")
+    del padded[7::8]
     if _remainder(digits) not in _GOOD_REMAINDERS:
         raise TextError("text.check")
-    return profile, bytes(padded)
+    return profile, bytes(padded[: layout.size])
 
 
-def _remainder(digits: str | bytes) -> int:
+def _remainder(digits: bytes) -> int:
     """The text, read as a number, modulo 97 * 100."""
     if len(digits) <= _PART:
         return int(digits) % 9700
