@@ -163,7 +163,7 @@ def differential(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def miri(session: nox.Session) -> None:
     """The native engine's tests in Miri, which detects undefined behaviour; needs a nightly toolchain."""
-    vectors = "avx2 avx512f avx512bw avx512dq avx512vl avx512ifma avx512vbmi avx512vbmi2 bmi2 adx"
+    vectors = "avx2 avx512f avx512bw avx512dq avx512vl avx512ifma avx512vbmi2 bmi2 adx"
     environment = {  # Miri reports the features for which the code is compiled as those of the processor
         "MIRIFLAGS": "-Zmiri-disable-isolation",
         "RUSTFLAGS": "-Ctarget-feature=" + ",".join(f"+{name}" for name in vectors.split()),

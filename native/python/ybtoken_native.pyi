@@ -45,15 +45,15 @@ class Engine:
 
     Args:
         threads: how many threads share a batch, 1 to 1024; with 1 it is the caller's own.
-        path: forces how signatures are verified; by default the fastest way that the processor can run.
-        simd: whether AVX-512, if the processor has it, hashes SM3 and reads digits.
+        path: forces how signatures are verified, and no better vectors hash SM3 or read digits; by default the fastest
+            way that the processor can run.
 
     Raises:
         ValueError: a number or name is out of its range.
         RuntimeError: the processor cannot run the path, or the system gives no threads or no random bytes.
     """
 
-    def __new__(cls, *, threads: int = 1, path: Path | None = None, simd: bool = True) -> Engine: ...
+    def __new__(cls, *, threads: int = 1, path: Path | None = None) -> Engine: ...
     @property
     def threads(self) -> int: ...
     @property

@@ -1,7 +1,7 @@
 //! `cargo bench -p ybtoken-engine`: the parts, and the whole from text to columns. Times are for
 //! one token.
 //!
-//! `YBTOKEN_PATH=scalar` or `slow` forces the path.
+//! `YBTOKEN_PATH=avx2`, `scalar` or `slow` forces the path.
 
 #[path = "../tests/common/signer.rs"]
 mod signer;
@@ -16,9 +16,7 @@ use ybtoken_engine::claims::Claims;
 use ybtoken_engine::envelope::{Algorithm, Envelope};
 use ybtoken_engine::sm3::{Pending, Prefix};
 use ybtoken_engine::text::{TokenBuffer, decode, encode};
-use ybtoken_engine::{
-    Key, Now, Options, Path, Ring, Simd, Verifier, Workers, open_batch, open_one,
-};
+use ybtoken_engine::{Key, Now, Path, Ring, Simd, Verifier, Workers, open_batch, open_one};
 
 const KEYS: u32 = 32;
 const TEXTS: u32 = 4096;
@@ -29,6 +27,7 @@ fn main() {
 
 static VERIFIER: LazyLock<Arc<Verifier>> = LazyLock::new(|| {
     let path = match std::env::var("YBTOKEN_PATH").as_deref() {
+        Ok("avx2") => Path::Avx2,
         Ok("scalar") => Path::Scalar,
         Ok("slow") => Path::Slow,
         _ => Path::best(),
@@ -48,8 +47,7 @@ fn case(algorithm: Algorithm, window: u32) -> Case {
     let signers: Vec<_> =
         (0..KEYS).map(|key| Signer::with(algorithm, key, user_id, window)).collect();
     let keys: Vec<Key> = signers.iter().map(|signer| signer.key.clone()).collect();
-    let ring =
-        Ring::new(keys, Arc::clone(&VERIFIER), Options::default(), &Workers::none()).unwrap();
+    let ring = Ring::new(keys, Arc::clone(&VERIFIER), Ring::TABLE_BYTES, &Workers::none()).unwrap();
     let token = |text| signers[(text * 7 % KEYS) as usize].token(&plain_claims(text).encode());
     let tokens: Vec<_> = (0..TEXTS).map(token).collect();
     let spoiled = |token: &Vec<u8>| {
@@ -142,7 +140,7 @@ fn part<T>(bencher: Bencher, inputs: &[T], mut work: impl FnMut(&T)) {
 
 #[divan::bench(args = [true, false])]
 fn part_decode(bencher: Bencher, by_lanes: bool) {
-    let simd = by_lanes.then(Simd::detect).flatten();
+    let simd = by_lanes.then(Simd::avx2).flatten();
     let mut buffer: TokenBuffer = [0; _];
     part(bencher, &P256.texts, |text| {
         black_box(decode(simd, text.as_bytes(), black_box(&mut buffer)).unwrap());
@@ -192,9 +190,10 @@ fn part_sm3_one(bencher: Bencher) {
     });
 }
 
-#[divan::bench]
-fn part_sm3_lanes(bencher: Bencher) {
-    let Some(simd) = Simd::detect() else { return };
+#[divan::bench(args = [512, 256])]
+fn part_sm3_lanes(bencher: Bencher, bits: u32) {
+    let simd = if bits == 512 { Simd::avx512() } else { Simd::avx2() };
+    let Some(simd) = simd else { return };
     let prefix = Prefix::new(&[7; 64], Some(simd));
     let mut pending = Pending::new(simd);
     let tails = vec![[9; 53]; TEXTS as usize];

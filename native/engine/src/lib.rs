@@ -30,7 +30,7 @@ mod workers;
 pub use code::Code;
 pub use input::{Lines, Texts};
 pub use open::{CHUNK, open_batch, open_into, open_one};
-pub use ring::{Key, Options, Ring, RingError};
+pub use ring::{Key, Ring, RingError};
 pub use simd::Simd;
 pub use tables::{TableStats, footprint};
 pub use validity::{Limits, Mismatch, Now, Scope};

@@ -31,22 +31,6 @@ pub struct Key {
     pub scope: Scope,
 }
 
-/// How a ring computes, and how much memory it may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
-    /// The limit for the keys' tables, in bytes.
-    pub table_bytes: usize,
-    /// Whether vectors hash SM3 and read digits, if the processor has them.
-    pub simd: bool,
-}
-
-impl Default for Options {
-    /// 256 MiB: room for about a thousand keys with the default window.
-    fn default() -> Self {
-        Self { table_bytes: 256 << 20, simd: true }
-    }
-}
-
 /// Why a ring could not be made. The number is the key's position in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingError {
@@ -109,20 +93,23 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Checks the keys and lets `workers` build their tables, as many as the limit allows.
+    /// A limit for tables that has room for about a thousand keys with the default window.
+    pub const TABLE_BYTES: usize = 256 << 20;
+
+    /// Checks the keys and lets `workers` build their tables, as many as `table_bytes` allow.
     ///
     /// # Errors
     /// [`RingError`] for the first wrong key.
     pub fn new(
         keys: Vec<Key>,
         verifier: Arc<Verifier>,
-        options: Options,
+        table_bytes: usize,
         workers: &Workers,
     ) -> Result<Self, RingError> {
         if keys.len() >= usize::from(NO_ENTRY) {
             return Err(RingError::TooMany);
         }
-        let simd = options.simd.then(Simd::detect).flatten();
+        let simd = simd(verifier.path());
         let mut entries: Vec<Entry> = Vec::with_capacity(keys.len());
         let mut index = vec![NO_ENTRY; (2 * keys.len()).next_power_of_two()];
         let mut public_keys = Vec::with_capacity(keys.len());
@@ -151,7 +138,7 @@ impl Ring {
             public_keys.push((public_key, key.window));
             entries.push(Entry { header: key.header, curve, hash, scope: key.scope });
         }
-        let tables = Tables::new(public_keys, options.table_bytes, workers);
+        let tables = Tables::new(public_keys, table_bytes, workers);
         if verifier.path() != Path::Slow {
             for curve in [Curve::P256, Curve::Sm2] {
                 if entries.iter().any(|entry| entry.curve == curve) {
@@ -196,6 +183,16 @@ fn place(index: &[u16], entries: &[Entry], header: &Header<'_>) -> Option<usize>
         let at = index.get(place).copied().unwrap_or(NO_ENTRY);
         entries.get(usize::from(at)).is_none_or(|entry| entry.header == header.raw)
     })
+}
+
+/// The vectors for texts and hashes: none that the path would not use itself, so that a forced path
+/// takes as long as on a processor that has no better one.
+fn simd(path: Path) -> Option<Simd> {
+    match path {
+        Path::Ifma => Simd::avx512().or_else(Simd::avx2),
+        Path::Avx2 => Simd::avx2(),
+        Path::Scalar | Path::Slow => None,
+    }
 }
 
 /// ZA (32 bytes) and the start of the Sig_structure (32 bytes).

@@ -14,8 +14,8 @@ use ybtoken_engine::columns::{Columns, NO_ENTRY, Opened};
 use ybtoken_engine::envelope::Algorithm;
 use ybtoken_engine::text::encode;
 use ybtoken_engine::{
-    CHUNK, Code, Key, Limits, Lines, Mismatch, Now, Options, Path, Ring, RingError, Scope, Texts,
-    Verifier, Workers, footprint, open_into, validity,
+    CHUNK, Code, Key, Limits, Lines, Mismatch, Now, Path, Ring, RingError, Scope, Texts, Verifier,
+    Workers, footprint, open_into, validity,
 };
 
 static SIGNERS: LazyLock<Vec<Signer>> = LazyLock::new(|| {
@@ -50,13 +50,13 @@ fn verifier(path: Path) -> Arc<Verifier> {
     Arc::clone(ALL.iter().find(|verifier| verifier.path() == path).unwrap())
 }
 
-fn ring_on(path: Path, options: Options) -> Ring {
-    Ring::new(keys(), verifier(path), options, &Workers::none()).unwrap()
+fn ring_on(path: Path, table_bytes: usize) -> Ring {
+    Ring::new(keys(), verifier(path), table_bytes, &Workers::none()).unwrap()
 }
 
-static RING: LazyLock<Ring> = LazyLock::new(|| ring_on(Path::best(), Options::default()));
+static RING: LazyLock<Ring> = LazyLock::new(|| ring_on(Path::best(), Ring::TABLE_BYTES));
 
-/// Rings on every path that this processor can run, with SIMD and without.
+/// Rings on every path that this processor can run.
 fn rings() -> Vec<(String, Ring)> {
     let mut rings = Vec::new();
     for path in Path::ALL {
@@ -64,10 +64,7 @@ fn rings() -> Vec<(String, Ring)> {
             eprintln!("skipped: this processor has no {path:?}");
             continue;
         }
-        for simd in [true, false] {
-            let options = Options { simd, ..Options::default() };
-            rings.push((format!("{path:?}, simd {simd}"), ring_on(path, options)));
-        }
+        rings.push((format!("{path:?}"), ring_on(path, Ring::TABLE_BYTES)));
     }
     rings
 }
@@ -304,7 +301,7 @@ fn a_signature_counts_for_its_key_alone() {
 fn tables_over_the_cap_are_evicted_and_built_again() {
     let cases = cases();
     for cap in [0, footprint(8), 2 * footprint(8)] {
-        let ring = ring_on(Path::best(), Options { table_bytes: cap, ..Options::default() });
+        let ring = ring_on(Path::best(), cap);
         for start in 0..2 {
             assert_batch("capped", &ring, &cycle(&cases, start, 500), &Workers::none());
         }
@@ -317,8 +314,7 @@ fn tables_over_the_cap_are_evicted_and_built_again() {
 #[test]
 fn tables_come_and_go_under_threads() {
     let cases = cases();
-    let ring =
-        ring_on(Path::best(), Options { table_bytes: 2 * footprint(8), ..Options::default() });
+    let ring = ring_on(Path::best(), 2 * footprint(8));
     std::thread::scope(|scope| {
         for start in 0..4 {
             let (ring, cases) = (&ring, &cases);
@@ -337,7 +333,7 @@ fn tables_come_and_go_under_threads() {
 
 #[test]
 fn tables_within_the_cap_are_built_once() {
-    let ring = ring_on(Path::best(), Options::default());
+    let ring = ring_on(Path::best(), Ring::TABLE_BYTES);
     assert_batch("", &ring, &cycle(&cases(), 0, 300), &Workers::none());
     let stats = ring.table_stats();
     assert_eq!((stats.built, stats.evicted, stats.tables), (6, 0, 6));
@@ -348,7 +344,7 @@ fn a_footprint_is_near_what_a_table_takes() {
     let one = |window| {
         let keys = vec![Signer::with(Algorithm::Es256, 9, "", window).key];
         let ring =
-            Ring::new(keys, verifier(Path::best()), Options::default(), &Workers::none()).unwrap();
+            Ring::new(keys, verifier(Path::best()), Ring::TABLE_BYTES, &Workers::none()).unwrap();
         ring.table_stats().bytes
     };
     for window in 4..=12 {
@@ -362,7 +358,7 @@ fn wrong_keys_are_named() {
     let made = |change: fn(&mut Vec<Key>)| {
         let mut keys = keys();
         change(&mut keys);
-        Ring::new(keys, verifier(Path::best()), Options::default(), &Workers::none()).err()
+        Ring::new(keys, verifier(Path::best()), Ring::TABLE_BYTES, &Workers::none()).err()
     };
     assert_eq!(made(|_| ()), None);
     assert_eq!(made(|keys| keys.clear()), None);
@@ -385,8 +381,7 @@ fn many_keys_of_like_kids_are_found() {
         key.header[5..].copy_from_slice(&(number << 40).to_le_bytes());
         keys.push(key);
     }
-    let options = Options { table_bytes: 0, ..Options::default() };
-    let ring = Ring::new(keys.clone(), verifier(Path::best()), options, &Workers::none()).unwrap();
+    let ring = Ring::new(keys.clone(), verifier(Path::best()), 0, &Workers::none()).unwrap();
     for (entry, key) in keys.iter().enumerate().step_by(37) {
         let mut token = SIGNERS[0].token(&claims(1).encode());
         token[3..16].copy_from_slice(&key.header);
@@ -445,8 +440,8 @@ fn time_and_scope_are_judged_with_the_rest() {
     let keys = scoped_keys();
     let scopes: Vec<_> = keys.iter().map(|key| key.scope.clone()).collect();
     let limits = Limits { skew: 3, max_lifetime: 41 };
-    let options = Options::default();
-    let ring = Ring::new(keys, verifier(Path::best()), options, &Workers::none()).unwrap();
+    let ring =
+        Ring::new(keys, verifier(Path::best()), Ring::TABLE_BYTES, &Workers::none()).unwrap();
     let mut texts = vec![];
     let mut times = vec![];
     let mut expected = vec![];

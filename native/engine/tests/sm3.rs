@@ -5,14 +5,19 @@ mod common;
 use proptest::prelude::*;
 use sm3::{Digest, Sm3};
 use ybtoken_engine::Simd;
-use ybtoken_engine::sm3::{Block, INITIAL, LANES, Pending, Prefix, State, compress, hash, za};
+use ybtoken_engine::sm3::{
+    Block, INITIAL, LANES, Pending, Prefix, State, compress, hash, lanes, za,
+};
 
-fn simd() -> Option<Simd> {
-    let simd = Simd::detect();
-    if simd.is_none() {
-        eprintln!("skipped: this processor has no AVX-512");
-    }
-    simd
+/// The vectors that this processor has.
+fn widths() -> impl Iterator<Item = Simd> {
+    let found = [("AVX-512", Simd::avx512()), ("AVX2", Simd::avx2())];
+    found.into_iter().filter_map(|(name, simd)| {
+        if simd.is_none() {
+            eprintln!("skipped: this processor has no {name}");
+        }
+        simd
+    })
 }
 
 /// A prefix block and a message tail of `length` bytes; `at` makes them differ.
@@ -27,12 +32,16 @@ fn expected(block: &Block, tail: &[u8]) -> [u8; 32] {
 
 #[test]
 fn every_count_of_messages_and_every_length_agree() {
-    let Some(simd) = simd() else { return };
+    widths().for_each(every_count_and_length);
+}
+
+fn every_count_and_length(simd: Simd) {
     let mut pending = Pending::new(simd);
-    for count in (0..=2 * LANES + 1).step_by(if cfg!(miri) { LANES + 1 } else { 1 }) {
+    let lanes = lanes(simd);
+    for count in (0..=2 * lanes + 1).step_by(if cfg!(miri) { lanes + 1 } else { 1 }) {
         // Every length for one message, for full lanes and for one more message; with other counts
         // only the lengths at which the number of blocks changes.
-        let every = [1, LANES, LANES + 1].contains(&count) && !cfg!(miri);
+        let every = [1, lanes, lanes + 1].contains(&count) && !cfg!(miri);
         let turns = [0, 53, 55, 56, 63, 64, 119, 120, 183, 184, 247, 248, 300];
         let turns = if cfg!(miri) { &turns[2..4] } else { &turns };
         for length in (0..=300).filter(|length| every || turns.contains(length)) {
@@ -43,7 +52,7 @@ fn every_count_of_messages_and_every_length_agree() {
             let mut told = vec![None; count];
             pending.finish(|slot, hash| assert_eq!(told[slot].replace(hash), None));
             for (hash, (block, tail)) in told.into_iter().zip(&messages) {
-                assert_eq!(hash, Some(expected(block, tail)), "{count} of {length}");
+                assert_eq!(hash, Some(expected(block, tail)), "{simd:?}: {count} of {length}");
             }
         }
     }
@@ -51,7 +60,10 @@ fn every_count_of_messages_and_every_length_agree() {
 
 #[test]
 fn messages_of_many_lengths_share_a_call() {
-    let Some(simd) = simd() else { return };
+    widths().for_each(many_lengths);
+}
+
+fn many_lengths(simd: Simd) {
     let mut pending = Pending::new(simd);
     let count = if cfg!(miri) { 20 } else { 1000 };
     let messages: Vec<_> = (0..count).map(|at| message(at, at * 31 % 300)).collect();
@@ -85,7 +97,7 @@ fn by_lanes(simd: Simd, message: &[u8]) -> [u8; 32] {
         compress(simd, &mut states, [block; LANES]);
     }
     let states: [State; LANES] = std::array::from_fn(|lane| states.map(|words| words[lane]));
-    assert_eq!(states, [states[0]; LANES]);
+    assert!(states[..lanes(simd)].iter().all(|state| *state == states[0]));
     let bytes: Vec<u8> = states[0].iter().flat_map(|word| word.to_be_bytes()).collect();
     bytes.try_into().unwrap()
 }
@@ -94,7 +106,7 @@ fn check(message: &str, digest: &str) {
     let message = hex::decode(message).unwrap();
     let digest = hex::decode(digest).unwrap();
     assert_eq!(hash(&message), *digest);
-    if let Some(simd) = Simd::detect() {
+    for simd in widths() {
         assert_eq!(by_lanes(simd, &message), *digest);
     }
 }
@@ -166,16 +178,20 @@ proptest! {
         states: [[u32; LANES]; 8],
         blocks in prop::collection::vec(any::<[u8; 32]>(), 2 * LANES),
     ) {
-        let Some(simd) = Simd::detect() else { return Ok(()) };
         let block = |two: &[[u8; 32]]| std::array::from_fn(|i| two[i / 32][i % 32]);
         let blocks: Vec<Block> = blocks.chunks(2).map(block).collect();
         let refs = std::array::from_fn(|lane| &blocks[lane]);
-        let mut together = states;
-        compress(simd, &mut together, refs);
-        for lane in 0..LANES {
-            let mut alone = states.map(|words| [words[lane]; LANES]);
-            compress(simd, &mut alone, [&blocks[lane]; LANES]);
-            prop_assert_eq!(together.map(|words| words[lane]), alone.map(|[word, ..]| word));
+        for simd in widths() {
+            let mut together = states;
+            compress(simd, &mut together, refs);
+            for lane in 0..lanes(simd) {
+                let mut alone = states.map(|words| [words[lane]; LANES]);
+                compress(simd, &mut alone, [&blocks[lane]; LANES]);
+                prop_assert_eq!(together.map(|words| words[lane]), alone.map(|[word, ..]| word));
+            }
+            for lane in lanes(simd)..LANES {
+                prop_assert_eq!(together.map(|words| words[lane]), states.map(|words| words[lane]));
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 use libfuzzer_sys::fuzz_target;
 use ybtoken_engine::text::encode;
 use ybtoken_engine::{
-    Code, Key, Limits, Now, Options, Path, Ring, Scope, Verifier, Workers, open_batch, open_one,
+    Code, Key, Limits, Now, Path, Ring, Scope, Verifier, Workers, open_batch, open_one,
 };
 
 /// A P-256 and an SM2 key whose points are the generators. Anyone who knows the secret 1 can sign
@@ -38,8 +38,7 @@ fn ring(path: Path) -> Ring {
         ),
     ];
     let verifier = Arc::new(Verifier::with_base_window(path, 6).unwrap());
-    let options = Options { simd: path == Path::best(), ..Options::default() };
-    Ring::new(keys, verifier, options, &Workers::none()).unwrap()
+    Ring::new(keys, verifier, Ring::TABLE_BYTES, &Workers::none()).unwrap()
 }
 
 const NOW: i64 = 1_780_000_000;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use ybtoken_engine::{Key, Options, Path, Ring, Scope, Verifier};
+use ybtoken_engine::{Key, Path, Ring, Scope, Verifier};
 
 use crate::guard::guarded;
 use crate::ring::PyRing;
@@ -17,20 +17,19 @@ type KeyTuple = (Vec<u8>, [u8; 32], [u8; 32], Vec<u8>, u32, i64, i64, Option<i64
 #[pyclass(name = "Engine", module = "ybtoken_native", frozen)]
 pub struct PyEngine {
     verifier: Arc<Verifier>,
-    simd: bool,
     threads: Arc<Threads>,
 }
 
 #[pymethods]
 impl PyEngine {
     #[new]
-    #[pyo3(signature = (*, threads = 1, path = None, simd = true))]
-    fn new(threads: usize, path: Option<&str>, simd: bool) -> PyResult<Self> {
+    #[pyo3(signature = (*, threads = 1, path = None))]
+    fn new(threads: usize, path: Option<&str>) -> PyResult<Self> {
         if !(1..=1024).contains(&threads) {
             return Err(PyValueError::new_err(format!("threads are 1 to 1024, not {threads}")));
         }
         guarded(|| {
-            Ok(Self { verifier: verifier(path)?, simd, threads: Arc::new(Threads::new(threads)?) })
+            Ok(Self { verifier: verifier(path)?, threads: Arc::new(Threads::new(threads)?) })
         })
     }
 
@@ -45,13 +44,12 @@ impl PyEngine {
         self.verifier.path().name()
     }
 
-    #[pyo3(signature = (keys, *, table_bytes = Options::default().table_bytes))]
+    #[pyo3(signature = (keys, *, table_bytes = Ring::TABLE_BYTES))]
     fn prepare(&self, py: Python<'_>, keys: Vec<KeyTuple>, table_bytes: usize) -> PyResult<PyRing> {
         let keys = keys.into_iter().enumerate().map(key).collect::<PyResult<_>>()?;
-        let options = Options { table_bytes, simd: self.simd };
         let workers = self.threads.workers()?;
         let ring = guarded(|| {
-            Ok(py.detach(|| Ring::new(keys, Arc::clone(&self.verifier), options, &workers)))
+            Ok(py.detach(|| Ring::new(keys, Arc::clone(&self.verifier), table_bytes, &workers)))
         })?;
         let ring = ring.map_err(|error| PyValueError::new_err(error.to_string()))?;
         Ok(PyRing::new(ring, Arc::clone(&self.threads)))

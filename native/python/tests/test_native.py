@@ -160,7 +160,7 @@ def test_refusals_carry_nothing_but_their_code_entry_and_kid(ring: native.Ring) 
 @pytest.mark.parametrize("path", [None, "avx2", "scalar", "slow"])
 def test_many_texts_come_to_what_each_comes_to_alone(threads: int, path: native.Path | None) -> None:
     try:
-        ring = native.Engine(threads=threads, path=path, simd=path in (None, "avx2")).prepare(KEYS)
+        ring = native.Engine(threads=threads, path=path).prepare(KEYS)
     except RuntimeError as error:
         pytest.skip(str(error))
     expected = [opened(ring, text) for text in MIXED]

@@ -1,5 +1,5 @@
 //! SM3 (GB/T 32905-2016) of what SM2 keys have signed: single messages by RustCrypto's `sm3`, many
-//! messages in sixteen lanes if the processor has AVX-512.
+//! messages in lanes: sixteen in AVX-512, eight in AVX2.
 //!
 //! SM2 hashes the message `ZA || Sig_structure`. Everything in it before the payload's length
 //! depends only on the key: the 32 bytes of ZA and the 32 bytes of `84 6a "Signature1" 51 header 40
@@ -14,7 +14,7 @@ mod state;
 use sm3::{Digest, Sm3};
 
 use crate::simd::Simd;
-pub use lanes::compress;
+pub use lanes::{compress, lanes};
 pub use state::{Block, INITIAL, LANES, State, State16};
 use state::{lane_hash, put_lane};
 
@@ -88,7 +88,7 @@ const MAX_BLOCKS: usize = 5;
 pub struct Pending {
     simd: Simd,
     blocks: Vec<Block>,
-    /// By number of blocks, one to five, so that the sixteen messages in a vector end together.
+    /// By number of blocks, one to five, so that the messages in a vector end together.
     messages: [Vec<Message>; MAX_BLOCKS],
 }
 
@@ -132,7 +132,7 @@ impl Pending {
     /// Hashes all waiting messages, passes each slot and its hash to `tell`, and is then empty.
     pub fn finish(&mut self, mut tell: impl FnMut(usize, [u8; 32])) {
         for (messages, count) in self.messages.iter_mut().zip(1..) {
-            for group in messages.chunks(LANES) {
+            for group in messages.chunks(lanes(self.simd)) {
                 let mut states = [[0; LANES]; 8];
                 for (lane, message) in group.iter().enumerate() {
                     put_lane(&mut states, lane, &message.state);
@@ -159,6 +159,10 @@ impl Pending {
 mod lanes {
     use super::state::{Block, LANES, State16};
     use crate::simd::Simd;
+
+    pub fn lanes(simd: Simd) -> usize {
+        match simd {}
+    }
 
     pub fn compress(simd: Simd, _state: &mut State16, _blocks: [&Block; LANES]) {
         match simd {}

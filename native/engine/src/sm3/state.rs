@@ -1,6 +1,6 @@
-//! The state of SM3, for one message and for sixteen side by side.
+//! The state of SM3, for one message and for up to sixteen side by side.
 
-/// How many messages are hashed at once.
+/// The most messages that are hashed at once.
 pub const LANES: usize = 16;
 
 pub type Block = [u8; 64];

@@ -15,7 +15,7 @@ pub(super) const GROUP_DIGITS: usize = 17;
 pub(super) const GROUP_BYTES: usize = 7;
 pub(super) type Group = [u8; GROUP_DIGITS];
 /// From this many groups on, vectors read them.
-pub(super) const LANES: usize = 8;
+pub(super) const LANES: usize = 4;
 /// Digits of a last group of 0 to 6 bytes.
 pub(super) const TAIL_DIGITS: [usize; GROUP_BYTES] = [0, 3, 5, 8, 10, 13, 15];
 /// Bytes of a last group of 0 to 16 digits; 255 if no last group has that many digits.

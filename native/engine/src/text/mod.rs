@@ -114,6 +114,7 @@ fn characters(text: &[u8]) -> usize {
 
 /// Whether every byte is an ASCII digit. There is no early exit, so that the compiler can vectorise
 /// the loop.
+#[inline]
 fn all_digits(text: &[u8]) -> bool {
     text.iter().fold(true, |all, byte| all & byte.is_ascii_digit())
 }
