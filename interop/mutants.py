@@ -127,6 +127,7 @@ SAME = {
     "elif type(item) not in (int, bytes, str) or (type(item) is int and abs(item) > _MAX_INTEGER):": "every integer of a COSE key is far smaller, or refused for itself",
     "min(max(not_before, 0), LAST_SECOND),": "no certificate of 1970 is in use",
     "min(max(not_after, 0), LAST_SECOND),": "no certificate of 1970 is in use",
+    "if self._remembered is not None and self._remembered.versions == about:": "the end of other versions ends nothing",
     "self._thread.join(timeout=10)": "it decides how long closing may take",
     "return 0 if counts is None else counts.wrong.get(key, 0)": "one wrong code is below the limit either way",
 }

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -173,8 +172,9 @@ def test_another_missing_module_is_not_blamed_on_the_extra():
 
 
 def test_the_script_starts_quickly_and_knows_its_version(shell):
-    started = time.monotonic()
+    before = os.times()
     done = shell("yb --version")
     assert done.returncode == 0
     assert done.stdout[0].isdigit()
-    assert time.monotonic() - started < 20
+    spent = os.times()  # of the processor, because others may use it too
+    assert spent.children_user + spent.children_system - before.children_user - before.children_system < 10

@@ -260,6 +260,8 @@ def other_things() -> dict[str, tuple[bytes | str, str, str]]:
         ),
         "signature in DER": (two, "key.kind", "signature in DER"),
         "JWK": ('{"kty": "EC", "crv": "P-256"}', "key.kind", "JWK"),
+        "revocations": (pem("X509 CRL", b"x"), "key.kind", "this is a x509 crl,"),
+        "attributes": (pem("ATTRIBUTE CERTIFICATE", b"x"), "key.kind", "this is a certificate,"),
         "request": (pem("CERTIFICATE REQUEST", b"x"), "key.kind", "certificate request"),
         "coordinates turned round": (x[::-1] + y[::-1], "key.point", "little-endian"),
         "y before x": (y + x, "key.point", "changed places"),

@@ -104,7 +104,7 @@ end
 
 
 class Proxy:
-    """A proxy in front of a server, on the loopback, that can lose answers and delay messages."""
+    """A proxy in front of a server, on the loopback, that can lose answers and hold messages."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -112,8 +112,9 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         self.lose_answers = 0
         """How many of the next answers are lost: their connections are closed instead."""
-        self.hold_up = 0.0
-        """By how many seconds each message is delayed, without waiting for its answer."""
+        self._stopped: bytes | None = None  # messages with these bytes are held
+        self._held = 0
+        self._changed = threading.Condition()
         self.lost = 0
         self.one_more = b""
         """An extra answer that is passed on before the next one."""
@@ -122,6 +123,22 @@ class Proxy:
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def hold(self, containing: bytes = b"") -> None:
+        """Hold every message with these bytes until it is released."""
+        self._stopped = containing
+
+    def wait_until_held(self) -> None:
+        """Wait until a message is held."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._held)
+
+    def release(self) -> None:
+        """Pass on what is held, and from now on every message; returns when it has been sent."""
+        with self._changed:
+            self._stopped = None
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._held)
 
     def _accept(self) -> None:
         while True:
@@ -138,15 +155,20 @@ class Proxy:
             threading.Thread(target=self._pass_answers, args=(server, client), daemon=True).start()
 
     def _pass_messages(self, client: socket.socket, server: socket.socket) -> None:
-        try:
+        with suppress(OSError):
             while data := client.recv(1 << 16):
-                time.sleep(self.hold_up)
-                server.sendall(data)
-        except OSError:
-            pass
-        finally:
-            if not self.hold_up:
-                _shut(server)
+                if self._stopped is None or self._stopped not in data:
+                    server.sendall(data)
+                    continue
+                with self._changed:
+                    self._held += 1
+                    self._changed.notify_all()
+                    self._changed.wait_for(lambda: self._stopped is None)
+                    with suppress(OSError):
+                        server.sendall(data)
+                    self._held -= 1
+                    self._changed.notify_all()
+        _shut(server)
 
     def _pass_answers(self, server: socket.socket, client: socket.socket) -> None:
         with server, client:

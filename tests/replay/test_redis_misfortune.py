@@ -21,7 +21,7 @@ from ybtoken import Issuer, KeyEntry, KeyRing, MemoryReplayGuard, TokenError, Ve
 from ybtoken.replay.protocols import Claim  # noqa: E402
 from ybtoken.replay.redis import AsyncRedisReplayGuard, RedisReplayGuard  # noqa: E402
 from ybtoken.replay.redis import rules as rules_module  # noqa: E402
-from ybtoken.replay.redis.scripts import Epoch  # noqa: E402
+from ybtoken.replay.redis.scripts import BEGIN, Epoch  # noqa: E402
 from ybtoken.testing.keys import FakeKey  # noqa: E402
 
 pytestmark = pytest.mark.skipif(SERVER is None and not os.environ.get("CI"), reason="no redis-server on this machine")
@@ -38,6 +38,14 @@ def outcome(redeem: Callable[[str], object], text: str) -> str:
     except TokenError as error:
         return error.code
     return "accepted"
+
+
+def outcome_in_time(redeem: Callable[[str], object], text: str) -> str:
+    """The outcome, from a guard whose deadline is so short that a loaded machine may miss it some times."""
+    for _ in range(100):
+        if (found := outcome(redeem, text)) != "redeem.timeout":
+            break
+    return found
 
 
 def terminal(guard: Any, clock: Callable[[], float]) -> Callable[[str], object]:
@@ -506,29 +514,40 @@ class TestMessages:
         self, proxy: Proxy, server: RedisServer, guard_of: Guards, clock: Clock
     ) -> None:
         """The claim of a terminal that has given up reaches the store after another terminal's claim has ended."""
-        slow = terminal(guard_of(proxy.url, deadline=0.3), clock)
-        assert outcome(slow, code(clock.now)) == "accepted"
-        proxy.hold_up = 1.0
+        other = terminal(guard_of(server), clock)
+        slow = terminal(guard_of(proxy.url, prepared=False, deadline=0.3), clock)
+        assert outcome_in_time(slow, code(clock.now)) in ("accepted", "redeem.replayed")
+        proxy.hold()
         text = code(clock.now)
         assert outcome(slow, text) == "redeem.timeout"
-        other = terminal(guard_of(server, prepared=False), clock)
-        first = outcome(other, text)
-        assert first == "accepted"
-        time.sleep(1.5)
+        assert outcome(other, text) == "accepted"
+        proxy.release()
+        server.client.ping()  # what was sent before has reached the store
         assert outcome(other, text) == "redeem.replayed"
 
     def test_an_answer_that_comes_late_is_not_taken_for_the_next(
-        self, proxy: Proxy, guard_of: Guards, clock: Clock
+        self, proxy: Proxy, server: RedisServer, guard_of: Guards, clock: Clock
     ) -> None:
-        redeem = terminal(guard_of(proxy.url, deadline=0.3), clock)
-        assert outcome(redeem, code(clock.now)) == "accepted"
-        proxy.hold_up = 0.5
+        guard_of(server)
+        redeem = terminal(guard_of(proxy.url, prepared=False, deadline=0.3), clock)
+        assert outcome_in_time(redeem, code(clock.now)) in ("accepted", "redeem.replayed")
+        proxy.hold()
         texts = [code(clock.now) for _ in range(5)]
         assert {outcome(redeem, text) for text in texts} == {"redeem.timeout"}
-        proxy.hold_up = 0.0
-        time.sleep(0.7)
-        assert {outcome(redeem, text) for text in texts} <= {"redeem.replayed", "accepted"}  # some were never sent
-        assert {outcome(redeem, text) for text in texts} == {"redeem.replayed"}
+        proxy.release()
+        assert {outcome_in_time(redeem, text) for text in texts} <= {"redeem.replayed", "accepted"}  # not all were sent
+        assert {outcome_in_time(redeem, text) for text in texts} == {"redeem.replayed"}
+
+    def test_an_answer_that_comes_too_late_accepts_nothing(
+        self, server: RedisServer, guard_of: Guards, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        redeem = terminal(guard_of(server), clock)
+        assert outcome(redeem, code(clock.now)) == "accepted"
+        steady, behind = rules_module.steady, iter([3600])
+        monkeypatch.setattr(rules_module, "steady", lambda: steady() - next(behind, 0))  # an hour passes
+        text = code(clock.now)
+        assert outcome(redeem, text) == "redeem.timeout"
+        assert outcome(redeem, text) == "redeem.replayed"
 
     def test_an_epoch_is_not_begun_by_a_message_from_before_the_loss(
         self, proxy: Proxy, server: RedisServer, guard_of: Guards, clock: Clock
@@ -538,11 +557,10 @@ class TestMessages:
         held_up.claim_many([Claim(b"x", 1, 1 << 32, 1 << 32)])
         with redis.Redis.from_url(server.url) as client:
             client.flushall()
-            proxy.hold_up = 0.5
+            proxy.hold(BEGIN.encode())
             early = threading.Thread(target=lambda: held_up.claim_many([Claim(b"x", 1, 1 << 32, 1 << 32)]))
             early.start()
-            while client.get("ybtoken:epoch") is None:  # it has been shown the missing epoch
-                time.sleep(0.01)
+            proxy.wait_until_held()  # it has been shown the missing epoch
             guard = guard_of(server, prepared=False)
             redeem = terminal(guard, clock)
             outcome(redeem, code(clock.now))
@@ -550,6 +568,7 @@ class TestMessages:
             text = code(clock.now)
             assert outcome(redeem, text) == "accepted"
             client.flushall()
+            proxy.release()
             early.join()
             assert outcome(redeem, text) == "redeem.restarted"
 

@@ -14,7 +14,7 @@ import pytest
 from tests.status.test_list import KEY, READER, RING, URI
 from tests.support import NOW, in_child
 from ybtoken.errors import CannotCheckError
-from ybtoken.status.list import Status, StatusList, StatusListReader
+from ybtoken.status.list import MAX_ENTRIES, Status, StatusList, StatusListReader
 from ybtoken.status.registry import StatusRegistry
 from ybtoken.status.source import MemoryStatusSource
 from ybtoken.words import BoundsError
@@ -287,10 +287,16 @@ def test_two_processes_may_share_the_file(tmp_path):
     two.close()
 
 
-@pytest.mark.parametrize("size", [0, 4, 9, 1 << 30])
+@pytest.mark.parametrize("size", [0, 4, 9, MAX_ENTRIES + 4])
 def test_a_size_is_one_that_a_list_can_have(size):
     with pytest.raises(ValueError, match="places"):
         StatusRegistry(":memory:", URI, size=size)
+
+
+def test_a_size_may_be_the_least_or_the_greatest():
+    with closing(StatusRegistry(":memory:", URI, size=8, clock=lambda: NOW)) as least:
+        assert len(published(least)) == 8
+    StatusRegistry(":memory:", URI, size=MAX_ENTRIES).close()
 
 
 def test_a_file_that_is_no_registry_is_refused(tmp_path):
