@@ -260,7 +260,7 @@ def other_things() -> dict[str, tuple[bytes | str, str, str]]:
         ),
         "signature in DER": (two, "key.kind", "signature in DER"),
         "JWK": ('{"kty": "EC", "crv": "P-256"}', "key.kind", "JWK"),
-        "revocations": (pem("X509 CRL", b"x"), "key.kind", "this is a x509 crl,"),
+        "session": (pem("SSL SESSION PARAMETERS", b"x"), "key.kind", "this is a ssl session parameters,"),
         "attributes": (pem("ATTRIBUTE CERTIFICATE", b"x"), "key.kind", "this is a certificate,"),
         "request": (pem("CERTIFICATE REQUEST", b"x"), "key.kind", "certificate request"),
         "coordinates turned round": (x[::-1] + y[::-1], "key.point", "little-endian"),
