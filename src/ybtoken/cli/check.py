@@ -74,6 +74,10 @@ def check(
     def clock() -> float:
         return time.time() if now is None else now
 
+    try:  # before a file is read, or made
+        policies = _policies(place, purpose, channel, assurance, max_age)
+    except ValueError as error:
+        raise misuse_of(error) from None
     if store is not None and now is not None:
         raise MisuseError(
             "--now is not used with --store: a store that is shown a wrong time forgets used codes.",
@@ -86,7 +90,7 @@ def check(
         verifier = Verifier(
             keys,
             guard=guard,
-            policies=_policies(place, purpose, channel, assurance, max_age),
+            policies=policies,
             skew=skew,
             max_lifetime=max_lifetime,
             otp=codes,
