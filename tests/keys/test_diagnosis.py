@@ -221,6 +221,12 @@ def test_dropped_zeros_are_named() -> None:
     assert diagnose_signature(PUBLIC, MESSAGE, bare).code == "signature.short"
 
 
+def test_an_id_that_sm2_cannot_have_is_passed_over() -> None:
+    longest = b"x" * 8191
+    signature = with_id(longest)(MESSAGE)
+    assert diagnose_signature(PUBLIC, MESSAGE, signature, user_ids=[longest + b"x", longest]).code == "digest.user-id"
+
+
 def test_misuse_is_a_type_error() -> None:
     for message, signature in (("text", bytes(64)), (b"m", 7)):
         with pytest.raises(TypeError, match=r"a (message|signature) is bytes"):

@@ -47,8 +47,13 @@ A, B = ("127.0.0.1", 1), ("127.0.0.1", 2)
 
 
 @pytest.mark.parametrize(
-    "slots", [redis.ConnectionError(), redis.TimeoutError(), b"?", [], [[0, 8191, [b"127.0.0.1", 1, b"id"]]]]
-)
+    "slots",
+    [
+        redis.ConnectionError(), redis.TimeoutError(), b"?", [], [[0, 8191, [b"127.0.0.1", 1, b"id"]]],
+        [[0, 16384, [b"127.0.0.1", 1, b"id"]]], [[-1, 16383, [b"127.0.0.1", 1, b"id"]]],
+        [[0, 16383, [b"127.0.0.1", 1, b"id"]], [6, 5, [b"127.0.0.1", 1, b"id"]]],
+    ],
+)  # fmt: skip
 def test_a_cluster_whose_nodes_are_not_known_is_not_unused(slots: Any) -> None:
     def answer(node: Node, command: Command) -> Any:
         return slots if command[0] == "CLUSTER" else [b"0", []]
