@@ -13,7 +13,7 @@ A terminal's challenge (`ybtoken.passes.challenge`) is spelled in the same way, 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from struct import Struct
 
 from ybtoken._checks import exact_string
@@ -109,7 +109,7 @@ class _Layout:
         self.pack = Struct(f"<{whole + bool(last_digits)}Q").pack
 
 
-@lru_cache(maxsize=2 * MAX_TEXT)
+@cache  # at most two for each length up to MAX_TEXT
 def _layout(text_digits: int, otp_digits: int) -> _Layout | None:
     groups_digits = text_digits - _FRAME_DIGITS - otp_digits
     if groups_digits <= 0 or groups_digits % _GROUP_DIGITS not in _LAST_GROUP_BYTES:
