@@ -74,22 +74,27 @@ def sample(make: Callable[[], Any]) -> Sample:
 def run(bench: Bench) -> None:
     """Measure the family."""
     samples = {"p256": sample(P256SigningKey.generate), "sm2": sample(NativeSM2SigningKey.generate)}
+    forced = [path for path in ("scalar", "avx2") if _runs(path)]
     groups: dict[str, tuple[Mapping[str, Callable[[], object]], int]] = {}
     for name, own in samples.items():
         groups |= {
-            f"{name} rates": (_rates(name, own), 200),
-            f"{name} small": (_small(own), 10_000),
-            f"{name} junk": (_junk(own), 60),
+            f"{name} rates": (_rates(name, own, forced), 200),
+            f"{name} small": (_small(own, forced), 10_000),
+            f"{name} junk": (_junk(own.verifier(), own), 60),
+            f"{name} avx2 junk": (_junk(own.verifier(path="avx2"), own) if "avx2" in forced else {}, 60),
             f"{name} cores": (_cores(own), 60),
             f"{name} prepare": ({"prepare": lambda own=own: NativeEngine().prepare(own.ring)}, 20),  # type: ignore[misc]
         }
     times = bench.take_in_turns({name: group for name, group in groups.items() if group[0]})
     for name in samples:
         _report(bench, name, times[f"{name} rates"], times[f"{name} small"])
-    kinds = [(name, kind) for name in samples for kind in times[f"{name} junk"].of if kind != "good"]
-    worst = max((*times[f"{name} junk"].ratio(kind, "good"), f"{name}: {kind}") for name, kind in kinds)
-    note = f"the worst of {len(kinds)}: {worst[2]}"
-    bench.row(Row("native.junk_cost_ratio", worst[0], "ratio", "lower", worst[1], "<= 1.2", note))
+    for figure, of in (("junk_cost_ratio", "junk"), ("avx2_junk_cost_ratio", "avx2 junk")):
+        junk = {name: times[f"{name} {of}"] for name in samples if f"{name} {of}" in times}
+        kinds = [(name, kind) for name, own in junk.items() for kind in own.of if kind != "good"]
+        if kinds:
+            worst = max((*junk[name].ratio(kind, "good"), f"{name}: {kind}") for name, kind in kinds)
+            note = f"the worst of {len(kinds)}: {worst[2]}"
+            bench.row(Row(f"native.{figure}", worst[0], "ratio", "lower", worst[1], "<= 1.2", note))
     scaling = [(*times[part].ratio("in turn", "together"), part.split()[0]) for part in times if part.endswith("cores")]
     if scaling:
         ratio, noise, note = min(scaling)
@@ -97,6 +102,15 @@ def run(bench: Bench) -> None:
     _memory(bench, samples["sm2"])
     slowest = max(times[f"{name} prepare"].seconds("prepare") for name in samples)
     bench.row(Row("native.prepare_ms_per_key", slowest * 1e3 / ISSUERS, "ms", "lower"))
+
+
+def _runs(path: Any) -> bool:
+    try:
+        NativeEngine(path=path)
+    except RuntimeError as reason:
+        print(f"left out: native by {path}: {reason}")
+        return False
+    return True
 
 
 def whole(verifier: Verifier, texts: list[str], accepted: int) -> Callable[[], None]:
@@ -109,15 +123,11 @@ def whole(verifier: Verifier, texts: list[str], accepted: int) -> Callable[[], N
     return call
 
 
-def _rates(name: str, own: Sample) -> dict[str, Callable[[], object]]:
+def _rates(name: str, own: Sample, forced: list[str]) -> dict[str, Callable[[], object]]:
     calls: dict[str, Callable[[], object]] = {
         "native": whole(own.verifier(), own.texts, BATCH),
-        "scalar": whole(own.verifier(path="scalar"), own.texts, BATCH),
+        **{path: whole(own.verifier(path=path), own.texts, BATCH) for path in forced},
     }
-    try:
-        calls["avx2"] = whole(own.verifier(path="avx2"), own.texts, BATCH)
-    except RuntimeError as reason:
-        print(f"left out: {name}.native.avx2: {reason}")
     for peer, make in (("bare", _bare), ("crypto_mb", _crypto_mb)):
         try:
             calls[peer] = make(name, own)
@@ -126,10 +136,14 @@ def _rates(name: str, own: Sample) -> dict[str, Callable[[], object]]:
     return calls
 
 
-def _small(own: Sample) -> dict[str, Callable[[], object]]:
-    verifier = own.verifier()
+def _small(own: Sample, forced: list[str]) -> dict[str, Callable[[], object]]:
     sixteens = [own.texts[i : i + 16] for i in range(0, BATCH, 16)]
-    return {"single": each(verifier.verify, own.texts), "sixteen": each(verifier.verify_many, sixteens)}
+    calls = {}
+    for path in (None, *forced):
+        verifier, name = own.verifier(path=path), f" {path}" if path else ""
+        calls[f"single{name}"] = each(verifier.verify, own.texts)
+        calls[f"sixteen{name}"] = each(verifier.verify_many, sixteens)
+    return calls
 
 
 def _report(bench: Bench, name: str, rates: Times, small: Times) -> None:
@@ -140,6 +154,9 @@ def _report(bench: Bench, name: str, rates: Times, small: Times) -> None:
         bench.row(Row(f"{name}.native.avx2_per_s", BATCH / rates.best_seconds("avx2"), "1/s", "higher"))
         ratio, noise = rates.ratio("scalar", "avx2")
         bench.row(Row(f"{name}.native.avx2_vs_scalar", ratio, "ratio", "higher", noise, AVX2_VS_SCALAR[name]))
+        for figure, size in (("16", "sixteen"), ("single", "single")):
+            ratio, noise = small.ratio(f"{size} scalar", f"{size} avx2")
+            bench.row(Row(f"{name}.native.avx2_vs_scalar_{figure}", ratio, "ratio", "higher", noise))
     for peer, (figure, target) in {"bare": VS_BARE[name], "crypto_mb": ("vs_crypto_mb", ">= 10")}.items():
         if peer in rates.of:
             count = {"bare": BARE, "crypto_mb": EIGHTS}[peer]
@@ -239,8 +256,7 @@ def _memory(bench: Bench, own: Sample) -> None:
 # -- junk --------------------------------------------------------------------------------------------------------------
 
 
-def _junk(own: Sample) -> dict[str, Callable[[], object]]:
-    verifier = own.verifier()
+def _junk(verifier: Verifier, own: Sample) -> dict[str, Callable[[], object]]:
     junk = {kind: list(itertools.islice(itertools.cycle(texts), BATCH)) for kind, texts in _kinds(own).items()}
     mixed = list(itertools.chain.from_iterable(zip(*junk.values(), strict=True)))[:BATCH]
     every_second = [text for pair in zip(own.texts, mixed, strict=True) for text in pair][:BATCH]
