@@ -47,7 +47,7 @@ DECIDING = {
     "places.py": ("_range_of", "_subtract", "_work_out", "covers_number", "_merge"),
     "engines/serial.py": ("_judged", "_valid", "_signed"),
     "engines/time_and_scope.py": ("number_of", "check_pass", "_check_display"),
-    "judging/judge.py": ("voucher", "check", "_check_challenge"),
+    "judging/judge.py": ("voucher", "_check_challenge"),
     "judging/redemption.py": ("claims_of",),
     "keys/by_time.py": ("at",),
     "passes/rotating.py": ("_one_time_number", "earliest", "check", "_count", "_secret"),
@@ -100,7 +100,7 @@ SAME = {
     "if self._state.path is not None:": "it decides whether a file is written, not the verdict",
     "if found < 0:": "only step 0 differs, which was in 1970",
     'found = "-" if voucher.channel is None else voucher.channel': "it is a fact of the refusal",
-    "return tuple(note for policy in self.policies if (note := policy.check(voucher, now)) is not None)": (
+    "notes = tuple(note for policy in self.policies if (note := policy.check(voucher, now)) is not None)": (
         "it decides the note, not the verdict"
     ),
     "if not isinstance(x, bytes) or not isinstance(y, bytes):": "what follows fails, and is refused alike",
