@@ -69,9 +69,6 @@ SAME = {
     'if (number := int.from_bytes(purpose, "big")) > MAX_PURPOSE or not terminal.isascii():': (
         "the constructor that follows refuses the same values"
     ),
-    "number = int(digits) if size <= _PART else int(digits[:-_PART]) * _PART_WEIGHT + int(digits[-_PART:])": (
-        "both ways give the same number"
-    ),
     'found = "-" if voucher.assurance is None else voucher.assurance': "it is a fact of the refusal",
     "return next((note for note in notes if note is not None), None)": "it decides the note, not the verdict",
     "if cut is None or claims.device_key is None:": "profile 3 has both, and profile 2 has neither",
