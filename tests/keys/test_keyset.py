@@ -316,6 +316,13 @@ def test_too_many_keys_are_refused_before_one_is_read(load, document):
         load(document)
 
 
+@pytest.mark.parametrize("label", [True, 1.0])
+def test_a_label_that_only_equals_an_integer_is_refused(label):
+    key = {label if each == 1 else each: value for each, value in COSE_KEY.items()}
+    with pytest.raises(ValueError, match="a label is an integer"):
+        load_cose_keyset(cbor2.dumps([key]))
+
+
 def test_a_tag_is_refused_before_its_references_are_followed():
     value: Any = []
     for _ in range(40):  # 2 ** 40 items, if somebody walked them
