@@ -130,6 +130,7 @@ SAME = {
     ),
     "if len(keys) > MAX_KEYS:  # before the work, which is some 0.5 ms for a key": "65,535 good keys take half a minute",
     'raise NotImplementedError("make a MetadataSigner of a key")': "it is misuse",
+    "while len(key) < size:  # OpenSSL's EVP_BytesToKey, one round of MD5": "bytes beyond the size are cut off",
     "self._thread.join(timeout=10)": "it decides how long closing may take",
     "return 0 if counts is None else counts.wrong.get(key, 0)": "one wrong code is below the limit either way",
 }
