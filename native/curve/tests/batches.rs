@@ -278,6 +278,42 @@ fn tables_come_and_go_under_threads() {
     }
 }
 
+fn bytes(hex: &str) -> [u8; 32] {
+    common::number(&common::unhex(hex)).unwrap()
+}
+
+/// The verdicts, on each path and by each method, of jobs that are all the same.
+fn assert_all(x: &str, y: &str, (e, r, s): (&str, &str, &str), expected: bool) {
+    let key = PublicKey::new(Curve::Sm2, &bytes(x), &bytes(y)).unwrap();
+    let table = KeyTable::build(&key, 6).unwrap();
+    let job = Job { table: &table, e: bytes(e), r: bytes(r), s: bytes(s) };
+    for verifier in verifiers() {
+        for size in [1, 8, 300] {
+            let found = verdicts(&verifier, Curve::Sm2, &vec![job; size]);
+            assert_eq!(found, vec![expected; size], "{:?}", verifier.path());
+        }
+    }
+}
+
+/// For s = 2 and t = 3 the sum is the point with x = 0: it is compared as 0, not as p.
+#[test]
+fn a_sum_whose_x_is_zero_is_accepted() {
+    let x = "fa448cc091006dcbcae8d112ae204b1b6e4878f8391eaab720c69f6861c84a04";
+    let y = "37f639359b515439f64a02388e027d6c1c00fc9bd7db45f300bafbf23cdf242a";
+    assert_all(x, y, ("01", "01", "02"), true);
+    assert_all(x, y, ("02", "01", "02"), false);
+}
+
+/// What is out of range is computed with 1 and 1 instead, and x = 1. This key is the point with
+/// x = 1 minus the generator, so that equation holds.
+#[test]
+fn what_is_out_of_range_is_refused_even_if_its_stand_in_holds() {
+    let x = "3907075aaa2d96786771587bd8d55a7958dafb66269157cd02325ccaba20b811";
+    let y = "abf2d0f236d8a74578b60dbd80367bdebb0a3a0703f0658cdadfc04cabd2c4e5";
+    assert_all(x, y, ("00", "00", "02"), false);
+    assert_all(x, y, ("00", "01", "00"), false);
+}
+
 #[test]
 fn tables_and_verifiers_can_be_shared() {
     fn shared<T: Send + Sync>() {}
