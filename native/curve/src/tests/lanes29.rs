@@ -78,11 +78,29 @@ fn products_agree<M: Modulus29>() {
             assert!(lane(product, n) < &m * 2u8);
             assert_eq!(lane(squared, n) % &m, &a * &a * &r_inverse % &m);
             assert_eq!(lane(out, n) % &m, &a * &r_inverse % &m);
-            assert!(lane(out, n) <= m);
+            assert!(lane(out, n) <= &m + (BigUint::from(1u8) << 98));
             assert_eq!(big(read[n]), lane(out, n));
             assert_eq!(zero >> n & 1 == 1, a == BigUint::default());
         }
     }
+}
+
+/// Numbers with one bit, in each limb in turn, are not zero.
+fn lone_bits_are_seen<M: Modulus29>() {
+    let Some(isa) = isa() else { return };
+    let m = big(M::M);
+    for limb in 0..9_u32 {
+        let half = (BigUint::from(1u8) << (260 + 29 * limb)) % &m;
+        let form = doubled(isa, &core::array::from_fn(|_| half.clone()));
+        assert_eq!(lane(plain::<M>(isa, &form), 0) % &m, BigUint::from(1u8) << (29 * limb));
+        assert_eq!(mask_of(zero_lanes::<M>(isa, &form)), 0, "limb {limb}");
+    }
+}
+
+#[test]
+fn a_bit_in_any_limb_is_not_zero() {
+    lone_bits_are_seen::<P256Prime>();
+    lone_bits_are_seen::<Sm2Prime>();
 }
 
 #[test]
