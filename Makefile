@@ -23,7 +23,7 @@ BUNDLED := x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo serve test chaos check lint bench vectors docs site native differential miri js clusters conform compare kit wheels bundle clean
+.PHONY: help environment demo serve test chaos check lint bench vectors docs site native differential aarch64 miri js clusters conform compare kit wheels bundle clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z0-9-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
@@ -73,6 +73,9 @@ native: ## the native engine's own checks, where Rust is present
 
 differential: ## the native engine's verdicts against another implementation's: COUNT=1000000 SEED=... make differential
 	$(NOX) -s differential
+
+aarch64: ## the native engine's tests for aarch64, under qemu-user: ARGS=--whole for every random case
+	$(NOX) -s aarch64 -- $(ARGS)
 
 miri: ## the native engine's tests in an interpreter that sees undefined behaviour; needs a nightly toolchain
 	$(NOX) -s miri -- $(ARGS)

@@ -160,6 +160,13 @@ def differential(session: nox.Session) -> None:
     session.run("scripts/differential", external=True)
 
 
+@nox.session
+def aarch64(session: nox.Session) -> None:
+    """The native engine's tests for aarch64 under qemu-user, with few random cases; `-- --whole` for all."""
+    session.install("pip>=25")
+    session.run("scripts/aarch64", *session.posargs, external=True)
+
+
 @nox.session(venv_backend="none")
 def miri(session: nox.Session) -> None:
     """The native engine's tests in Miri, which detects undefined behaviour; needs a nightly toolchain."""

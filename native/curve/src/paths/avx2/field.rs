@@ -469,8 +469,8 @@ pub(crate) fn square<M: Modulus29>(isa: Isa, a: &Element) -> Element {
     Element(square_of::<M>(isa, &a.0))
 }
 
-/// The numbers, out of Montgomery form: at most M, so that zero can come out as M. What `BIAS` adds to
-/// columns makes that M + 2^98 for SM2's prime, so that a number below 2^98 can come out greater by M.
+/// The numbers, out of Montgomery form: at most M, so that zero can come out as M. What `BIAS` adds
+/// to columns makes that M + 2^98 for SM2's prime: a number below 2^98 can come out greater by M.
 #[inline(always)]
 pub(crate) fn plain<M: Modulus29>(isa: Isa, a: &impl Operand) -> Element {
     let mut one = [0; LIMBS];
