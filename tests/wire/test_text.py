@@ -106,6 +106,23 @@ def test_a_challenge_is_no_token_and_a_token_no_challenge():
         assert caught.value.code == "text.prefix"
 
 
+class Liar(str):
+    """A `str` whose methods return another text than it holds."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"1"
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_a_subclass_of_str_is_read_by_what_it_holds():
+    text = encode_text(1, bytes(range(60)))
+    assert decode_text(Liar(text)) == (1, bytes(range(60)))
+
+
 @pytest.mark.parametrize("text", [None, 96, b"96", TEXT.encode(), [TEXT], bytearray(b"96")])
 def test_a_text_is_a_string(text):
     with pytest.raises(TypeError, match="a token's text is a string"):
