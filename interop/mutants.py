@@ -6,7 +6,7 @@ decide a verdict. The facts of refusals and misuse (`TypeError`) are not changed
 the lines in `SAME`, whose change no input can show.
 
 With `--tests` the changes are in whole packages, and the tests of the changed file are asked, those of its own name
-first: 90 of a hundred have to be noticed, which takes about ten minutes on one core. All of them take a day:
+first: 90 of a hundred have to be noticed. A hundred took 37 minutes on a busy machine. All of them take a day or more:
 `python interop/mutants.py --tests --least 0.9 --count 100000` is for once a week.
 """
 

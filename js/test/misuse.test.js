@@ -32,6 +32,8 @@ test("a verified voucher says what to claim, and is frozen", async () => {
   const voucher = await new yb.Verifier(await ring()).verify(good.text, { now: good.now });
   assert.equal(voucher.replayKey, voucher.kid + voucher.nonce);
   assert.equal(voucher.claimUntil, voucher.expiresAt + 240);
+  const wide = await new yb.Verifier(await ring(), { skew: 81 }).verify(good.text, { now: good.now });
+  assert.equal(wide.claimUntil, wide.expiresAt + 3 * 81);
   assert.throws(() => {
     voucher.cityCode = "110000";
   }, TypeError);

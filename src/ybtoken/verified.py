@@ -61,7 +61,7 @@ class VerifiedVoucher(_Optional):
         display_expires_at: the end of this display, in seconds since 1970: the verifier that made this object accepts
             it for the skew longer.
         redeem_until: the time until which a redemption must be remembered, in seconds since 1970. From then on no
-            verifier accepts this display any more, whatever its numbers, if its clock is within the skew.
+            verifier that redeems accepts this display any more, whatever its skew, if its clock is within it.
         time_step: the step of 30 s since 1970 whose one-time code was shown; ``None`` unless it is a rotating pass.
         presentation: what the phone signed; ``None`` unless it is a device-bound pass.
         notes: conditions under which it was accepted, such as an overdue status list.
